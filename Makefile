@@ -1,0 +1,58 @@
+# Every target installs what it needs first (.ci/setup); that takes no time when nothing is missing.
+PYTHON ?= python3
+# Rounds of the tests that repeat the same thing, and the GlusterFS versions the lab uses.
+N ?= 3
+GLUSTER ?= 10
+# Random stories of the simulated pool: for make sim; make test runs 300.
+SEEDS ?= 1000
+RUN = .work/venv-3007/bin/python
+
+.PHONY: help test long lint capabilities demo lab down bench sim
+.NOTPARALLEL:
+
+help:
+	@echo 'make test          lint and all tests, on Salt 3006, 3007 and 3008 (N=$(N) rounds)'
+	@echo 'make long          the same with 20 rounds, more generated examples, GlusterFS 10 and 11'
+	@echo 'make demo          a pool from bare nodes to a lost node and back, told step by step'
+	@echo 'make lab           four nodes on this machine, left up for playing; make down ends them'
+	@echo 'make bench         every measurement; each ends with one line of JSON'
+	@echo 'make capabilities  is every capability called "works" tested on the real thing?'
+	@echo 'make sim           random stories of a breaking pool, SEEDS=$(SEEDS) of them'
+	@echo 'make lint          ruff, mypy, import-linter'
+
+test:
+	@$(PYTHON) .ci/setup system 3006 3007 3008
+	@N='$(N)' GLUSTER='$(GLUSTER)' $(PYTHON) .ci/test
+
+long: N = 20
+long: GLUSTER = 10 11
+long:
+	@$(PYTHON) .ci/setup system 3006 3007 3008
+	@N='$(N)' GLUSTER='$(GLUSTER)' $(PYTHON) .ci/test --long
+
+lint:
+	@$(PYTHON) .ci/setup 3007
+	@$(PYTHON) .ci/test --lint
+
+sim:
+	@$(PYTHON) .ci/setup 3007
+	@$(RUN) tests/sim/simstory.py $(SEEDS)
+
+capabilities:
+	@$(PYTHON) tests/support/capabilities.py
+
+demo:
+	@$(PYTHON) .ci/setup system 3007
+	@$(RUN) -m lab.demo
+
+lab:
+	@$(PYTHON) .ci/setup system 3007
+	@$(RUN) -m lab up --nodes 4 --join
+
+down:
+	@$(PYTHON) .ci/setup 3007
+	@$(RUN) -m lab down
+
+bench:
+	@$(PYTHON) .ci/setup system 3007
+	@$(RUN) .ci/bench

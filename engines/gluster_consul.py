@@ -1,0 +1,119 @@
+"""Watch the pool through Consul: on a master lead (or stand by), on a node be its sensor.
+
+``engines: [reactor, gluster_consul: {}]`` is enough; ``salt-run gluster.setup`` writes it. Where
+Consul is comes from the arguments, else from ``gluster_consul: {address, token, ca, cluster}`` of
+the configuration, else from ``CONSUL_HTTP_ADDR`` and its like; without any it is the agent on this
+machine, on a master with what ``gluster.setup`` has made for it.
+"""
+
+import json
+import logging
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import salt.client
+import salt.utils.event
+
+from salt_gluster import desk
+
+log = logging.getLogger(__name__)
+
+__virtualname__ = "gluster_consul"
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def start(address=None, token=None, ca=None, cluster=None):
+    """
+    Run for ever. Salt starts an engine that ends again after 10 s: it goes on where it was.
+
+    Changes: yes, documents in Consul; of the pool nothing by itself. Takes the cluster lock: no.
+
+    CLI Example:
+
+    .. code-block:: yaml
+
+        engines:
+          - reactor
+          - gluster_consul: {}
+    """
+    given = {"address": address, "token": token, "ca": ca, "cluster": cluster}
+    settings = {**desk.settings_of(__opts__), **{k: v for k, v in given.items() if v}}
+    (_lead if __opts__.get("__role") == "master" else _sense)(settings)
+
+
+def _lead(settings):
+    from salt_gluster.consul.client import connect
+    from salt_gluster.leading import Engine
+
+    def client(timeout_s):
+        return connect(settings, **({} if timeout_s is None else {"timeout_s": timeout_s}))
+
+    cluster = str(settings.get("cluster") or "main")
+    journal = Path(__opts__["log_file"]).parent / f"gluster-{cluster}.jsonl"
+    engine = Engine(
+        client, cluster, __opts__["id"], _MasterBus(__opts__), journal=_Journal(journal).add
+    )
+    _on_sigterm(engine.watches.stop)
+    engine.run()
+
+
+def _sense(settings):
+    from salt_gluster import sensor
+
+    stop = threading.Event()
+    _on_sigterm(stop.set)
+    sensor.run(settings, __opts__["id"], stop=stop)
+
+
+def _on_sigterm(clean_up):
+    """Salt's own handler would end the process without ``finally`` and without ``atexit``."""
+
+    def end(number, frame):
+        try:
+            clean_up()
+        finally:
+            os._exit(0)
+
+    signal.signal(signal.SIGTERM, end)
+
+
+class _Journal:
+    """What this engine fired, a line of JSON each: it outlives Consul and Salt."""
+
+    def __init__(self, path):
+        self._path = path
+
+    def add(self, event):
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(event, sort_keys=True, default=str) + "\n")
+
+
+class _MasterBus:
+    """The bus of this master and its minions. ``event.send`` sends nothing in a master's engine."""
+
+    def __init__(self, opts):
+        self._opts = opts
+        self._events = salt.utils.event.get_master_event(opts, opts["sock_dir"], listen=False)
+
+    def fire(self, event):
+        return bool(self._events.fire_event(dict(event["data"]), event["tag"]))
+
+    def ask(self, minions, function, arguments, is_over):
+        """Return who answered; ``cmd`` would look for the silent ones for 15 s more."""
+        told, began = {}, time.monotonic()
+        with salt.client.get_local_client(mopts=self._opts) as client:
+            job = client.run_job(
+                list(minions), function, arg=list(arguments), tgt_type="list", listen=True
+            )
+            tag = f"salt/job/{job.get('jid')}/ret/"
+            while job and not is_over(told, time.monotonic() - began):
+                said = client.event.get_event(wait=0.5, tag=tag, match_type="startswith")
+                if said:
+                    told[said["id"]] = said.get("return")
+        return told

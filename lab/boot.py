@@ -1,0 +1,159 @@
+"""The private tree of a node and the script that its first process runs.
+
+/etc, /var, /usr and /root are overlays: the node reads the machine's and writes its own, so
+packages, Salt, units and fstab are never shared. State worth looking at from outside is bound from
+directories below the node's. /run, /srv, /mnt, /dev/disk and the list of loop devices are its own.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from pathlib import Path
+
+from lab import disks, packages
+from lab.record import MASTER, Record
+
+OVERLAYS = ("usr", "etc", "var", "root")
+# From a directory of the node onto an absolute path inside: never shared, readable from outside.
+BINDS = {
+    "glusterd": "/var/lib/glusterd",
+    "log/glusterfs": "/var/log/glusterfs",
+    "log/salt": "/var/log/salt",
+    "log/consul": "/var/log/consul",
+    "salt-gluster": "/var/lib/salt-gluster",
+    "salt-cache": "/var/cache/salt",
+    "consul": "/var/lib/consul",
+    "systemd": "/etc/systemd/system",
+    "srv": "/srv",
+    "mnt": "/mnt",
+}
+STAND_IN = Path(__file__).with_name("systemctl.py")
+
+SCRIPT = """\
+set -eu
+cd /
+hostname {name}
+{overlays}
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -p /run/gluster /run/lock /run/lab /run/blkid /run/salt /run/systemd/system
+{binds}
+{disks}
+: > {ready}
+# The first process of a PID namespace inherits the orphans: wait reaps them.
+trap : CHLD
+while :; do sleep 86400 & wait $! || :; done
+"""
+
+
+def prepare(lab: Record, member: str) -> None:
+    """Make the directories and first files of a node that was never up."""
+    home = lab.path("nodes", member)
+    for name in (*BINDS, *(f"{kind}/{tree}" for kind in ("up", "work") for tree in OVERLAYS)):
+        (home / name).mkdir(parents=True, exist_ok=True)
+    _packaged_gluster(lab, member)
+    etc = home / "up/etc"
+    (etc / "hostname").write_text(f"{member}\n")
+    (etc / "fstab").write_text("# this node's own: the lab starts it empty\n")
+    (etc / "hosts").write_text(_hosts(lab))
+    for name in ("systemctl", "systemd-run"):
+        _program(STAND_IN, home / "up/usr/bin" / name)
+
+
+def _program(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    target.chmod(0o755)
+
+
+def _hosts(lab: Record) -> str:
+    lines = ["127.0.0.1 localhost"]
+    for member in lab.members:
+        also = " salt" if member == MASTER else ""
+        lines.append(f"{lab.address(member)} {member}{also}")
+    return "\n".join(lines) + "\n"
+
+
+def _packaged_gluster(lab: Record, member: str) -> None:
+    """Copy what the package puts into /var/lib/glusterd: option groups and hooks, no state."""
+    version = lab.gluster.get(member)
+    source = Path("/var/lib/glusterd")
+    if version:
+        source = unpacked(lab, version) / "var/lib/glusterd"
+    for name in ("groups", "hooks"):
+        if (source / name).is_dir():
+            target = lab.path("nodes", member, "glusterd", name)
+            shutil.copytree(source / name, target, symlinks=True, dirs_exist_ok=True)
+
+
+def unpacked(lab: Record, version: str) -> Path:
+    """Say where the packages of another GlusterFS version lie for this lab."""
+    return lab.path(f"gluster-{version}")
+
+
+def unpack(lab: Record, version: str) -> None:
+    """Fetch another GlusterFS version, if need be, and put it where this lab looks for it."""
+    link = unpacked(lab, version)
+    if not link.is_symlink():
+        link.symlink_to(packages.gluster(version))
+
+
+def script(lab: Record, member: str) -> Path:
+    """Write the script of the node's first process for the disks and version it has now."""
+    home = lab.path("nodes", member)
+    (home / "ready").unlink(missing_ok=True)
+    path = home / "init.sh"
+    path.write_text(
+        SCRIPT.format(
+            name=member,
+            overlays="\n".join(_overlay(lab, member, tree) for tree in OVERLAYS),
+            binds="\n".join(_bind(home / own, target) for own, target in BINDS.items()),
+            disks=_own_disks(lab, member),
+            ready=shlex.quote(str(home / "ready")),
+        )
+    )
+    return path
+
+
+def _overlay(lab: Record, member: str, tree: str) -> str:
+    home = lab.path("nodes", member)
+    lower = f"/{tree}"
+    if tree == "usr" and member in lab.gluster:
+        lower = f"{unpacked(lab, lab.gluster[member])}/usr:/usr"
+    options = f"lowerdir={lower},upperdir={home}/up/{tree},workdir={home}/work/{tree}"
+    return f"mount -t overlay -o {shlex.quote(options)} overlay /{tree}"
+
+
+def _bind(own: Path, target: str) -> str:
+    return f"mkdir -p {target}; mount --bind {shlex.quote(str(own))} {target}"
+
+
+def _own_disks(lab: Record, member: str) -> str:
+    """Show this node its own loop devices only: in /dev/disk/by-id and /sys/block.
+
+    udev does not run here, so the links a udev would make are made by hand.
+    """
+    mine = disks.of(lab, member)
+    lines = [
+        "mkdir -p /dev/disk; mount -t tmpfs -o mode=755 tmpfs /dev/disk",
+        "mkdir -p /dev/disk/by-id",
+    ]
+    for disk, device in mine.items():
+        if disk == disks.BRICKS:
+            lines.append(f"mkdir -p /srv/gluster; mount -o noatime {device} /srv/gluster")
+        else:
+            lines.append(f"ln -s {device} /dev/disk/by-id/lab-{disk}")
+    shown = " ".join(Path(device).name for device in mine.values()) or "none"
+    lines.append(HIDE.format(shown=shown))
+    return "\n".join(lines)
+
+
+# /sys/block belongs to no namespace; a copy without the other nodes' loop devices stands before it.
+HIDE = """\
+mkdir /run/lab/block
+for path in /sys/block/*; do
+    name=${{path##*/}}
+    case "$name" in loop*) case " {shown} " in *" $name "*) ;; *) continue ;; esac ;; esac
+    ln -s "$(readlink -f "$path")" "/run/lab/block/$name"
+done
+mount --bind /run/lab/block /sys/block"""

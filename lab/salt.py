@@ -1,0 +1,206 @@
+"""The Salt of a lab: one master, a minion per node, from a virtualenv that has the extension.
+
+Nothing here imports Salt; its programs are run. Pillar and states of the lab are directories that
+a test or a person may write.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from lab.command import run, wait_for
+from lab.errors import LabError
+from lab.node import Node
+from lab.packages import CHECKOUT
+from lab.record import MASTER, Record, locked
+
+PUBLISHES = f":{4505:04X}"
+RELEASE = "salt~=3007.0"
+PROGRAMS = ("salt", "salt-call", "salt-key", "salt-run", "salt-master", "salt-minion", "salt-cp")
+# KillMode as Salt's own packages have it: a minion may restart itself from a job.
+UNIT = """\
+[Unit]
+Description=The {program} of the lab
+
+[Service]
+ExecStart=/usr/local/bin/{program}
+KillMode=process
+LimitNOFILE=100000
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def venv(asked: str) -> Path:
+    """Give the virtualenv to use, made or completed where needed; LabError with what to do.
+
+    Without one asked for it is the one this Python runs in, if Salt is there, else .work/venv.
+    """
+    own = Path(sys.prefix)
+    where = own if (own / "bin/salt-minion").exists() else CHECKOUT / ".work/venv"
+    where = Path(asked).absolute() if asked else where
+    if asked and not (where / "bin/salt-minion").exists():
+        raise LabError(f"--salt-venv {where}: no salt-minion there; pip install '{RELEASE}' in it")
+    with locked(where.parent / f".{where.name}.lock"):
+        if not (where / "bin/salt-minion").exists():
+            run([sys.executable, "-m", "venv", str(where)], timeout=120)
+            run([str(where / "bin/pip"), "install", "-q", RELEASE], timeout=900)
+        python = str(where / "bin/python")
+        # consul and urllib3 are what a minion and a master need to speak to Consul.
+        probe = [python, "-c", "import salt_gluster.loader, defusedxml, consul, urllib3"]
+        if run(probe, check=False, cwd="/").returncode:
+            run([python, "-m", "pip", "install", "-q", "-e", str(CHECKOUT)], timeout=600, cwd="/")
+    return where
+
+
+def prepare(lab: Record, member: str, programs: Path) -> None:
+    """Give a node Salt's programs, its unit and its configuration."""
+    up = lab.path("nodes", member, "up")
+    role = "master" if member == MASTER else "minion"
+    for folder in ("usr/local/bin", "usr/lib/systemd/system", f"etc/salt/{role}.d"):
+        (up / folder).mkdir(parents=True, exist_ok=True)
+    for name in PROGRAMS:
+        (up / "usr/local/bin" / name).symlink_to(programs / "bin" / name)
+    unit = up / f"usr/lib/systemd/system/salt-{role}.service"
+    unit.write_text(UNIT.format(program=f"salt-{role}"))
+    settings = master(lab) if member == MASTER else minion(lab, member)
+    # The programs' own configuration file stays free for whoever wants to write it.
+    (up / f"etc/salt/{role}.d/lab.conf").write_text(json.dumps(settings, indent=1) + "\n")
+    (up / f"etc/salt/{role}").write_text("# see the lab's own settings in the .d directory\n")
+
+
+def prepare_roots(lab: Record) -> None:
+    """Make the directories of the lab's own pillar and states."""
+    for name in ("pillar", "states"):
+        lab.path(name).mkdir(exist_ok=True)
+
+
+def master(lab: Record) -> dict[str, Any]:
+    """Give the master's settings: small, and quick to start."""
+    formula = CHECKOUT / "salt_gluster/formula"
+    return {
+        "user": "root",
+        "interface": "0.0.0.0",
+        "auto_accept": True,
+        "keysize": 2048,
+        "worker_threads": 3,
+        "timeout": 20,
+        # /srv is the master's own: there a person writes, as on any master
+        "file_roots": {"base": [str(lab.path("states")), "/srv/salt", str(formula)]},
+        "pillar_roots": {"base": [str(lab.path("pillar")), "/srv/pillar"]},
+        "log_level_logfile": "info",
+        "enable_gpu_grains": False,
+        "enable_fqdns_grains": False,
+    }
+
+
+def minion(lab: Record, member: str) -> dict[str, Any]:
+    """Give a minion's settings: quick to start and quick to come back.
+
+    The sensor's line is what a person would write; `salt-run gluster.setup` is the master's part.
+    """
+    engines = {"engines": [{"gluster_consul": {}}]} if lab.sensor else {}
+    return engines | {
+        "id": member,
+        "user": "root",
+        "master": "salt",
+        "keysize": 2048,
+        "acceptance_wait_time": 1,
+        "random_reauth_delay": 1,
+        "recon_default": 200,
+        "recon_max": 1000,
+        "master_tries": -1,
+        # Without it Salt 3007 asks for its master every second once that was restarted: a process
+        # each time, until one of them is forked in the wrong moment and the minion hangs.
+        "master_alive_interval": 60,
+        # A request that Salt 3007 gives up leaves a ZeroMQ context behind, and a minion that
+        # collects it as garbage may hang for ever in its end (seen with py-spy: Context.__del__,
+        # term). So a busy master gets time, and nothing is sent twice.
+        "return_retry_timer": 25,
+        "return_retry_timer_max": 25,
+        "return_retry_tries": 1,
+        "log_level_logfile": "info",
+        "enable_gpu_grains": False,
+        "enable_fqdns_grains": False,
+    }
+
+
+def wait(lab: Record, *, timeout: float = 120) -> None:
+    """Wait until every minion answers the master."""
+    # A ping to a minion that is not there yet costs Salt 13 s; its connection is seen at once.
+    wait_for(
+        "a connection of every minion to the master (see log/salt below the lab's nodes)",
+        lambda: all(_connected(Node(lab, name)) for name in lab.nodes),
+        timeout=timeout,
+        step=0.2,
+    )
+    missing = set(lab.nodes)
+
+    def all_answer() -> bool:
+        with contextlib.suppress(LabError):  # a master that was just started refuses for a while
+            out = minions(lab, ["-t", "3", "-L", ",".join(sorted(missing)), "test.ping"], 60)
+            missing.difference_update(name for name, answer in out.items() if answer is True)
+        return not missing
+
+    wait_for("an answer of every minion", all_answer, timeout=timeout)
+
+
+def _connected(node: Node) -> bool:
+    """Tell whether a node holds a connection to the port on which the master publishes."""
+    with contextlib.suppress(OSError):
+        rows = Path(f"/proc/{node.holder()}/net/tcp").read_text().splitlines()[1:]
+        return any(row.split()[2].endswith(PUBLISHES) and row.split()[3] == "01" for row in rows)
+    return False
+
+
+def minions(lab: Record, argv: list[str], timeout: float) -> dict[str, Any]:
+    """Run `salt` on the master and give minion -> answer."""
+    # Not --static, which makes a batch of it with a ping before: one document per minion comes.
+    text = _output(lab, ["salt", *argv], timeout, MASTER)
+    answers: dict[str, Any] = {}
+    decoder = json.JSONDecoder()
+    while "{" in text:
+        found, end = decoder.raw_decode(text, text.index("{"))
+        answers |= found
+        text = text[end:]
+    return answers
+
+
+def call(lab: Record, argv: list[str], timeout: float, node: str = MASTER) -> Any:
+    """Run salt-run or salt-call in a node and give its answer; LabError if it gives none.
+
+    A runner that raised answers with the text of its exception.
+    """
+    text = _output(lab, argv, timeout, node).lstrip()
+    return json.JSONDecoder().raw_decode(text)[0]
+
+
+def _output(lab: Record, argv: list[str], timeout: float, node: str) -> str:
+    program, *words = argv
+    done = Node(lab, node).run([program, "--out", "json", "--no-color", *words], timeout=timeout)
+    try:
+        json.JSONDecoder().raw_decode(done.stdout.lstrip())
+    except ValueError:
+        said = (done.stderr + done.stdout).strip()[-4000:]
+        raise LabError(f"{' '.join(argv)}: exit {done.returncode}: {said}") from None
+    return done.stdout
+
+
+def words(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
+    """Write arguments as Salt's command line reads them: text as it is, the rest as JSON."""
+    plain = [arg if isinstance(arg, str) else json.dumps(arg) for arg in args]
+    named = {k: v if isinstance(v, str) else json.dumps(v) for k, v in kwargs.items()}
+    return plain + [f"{key}={value}" for key, value in named.items()]
+
+
+def write_pillar(lab: Record, pillar: dict[str, Any] | str, target: str = "*") -> None:
+    """Make this the whole pillar of the target: data as it is, or the text of an SLS."""
+    text = pillar if isinstance(pillar, str) else "#!json\n" + json.dumps(pillar, indent=1) + "\n"
+    lab.path("pillar/lab.sls").write_text(text)
+    top = {"base": {target: ["lab"]}}
+    lab.path("pillar/top.sls").write_text("#!json\n" + json.dumps(top) + "\n")

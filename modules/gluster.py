@@ -1,0 +1,263 @@
+"""The pool as this node sees it, its plan, and the hold. Plain data."""
+
+import time
+from contextlib import contextmanager
+
+from salt.exceptions import CommandExecutionError
+from salt.pillar import get_pillar
+
+from salt_gluster import look, node
+from salt_gluster.errors import GlusterError
+from salt_gluster.minion import Minion
+from salt_gluster.screen import state_return
+from salt_gluster.screen.text import plain
+
+__virtualname__ = "gluster"
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def status():
+    """
+    Return what this node knows of its pool: nodes, volumes, health, space, what is unknown.
+
+    Works on any pool, with no pillar. The whole pool's view is ``salt-run gluster.status``.
+
+    Changes: no. Takes the cluster lock: no.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt g1 gluster.status
+    """
+    with _errors_for_salt():
+        return look.node_status(_minion())
+
+
+def health():
+    """
+    Return each volume's health word and why, and the word for the whole.
+
+    Changes: no. Takes the cluster lock: no.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt g1 gluster.health
+    """
+    with _errors_for_salt():
+        seen = look.node_status(_minion())
+        volumes = seen["volumes"]
+        words = {n: {"word": v["word"], "why": v["why"]} for n, v in volumes.items() if "word" in v}
+        return {"word": seen["exit_word"], "volumes": words, "unknown": seen["unknown"]}
+
+
+def report():
+    """
+    Return this node's report: what it sees of the pool, and its own bricks.
+
+    The runners add the reports of all nodes up.
+
+    Changes: no. Takes the cluster lock: no.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'g*' gluster.report
+    """
+    with _errors_for_salt():
+        return look.own_report(_minion(declared=False).site())
+
+
+def impact(nodes=None, bricks=None):
+    """
+    Return what each volume would be without these nodes and bricks, from this node's view.
+
+    Changes: no. Takes the cluster lock: no.
+
+    nodes
+        Names, comma separated or as a list; without any and without bricks this node itself.
+    bricks
+        ``HOST:PATH``, comma separated or as a list.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt g1 gluster.impact nodes=g2
+    """
+    with _errors_for_salt():
+        lost, gone = _list(nodes), _list(bricks)
+        return look.impact_seen(_minion(), lost or ([] if gone else [__opts__["id"]]), gone)
+
+
+def can_stop():
+    """
+    Return whether this node may go down without any volume going down or being put at risk.
+
+    Changes: no. Takes the cluster lock: no.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt g1 gluster.can_stop
+    """
+    told = impact()
+    bad = {v: t for v, t in told.items() if t["word"] not in ("ok", "degraded")}
+    return {"can_stop": not bad, "why": {v: f"{t['word']}: {t['why']}" for v, t in bad.items()}}
+
+
+def version():
+    """
+    Return the version of GlusterFS on this node.
+
+    Changes: no. Takes the cluster lock: no.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'g*' gluster.version
+    """
+    return plain(_minion(declared=False).site().version())
+
+
+def op_version():
+    """
+    Return the op-version that the pool runs at.
+
+    Changes: no. Takes the cluster lock: no.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt g1 gluster.op_version
+    """
+    with _errors_for_salt():
+        return look.op_version(_minion(declared=False))
+
+
+def plan():
+    """
+    Return what the pillar would change as seen from here, by subject, with what forbids it.
+
+    Changes: no. Takes the cluster lock: only to read a volume's bricks.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt g1 gluster.plan
+    """
+    with _errors_for_salt():
+        return look.plans(_minion(fresh=True))
+
+
+def apply_plan(plan_id, accept=None, reason=""):
+    """
+    Carry out the plan with this id, with the refusals that a person accepted. One id, one plan.
+
+    Changes: yes. Takes the cluster lock: yes.
+
+    plan_id
+        As ``gluster.plan`` and a refused state print it.
+    accept
+        Names of the refusals that are accepted, comma separated or as a list.
+    reason
+        Why; it is logged.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt g1 gluster.apply_plan 4c1e90ab accept=pool_whole reason='g3 is being rebuilt'
+    """
+    with _errors_for_salt():
+        minion = _minion(fresh=True)
+        subject, outcome = look.apply_plan(minion, str(plan_id), _list(accept), reason)
+    return state_return(subject, outcome, test=minion.test)
+
+
+def explain(volume):
+    """
+    Return why each brick of a declared volume lies, or would lie, where it does.
+
+    Changes: no. Takes the cluster lock: no.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt g1 gluster.explain data
+    """
+    with _errors_for_salt():
+        return look.explain_volume(_minion(fresh=True), volume)
+
+
+def hold(reason, by=""):
+    """
+    Stop every change of the pool that this node would make, until it is released.
+
+    Changes: yes, a file of this node. Takes the cluster lock: no.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'g*' gluster.hold 'moving the rack' by=ann
+    """
+    with _errors_for_salt():
+        if not __opts__.get("test"):
+            node.write_hold(str(reason), str(by), time.time())
+        return {"changes": {"hold": {"old": None, "new": str(reason)}}}
+
+
+def release():
+    """
+    Take the hold of this node off.
+
+    Changes: yes, a file of this node. Takes the cluster lock: no.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'g*' gluster.release
+    """
+    with _errors_for_salt():
+        held = plain(node.read_hold())
+        if held is not None and not __opts__.get("test"):
+            node.remove_hold()
+        return {"changes": {"hold": {"old": held, "new": None}} if held is not None else {}}
+
+
+def _minion(declared=True, fresh=False):
+    """``fresh``: with the pillar as it is now, not as it was when the minion last refreshed it."""
+    pillar = __pillar__ if declared else None
+    if fresh and __opts__.get("file_client") != "local":
+        env = __opts__.get("pillarenv")
+        compiler = get_pillar(__opts__, dict(__grains__), __opts__["id"], pillarenv=env)
+        pillar = compiler.compile_pillar()
+    return Minion(__opts__, __salt__, __context__, pillar)
+
+
+def _list(value):
+    """Accept ``a,b`` from a command line, and lists from everywhere else."""
+    if not value:
+        return []
+    return [v.strip() for v in value.split(",")] if isinstance(value, str) else list(value)
+
+
+@contextmanager
+def _errors_for_salt():
+    try:
+        yield
+    except GlusterError as err:
+        raise CommandExecutionError(str(err)) from err

@@ -1,0 +1,194 @@
+"""This node in Consul: service, report, members, leader.
+
+Where Consul is comes from ``gluster_consul: {address, token, ca}`` in the minion's configuration,
+or from ``CONSUL_HTTP_ADDR`` and its like; without either it is the agent on this machine.
+"""
+
+from contextlib import contextmanager
+
+from salt.exceptions import CommandExecutionError
+
+from salt_gluster.errors import GlusterError
+from salt_gluster.minion import Minion
+
+__virtualname__ = "gluster_consul"
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def register(test=None):
+    """
+    Register this node: service, meta, checks; the first of ``nodes`` also the canary.
+
+    Changes: yes, in Consul. Takes the cluster lock: no.
+
+    test
+        Say what would change. Default: the minion's own ``test``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt g1 gluster_consul.register
+    """
+    only_look = bool(__opts__.get("test") if test is None else test)
+    with _errors_for_salt():
+        return {"changes": _place().register(test=only_look), "test": only_look}
+
+
+def deregister():
+    """
+    Take this node's service off its agent. Reports and identity in the key store stay.
+
+    Changes: yes, in Consul. Takes the cluster lock: no.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt g1 gluster_consul.deregister
+    """
+    from salt_gluster import registering
+    from salt_gluster.consul import registry
+
+    with _errors_for_salt():
+        place = _place()
+        there = registry.SERVICE in place.client.agent_services()
+        gone = {"service": {"old": registry.SERVICE, "new": None}} if there else {}
+        if not __opts__.get("test"):
+            registering.forget()
+            registry.deregister(place.client)
+        return {"changes": gone, "test": bool(__opts__.get("test"))}
+
+
+def maintenance(reason="", remove=False, test=None, only=""):
+    """
+    Put Gluster on this node into Consul's own maintenance, or end it, through the agent here.
+
+    Other services of the node are left alone. Automation keeps its hands off the node meanwhile.
+    ``salt-run gluster_operation.maintenance`` also writes the pool's key, which this does not; only
+    one begun there with an end is ended by automation, at that time.
+
+    Changes: yes, in Consul. Takes the cluster lock: no.
+
+    reason
+        Why; what is in maintenance already keeps the reason it has.
+    remove
+        End it, also one of the whole node (``consul maint``).
+    test
+        Say what would change. Default: the minion's own ``test``.
+    only
+        End it only if this is its reason.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt g1 gluster_consul.maintenance reason='a new disk (ann)'
+        salt g1 gluster_consul.maintenance remove=True
+    """
+    from salt_gluster.consul import registry
+    from salt_gluster.consul.client import connect
+
+    only_look = bool(__opts__.get("test") if test is None else test)
+    with _errors_for_salt():
+        client = connect(__opts__.get("gluster_consul") or {})
+        if remove:
+            changes = registry.end_maintenance(client, str(only), test=only_look)
+        else:
+            changes = registry.set_maintenance(client, str(reason), test=only_look)
+        return {"changes": changes, "test": only_look}
+
+
+def report():
+    """
+    Write this node's own report into Consul, and return it.
+
+    Changes: yes, one key in Consul. Takes the cluster lock: no.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt g1 gluster_consul.report
+    """
+    with _errors_for_salt():
+        return _place().report()
+
+
+def members():
+    """
+    Return the members of the pool as Consul has them: gluster uuid, node, minion, zone, versions.
+
+    A node that is missing here is unknown, not removed.
+
+    Changes: no. Takes the cluster lock: no.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt g1 gluster_consul.members
+    """
+    with _errors_for_salt():
+        return _place().members()
+
+
+def leader():
+    """
+    Return who leads the automation and with which epoch, and who leads Consul.
+
+    Changes: no. Takes the cluster lock: no.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt g1 gluster_consul.leader
+    """
+    with _errors_for_salt():
+        return _place().leader()
+
+
+def leave(test=None):
+    """
+    Let the Consul agent of a machine that is no node any more leave, and take its access away.
+
+    For one that the master had prepared and that has left ``nodes``; nothing is done to another. A
+    server gives up its vote by its own word. Consul's data folder stays.
+
+    Changes: yes, on this machine and in Consul. Takes the cluster lock: no.
+
+    test
+        Say what would change. Default: the minion's own ``test``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt g1 gluster_consul.leave
+    """
+    from salt_gluster import departing
+
+    only_look = bool(__opts__.get("test") if test is None else test)
+    told = __salt__["pillar.items"]().get("gluster_consul")  # as it is now, not as it was cached
+    with _errors_for_salt():
+        changes = departing.leave(told, lambda name, *args: __salt__[name](*args), test=only_look)
+    return {"changes": changes, "test": only_look}
+
+
+def _place():
+    from salt_gluster.registering import Place  # a minion without Consul need not load it
+
+    minion = Minion(__opts__, __salt__, __context__, __pillar__)
+    return Place(minion, __opts__.get("gluster_consul"))
+
+
+@contextmanager
+def _errors_for_salt():
+    try:
+        yield
+    except GlusterError as problem:
+        raise CommandExecutionError(str(problem)) from problem

@@ -1,0 +1,74 @@
+"""What automation asks of a node: to look at itself and at its neighbours, and to carry out.
+
+People do not need these; ``salt-run gluster_remediation`` is theirs.
+"""
+
+from contextlib import contextmanager
+
+from salt.exceptions import CommandExecutionError
+
+from salt_gluster.errors import GlusterError
+from salt_gluster.minion import Minion
+
+__virtualname__ = "gluster_remediation"
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def observe(ports=None):
+    """
+    Return this node's own report, afresh, and which of these ports accept a connection from here.
+
+    The report is written to Consul too, where Consul answers. Works without Consul and pillar.
+
+    Changes: no, but for the node's report in Consul. Takes the cluster lock: no.
+
+    ports
+        A list of ``[uuid, path, host, port]``; each is tried for 3 s, all at once.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt g1 gluster_remediation.observe ports='[["…", "/b/1", "g2", 49152]]'
+    """
+    from salt_gluster.witnessing import observe as look_around
+
+    with _errors_for_salt():
+        return look_around(_minion().site(), __opts__.get("gluster_consul") or {}, ports or ())
+
+
+def execute(operation):
+    """
+    Carry out the operation with this id, if it names this node and nothing speaks against it.
+
+    What is done, to what and until when stands in Consul; the id is only a reason to look there.
+    Asking twice does nothing twice.
+
+    Changes: yes, it may start brick processes. Takes the cluster lock: yes.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt g1 gluster_remediation.execute 5d0c9a7be1f24c30
+    """
+    from salt_gluster.executing import carry_out
+
+    with _errors_for_salt():
+        settings = __opts__.get("gluster_consul") or {}
+        return carry_out(str(operation), _minion().site(), settings)
+
+
+def _minion():
+    return Minion(__opts__, __salt__, __context__)
+
+
+@contextmanager
+def _errors_for_salt():
+    try:
+        yield
+    except GlusterError as problem:
+        raise CommandExecutionError(str(problem)) from problem

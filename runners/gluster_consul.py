@@ -1,0 +1,150 @@
+"""The pool's own Consul, from the master: prepare it, and let a node in."""
+
+import functools
+import logging
+import pwd
+from pathlib import Path
+
+import salt.client
+import salt.config
+import salt.key
+import salt.loader
+import salt.pillar
+import salt.utils.minions
+from salt.exceptions import SaltException
+
+from salt_gluster import deployment, desk
+from salt_gluster.errors import GlusterError
+from salt_gluster.minion import Minion
+
+log = logging.getLogger(__name__)
+
+__virtualname__ = "gluster_consul"
+
+#: A node that is asked for its uuid waits for the answer to its own request meanwhile.
+_ANSWER_S = 10
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def prepare(test=False):
+    """
+    Prepare a Consul for the pool: servers, secrets, authority, this master's own agent.
+
+    ``gluster.setup`` does it with the rest. The nodes get theirs with their next highstate. Where a
+    Consul answers here already, or the configuration names one, nothing is done: that one is used.
+    Once made, secrets and servers stay; of servers that have left the pool one is exchanged a time.
+
+    Changes: yes, on this master. Takes the cluster lock: no.
+
+    test
+        Only show what would be done.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run gluster_consul.prepare test=True
+    """
+    try:
+        changes, comment = deployment.set_up(_master(), test=test)
+        return {"changes": changes, "comment": comment}
+    except (GlusterError, OSError) as err:
+        return {"error": str(err), "retcode": 1}
+
+
+def admit(minion, uuid):
+    """
+    Give a node its rights in the pool's Consul: its agent, its own keys, its service.
+
+    The shipped reactor calls this when a node asks. Admitted is who the pillar names as a node and
+    who says itself that it has this gluster uuid; two nodes with one uuid are refused.
+
+    Changes: yes, policies and tokens in Consul. Takes the cluster lock: no.
+
+    minion
+        The minion id, as Salt has authenticated it.
+    uuid
+        The uuid of its glusterd.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run gluster_consul.admit g1 6a1c9a3e-0c5e-4b7e-9b86-6d1f5b1d2c11
+    """
+    try:
+        asked = (str(minion), str(uuid))
+        says = functools.partial(_uuid_of, asked[0])
+        return deployment.admit(__opts__["conf_file"], *asked, _pillar(asked[0]), says, _minions)
+    except (GlusterError, OSError) as err:
+        log.warning("%s was not admitted to Consul: %s", minion, err)
+        return {"error": str(err), "retcode": 1}
+
+
+def _ask(minions, function, *arguments):
+    """Ask minions; what they return, by minion, nothing where the master does not run."""
+    try:
+        with salt.client.get_local_client(mopts=__opts__) as client:
+            how = {"tgt_type": "list", "timeout": _ANSWER_S}
+            return client.cmd(list(minions), function, list(arguments), **how)
+    except SaltException as err:
+        log.info("no minion could be asked: %s", err)
+        return {}
+
+
+def _uuid_of(minion):
+    return _ask([minion], "gluster_peer.uuid").get(minion)
+
+
+def _master():
+    user = __opts__.get("user") or "root"
+    owner = pwd.getpwnam(user)
+    return deployment.Master(
+        conf_file=str(__opts__["conf_file"]),
+        name=str(__opts__["id"]),
+        minions=_minions,
+        pillar=_pillar,
+        call=_functions,
+        configured=desk.configured(__opts__),
+        minion=_own_id(),
+        owner=(owner.pw_uid, owner.pw_gid),
+        ask=_ask,
+        events={**(__opts__.get("gluster_events") or {}), **_of_engine("gluster_events")},
+    )
+
+
+def _minions():
+    return salt.key.get_key(__opts__).list_keys()["minions"]
+
+
+def _of_engine(name):
+    engines = [e for e in __opts__.get("engines") or () if isinstance(e, dict)]
+    return next((e[name] for e in engines if e.get(name)), {})
+
+
+def _pillar(minion):
+    """Compile what a minion gets, with the grains that the master knows of it."""
+    grains = salt.utils.minions.get_minion_data(minion, __opts__)[1] or {"fqdn": minion}
+    made = salt.pillar.Pillar(__opts__, {**grains, "id": minion}, minion, "base")
+    return made.compile_pillar()
+
+
+def _own_id():
+    """Return the name of the minion on this machine, "" where none is configured."""
+    folder = Path(__opts__["conf_file"]).parent
+    if not any((folder / name).exists() for name in ("minion", "minion_id")):
+        return ""
+    return str(salt.config.minion_config(str(folder / "minion"))["id"])
+
+
+def _functions():
+    """Return the execution functions of this machine, as its minion would have them."""
+    folder = Path(__opts__["conf_file"]).parent
+    opts = salt.config.minion_config(str(folder / "minion"))
+    opts.update(file_client="local", enable_gpu_grains=False, enable_fqdns_grains=False)
+    opts["grains"] = salt.loader.grains(opts)
+    functions = salt.loader.minion_mods(opts, utils=salt.loader.utils(opts))
+    return Minion(opts, functions, {}).call

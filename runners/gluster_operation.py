@@ -1,0 +1,126 @@
+"""What a person decided about one plan or one node."""
+
+import time
+
+import salt.client
+from salt.utils.user import get_specific_user
+
+from salt_gluster import desk, journal, master, restoring
+from salt_gluster import maintenance as hands_off
+from salt_gluster.errors import GlusterError
+from salt_gluster.screen import render_restore
+
+__virtualname__ = "gluster_operation"
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def apply(plan_id, accept="", reason="", target="*"):
+    """
+    Have one member carry out the plan with this id, with the refusals you accept.
+
+    The member plans again first; when the plan is another one by now, nothing is done.
+
+    plan_id
+        As a refused state and ``salt-run gluster.plan`` print it.
+    accept
+        Names of the refusals you accept, comma separated.
+    reason
+        Why; needed when something is accepted, and logged.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run gluster_operation.apply 4c1e90ab accept=pool_whole reason='g3 is being rebuilt'
+    """
+    return _told(lambda: master.apply_plan(_ask, target, plan_id, accept, reason))
+
+
+def maintenance(node, reason="", remove=False, by="", test=False, until=""):
+    """
+    Keep automation's hands off one node, or let it go on there.
+
+    It is written twice, and either alone is enough: under the pool's own key in Consul, and as
+    Consul's maintenance of Gluster on that node, by its own minion. Says where it stands and where
+    it could not be written; the exit code is 1 then. Only a person ends it, or the time that a
+    person gave.
+
+    node
+        A node's name, minion id or gluster uuid.
+    reason
+        Why; needed to begin it.
+    remove
+        End it, whoever began it and by whichever way.
+    by
+        Who says so; by default the user who runs this.
+    test
+        Only show what would be written.
+    until
+        When it ends by itself, if it should: ``90m``, ``2h``, ``1d`` from now, or a time such as
+        ``2026-12-24T18:00``, of this machine's zone unless it names one.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run gluster_operation.maintenance g3 reason='a new disk'
+        salt-run gluster_operation.maintenance g3 reason='a new disk' until=2h
+        salt-run gluster_operation.maintenance g3 remove=True
+    """
+    who = (str(reason), str(by or get_specific_user()), bool(remove), bool(test))
+
+    def put():
+        said = hands_off.Word(*who, hands_off.end_of(until, time.time()))
+        return hands_off.put(_ask, str(node), desk.find(__opts__), said)
+
+    return _told(put)
+
+
+def restore_config(node, confirm=""):
+    """
+    Give a node that has lost ``/var/lib/glusterd`` its identity and its volumes' definitions back.
+
+    Shows what the stored configuration says of it (uuid, peers, bricks), whether the other members
+    and the node itself say the same, and the exact files; nothing is done. With ``confirm`` the
+    node writes them and starts its glusterd, and the pool is read back. Bricks that were lost too
+    are filled by a person afterwards; the commands are shown.
+
+    node
+        Its name, minion id or gluster uuid.
+    confirm
+        The uuid that the plan names.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run gluster_operation.restore_config g3
+        salt-run gluster_operation.restore_config g3 confirm=6798fc47-c029-463f-8655-d0fffcc2f018
+    """
+
+    def ask(at):
+        return restoring.restore(_ask, at, str(node), str(confirm))
+
+    as_data = __opts__.get("output")
+    return _told(lambda: journal.shown(__opts__, ask, render_restore, as_data=as_data))
+
+
+def _told(do):
+    """Return the answer, or the error in a form that makes salt-run exit with 1."""
+    try:
+        return do()
+    except GlusterError as err:
+        return {"error": str(err), "retcode": 1}
+
+
+def _ask(target, function, *arguments, **named):
+    with salt.client.get_local_client(mopts=__opts__) as client:
+        kind = "list" if isinstance(target, list) else "glob"
+        long = function in ("gluster.apply_plan", restoring.FUNCTION)
+        timeout = master.CHANGE_TIMEOUT_S if long else master.TIMEOUT_S
+        return client.cmd(
+            target, function, list(arguments), kwarg=named, tgt_type=kind, timeout=timeout
+        )

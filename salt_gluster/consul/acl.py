@@ -1,0 +1,236 @@
+"""Who may do what in a Consul of ours: the rights of each role, and how they come there.
+
+Everything is denied that is not written here (backbone.md 6). The rules are plain data;
+``Registrar`` makes policies and tokens that are missing or differ, and changes nothing else. Rights
+name a node and a gluster uuid: what one node may write, no other may.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from ..errors import ConsulError
+from .client import Client
+from .keys import Keys
+from .registry import SERVICE
+from .transport import Answer
+
+T = TypeVar("T")
+Rules = dict[str, dict[str, dict[str, str]]]
+#: Ours among the accessors: a token keeps its own through every repetition.
+_SPACE = uuid.UUID("6f0f6a51-31d2-4b8e-9d7e-0c6c0a6a2f11")
+#: Consul's own for who brings no token; its secret is this word.
+_ANONYMOUS, ANONYMOUS = "00000000-0000-0000-0000-000000000002", "anonymous"
+#: A Consul that has just begun answers with these for a moment (consul.md 5.3).
+_EARLY = ("legacy mode", "acl not found", "no cluster leader", "rpc error")
+_PAUSE_S = 0.5
+
+
+def _may(**rules: Mapping[str, str]) -> Rules:
+    return {kind: {n: {"policy": p} for n, p in one.items()} for kind, one in rules.items()}
+
+
+def agent_rules(name: str) -> Rules:
+    """What an agent needs to keep its own node in the catalog.
+
+    The same as Consul's own node identity, which takes no dot in a name.
+    """
+    return _may(node={name: "write"}, service_prefix={"": "read"})
+
+
+def node_rules(cluster: str, name: str, gluster_uuid: str, *, first: bool) -> Rules:
+    """What a node of the pool needs: read all of the pool, write what is its own.
+
+    ``rev`` is a counter that wakes the others, ``changed`` the last change of the pool; only the
+    first of ``nodes`` makes the canary.
+    """
+    keys = Keys(cluster)
+    own = [keys.node(gluster_uuid), keys.identity(gluster_uuid), keys.submitted(gluster_uuid)]
+    below = [*(f"{key}/" for key in own), keys.outcome(gluster_uuid, "")]
+    exact = [*own, keys.rev, keys.changed, *([keys.canary] if first else [])]
+    return _may(
+        key=dict.fromkeys(exact, "write"),
+        key_prefix={keys.root: "list", **dict.fromkeys(below, "write")},
+        service={SERVICE: "write"},
+        node_prefix={"": "read"},
+        agent={name: "read"},
+    )
+
+
+def engine_rules(cluster: str) -> Rules:
+    """What the engine on a master needs: read catalog and health, write the pool's keys, lock."""
+    return _may(
+        key_prefix={Keys(cluster).root: "write"}, session_prefix={"": "write"},
+        node_prefix={"": "read"}, service_prefix={"": "read"}, agent_prefix={"": "read"},
+    )  # fmt: skip
+
+
+def reader_rules(cluster: str) -> Rules:
+    """What somebody needs who only looks."""
+    return _may(
+        key_prefix={Keys(cluster).root: "list"}, node_prefix={"": "read"},
+        service_prefix={"": "read"}, agent_prefix={"": "read"},
+    )  # fmt: skip
+
+
+def anonymous_rules() -> Rules:
+    """What somebody sees who brings no token, as a DNS query does: the nodes and our service.
+
+    Agents answer on their own machine only.
+    """
+    return _may(node_prefix={"": "read"}, service={SERVICE: "read"})
+
+
+@dataclass(frozen=True)
+class Grant:
+    """One token with the one policy of its role. The secret shows in no ``repr``."""
+
+    role: str
+    whose: str
+    secret: str = field(repr=False)
+    rules: Rules
+
+    @property
+    def accessor(self) -> str:
+        """The token's public id, the same whoever makes it."""
+        if self.role == ANONYMOUS:
+            return _ANONYMOUS
+        return str(uuid.uuid5(_SPACE, f"{self.role}/{self.whose}"))
+
+    @property
+    def policy(self) -> str:
+        """The policy's name: Consul takes no dot there, so it cannot be the minion's."""
+        return f"gluster-{self.role}-{self.accessor}"
+
+    @property
+    def told(self) -> str:
+        """What a person reads beside it in Consul's UI."""
+        return f"salt-gluster: {self.role} {self.whose}"
+
+
+def grants(
+    cluster: str, *, engine: str, reader: str, nodes: Sequence[Mapping[str, Any]] = (),
+    masters: Mapping[str, str] | None = None,
+) -> list[Grant]:  # fmt: skip
+    """Return every grant of a pool.
+
+    A node is ``{name, agent, node, uuid, first}``; without its uuid only its agent is admitted.
+    ``masters`` are the names of the agents beside it, with their tokens.
+    """
+    found = [
+        Grant("engine", cluster, engine, engine_rules(cluster)),
+        Grant("reader", cluster, reader, reader_rules(cluster)),
+        Grant(ANONYMOUS, cluster, ANONYMOUS, anonymous_rules()),
+    ]
+    for name, token in sorted((masters or {}).items()):
+        found.append(Grant("agent", f"{cluster}/{name}", token, agent_rules(name)))
+    for node in nodes:
+        whose = f"{cluster}/{node['name']}"
+        found.append(Grant("agent", whose, node["agent"], agent_rules(node["name"])))
+        if node["uuid"]:
+            rules = node_rules(cluster, node["name"], node["uuid"], first=node["first"])
+            found.append(Grant("node", whose, node["node"], rules))
+    return found
+
+
+class Registrar:
+    """Policies and tokens in Consul, by somebody who may manage them."""
+
+    def __init__(self, client: Client, *, patience_s: float = 15.0) -> None:
+        self._client = client
+        self._patience_s = patience_s
+
+    def ensure(self, wanted: Sequence[Grant]) -> list[str]:
+        """Make or correct what is not so; return in words what was done."""
+        self._patiently(lambda: self._get("/v1/acl/policies"))
+        done = []
+        for grant in wanted:
+            changed = self._policy(grant)
+            done += [grant.told] if self._token(grant) or changed else []
+        return done
+
+    def revoke(self, grant: Grant) -> bool:
+        """Take a token and its policy away; return whether there was one."""
+        there = self._find(f"/v1/acl/token/{grant.accessor}")
+        if there is not None:
+            self._client.transport.delete(_plain, f"/v1/acl/token/{grant.accessor}")
+        policy = self._find(f"/v1/acl/policy/name/{grant.policy}")
+        if policy is not None:
+            self._client.transport.delete(_plain, f"/v1/acl/policy/{policy['ID']}")
+        return there is not None
+
+    def _policy(self, grant: Grant) -> bool:
+        rules = json.dumps(grant.rules, sort_keys=True)
+        body = {"Name": grant.policy, "Description": grant.told, "Rules": rules}
+        there = self._find(f"/v1/acl/policy/name/{grant.policy}")
+        if there is None:
+            return self._make("/v1/acl/policy", body)
+        if there.get("Rules") == rules:
+            return False
+        self._put(f"/v1/acl/policy/{there['ID']}", {**body, "ID": there["ID"]})
+        return True
+
+    def _token(self, grant: Grant) -> bool:
+        body = {
+            "AccessorID": grant.accessor, "SecretID": grant.secret, "Description": grant.told,
+            "Policies": [{"Name": grant.policy}],
+        }  # fmt: skip
+        there = self._find(f"/v1/acl/token/{grant.accessor}")
+        if there is not None and there.get("SecretID") != grant.secret:
+            # An accessor cannot get another secret: the vault was made anew.
+            self._client.transport.delete(_plain, f"/v1/acl/token/{grant.accessor}")
+            there = None
+        if there is None:
+            return self._make("/v1/acl/token", body)
+        if [p.get("Name") for p in there.get("Policies") or ()] == [grant.policy]:
+            return False
+        self._put(f"/v1/acl/token/{grant.accessor}", body)
+        return True
+
+    def _make(self, path: str, body: Mapping[str, Any]) -> bool:
+        """Make it; False where another one was faster."""
+        try:
+            self._put(path, body)
+        except ConsulError as err:
+            if not any(word in err.text for word in ("already exists", "already in use")):
+                raise
+            return False
+        return True
+
+    def _find(self, path: str) -> Mapping[str, Any] | None:
+        """Return what is there; Consul says of what is not there that the *ACL* is not found."""
+        try:
+            found = self._get(path)
+        except ConsulError as err:
+            if err.kind == "not_found" or "ACL not found" in err.text:
+                return None
+            raise
+        return found if isinstance(found, Mapping) else None
+
+    def _get(self, path: str) -> Any:
+        return self._client.transport.get(_plain, path)
+
+    def _put(self, path: str, body: Mapping[str, Any]) -> None:
+        self._client.transport.put(_plain, path, data=json.dumps(body))
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        """Ask until a Consul that has just begun knows its own first token."""
+        end = time.monotonic() + self._patience_s
+        while True:
+            try:
+                return ask()
+            except ConsulError as err:
+                said = f"{err.message} {err.text}".lower()
+                early = err.kind in ("no_leader", "server_error") or any(w in said for w in _EARLY)
+                if not early or time.monotonic() > end:
+                    raise
+            time.sleep(_PAUSE_S)
+
+
+def _plain(told: Answer) -> Any:
+    return json.loads(told.body) if str(told.body).strip() else None

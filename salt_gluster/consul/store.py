@@ -1,0 +1,392 @@
+"""What the pool keeps in Consul: one document per subject (backbone.md 6).
+
+Writes that the watchers must see bump ``rev`` in the same transaction. Who may write what is the
+token's business; that only the leader writes is the caller's: it hands in ``lock.guard()``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import ConsulError
+from ..model import Hold, Unknown, digest_of
+from .client import MOST_OPS, Client, Entry, Op, cas_op, delete_op, set_op, tree_op
+from .documents import pack, part_names, unpack
+from .keys import Keys
+
+#: How often two writers of ``rev`` may meet before one of them gives up.
+_TRIES = 8
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document, and the index that compare-and-set wants."""
+
+    key: str
+    data: Any
+    index: int
+
+    @property
+    def name(self) -> str:
+        """The last word of its key."""
+        return self.key.rsplit("/", 1)[-1]
+
+
+class Store:
+    """The documents of one cluster."""
+
+    def __init__(self, client: Client, cluster: str) -> None:
+        self._client = client
+        self.keys = Keys(cluster)
+
+    # --- documents -------------------------------------------------------------------------------
+
+    def read(self, key: str) -> Document | None:
+        """Return a document as Consul's leader knows it, or None where there is none.
+
+        ``ConsulError`` of kind ``unreadable`` when it is there and not whole.
+        """
+        for last in (False, True):
+            entry = self._client.kv_get(key)
+            if entry is None:
+                return None
+            try:
+                return self._whole(entry)
+            except ConsulError as err:
+                # Replaced between head and parts: look once more.
+                if last or err.kind != "unreadable" or not part_names(entry.value):
+                    raise
+        raise AssertionError("unreachable")
+
+    def _whole(self, entry: Entry) -> Document:
+        parts = []
+        for name in part_names(entry.value):
+            part = self._client.kv_get(f"{entry.key}/{name}")
+            parts.append(b"" if part is None else part.value)
+        return Document(entry.key, unpack(entry.value, tuple(parts)), entry.modify_index)
+
+    def all(self, prefix: str) -> list[Document | Unknown]:
+        """Return all documents right below a prefix; one that is broken is an ``Unknown``."""
+        return documents(prefix, self._client.kv_tree(prefix, consistent=True))
+
+    def trees(self, prefixes: Sequence[str]) -> dict[str, list[Entry]]:
+        """Return everything below each of these prefixes, as of one moment: one question."""
+        ops = [tree_op(prefix) for prefix in prefixes]
+        found = self._client.txn(ops, consistent=True)
+        return {prefix: [e for e in found if e.key.startswith(prefix)] for prefix in prefixes}
+
+    def several(self, keys: Sequence[str]) -> list[Document | Unknown]:
+        """Return those of these documents that are there, many in one question."""
+        entries = {}
+        for begin in range(0, len(keys), MOST_OPS):
+            ops = [tree_op(key) for key in keys[begin : begin + MOST_OPS]]
+            entries.update({e.key: e for e in self._client.txn(ops)})
+        return _documents(entries, [key for key in keys if key in entries])
+
+    def write(
+        self, key: str, data: Any, *, cas: int | None = None, seen: bool = False,
+        guard: Callable[[], Sequence[Op]] = list,
+    ) -> None:  # fmt: skip
+        """Write a document, all or nothing.
+
+        ``cas`` is the index it must have (0 = not there yet); ``seen`` bumps ``rev``; ``guard``
+        gives operations that must hold, such as ``lock.guard``. ``ConsulError`` of kind
+        ``conflict`` when one of them does not.
+        """
+        packed = pack(data)
+        before = None if cas == 0 else self._client.kv_get(key)
+        for name, piece in packed.parts:
+            self._client.kv_put(f"{key}/{name}", piece)
+        write = set_op(key, packed.head) if cas is None else cas_op(key, packed.head, cas)
+        self._commit([write], guard, seen)
+        new = {name for name, _ in packed.parts}
+        for name in part_names(before.value) if before is not None else ():
+            if name not in new:
+                self._client.kv_delete(f"{key}/{name}")
+
+    def remove(
+        self, key: str, *, seen: bool = False, guard: Callable[[], Sequence[Op]] = list
+    ) -> None:
+        """Take a document and its parts away; one that is not there is no error."""
+        self._commit([delete_op(key)], guard, seen)
+        self._client.kv_delete(key + "/", recurse=True)
+
+    def _commit(self, ops: Sequence[Op], guard: Callable[[], Sequence[Op]], seen: bool) -> None:
+        for tried in range(1, _TRIES + 1):
+            bump = self._bump() if seen else []
+            try:
+                self._client.txn([*guard(), *ops, *bump])
+                return
+            except ConsulError as err:
+                lost = {key for _, key, _ in err.failed} == {self.keys.rev}
+                if err.kind != "conflict" or not lost or tried == _TRIES:
+                    raise
+
+    def _bump(self) -> list[Op]:
+        entry = self._client.kv_get(self.keys.rev)
+        if entry is None:
+            return [cas_op(self.keys.rev, b"1", 0)]
+        number = int(entry.value) if entry.value.isdigit() else 0
+        return [cas_op(self.keys.rev, str(number + 1).encode(), entry.modify_index)]
+
+    # --- a person's stop -------------------------------------------------------------------------
+
+    def hold(self) -> Hold | Unknown | None:
+        """Return the pool's hold; what cannot be read is unknown, and unknown means held.
+
+        Whatever a person put there is a hold, a bare word included. Without the canary "no such
+        key" proves nothing.
+        """
+        return self._stop(self.keys.hold)
+
+    def maintenance(self, uuid: str) -> Hold | Unknown | None:
+        """Return a node's maintenance, read in the same way."""
+        return self._stop(self.keys.maintenance(uuid))
+
+    def _stop(self, key: str) -> Hold | Unknown | None:
+        try:
+            entry = self._client.kv_get(key)
+            if entry is not None:
+                return hold_of(entry.value)
+            canary = self._client.kv_get(self.keys.canary)
+        except ConsulError as err:
+            return Unknown(f"{key} cannot be read in Consul: {err}")
+        if canary is None:
+            return Unknown(f"{key} is not there, but neither is the canary: Consul proves nothing")
+        return None
+
+    def set_hold(self, reason: str, by: str, now: float) -> None:
+        """Hold the pool; an earlier hold is replaced."""
+        said = {"reason": reason, "by": by, "since": now}
+        self.write(self.keys.hold, said, seen=True)
+
+    def release(self) -> bool:
+        """Take the hold off; return whether there was one."""
+        there = self._client.kv_get(self.keys.hold) is not None
+        if there:
+            self.remove(self.keys.hold, seen=True)
+        return there
+
+    def set_maintenance(
+        self, uuid: str, reason: str, by: str, now: float, until: float | None = None
+    ) -> None:
+        """Stop everything for one node."""
+        said = {"reason": reason, "by": by, "since": now, "until": until}
+        self.write(self.keys.maintenance(uuid), said, seen=True)
+
+    def end_maintenance(self, uuid: str) -> None:
+        """End a node's maintenance."""
+        self.remove(self.keys.maintenance(uuid), seen=True)
+
+    # --- what people and highstates say --------------------------------------------------------
+
+    def acknowledge(self, what: str, by: str, now: float) -> None:
+        """Write that a person has looked: at the cluster (its name), a node (uuid), an operation.
+
+        The newest counts; an earlier one is replaced.
+        """
+        said = {"schema": 1, "what": what, "at": now, "by": by}
+        self.write(self.keys.acknowledged(what), said, seen=True)
+
+    def acknowledged(self) -> list[Document | Unknown]:
+        """Return all of them."""
+        return self.all(self.keys.acknowledged(""))
+
+    def submit(self, uuid: str, said: Mapping[str, Any]) -> bool:
+        """Write spec and policy as this node's highstate saw them; whether they had changed.
+
+        When and by whom it was said is no change: a highstate an hour wakes nobody.
+        """
+        key = self.keys.submitted(uuid)
+        before = self.read(key)
+        if before is not None and _said(before.data) == _said(said):
+            return False
+        self.write(key, said, seen=True)
+        return True
+
+    def submitted(self) -> list[Document | Unknown]:
+        """Return what every node has submitted."""
+        return self.all(self.keys.submitted(""))
+
+    # --- who may be in ---------------------------------------------------------------------------
+
+    def accepted(self) -> dict[str, str]:
+        """Return the accepted nodes, and who said so: also of one that was put there by hand."""
+        return self._said_by(self.keys.accepted(""))
+
+    def rejected(self) -> dict[str, str]:
+        """Return the nodes that a person does not want, and who said so."""
+        return self._said_by(self.keys.rejected(""))
+
+    def _said_by(self, prefix: str) -> dict[str, str]:
+        names = {
+            e.key[len(prefix) :]: e.value for e in self._client.kv_tree(prefix, consistent=True)
+        }
+        return {name: hold_of(value).by for name, value in names.items() if "/" not in name}
+
+    def accept_node(
+        self, minion: str, uuid: str, by: str, now: float,
+        guard: Callable[[], Sequence[Op]] = list,
+    ) -> None:  # fmt: skip
+        """Let a node be in; ``ConsulError`` of kind ``conflict`` where it is already."""
+        said = {"schema": 1, "at": now, "by": by, "uuid": uuid}
+        self.write(self.keys.accepted(minion), said, cas=0, seen=True, guard=guard)
+
+    def reject_node(self, minion: str, uuid: str, by: str, now: float, why: str) -> None:
+        """Write that a person does not want a node; an acceptance is taken back."""
+        said = {"schema": 1, "at": now, "by": by, "uuid": uuid, "why": why}
+        self.write(self.keys.rejected(minion), said, seen=True)
+        self.remove(self.keys.accepted(minion), seen=True)
+
+    # --- versions of the configuration -----------------------------------------------------------
+
+    def current(self) -> Document | None:
+        """Return the current version: spec, policy, what glusterd said, who, when, why."""
+        pointer = self.read(self.keys.current)
+        return None if pointer is None else self.version(int(pointer.data["version"]))
+
+    def version(self, number: int) -> Document | None:
+        """Return one version."""
+        return self.read(self.keys.version(number))
+
+    def accept(
+        self, config: Mapping[str, Any], *, by: str, why: str, now: float,
+        notes: Mapping[str, Any] | None = None, guard: Callable[[], Sequence[Op]] = list,
+    ) -> int:  # fmt: skip
+        """Make this the current version and return its number; the present one if it is equal.
+
+        ``notes`` are kept with it and make no version by themselves. ``ConsulError`` of kind
+        ``conflict`` when another one was accepted meanwhile.
+        """
+        pointer = self.read(self.keys.current)
+        digest = digest_of(config)
+        if pointer is not None and pointer.data.get("digest") == digest:
+            return int(pointer.data["version"])
+        number = 1 if pointer is None else int(pointer.data["version"]) + 1
+        whole = {**config, **(notes or {}), "version": number, "digest": digest, "by": by,
+                 "why": why, "at": now}  # fmt: skip
+        key = self.keys.version(number)
+        if self._client.kv_get(key) is None:
+            self.write(key, whole, cas=0, guard=guard)
+        else:  # a leader died between the two writes: its number was never pointed to
+            self.write(key, whole, guard=guard)
+        told = json.dumps({"version": number, "digest": digest}).encode()
+        point = cas_op(self.keys.current, told, pointer.index if pointer is not None else 0)
+        self._commit([point], guard, seen=True)
+        return number
+
+    def version_numbers(self) -> list[int]:
+        """Return the numbers of the versions that are kept, oldest first."""
+        prefix = self.keys.versions
+        names = {key[len(prefix) :].split("/")[0] for key in self._client.kv_keys(prefix)}
+        return sorted(int(name) for name in names if name.isdigit())
+
+    def versions(self, numbers: Sequence[int]) -> list[Document | Unknown]:
+        """Return these versions, as far as they are there."""
+        return self.several([self.keys.version(number) for number in numbers])
+
+    def prune_versions(self, keep: int, also: Collection[int] = ()) -> int:
+        """Take away all but the newest ``keep`` versions, and never one of ``also``; how many."""
+        old = [n for n in self.version_numbers()[: -max(1, keep)] if n not in also]
+        for number in old:
+            self.remove(self.keys.version(number))
+        return len(old)
+
+    # --- proposals, operations, outcomes, audit --------------------------------------------------
+
+    def propose(self, name: str, proposal: Mapping[str, Any], *,
+                guard: Callable[[], Sequence[Op]] = list) -> None:  # fmt: skip
+        """Write what is planned, waiting or approved."""
+        self.write(self.keys.proposal(name), proposal, seen=True, guard=guard)
+
+    def proposals(self) -> list[Document | Unknown]:
+        """Return all proposals."""
+        return self.all(self.keys.proposal(""))
+
+    def operation(self, name: str) -> Document | None:
+        """Return an operation; its first write is ``Lock.claim``."""
+        return self.read(self.keys.operation(name))
+
+    def operations(self) -> list[Document | Unknown]:
+        """Return all operations."""
+        return self.all(self.keys.operation(""))
+
+    def outcome(self, uuid: str, name: str) -> Document | None:
+        """Return what a node did about an operation."""
+        return self.read(self.keys.outcome(uuid, name))
+
+    def write_outcome(self, uuid: str, name: str, outcome: Mapping[str, Any], *,
+                      cas: int | None = None) -> None:  # fmt: skip
+        """Write what this node did, with ``cas=0`` so that a second executor finds the first."""
+        self.write(self.keys.outcome(uuid, name), outcome, cas=cas)
+
+    def audit(self, stamp: str, name: str, entry: Mapping[str, Any]) -> None:
+        """Add one line; ``stamp`` sorts by time, such as 20261122T031409Z."""
+        self.write(self.keys.audit(f"{stamp}-{name}"), entry, cas=0)
+
+    def prune_audit(self, keep: int, older_than: str) -> int:
+        """Take away lines beyond the newest ``keep`` that are older than the stamp; how many."""
+        keys = sorted(self._client.kv_keys(self.keys.audit("")))
+        old = [k for k in keys[: max(0, len(keys) - max(1, keep))] if _stamp(k) < older_than]
+        return self._take_away(old)
+
+    def prune_operations(self, finished: Iterable[Document], keep: int) -> int:
+        """Take away all but the newest ``keep`` of these, which the caller knows to be finished."""
+        ordered = sorted(finished, key=lambda d: d.index)
+        return self._take_away([d.key for d in ordered[: max(0, len(ordered) - max(1, keep))]])
+
+    def _take_away(self, keys: Sequence[str]) -> int:
+        for begin in range(0, len(keys), 60):
+            self._client.txn([delete_op(key) for key in keys[begin : begin + 60]])
+        return len(keys)
+
+
+def hold_of(value: bytes) -> Hold:
+    """Return what a person wrote as a hold; anything is one."""
+    text = value.decode(errors="replace").strip()
+    try:
+        said = json.loads(text)
+    except ValueError:
+        said = None
+    if not isinstance(said, dict):
+        return Hold(text.splitlines()[0][:200] if text else "put there by hand")
+    since, until = (
+        float(at) if isinstance(at := said.get(key), (int, float)) else None
+        for key in ("since", "until")
+    )
+    return Hold(
+        str(said.get("reason") or "no reason given"), str(said.get("by") or ""), since, until
+    )
+
+
+def documents(prefix: str, entries: Iterable[Entry]) -> list[Document | Unknown]:
+    """Return the documents right below a prefix; one that is broken is an ``Unknown``."""
+    known = {e.key: e for e in entries}
+    return _documents(known, sorted(k for k in known if "/" not in k[len(prefix) :]))
+
+
+def _said(data: Any) -> str:
+    told = data if isinstance(data, Mapping) else {}
+    return digest_of({k: v for k, v in told.items() if k not in ("at", "by")})
+
+
+def _stamp(key: str) -> str:
+    return key.rsplit("/", 1)[-1].split("-", 1)[0]
+
+
+def _documents(entries: Mapping[str, Entry], keys: Iterable[str]) -> list[Document | Unknown]:
+    found: list[Document | Unknown] = []
+    for key in keys:
+        entry = entries[key]
+        try:
+            parts = tuple(
+                entries[f"{key}/{n}"].value if f"{key}/{n}" in entries else b""
+                for n in part_names(entry.value)
+            )
+            found.append(Document(key, unpack(entry.value, parts), entry.modify_index))
+        except ConsulError as err:
+            found.append(Unknown(f"{key}: {err}"))
+    return found

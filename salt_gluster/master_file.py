@@ -1,0 +1,154 @@
+"""The one file that a master needs: the engine, the reactor, the formula, the nodes' pillar.
+
+Salt lets a list in the master's own file be replaced by one of ``master.d``, and joins the lists of
+all files there (measured, 3006 to 3008). So the lists of the own file are repeated here, those of
+other files not. How Salt reads and writes its configuration is handed in; nothing imports Salt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from salt_gluster.errors import GlusterError
+
+NAME = "salt-gluster.conf"
+ENGINE, EVENTS = "gluster_consul", "gluster_events"
+RESTART = "systemctl restart salt-master"
+#: Which of the shipped SLS answers which event.
+REACTIONS = {
+    "salt/gluster/*/remediation/*/execute": "execute.sls",
+    "salt/gluster/*/node/*/admit": "admit.sls",
+}
+#: Where a node's declaration comes from, and the word for it in the line of the nodes' pillar.
+FILES, CONSUL = "files", "consul"
+_FROM = "pillar_from"
+_OURS = "# Written by salt-run gluster.setup; gluster.setup remove=True takes it away.\n"
+_REPEATS = (
+    "# Salt replaces the lists of the master's own file by the ones below, so what it says under\n"
+    "# these keys is repeated here: after a change of it there, run gluster.setup again.\n"
+)
+FORMULA = Path(__file__).resolve().parent / "formula"
+Settings = Mapping[str, Any]
+
+
+class Setup:
+    """The file as it is and as it should be.
+
+    ``own`` is what the master's own file says, ``others`` what the other files of ``master.d`` say
+    together, ``default_roots`` Salt's own file roots. ``pillar_from`` is where nodes have their
+    declaration from.
+    """
+
+    def __init__(
+        self, file: Path, own: Settings, others: Settings, default_roots: Settings,
+        pillar_from: str = FILES,
+    ):  # fmt: skip
+        self.file, self._pillar_from = file, pillar_from
+        self._own, self._others, self._roots = own, others, default_roots
+        self.before = file.read_text(encoding="utf-8") if file.exists() else None
+        if self.before is not None and not self.before.startswith(_OURS):
+            raise GlusterError(
+                f"{file} was not written by this command", kind="not_ours",
+                hint="Move it away, or put its content elsewhere.",
+            )  # fmt: skip
+
+    def bring_about(
+        self, dump: Callable[[Any], str], *, test: bool, remove: bool
+    ) -> dict[str, dict[str, Any]]:
+        """Write, show or remove the file; return what changed or would."""
+        after = None if remove else self.text(dump)
+        if self.before == after:
+            return {}
+        if not test:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            self.file.unlink() if after is None else self.file.write_text(after, encoding="utf-8")
+        return {str(self.file): {"old": self.before, "new": after}}
+
+    def text(self, dump: Callable[[Any], str]) -> str:
+        """Return the file."""
+        wanted = {
+            "engines": self._engines(),
+            "reactor": [*self._repeated("reactor"), *_reactions()],
+            "file_roots": self._file_roots(),
+            "ext_pillar": self._ext_pillar(),
+        }
+        return _OURS + _REPEATS + dump(wanted)
+
+    def _engines(self) -> list[Any]:
+        """Salt's runners say that no reactor runs unless it is named among engines (salt.md 4)."""
+        mine, theirs = self._repeated("engines"), self._others.get("engines") or []
+        named = {_name(engine) for engine in [*mine, *theirs]}
+        add: list[Any] = [] if "reactor" in named else ["reactor"]
+        return [*mine, *add, *({name: {}} for name in (ENGINE, EVENTS) if name not in named)]
+
+    def _ext_pillar(self) -> list[Any]:
+        mine, theirs = self._repeated("ext_pillar"), self._others.get("ext_pillar") or []
+        there = ENGINE in {_name(one) for one in [*mine, *theirs]}
+        said = {} if self._pillar_from == FILES else {_FROM: self._pillar_from}
+        return [*mine, *([] if there else [{ENGINE: said}])]
+
+    def _repeated(self, key: str) -> list[Any]:
+        """Return what the own file says, unless another file has replaced it already."""
+        for where, settings in (("master.d", self._others), ("the master's file", self._own)):
+            said = settings.get(key)
+            if said is not None and not isinstance(said, list):
+                raise GlusterError(
+                    f"{key} in {where} is no list: it cannot be added to.", kind="not_a_list",
+                    hint=f"Write it as a list: {key}: [...].",
+                )  # fmt: skip
+        return [] if key in self._others else list(self._own.get(key) or [])
+
+    def _file_roots(self) -> dict[str, list[Any]]:
+        told: Settings = {} if "file_roots" in self._others else self._own
+        said = told.get("file_roots") or ({} if "file_roots" in self._others else self._roots)
+        roots = {str(env): _texts(paths) for env, paths in said.items()}
+        base = [path for path in roots.get("base", []) if path != str(FORMULA)]
+        return {**roots, "base": [*base, str(FORMULA)]}
+
+
+def pillar_from(*settings: Settings) -> str:
+    """Return where nodes have their declaration from, by the first that says anything of us."""
+    lines = [line for one in settings for line in one.get("ext_pillar") or []]
+    mine = next((line for line in lines if _name(line) == ENGINE), None)
+    said = mine.get(ENGINE) if isinstance(mine, Mapping) else None
+    return str((said or {}).get(_FROM, FILES))
+
+
+def not_in_effect(effective: Settings, wanted: str = FILES) -> list[str]:
+    """Return which keys another file takes away from us, by the configuration that Salt reads.
+
+    ``wanted`` is where nodes should have their declaration from.
+    """
+    said = {
+        "engines": {ENGINE, EVENTS, "reactor"}
+        <= {_name(e) for e in effective.get("engines") or []},
+        "reactor": set(REACTIONS) <= {_name(r) for r in effective.get("reactor") or []},
+        "file_roots": str(FORMULA) in (effective.get("file_roots") or {}).get("base", []),
+        "ext_pillar": ENGINE in {_name(one) for one in effective.get("ext_pillar") or []}
+        and pillar_from(effective) == wanted,
+    }
+    return [key for key, there in said.items() if not there]
+
+
+def overridden(keys: list[str], file: Path) -> GlusterError:
+    """Return the error for keys that have no effect although they are written."""
+    return GlusterError(
+        f"{file} is written, but its {', '.join(keys)} will have no effect: another file that is"
+        " read later says something else.",
+        kind="overridden",
+        hint="Look at include: of the master's own file, and at the files of master.d.",
+    )
+
+
+def _reactions() -> list[dict[str, list[str]]]:
+    return [{tag: [str(FORMULA / "reactor" / sls)]} for tag, sls in REACTIONS.items()]
+
+
+def _name(engine: Any) -> str:
+    return str(next(iter(engine), "")) if isinstance(engine, Mapping) else str(engine)
+
+
+def _texts(paths: Any) -> list[Any]:
+    return [paths] if isinstance(paths, str) else list(paths or [])

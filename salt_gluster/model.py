@@ -1,0 +1,470 @@
+"""The nouns, frozen: what was observed of a pool, and the words a decision is made of.
+
+No I/O and no rule lives here. A field that may be missing is ``T | Unknown``; a facet that was not
+asked for is :data:`NOT_ASKED`. Times are seconds since the epoch, durations end in ``_s``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, NoReturn, TypeGuard, TypeVar
+
+T = TypeVar("T")
+
+
+class UnknownRead(TypeError):
+    """Somebody used an unknown value as if it were known: a bug, never a state of the pool."""
+
+
+class Unknown:
+    """A value that could not be learned. Truth-testing or comparing one raises ``UnknownRead``."""
+
+    __slots__ = ("since", "why")
+
+    def __init__(self, why: str, since: float | None = None) -> None:
+        self.why = why
+        self.since = since
+
+    def __repr__(self) -> str:
+        return f"unknown ({self.why})"
+
+    __str__ = __repr__
+
+    def _raise(self, *_: object) -> NoReturn:
+        raise UnknownRead(f"an unknown value was used as if known: {self.why}")
+
+    __bool__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _raise
+    __len__ = __iter__ = __int__ = __float__ = __getitem__ = __contains__ = _raise
+    __hash__ = object.__hash__
+
+
+#: The value of every facet of an observation that nobody asked for.
+NOT_ASKED = Unknown("not asked")
+
+
+def is_known(value: T | Unknown) -> TypeGuard[T]:
+    """Return whether ``value`` was learned."""
+    return not isinstance(value, Unknown)
+
+
+def known(value: T | Unknown) -> T:
+    """Return the value, or raise ``UnknownRead`` naming why it is not known."""
+    if isinstance(value, Unknown):
+        raise UnknownRead(f"needed, but unknown: {value.why}")
+    return value
+
+
+# --- peers ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One member as the asked glusterd sees it; ``state`` is glusterd's number, 3 = in the pool."""
+
+    uuid: str
+    names: tuple[str, ...]
+    connected: bool
+    state: int
+    state_text: str = ""
+    is_self: bool = False
+
+    @property
+    def usable(self) -> bool:
+        """State 3 and connected; ``connected`` alone is also true of a rejected peer."""
+        return self.is_self or (self.connected and self.state == 3)
+
+    @property
+    def name(self) -> str:
+        """The first name it is known by."""
+        return self.names[0] if self.names else self.uuid
+
+
+# --- volumes -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Brick:
+    """One brick of a definition. ``host`` is kept as typed; match nodes by ``host_uuid``."""
+
+    host: str
+    path: str
+    host_uuid: str = ""
+    is_arbiter: bool = False
+
+    @property
+    def name(self) -> str:
+        """``HOST:PATH``, as gluster spells it."""
+        return f"{self.host}:{self.path}"
+
+
+@dataclass(frozen=True)
+class ReplicaSet:
+    """One subvolume: the bricks that hold the same files (or the fragments of the same files)."""
+
+    index: int
+    bricks: tuple[Brick, ...]
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A volume's definition as ``volume info`` shows it.
+
+    ``kind`` is ``distribute``, ``replicate`` or ``disperse`` whatever the number of sets.
+    ``replica`` is 1 for distribute and disperse; ``disperse`` counts data + redundancy bricks.
+    """
+
+    name: str
+    id: str
+    status: str  # Created, Started, Stopped
+    kind: str
+    bricks: tuple[Brick, ...]
+    dist_count: int
+    replica: int = 1
+    arbiter: int = 0
+    disperse: int = 0
+    redundancy: int = 0
+    transport: str = "tcp"
+    options: Mapping[str, str] = field(default_factory=dict)
+    type_text: str = ""
+
+    @property
+    def set_size(self) -> int:
+        """Bricks per subvolume."""
+        return self.disperse or self.replica or 1
+
+    @property
+    def sets(self) -> tuple[ReplicaSet, ...]:
+        """The subvolumes in gluster's order."""
+        n = self.set_size
+        chunks = range(0, len(self.bricks), n)
+        return tuple(ReplicaSet(i // n, self.bricks[i : i + n]) for i in chunks)
+
+    @property
+    def is_broken(self) -> bool:
+        """A ghost of a failed create or a killed glusterd: no subvolume at all (gluster.md 0.7)."""
+        return self.dist_count == 0 or not self.bricks or len(self.bricks) % self.set_size != 0
+
+    @property
+    def is_started(self) -> bool:
+        """Whether it should serve."""
+        return self.status == "Started"
+
+    def digest(self) -> str:
+        """Return a digest of what the definition says, for comparing it between members.
+
+        Own content instead of glusterd's checksum, which is an XOR of bytes. The order of options
+        is left out: it reverses at a glusterd restart (gluster.md 3).
+        """
+        what = [
+            self.name, self.id, self.status, self.kind, self.dist_count, self.set_size,
+            self.arbiter, self.redundancy, self.transport,
+            [[b.host_uuid or b.host, b.path, b.is_arbiter] for b in self.bricks],
+            sorted(self.options.items()),
+        ]  # fmt: skip
+        return digest_of(what)
+
+
+def digest_of(what: Any) -> str:
+    """Return a short stable digest of plain data."""
+    text = json.dumps(what, sort_keys=True, separators=(",", ":"), default=str)
+    return _not_a_number(hashlib.sha256(text.encode()).hexdigest()[:16])
+
+
+def _not_a_number(digest: str) -> str:
+    """Keep an id text on a command line: Salt reads 12345678 as a number and 00000017 as 15."""
+    return "abcdefghij"[int(digest[0])] + digest[1:] if digest.isdecimal() else digest
+
+
+@dataclass(frozen=True)
+class BrickStatus:
+    """One row of ``volume status V``. No row at all is unknown, not down (gluster.md 0.12)."""
+
+    host: str
+    path: str
+    host_uuid: str
+    online: bool
+    port: int | None
+    pid: int | None
+
+    @property
+    def up(self) -> bool:
+        """Status 1 **and** a numeric port; 1 with port N/A serves no new client (cases B.2)."""
+        return self.online and self.port is not None
+
+
+@dataclass(frozen=True)
+class DaemonStatus:
+    """A self-heal, quota, bitrot or scrub row; they disagree between volumes (gluster.md 0.11)."""
+
+    kind: str
+    host: str
+    host_uuid: str
+    online: bool
+
+
+@dataclass(frozen=True)
+class Task:
+    """A rebalance or remove-brick task of a volume; ``state`` is glusterd's number."""
+
+    kind: str
+    id: str
+    state: int
+    state_text: str
+
+
+@dataclass(frozen=True)
+class VolumeStatus:
+    """The rows of ``volume status V``."""
+
+    volume: str
+    bricks: tuple[BrickStatus, ...]
+    daemons: tuple[DaemonStatus, ...] = ()
+    tasks: tuple[Task, ...] = ()
+
+
+@dataclass(frozen=True)
+class BrickSpace:
+    """Size of a brick's file system in bytes, and its inodes."""
+
+    brick: str
+    total: int
+    free: int
+    inodes_total: int
+    inodes_free: int
+
+
+@dataclass(frozen=True)
+class Heal:
+    """Entries to heal on one brick (``heal V info summary``), or why that is not known."""
+
+    brick: str
+    host_uuid: str | Unknown
+    pending: int | Unknown
+    split_brain: int | Unknown = NOT_ASKED
+    healing: int | Unknown = NOT_ASKED
+
+
+# --- one observation -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A person said: change nothing. ``reason`` and ``by`` are theirs.
+
+    ``until``: a node's maintenance ends then by itself; None = a person ends it.
+    """
+
+    reason: str
+    by: str = ""
+    since: float | None = None
+    until: float | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """What this node knows of itself without asking gluster.
+
+    ``aliases`` are its other names, such as its storage address. ``glusterd_started`` is None when
+    glusterd does not run. ``volumes_at_start`` are older than that start. ``volumes_without_info``
+    are the directories below ``vols/`` that an import has not filled yet (cases B.3).
+    """
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    uuid: str | Unknown | None = NOT_ASKED
+    glusterd_started: float | Unknown | None = NOT_ASKED
+    volumes_without_info: tuple[str, ...] | Unknown = NOT_ASKED
+    volumes_at_start: tuple[str, ...] | Unknown = NOT_ASKED
+    hold: Hold | Unknown | None = NOT_ASKED
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Whether a member's glusterd accepts on port 24007 within 1 s, and what it can run."""
+
+    accepts: bool
+    max_op_version: int | Unknown = NOT_ASKED
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What a node outside the pool says of itself (``--remote-host``), asked before a probe.
+
+    ``unresolved`` says why its name has no address on this node; "" = it has one.
+    """
+
+    name: str
+    uuid: str | Unknown
+    peers: tuple[Peer, ...] | Unknown
+    volumes: tuple[str, ...] | Unknown
+    unresolved: str = ""
+
+
+@dataclass(frozen=True)
+class BrickPath:
+    """One directory of this node that is, or is to be, a brick.
+
+    ``filesystem`` is the mount point it lies on ("/" = the root file system) and ``foreign`` names
+    what is in it that gluster did not put there; ``volume_id`` is the xattr of a volume and
+    ``holds_data`` says that gluster's own ``.glusterfs`` is there; ``changed`` is its ctime.
+    """
+
+    path: str
+    exists: bool
+    parent_exists: bool
+    filesystem: str
+    is_mount_point: bool = False
+    foreign: tuple[str, ...] = ()
+    volume_id: str | None = None
+    holds_data: bool = False
+    changed: float | Unknown = NOT_ASKED
+    free: int | Unknown = NOT_ASKED
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Everything a decision may look at, taken at ``now`` by one node. Nothing else is looked at.
+
+    ``status``, ``reach``, ``definitions``, ``candidates``, ``paths``, ``heal`` and ``dead`` are
+    asked for only by who needs them: a facet that nobody asked for is an empty mapping, an entry
+    that could not be learned is an ``Unknown``.
+
+    status        volume -> rows
+    reach         peer uuid -> Reach
+    definitions   peer uuid -> {volume: digest} as that member tells it
+    candidates    spec name -> what the node says of itself
+    paths         brick path of this node -> what is there
+    prepared      host -> brick paths that node has said are ready; absent = not said
+    heal          volume -> rows
+    dead          volume -> this node's own bricks of it that have no process
+    """
+
+    now: float
+    node: Node
+    peers: tuple[Peer, ...] | Unknown = NOT_ASKED
+    volumes: Mapping[str, Volume] | Unknown = NOT_ASKED
+    status: Mapping[str, VolumeStatus | Unknown] = field(default_factory=dict)
+    reach: Mapping[str, Reach] = field(default_factory=dict)
+    definitions: Mapping[str, Mapping[str, str] | Unknown] = field(default_factory=dict)
+    candidates: Mapping[str, Candidate] = field(default_factory=dict)
+    paths: Mapping[str, BrickPath] = field(default_factory=dict)
+    prepared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    heal: Mapping[str, tuple[Heal, ...] | Unknown] = field(default_factory=dict)
+    dead: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def peer_named(self, name: str) -> Peer | None:
+        """Return the member known by ``name``, if there is one. Names compare without case."""
+        wanted = name.lower()
+        own = {n.lower() for n in (self.node.name, *self.node.aliases)}
+        for peer in known(self.peers):
+            if wanted in (n.lower() for n in peer.names) or (peer.is_self and wanted in own):
+                return peer
+        return None
+
+    def volume(self, name: str) -> Volume | None:
+        """Return the volume of that name, if there is one."""
+        return known(self.volumes).get(name)
+
+
+# --- words of a decision -------------------------------------------------------------------------
+
+
+class Hazard(str, Enum):
+    """What a step can do to the pool's users. All but ``none`` stop a plan until accepted."""
+
+    NONE = "none"
+    LONG = "long"
+    IO_PAUSE = "io_pause"
+    CLIENT_CUT = "client_cut"
+    DATA_AT_RISK = "data_at_risk"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One reason why nothing is changed: data, not an error. All of them are collected.
+
+    ``name`` is the brake, guard or kind of drift; ``ways`` are the commands or actions a person can
+    choose from. ``waits_s`` is how long it is worth waiting for time alone to mend it; 0 = not.
+    """
+
+    name: str
+    why: str
+    ways: tuple[str, ...] = ()
+    waits_s: float = 0
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Something another node, or time, has to do first."""
+
+    what: str
+    node: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """An action of ``actions.ACTIONS`` with its arguments.
+
+    ``place`` is ``pool`` (any one member) or ``node`` (the node that observed).
+    """
+
+    action: str
+    subject: str
+    args: Mapping[str, Any]
+    text: str
+    place: str = "pool"
+    hazard: Hazard = Hazard.NONE
+    hazard_why: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done, what is waited for, and what forbids it. Empty = converged.
+
+    ``changes`` is the diff the steps will make, in a state's form. ``needs`` names facets of the
+    observation without which the plan is not final. ``notes`` is what a person should know though
+    nothing is to be done about it.
+    """
+
+    subject: str
+    steps: tuple[Step, ...] = ()
+    waits: tuple[Wait, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    notes: tuple[str, ...] = ()
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    needs: frozenset[str] = frozenset()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is to be done, waited for or refused."""
+        return not (self.steps or self.waits or self.refusals)
+
+    @property
+    def id(self) -> str:
+        """Digest of subject, steps and predicted changes, 8 hex digits, for ``apply <plan id>``."""
+        steps = [[s.action, s.subject, s.args, s.place] for s in self.steps]
+        return _not_a_number(digest_of([self.subject, steps, self.changes])[:8])
+
+
+def merge_changes(into: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Merge ``{key: {old, new}}`` trees: the first old and the last new of a key stay."""
+    for key, value in more.items():
+        present = into.get(key)
+        if isinstance(present, Mapping) and _is_change(present) and _is_change(value):
+            into[key] = {"old": present["old"], "new": value["new"]}
+        elif isinstance(present, dict) and isinstance(value, Mapping):
+            merge_changes(present, value)
+        else:
+            into[key] = _copied(value)
+
+
+def _is_change(value: Any) -> bool:
+    return isinstance(value, Mapping) and set(value) == {"old", "new"}
+
+
+def _copied(value: Any) -> Any:
+    return {k: _copied(v) for k, v in value.items()} if isinstance(value, Mapping) else value

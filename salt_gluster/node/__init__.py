@@ -1,0 +1,127 @@
+"""The only room that looks at this node: /proc, mounts, xattrs, glusterd's files, names and TCP.
+
+No gluster command and no block-device command is run here (``gluster/``, ``disks.py``), and nothing
+is decided. Callers import from ``salt_gluster.node``, not from its files:
+
+* ``identity``  who this node is, when glusterd started, stamps of glusterd's files
+* ``groups``    the option groups that GlusterFS ships
+* ``hold``      the hold file
+* ``paths``     brick directories and what is in them
+* ``bricks``    the facts of this node's own bricks: process, disk, marks
+* ``filesystems`` a file system's own uuid, what the kernel said of its device
+* ``history``   who changed the pool from here: glusterd's history, what we sent
+* ``limits``    asking what may never answer
+* ``events``    GlusterFS's events daemon and its webhooks
+* ``watching``  noticing that something has changed
+* ``mounts``    mountinfo, fstab, mounting
+* ``network``   name resolution and TCP probes, with limits
+* ``records``   one job at a time, last convergence, copies of glusterd's directory
+* ``files``     writing whole or not at all, and for few eyes only
+* ``command``   how a process is run; handed in, so that a test can hand in a recording
+"""
+
+from __future__ import annotations
+
+from .bricks import WELL, brick_facts
+from .command import Ran, Run, run_command
+from .events import (
+    Eventsd,
+    arrived,
+    close_events_folder,
+    eventsd,
+    send_event,
+    write_webhooks,
+)
+from .files import group_of, is_different, write_private
+from .groups import option_groups
+from .history import changes, note_sent
+from .hold import HOLD_FILE, read_hold, remove_hold, write_hold
+from .identity import (
+    LocalBrick,
+    OwnNode,
+    brick_runs,
+    glusterd_stamp,
+    glusterfsd_processes,
+    local_bricks,
+    observe_node,
+)
+from .mounts import (
+    FstabEntry,
+    Mount,
+    fstab_entry,
+    is_mounted,
+    mount,
+    mount_glusterfs,
+    mount_state,
+    mounts,
+    unmount,
+    write_fstab,
+)
+from .network import accepts, reaches_from, resolve
+from .paths import (
+    brick_path,
+    check_path,
+    describe_brick,
+    heal_backlog,
+    inventory,
+    make_brick_dir,
+    remove_stale_volume_id,
+)
+from .records import copy_glusterd_dir, one_job, recall, remember
+from .watching import Watch
+
+__all__ = [
+    "HOLD_FILE",
+    "WELL",
+    "Eventsd",
+    "FstabEntry",
+    "LocalBrick",
+    "Mount",
+    "OwnNode",
+    "Ran",
+    "Run",
+    "Watch",
+    "accepts",
+    "arrived",
+    "brick_facts",
+    "brick_path",
+    "brick_runs",
+    "changes",
+    "check_path",
+    "close_events_folder",
+    "copy_glusterd_dir",
+    "describe_brick",
+    "eventsd",
+    "fstab_entry",
+    "glusterd_stamp",
+    "glusterfsd_processes",
+    "group_of",
+    "heal_backlog",
+    "inventory",
+    "is_different",
+    "is_mounted",
+    "local_bricks",
+    "make_brick_dir",
+    "mount",
+    "mount_glusterfs",
+    "mount_state",
+    "mounts",
+    "note_sent",
+    "observe_node",
+    "one_job",
+    "option_groups",
+    "reaches_from",
+    "read_hold",
+    "recall",
+    "remember",
+    "remove_hold",
+    "remove_stale_volume_id",
+    "resolve",
+    "run_command",
+    "send_event",
+    "unmount",
+    "write_fstab",
+    "write_hold",
+    "write_private",
+    "write_webhooks",
+]

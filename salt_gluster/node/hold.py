@@ -1,0 +1,58 @@
+"""The hold file of this node: a person says "change nothing" (change.md 2).
+
+Touching it by hand is enough, for the day Salt is down; so everything readable in it is a hold, and
+what cannot be read is unknown, never "no hold".
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ..model import Hold, Unknown
+from .files import write_atomically
+
+HOLD_FILE = "/var/lib/salt-gluster/hold"
+
+
+def read_hold(path: str | Path = HOLD_FILE) -> Hold | Unknown | None:
+    """Return the hold, None where there is no file, or Unknown where it cannot be read."""
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8").strip()
+        touched = file.stat().st_mtime
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as problem:
+        return Unknown(f"the hold file {file} cannot be read: {problem}")
+    if not text:
+        return Hold("touched by hand", since=touched)
+    try:
+        said = json.loads(text)
+    except ValueError:
+        said = None
+    if not isinstance(said, dict):  # somebody wrote a sentence into it
+        return Hold(text.splitlines()[0][:200], since=touched)
+    since = said.get("since")
+    return Hold(
+        str(said.get("reason") or "no reason given"),
+        str(said.get("by") or ""),
+        float(since) if isinstance(since, (int, float)) else touched,
+    )
+
+
+def write_hold(reason: str, by: str, now: float, path: str | Path = HOLD_FILE) -> Hold:
+    """Write the hold and return it; an earlier one is replaced."""
+    file = Path(path)
+    file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    write_atomically(file, json.dumps({"reason": reason, "by": by, "since": now}) + "\n")
+    return Hold(reason, by, now)
+
+
+def remove_hold(path: str | Path = HOLD_FILE) -> bool:
+    """Remove the hold; return whether there was one."""
+    try:
+        Path(path).unlink()
+    except FileNotFoundError:
+        return False
+    return True

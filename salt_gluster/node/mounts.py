@@ -1,0 +1,324 @@
+"""Mounts of this node: mountinfo, fstab, mounting a brick or a volume, and whether a mount answers.
+
+A mount that may hang is only ever touched by a child process with a limit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import AlreadyExists, CommandFailed, GlusterError, SpecError
+from .command import Run, checked, run_command
+from .files import write_atomically
+
+FSTAB = "/etc/fstab"
+#: File systems whose server may be away, so that a look into them may never return.
+NETWORK_TYPES = frozenset({"fuse.glusterfs", "glusterfs", "nfs", "nfs4", "cifs", "ceph"})
+MOUNT_LIMIT_S = 60.0
+
+
+# --- mountinfo -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Mount:
+    """One line of mountinfo, octal escapes undone; ``device`` is its ``major:minor``."""
+
+    mount_point: str
+    fstype: str
+    source: str
+    options: str = ""
+    device: str = ""
+
+
+def mounts(text: str | None = None) -> tuple[Mount, ...]:
+    """Return this namespace's mounts in the kernel's order; a later one covers an earlier one."""
+    if text is None:
+        raw = Path("/proc/self/mountinfo").read_bytes()
+        text = raw.decode("utf-8", "surrogateescape")
+    found = []
+    for line in text.splitlines():
+        # id parent major:minor root MOUNT_POINT options [tags…] - FSTYPE SOURCE super-options
+        left, _, right = line.partition(" - ")
+        head, tail = left.split(" "), right.split(" ")
+        if len(head) >= 6 and len(tail) >= 3:
+            point, source = _unescaped(head[4]), _unescaped(tail[1])
+            found.append(Mount(point, tail[0], source, head[5], head[2]))
+    return tuple(found)
+
+
+def mount_of(path: str, table: Sequence[Mount] | None = None) -> Mount:
+    """Return the mount that ``path`` lies on by its words; symlinks are the caller's matter."""
+    best = Mount("/", "unknown", "")
+    for one in mounts() if table is None else table:
+        point = one.mount_point
+        inside = point == "/" or path == point or path.startswith(point + "/")
+        if inside and len(point) >= len(best.mount_point):  # equal: the later covers the earlier
+            best = one
+    return best
+
+
+def is_mounted(path: str) -> tuple[str, str] | None:
+    """Return (source, file system type) of what is mounted exactly at ``path``."""
+    for one in reversed(mounts()):
+        if one.mount_point == path:
+            return one.source, one.fstype
+    return None
+
+
+def mount_state(path: str, limit_s: float = 5) -> str:
+    """Return ``absent``, ``ok``, ``stale`` or ``hung`` for the mount at ``path``.
+
+    ``stale``: its FUSE process is gone ("Transport endpoint is not connected", or an I/O error).
+    ``hung``: no answer to a stat within ``limit_s``. The child that asks is left behind then: it
+    cannot be killed before the server answers.
+    """
+    if is_mounted(path) is None:
+        return "absent"
+    ask = "import os,sys; os.stat(sys.argv[1]); os.statvfs(sys.argv[1])"
+    child = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", ask, path],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        return "ok" if child.wait(limit_s) == 0 else "stale"
+    except subprocess.TimeoutExpired:
+        child.kill()
+        return "hung"
+
+
+# --- fstab ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FstabEntry:
+    """One mount of fstab. Bricks and volumes are not dumped and not checked at boot: ``0 0``."""
+
+    source: str
+    mount_point: str
+    fstype: str
+    options: str = "defaults"
+
+    @property
+    def line(self) -> str:
+        """Return the line as it stands in the file."""
+        words = (self.source, self.mount_point, self.fstype, self.options)
+        return " ".join(_escaped(word) for word in words) + " 0 0"
+
+
+def fstab_entry(mount_point: str, fstab: str | Path = FSTAB) -> FstabEntry | None:
+    """Return the entry for ``mount_point``, the last one where there are several."""
+    found = None
+    for line in _lines(Path(fstab)):
+        entry = _entry(line)
+        if entry and entry.mount_point == mount_point:
+            found = entry
+    return found
+
+
+def fstab_mount_points(fstab: str | Path = FSTAB) -> tuple[str, ...]:
+    """Return every mount point that fstab names."""
+    entries = (_entry(line) for line in _lines(Path(fstab)))
+    return tuple(entry.mount_point for entry in entries if entry)
+
+
+def write_fstab(
+    entry: FstabEntry, fstab: str | Path = FSTAB, *, replace: bool = False, test: bool = False
+) -> dict[str, Any]:
+    """Make ``entry`` the one entry of its mount point; return the change, ``{}`` where it stood.
+
+    All other lines stay as they are, comments and order too. An entry with another source is
+    somebody's mount: ``AlreadyExists`` unless ``replace``.
+    """
+    for word in (entry.source, entry.mount_point, entry.fstype, entry.options):
+        if not word or "\n" in word:
+            raise SpecError("fstab", f"{word!r} cannot stand in a line of fstab")
+    before = _lines(Path(fstab))
+    mine = [i for i, line in enumerate(before) if _at(line) == entry.mount_point]
+    old = [before[i] for i in mine]
+    if [_entry(line) for line in old] == [entry]:
+        return {}
+    others = [e for e in map(_entry, old) if e and e.source != entry.source]
+    if others and not replace:
+        raise AlreadyExists(
+            f"{fstab} mounts {others[0].source} at {entry.mount_point}",
+            kind="mount_point_taken",
+            hint="Choose another mount point, or take that line out if nobody needs it.",
+        )
+    after = [line for i, line in enumerate(before) if i not in mine[1:]]
+    if mine:
+        after[mine[0]] = entry.line
+    else:
+        after.append(entry.line)
+    if not test:
+        write_atomically(Path(fstab), "\n".join(after) + "\n")
+        _tell_systemd()
+    return {"old": "; ".join(old) or None, "new": entry.line}
+
+
+def _lines(fstab: Path) -> list[str]:
+    try:
+        text = fstab.read_text(encoding="utf-8", errors="surrogateescape")
+    except FileNotFoundError:
+        return []
+    return text.split("\n")[:-1] if text.endswith("\n") else text.split("\n")
+
+
+def _entry(line: str) -> FstabEntry | None:
+    words = line.split()
+    if len(words) < 3 or words[0].startswith("#"):
+        return None
+    options = words[3] if len(words) > 3 else "defaults"
+    return FstabEntry(*(_unescaped(word) for word in (*words[:3], options)))
+
+
+def _at(line: str) -> str | None:
+    entry = _entry(line)
+    return entry.mount_point if entry else None
+
+
+def _escaped(word: str) -> str:
+    return re.sub(r"[ \t\\]", lambda m: f"\\{ord(m.group()):03o}", word)
+
+
+def _unescaped(word: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda m: chr(int(m.group(1), 8)), word)
+
+
+def _tell_systemd() -> None:
+    """Reload systemd, if it runs: it unmounts what an old unit made of fstab says is gone."""
+    if Path("/run/systemd/system").is_dir():
+        with contextlib.suppress(GlusterError):
+            run_command(["systemctl", "daemon-reload"], 30)
+
+
+# --- mounting ------------------------------------------------------------------------------------
+
+
+def mount(entry: FstabEntry, *, run: Run = run_command, test: bool = False) -> dict[str, Any]:
+    """Mount ``entry`` and make its directory; return the changes, ``{}`` where it is mounted.
+
+    Raises ``AlreadyExists`` when something of another type is mounted there, and when the
+    directory holds files, which the mount would hide.
+    """
+    there = is_mounted(entry.mount_point)
+    if there is not None:
+        if there[1] not in (entry.fstype, f"fuse.{entry.fstype}"):
+            raise AlreadyExists(
+                f"{there[0]} ({there[1]}) is mounted at {entry.mount_point}",
+                kind="mount_point_taken",
+                hint="Unmount it, or choose another mount point.",
+            )
+        return {}
+    point = Path(entry.mount_point)
+    changes: dict[str, Any] = {"mounted": {"old": None, "new": entry.mount_point}}
+    if not point.is_dir():
+        changes["directory"] = {"old": None, "new": entry.mount_point}
+    elif any(os.scandir(point)):
+        raise AlreadyExists(
+            f"the directory {point} holds files that the mount would hide",
+            kind="mount_point_not_empty",
+            hint="Move them away, or choose another mount point.",
+        )
+    if test:
+        return changes
+    point.mkdir(parents=True, exist_ok=True)
+    argv = ["mount", "-t", entry.fstype, "-o", entry.options, entry.source, entry.mount_point]
+    checked(run, argv, MOUNT_LIMIT_S, f"mounting {entry.source} at {entry.mount_point}")
+    if is_mounted(entry.mount_point) is None:  # mount.glusterfs returns before the mount is proven
+        raise CommandFailed(
+            f"{entry.source} is not mounted at {entry.mount_point}, though mount said nothing",
+            kind="mount_failed",
+            hint="Look into /var/log/glusterfs/ and the kernel's log.",
+            argv=argv,
+        )
+    return changes
+
+
+def unmount(path: str, *, lazy: bool = False, run: Run = run_command) -> bool:
+    """Unmount ``path``; return whether it was mounted. ``lazy`` is for a stale mount only."""
+    if is_mounted(path) is None:
+        return False
+    argv = ["umount", *(["-l"] if lazy else []), path]
+    checked(run, argv, MOUNT_LIMIT_S, f"unmounting {path}", "See who uses it: fuser -vm PATH.")
+    return True
+
+
+def mount_glusterfs(
+    volume: str,
+    servers: Sequence[str],
+    at: str,
+    options: Mapping[str, str | bool] | None = None,
+    *,
+    fstab: str | Path = FSTAB,
+    run: Run = run_command,
+    test: bool = False,
+) -> dict[str, Any]:
+    """Mount ``volume`` at ``at`` now and at every boot; return ``{key: {old, new}}`` changes.
+
+    The first server gives the volume file, the others stand in for it
+    (``backup-volfile-servers``). A stale mount of the same volume is taken off and mounted again;
+    a hung one is an error: no one can tell whether its users still wait.
+    """
+    entry = _glusterfs_entry(volume, servers, at, options or {})
+    changes: dict[str, Any] = {}
+    state = mount_state(at)
+    there = is_mounted(at)
+    if there is not None and (there[1], _volume_in(there[0])) != ("fuse.glusterfs", volume):
+        raise AlreadyExists(
+            f"{there[0]} ({there[1]}) is mounted at {at}",
+            kind="mount_point_taken",
+            hint="Unmount it, or choose another mount point.",
+        )
+    if state == "hung":
+        raise GlusterError(
+            f"the mount of {volume} at {at} does not answer",
+            kind="mount_hung",
+            hint="See whether the volume is up: salt-run gluster.status. If it is, unmount with "
+            f"umount -l {at} and run this again.",
+        )
+    old = fstab_entry(at, fstab)
+    same = old is not None and old.fstype == "glusterfs" and _volume_in(old.source) == volume
+    if written := write_fstab(entry, fstab, replace=same, test=test):
+        changes["fstab"] = written
+    if state == "stale":
+        if not test:
+            unmount(at, lazy=True, run=run)
+            mount(entry, run=run)
+        changes["mounted"] = {"old": f"{at} (stale)", "new": at}
+    else:
+        changes.update(mount(entry, run=run, test=test))
+    return changes
+
+
+def _glusterfs_entry(
+    volume: str, servers: Sequence[str], at: str, options: Mapping[str, str | bool]
+) -> FstabEntry:
+    if not servers:
+        raise SpecError("servers", "a mount needs at least one server of the pool")
+    words = ["_netdev"]
+    if len(servers) > 1:
+        words.append("backup-volfile-servers=" + ":".join(servers[1:]))
+    for key, value in options.items():
+        if value is False:
+            continue
+        word = key if value is True else f"{key}={value}"
+        if "," in word or any(c.isspace() for c in word):
+            raise SpecError(f"options.{key}", f"{word!r} holds a comma or a blank")
+        words.append(word)
+    return FstabEntry(f"{servers[0]}:/{volume}", at, "glusterfs", ",".join(words))
+
+
+def _volume_in(source: str) -> str:
+    """Return the volume of ``server:/volume`` or ``server:volume``."""
+    return source.rpartition(":")[2].lstrip("/")

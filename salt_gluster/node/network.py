@@ -1,0 +1,63 @@
+"""Names and TCP ports, each with a limit: a slow name stops a whole glusterd (gluster.md 0.9)."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import socket
+import threading
+import time
+
+from ..model import Unknown
+
+
+def resolve(name: str, limit_s: float = 2) -> tuple[str, ...] | Unknown:
+    """Return the addresses of ``name``, or Unknown when it has none or none came in ``limit_s``.
+
+    The resolver cannot be interrupted, so it runs in a thread that is left behind.
+    """
+    answer: queue.Queue[tuple[str, ...] | Unknown] = queue.Queue(1)
+
+    def ask() -> None:
+        try:
+            found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as problem:
+            answer.put(Unknown(f"{name!r} does not resolve on this node: {problem}"))
+        else:
+            answer.put(tuple(dict.fromkeys(str(row[4][0]) for row in found)))
+
+    threading.Thread(target=ask, daemon=True, name="salt-gluster-resolve").start()
+    try:
+        return answer.get(timeout=limit_s)
+    except queue.Empty:
+        return Unknown(f"{name!r} did not resolve within {limit_s:g} s on this node")
+
+
+def accepts(host: str, port: int = 24007, limit_s: float = 1) -> bool:
+    """Return whether ``host`` accepts a TCP connection on ``port``, all within ``limit_s``.
+
+    24007 is glusterd's port. A frozen process still accepts: the kernel does it.
+    """
+    end = time.monotonic() + limit_s
+    addresses = resolve(host, limit_s)
+    if isinstance(addresses, Unknown):
+        return False
+    for address in addresses:
+        left = end - time.monotonic()
+        if left <= 0:
+            return False
+        try:
+            with socket.create_connection((address, port), timeout=left):
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def reaches_from(host: str, port: int) -> str:
+    """Return the own address from which ``host`` is reached, "" when it is not; sends nothing."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((host, port))
+            return str(probe.getsockname()[0])
+    return ""

@@ -1,0 +1,49 @@
+"""(desired, observed) -> ``Plan`` of steps, waits and refusals; one file per subject. Pure.
+
+States, runners and remediation all plan here. A plan is a forecast: the executor runs its first
+step only, reads back and plans again, so the plan after a step equals the rest of the plan before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from salt_gluster.model import Plan, Wait
+from salt_gluster.plan.bricks import plan_brick, plan_own_bricks, ready_paths
+from salt_gluster.plan.identity import Identity, identify
+from salt_gluster.plan.members import explain_bricks
+from salt_gluster.plan.peers import plan_own_membership, plan_peer, plan_peer_absent, undeclared
+from salt_gluster.plan.repeats import is_repair, lately, with_repeats
+from salt_gluster.plan.volume import (
+    plan_options_of,
+    plan_started,
+    plan_volume,
+    plan_volume_absent,
+)
+
+__all__ = [
+    "Identity",
+    "explain_bricks",
+    "identify",
+    "is_repair",
+    "lately",
+    "plan_brick",
+    "plan_options_of",
+    "plan_own_bricks",
+    "plan_own_membership",
+    "plan_peer",
+    "plan_peer_absent",
+    "plan_started",
+    "plan_volume",
+    "plan_volume_absent",
+    "ready_paths",
+    "undeclared",
+    "with_repeats",
+    "with_waits",
+]
+
+
+def with_waits(plan: Plan, waits: Iterable[Wait]) -> Plan:
+    """Return the plan with more to wait for first."""
+    return replace(plan, waits=(*waits, *plan.waits))

@@ -1,0 +1,312 @@
+"""All of it together: one observation in, every decision out. Reads no clock and does no I/O.
+
+The engine carries the decisions out in the order of the fields of ``Decisions``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from salt_gluster.events import Notice
+from salt_gluster.machine import Turn
+from salt_gluster.membership import roll_call
+from salt_gluster.model import Refusal, Unknown, is_known
+from salt_gluster.operations import Happened, Life, Operation, moved, operation_id
+
+from . import fleet, guards, ladder, newcomers
+from .cases import Case, Target
+from .fleet import FleetMode
+from .follow import followed, told_of_operations
+from .judge import NodeEvent, NodeState
+from .observation import FleetObservation, Memory, remembered
+from .policy import Mode, Policy
+from .verdicts import Judged, judged, mode_why
+
+__all__ = ["Asks", "Decisions", "Refused", "decide", "remembered"]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """One target, and every reason why nothing is done about it now."""
+
+    target: Target
+    reasons: tuple[Refusal, ...]
+
+
+@dataclass(frozen=True)
+class Asks:
+    """What the next tick has to be told afresh. Uuids of nodes; empty = nothing is asked.
+
+    ``ports`` W2 of all their bricks from at least two other members, ``peers`` their peer lists
+    (W3, at least two members), ``facts`` their own reports (W4, also histories and versions).
+    """
+
+    ports: frozenset[str] = frozenset()
+    peers: frozenset[str] = frozenset()
+    facts: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        """Whether the engine has to tick on."""
+        return bool(self.ports or self.peers or self.facts)
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What one tick decided, in the order in which it is carried out.
+
+    memory      for the next tick; ``membership.published`` makes the snapshot of its standings
+    notices     fired after that snapshot is stored
+    updates     operations to store, fenced by the epoch
+    proposals   proposals to store
+    intents     at most one: one transaction; on a conflict it is dropped and decided anew
+    requests    (operation id, minion) to ask; only operations that are stored
+    asks        what the next tick needs
+    refused     every target with every reason
+    door        who waits to be one of the pool, and who is to be accepted
+    rows        ``node:…``, ``brick:…``, ``fleet`` -> the table row that was taken, for *explain*
+    """
+
+    memory: Memory
+    mode: FleetMode
+    notices: tuple[Notice, ...] = ()
+    updates: tuple[Operation, ...] = ()
+    proposals: tuple[Operation, ...] = ()
+    intents: tuple[Operation, ...] = ()
+    requests: tuple[tuple[str, str], ...] = ()
+    asks: Asks = Asks()
+    refused: tuple[Refused, ...] = ()
+    door: newcomers.Met = newcomers.Met()  # noqa: RUF009  (frozen)
+    rows: Mapping[str, Turn[Any]] = field(default_factory=dict)
+
+
+def decide(obs: FleetObservation, policy: Policy, memory: Memory) -> Decisions:
+    """Return what is to be told, asked, written and done. At most one action for the whole pool."""
+    memory, turn, notices = fleet.moded(obs, memory, policy)
+    if fleet.no_sight(obs):
+        return Decisions(memory, turn.state, notices, rows={"fleet": turn})
+    limit = policy.max_unhealthy(len(obs.members))
+    called = roll_call(
+        memory.standings, memory.roll, obs.consul, obs.now,
+        settle_s=policy.absent_s, crowd=limit, of=memory.roll_of,
+    )  # fmt: skip
+    others = {k: s for k, s in memory.standings.items() if not k.startswith("member:")}
+    standings = {**others, **called.standings}
+    memory = replace(memory, standings=standings, roll=called.roll, roll_of=called.of)
+    seen = judged(obs, policy, memory, turn.state)
+    operations, told = told_of_operations(obs, seen.standings)
+    past = followed(obs, policy, memory, seen.bricks, acquired=turn.row == "F8")
+    chosen = _choose(obs, policy, replace(memory, standings=seen.standings), turn.state, seen)
+    standings = _without_old_operations({**seen.standings, **chosen.standings}, operations)
+    met = newcomers.met(obs, policy, memory, turn.state)
+    standings = {k: s for k, s in standings.items() if not k.startswith(newcomers.PREFIX)}
+    standings |= met.standings
+    requests, asked = _requests(obs, policy, memory, turn.state)
+    clocks = {**_of_fleet(memory.clocks), **seen.clocks, **met.clocks}
+    after = replace(
+        memory, standings=standings, clocks=clocks, candidate=chosen.candidate,
+        checks=past.checks or {}, asked=asked,
+    )  # fmt: skip
+    return Decisions(
+        memory=after,
+        mode=turn.state,
+        notices=(
+            *notices,
+            *called.notices,
+            *seen.notices,
+            *told,
+            *past.resumed,
+            *chosen.notices,
+            *met.notices,
+        ),
+        updates=past.updates,
+        proposals=(*chosen.proposals, *_expired(obs, policy, seen)),
+        intents=chosen.intents,
+        requests=requests,
+        asks=_asks(obs, standings, seen),
+        refused=chosen.refused,
+        door=met,
+        rows={**seen.rows, "fleet": turn},
+    )
+
+
+# --- choosing ------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Chosen:
+    candidate: tuple[str, float] | None = None
+    intents: tuple[Operation, ...] = ()
+    proposals: tuple[Operation, ...] = ()
+    notices: list[Notice] = field(default_factory=list)
+    refused: tuple[Refused, ...] = ()
+    standings: dict[str, Any] = field(default_factory=dict)
+
+
+def _choose(
+    obs: FleetObservation, policy: Policy, memory: Memory, mode: FleetMode, seen: Judged
+) -> _Chosen:
+    """Choose the oldest failure that nothing speaks against; all reasons of all are kept."""
+    out, refused = _Chosen(), []
+    if not obs.has_policy:
+        return out  # notices only
+    why = mode_why(obs, memory, policy)
+    for target in sorted(seen.targets, key=lambda t: (t.down_since, t.brick)):
+        before = memory.candidate
+        since = before[1] if before and before[0] == target.key else None
+        case = Case(obs, policy, target, mode, why, memory.standings, "", since)
+        reasons = guards.refusals(case, ladder.BRICK_RESTART.guards)
+        first = not any(r.name != "same_twice" for r in reasons) and out.candidate is None
+        if first:
+            out.candidate = (target.key, obs.now if since is None else since)
+        if reasons:
+            refused.append(Refused(target, reasons))
+            _tell_refused(obs, policy, memory, target, reasons, out)
+        elif first:
+            _act(obs, policy, memory, target, seen, out)
+    out.refused = tuple(refused)
+    return out
+
+
+def _act(
+    obs: FleetObservation,
+    policy: Policy,
+    memory: Memory,
+    target: Target,
+    seen: Judged,
+    out: _Chosen,
+) -> None:
+    """Turn the chosen target into an intent, a proposal or a notice, as the mode says."""
+    op = _planned(obs, policy, target, seen)
+    mode = ladder.mode_of(ladder.BRICK_RESTART, policy)
+    stored = None if isinstance(obs.proposals, Unknown) else obs.proposals.get(op.id)
+    if stored is not None and stored.state is Life.APPROVED:
+        op, mode = replace(op, state=Life.APPROVED), Mode.ACT
+    event = Happened(f"mode_{mode.value}")
+    if mode is Mode.ACT:
+        out.intents = (moved(op, event, obs.now).operation,)
+    elif mode is Mode.PROPOSE and stored is None and is_known(obs.proposals):
+        out.proposals = (moved(op, event, obs.now).operation,)
+    elif mode is Mode.OBSERVE:
+        key = f"brick:{target.node}:{target.path}"
+        standing = memory.standings[key]
+        if "would_act" not in standing.told:
+            out.standings[key] = replace(standing, told=standing.told | {"would_act"})
+            out.notices.append(_notice(op, "would_act", f"it would have started {op.brick}"))
+
+
+def _planned(
+    obs: FleetObservation, policy: Policy, target: Target, seen: Judged
+) -> Operation:  # fmt: skip
+    operations = {} if isinstance(obs.operations, Unknown) else obs.operations
+    same = [
+        o for o in operations.values()
+        if o.brick == target.brick and o.incident == target.down_since
+    ]  # fmt: skip
+    op_id = operation_id(
+        obs.cluster, target.node, target.path, 1, target.down_since, len(same) + 1
+    )  # fmt: skip
+    epoch = obs.lock.epoch
+    skew_s = obs.skews.get(target.node)
+    evidence: dict[str, Any] = {k: t.row for k, t in seen.rows.items()}
+    evidence["skew_s"] = None if isinstance(skew_s, Unknown) else skew_s
+    return Operation(
+        id=op_id, action=ladder.BRICK_RESTART.action, rung=1, volume=target.volume,
+        volume_id=target.volume_id, brick=target.brick, node=target.node,
+        executor=obs.consul.registered[target.node].minion,
+        epoch=-1 if isinstance(epoch, Unknown) else epoch, state=Life.PLANNED, at=obs.now,
+        deadline=obs.now + policy.intent_s, incident=target.down_since, attempt=len(same) + 1,
+        changed=obs.now, evidence=evidence,
+    )  # fmt: skip
+
+
+def _tell_refused(
+    obs: FleetObservation, policy: Policy, memory: Memory, target: Target,
+    reasons: tuple[Refusal, ...], out: _Chosen,
+) -> None:  # fmt: skip
+    """Tell once of each reason that time alone does not mend, and page after an hour of any."""
+    key = f"brick:{target.node}:{target.path}"
+    standing = memory.standings[key]
+    down_s = obs.now - target.down_since
+    lasting = {r.name for r in reasons if r.name not in guards.PATIENCE}
+    # The first looks at it, and those of a new leader, know little: not everybody was asked yet.
+    looked_s = obs.now - max(target.down_since, memory.mode_since)
+    words = {f"refused {name}" for name in lasting} if looked_s >= policy.decide_twice_s else set()
+    if down_s >= policy.refused_page_s and standing.state == "down":
+        words |= {"refused_page"}
+    new = words - standing.told
+    if not new:
+        return
+    out.standings[key] = replace(standing, told=standing.told | new)
+    text = "; ".join(f"{r.name}: {r.why}" for r in reasons)
+    ways = tuple(way for r in reasons for way in r.ways)
+    episode = operation_id(obs.cluster, target.node, target.path, 1, target.down_since, 0)
+    out.notices.append(
+        Notice("remediation", episode, episode, "refused", "refused", "", target.down_since,
+               f"{target.brick} is not started: {text}", suggest=ways, page="refused_page" in new,
+               details={"brick": target.brick, "refusals": [r.name for r in reasons]})
+    )  # fmt: skip
+
+
+def _notice(op: Operation, event: str, why: str) -> Notice:
+    return Notice("remediation", op.id, op.id, event, event, "", op.at, why, correlation_id=op.id)
+
+
+def _expired(obs: FleetObservation, policy: Policy, seen: Judged) -> tuple[Operation, ...]:
+    """Return the proposals whose conditions ended a day ago, closed."""
+    if isinstance(obs.proposals, Unknown):
+        return ()
+    wanted = {(t.node, t.path) for t in seen.targets}
+    return tuple(
+        moved(op, Happened.EXPIRE, obs.now).operation
+        for op in obs.proposals.values()
+        if op.state in (Life.WAITING, Life.APPROVED)
+        and (op.node, op.brick.split(":", 1)[1]) not in wanted
+        and obs.now - op.changed >= policy.proposal_ends_s
+    )
+
+
+# --- asking --------------------------------------------------------------------------------------
+
+
+def _requests(
+    obs: FleetObservation, policy: Policy, memory: Memory, mode: FleetMode
+) -> tuple[tuple[tuple[str, str], ...], dict[str, float]]:
+    """Return who is to be asked to execute; again after a while, because a request may be lost."""
+    operations = {} if isinstance(obs.operations, Unknown) else obs.operations
+    intents = [o for o in operations.values() if o.state is Life.INTENT and obs.now < o.deadline]
+    asked = {o.id: memory.asked[o.id] for o in intents if o.id in memory.asked}
+    due = []
+    for op in sorted(intents, key=lambda o: o.id):
+        waited = op.id not in asked or obs.now - asked[op.id] >= policy.ask_again_s
+        if mode is FleetMode.OPEN and waited and op.epoch == obs.lock.epoch:
+            due.append((op.id, op.executor))
+            asked[op.id] = obs.now
+    return tuple(due), asked
+
+
+def _asks(obs: FleetObservation, standings: Mapping[str, Any], seen: Judged) -> Asks:
+    """Return what the next tick needs about everything that is not healthy."""
+    operations = {} if isinstance(obs.operations, Unknown) else obs.operations
+    nodes = {
+        k.split(":")[1] for k, s in standings.items()
+        if k.startswith(("node:", "brick:")) and s.state not in (NodeState.HEALTHY.value, "off")
+    }  # fmt: skip
+    nodes |= {op.node for op in operations.values() if op.is_open}
+    fine = (NodeEvent.GOOD, NodeEvent.LEFT)
+    nodes |= {uuid for uuid, event in seen.nodes.items() if event not in fine}
+    members = frozenset(uuid for uuid in nodes if uuid in obs.members)
+    # Versions and histories of all are needed only where something may be done.
+    everyone = frozenset(obs.members) if seen.targets else members
+    return Asks(members, members, everyone)
+
+
+def _of_fleet(clocks: Mapping[str, float]) -> dict[str, float]:
+    return {k: v for k, v in clocks.items() if ":" not in k}
+
+
+def _without_old_operations(standings: dict[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the standings with these operations and no others: pruned ones are forgotten."""
+    kept = {k: s for k, s in standings.items() if not k.startswith("operation:")}
+    return {**kept, **now}

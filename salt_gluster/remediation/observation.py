@@ -1,0 +1,283 @@
+"""What a decision may look at, and what it remembers. Nouns only; nothing else is looked at.
+
+A ``FleetObservation`` is built by the engine at every tick, and by an executor from its own seat.
+What was not asked or not answered is an ``Unknown`` or is missing: never good, bad or zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from salt_gluster.membership import ConsulView, Snapshot, Standing
+from salt_gluster.model import NOT_ASKED, Brick, Hold, Observation, Unknown, Volume, is_known
+from salt_gluster.operations import Operation, Outcome
+
+from .policy import Policy
+
+#: The standing of an engine's own sight.
+SIGHT = "cluster:sight"
+#: A brick's identity: the uuid of its node, and its path.
+BrickKey = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class BrickFacts:
+    """What a node says of one brick of its own (W4): its process, its disk, its marks.
+
+    ``filesystem`` is the file system's own uuid, ``io_errors`` the kernel's since boot,
+    ``gluster_root`` = ``.glusterfs/00/00/0000…01`` is there, ``health_check_ended`` = gluster's own
+    health check ended it, ``port`` None = it has none.
+    """
+
+    alive: bool | Unknown = NOT_ASKED
+    port: int | Unknown | None = NOT_ASKED
+    mounted: bool | Unknown = NOT_ASKED
+    read_only: bool | Unknown = NOT_ASKED
+    filesystem: str | Unknown = NOT_ASKED
+    volume_id: str | Unknown | None = NOT_ASKED
+    gluster_root: bool | Unknown = NOT_ASKED
+    io_errors: int | Unknown = NOT_ASKED
+    health_check_ended: bool | Unknown = NOT_ASKED
+
+
+@dataclass(frozen=True)
+class Change:
+    """One changing command of a member's ``cmd_history.log``; ``ours`` = a job of ours sent it."""
+
+    at: float
+    command: str
+    ours: bool
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """A node's own report (W4), taken at ``at``.
+
+    ``glusterd_started`` None = does not run; ``glusterd_answers`` = ``pool list`` within 20 s.
+    ``volumes`` is that glusterd's fresh ``volume info``; ``connected`` its ``pool list``.
+    """
+
+    at: float
+    glusterd_started: float | Unknown | None = NOT_ASKED
+    glusterd_answers: bool | Unknown = NOT_ASKED
+    version: int | Unknown = NOT_ASKED
+    volumes_without_info: tuple[str, ...] | Unknown = NOT_ASKED
+    volumes: Mapping[str, Volume] | Unknown = NOT_ASKED
+    connected: Mapping[str, bool] | Unknown = NOT_ASKED
+    bricks: Mapping[str, BrickFacts] = field(default_factory=dict)
+    changes: tuple[Change, ...] | Unknown = NOT_ASKED
+    hold: Hold | Unknown | None = NOT_ASKED
+
+    @cached_property
+    def is_odd(self) -> bool:
+        """Whether the node itself says that something is not plainly well there."""
+        well = self.glusterd_answers
+        up = isinstance(self.glusterd_started, int | float) and is_known(well) and well
+        own = self.bricks.values()
+        return not up or any((is_known(b.alive) and not b.alive) or b.port is None for b in own)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What was written down of a brick when it was well (``identity/<uuid>``)."""
+
+    filesystem: str
+    volume_id: str
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The leader's lock as seen from here. ``epoch`` is the newest token in Consul.
+
+    ``held`` is about this engine; an executor hands in ``held=True`` when a leader holds it.
+    """
+
+    held: bool
+    valid_s: float = 0.0
+    epoch: int | Unknown = NOT_ASKED
+
+
+@dataclass(frozen=True)
+class Maintenance:
+    """A person has a node in hand; without an end it holds for ever."""
+
+    owner: str
+    reason: str
+    until: float | None
+
+    @property
+    def text(self) -> str:
+        """Return the reason that Consul's own maintenance of the node has, if it is this one."""
+        return f"{self.reason} ({self.owner})"
+
+    def is_over(self, now: float) -> bool:
+        """Whether the time that the person gave has come."""
+        return self.until is not None and now >= self.until
+
+
+@dataclass(frozen=True)
+class Acknowledged:
+    """A person has looked. ``what`` is the cluster's name, a node's uuid or an operation's id."""
+
+    what: str
+    at: float
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class Door:
+    """Who may be in the pool by the declaration, and who has registered and may not yet.
+
+    ``nodes`` are the names of those that may; ``accepted`` and ``rejected`` say of a name who
+    decided it; ``before`` are those that wait, uuid -> name; ``ill`` the uuids with a critical
+    check of their own.
+    """
+
+    nodes: Collection[str] = ()
+    accepted: Mapping[str, str] = field(default_factory=dict)
+    rejected: Mapping[str, str] = field(default_factory=dict)
+    before: Mapping[str, str] = field(default_factory=dict)
+    ill: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class FleetObservation:
+    """Everything a decision may look at, taken at ``now``.
+
+    members      uuid -> name: who should be in the pool
+    pool         the sum of the reports, for definitions, impact and heal counts; may be unknown
+    facts        uuid -> the node's own report; stale and silent ones are the guards' matter
+    ports        brick -> {asked member's uuid: accepted?} (W2)
+    peers        asked member's uuid -> {uuid: connected?} (W3)
+    answered     uuid -> did it answer when it was asked; empty = nobody was asked
+    skews        uuid -> its clock minus the leader's in seconds, measured when it was asked
+    has_policy   a configuration was accepted; without one there are only notices
+    seat         "" = the engine; else the uuid of the node whose executor looks
+    strays       the members that Consul's catalog does not have; None = compare
+    door         who waits to be one of the pool; an executor does not look there
+    """
+
+    now: float
+    cluster: str
+    consul: ConsulView
+    lock: Lock
+    members: Mapping[str, str]
+    pool: Observation | Unknown = NOT_ASKED
+    facts: Mapping[str, NodeFacts | Unknown] = field(default_factory=dict)
+    ports: Mapping[BrickKey, Mapping[str, bool | Unknown]] = field(default_factory=dict)
+    peers: Mapping[str, Mapping[str, bool] | Unknown] = field(default_factory=dict)
+    answered: Mapping[str, bool] = field(default_factory=dict)
+    skews: Mapping[str, float | Unknown] = field(default_factory=dict)
+    hold: Hold | Unknown | None = NOT_ASKED
+    maintenance: Mapping[str, Maintenance] | Unknown = NOT_ASKED
+    operations: Mapping[str, Operation] | Unknown = NOT_ASKED
+    proposals: Mapping[str, Operation] | Unknown = NOT_ASKED
+    outcomes: Mapping[str, Outcome] | Unknown = NOT_ASKED
+    acknowledged: tuple[Acknowledged, ...] | Unknown = NOT_ASKED
+    recorded: Mapping[BrickKey, Recorded] | Unknown = NOT_ASKED
+    has_policy: bool = True
+    seat: str = ""
+    strays: frozenset[str] | None = None
+    door: Door = Door()
+
+    def not_in_catalog(self) -> Collection[str]:
+        """Return the members that Consul's catalog does not have."""
+        there = self.consul.registered.keys()
+        return self.members.keys() - there if self.strays is None else self.strays
+
+    def fresh_facts(self, uuid: str, policy: Policy) -> NodeFacts | Unknown:
+        """Return a node's own report; Unknown: there is none, too old, or of a clock far ahead."""
+        facts = self.facts.get(uuid, NOT_ASKED)
+        if isinstance(facts, Unknown):
+            return facts
+        age = self.now - facts.at
+        if age > policy.evidence_s:
+            return Unknown(f"its report is {age:.0f} s old")
+        if age < -policy.clock_skew_s:  # it would stay fresh for as long as its clock is ahead
+            return Unknown(f"its report is {-age:.0f} s ahead of this clock")
+        return facts
+
+    def volumes(self) -> Mapping[str, Volume] | Unknown:
+        """Return the pool's definitions."""
+        return self.pool if isinstance(self.pool, Unknown) else self.pool.volumes
+
+    def name(self, uuid: str) -> str:
+        """Return what people call a node."""
+        return self.members.get(uuid, uuid)
+
+    def in_maintenance(self, uuid: str) -> str:
+        """Say who has a node in maintenance, or ""; what cannot be read counts as maintenance."""
+        if isinstance(self.maintenance, Unknown):
+            return f"whether it is in maintenance cannot be read: {self.maintenance.why}"
+        person = self.maintenance.get(uuid)
+        if person and not person.is_over(self.now):
+            return f"{person.owner} has it in maintenance: {person.reason}"
+        registered = self.consul.registered.get(uuid)
+        # Of one that is over Consul may keep its half for ever, where the node does not answer.
+        is_other = person is None or (registered and registered.held_for != person.text)
+        if registered and registered.maintenance and is_other:
+            return f"it is in maintenance in Consul: {registered.held_for or 'no reason given'}"
+        return ""
+
+    def last_acknowledged(self, *what: str) -> float:
+        """Return when a person last looked at any of these; raises where that is not known."""
+        if isinstance(self.acknowledged, Unknown):
+            return 0.0  # nobody is known to have looked: the patient answer
+        return max((a.at for a in self.acknowledged if a.what in what), default=0.0)
+
+
+def key_of(brick: Brick) -> BrickKey:
+    """Return a brick's identity."""
+    return (brick.host_uuid, brick.path)
+
+
+@dataclass(frozen=True)
+class Check:
+    """How far verifying one operation has come."""
+
+    since: float
+    zeros: int = 0
+    zero_at: float = 0.0
+    least: int | None = None
+    progress_at: float = 0.0
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What one tick hands to the next. ``standings`` are stored, the rest is lost in a crash.
+
+    ``clocks`` run only on unbroken evidence and only in OPEN; losing them is only patience.
+    ``roll`` is who is in, by uuid, and ``roll_of`` the roster it was called of
+    (``membership.roll_call``).
+    ``candidate`` is the action that was decided, and when first. ``asked`` is when each request was
+    sent last.
+    """
+
+    standings: Mapping[str, Standing] = field(default_factory=dict)
+    clocks: Mapping[str, float] = field(default_factory=dict)
+    mode: str = "blind"
+    mode_since: float = 0.0
+    epoch: int | None = None
+    candidate: tuple[str, float] | None = None
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    asked: Mapping[str, float] = field(default_factory=dict)
+    roll: Mapping[str, str] = field(default_factory=dict)
+    roll_of: Mapping[str, str] | None = field(default=None, compare=False, repr=False)
+
+    def without_clocks(self) -> Memory:
+        """Return it with every clock at zero: what was seen before is not evidence any more."""
+        return replace(self, clocks={}, candidate=None)
+
+
+def remembered(snapshot: Snapshot, before: Memory | None = None) -> Memory:
+    """Return the memory of an engine that starts, or takes the lock: what was told, and no clock.
+
+    ``before`` is its memory until now: sight is each engine's own, told on its own bus.
+    """
+    standings = dict(snapshot.standings)
+    standings.pop(SIGHT, None)
+    if before is not None and SIGHT in before.standings:
+        standings[SIGHT] = before.standings[SIGHT]
+    return Memory(standings=standings, roll=snapshot.roll)

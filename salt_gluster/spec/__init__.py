@@ -1,0 +1,40 @@
+"""What the operator wants, from plain dicts. Every error names the key and the way out.
+
+``nouns`` the frozen shapes · ``names`` ranges, hosts, paths, devices · ``plain`` values by type ·
+``volume`` and ``pool`` the two readers. Nothing here looks at a pool.
+"""
+
+from __future__ import annotations
+
+from salt_gluster.spec.names import (
+    check_brick_path,
+    check_device,
+    check_host,
+    check_path,
+    check_volume_name,
+    expand,
+    split_brick,
+)
+from salt_gluster.spec.nouns import BrickSpec, MountSpec, Place, PoolSpec, VolumeSpec
+from salt_gluster.spec.pool import parse_pool, parse_who
+from salt_gluster.spec.volume import RISKS, option_text, parse_volume
+
+__all__ = [
+    "RISKS",
+    "BrickSpec",
+    "MountSpec",
+    "Place",
+    "PoolSpec",
+    "VolumeSpec",
+    "check_brick_path",
+    "check_device",
+    "check_host",
+    "check_path",
+    "check_volume_name",
+    "expand",
+    "option_text",
+    "parse_pool",
+    "parse_volume",
+    "parse_who",
+    "split_brick",
+]

@@ -1,0 +1,104 @@
+"""What the pillar may say of automation: ``remediation:``, as the fields of a policy.
+
+What the fields mean and their defaults stand in ``remediation/policy.py``; a test compares the
+names. Durations are seconds, or text such as 90s, 30m, 1h, 2d; the ``_s`` of a name may be left
+out.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from salt_gluster.errors import SpecError
+from salt_gluster.spec import plain
+
+MODES = ("act", "propose", "observe")
+#: What may be done by itself, and how far each may go: a node that waits is always told.
+RUNGS = {"restart_brick": MODES, "accept_node": MODES[:2]}
+#: Rungs of the ladder that are designed but not built.
+RUNGS_LATER = ("restart_glusterd", "heal", "replace_brick")
+DURATIONS = (
+    "accept_after_s", "tick_s", "quiet_period_s", "suspect_clear_s", "clear_max_s", "flap_window_s",
+    "down_after_s", "gone_after_s", "returning_stable_s", "glusterd_hung_s", "disk_failed_s",
+    "contradicted_s", "absent_s", "budget_window_s", "restart_cooldown_s", "refused_pause_s",
+    "decide_twice_s", "intent_s", "settle_s", "ask_again_s", "lock_left_s", "clock_skew_s",
+    "evidence_s", "sight_settle_s", "glusterd_up_s", "person_at_work_s", "storm_window_s", "calm_s",
+    "zeros_apart_s", "stalled_s", "verified_s", "refused_page_s", "proposal_ends_s",
+    "maintenance_max_s",
+)  # fmt: skip
+#: Lists of durations.
+STEPS = ("restart_after_s",)
+#: Counts, and the least that makes sense of each.
+COUNTS = {
+    "flapping_after": 1, "restart_budget": 0, "unhealthy_divisor": 1, "storm_suspects": 1,
+    "zeros": 1,
+}  # fmt: skip
+_LEAST_S = {"tick_s": 1.0}
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?) ?([smhd])")
+_ONLY = "Only restart_brick and accept_node are built; nothing else is done by itself."
+_SHORT = {name.removesuffix("_s"): name for name in (*DURATIONS, *STEPS, *COUNTS)}
+_OFFERED = (*RUNGS, *RUNGS_LATER, *_SHORT)
+_MORE = "Known are restart_brick, accept_node and settings such as down_after, restart_budget."
+
+
+def parse_remediation(value: Any, key: str) -> dict[str, Any]:
+    """Return the fields that are written, flat and plain, as ``policy_from`` takes them."""
+    known = {*RUNGS, *_SHORT, *_SHORT.values()}
+    found: dict[str, Any] = {}
+    for name, said in plain.mapping({} if value is None else value, key).items():
+        at, field = f"{key}:{name}", _SHORT.get(name, name)
+        if name in RUNGS_LATER:
+            raise SpecError(at, "this rung is known but not built yet.", hint=_ONLY)
+        if name not in known:
+            raise SpecError(at, "no such key.", hint=plain.nearest(name, _OFFERED) or _MORE)
+        if field in found:
+            raise SpecError(at, f"{field} is written twice.", hint="Take one of them out.")
+        found[field] = _field(field, said, at)
+    return found
+
+
+def _field(field: str, said: Any, key: str) -> Any:
+    if field in RUNGS:
+        return _mode(said, key, RUNGS[field])
+    if field in COUNTS:
+        count = plain.number(said, key)
+        if count < COUNTS[field]:
+            raise SpecError(key, f"at least {COUNTS[field]} is expected, this is {count}.")
+        return count
+    if field in STEPS:
+        steps = said if isinstance(said, (list, tuple)) else [said]
+        if not steps:
+            raise SpecError(key, "at least one duration is expected.", hint="Such as [60s, 5m].")
+        return [_duration(step, f"{key}:{i}") for i, step in enumerate(steps)]
+    return _duration(said, key, _LEAST_S.get(field, 0.0))
+
+
+def _mode(said: Any, key: str, modes: tuple[str, ...]) -> str:
+    hint = f"Such as {key.rsplit(':', 1)[-1]}: {{mode: propose}}."
+    if not isinstance(said, Mapping):
+        raise SpecError(key, f"a mapping is expected, this is {plain.described(said)}.", hint=hint)
+    mode = plain.body(said, key, ("mode",)).get("mode")
+    if mode is None:
+        raise SpecError(f"{key}:mode", "it says how far automation may go and is missing.",
+                        hint=hint)  # fmt: skip
+    (word,) = plain.chosen(plain.text(mode, f"{key}:mode"), f"{key}:mode", modes)
+    return word
+
+
+def _duration(said: Any, key: str, least_s: float = 0.0) -> float:
+    """Return seconds."""
+    seconds = math.nan
+    if isinstance(said, str) and (fits := _DURATION.fullmatch(said.strip())):
+        seconds = float(fits[1]) * _UNITS[fits[2]]
+    elif isinstance(said, (int, float)) and not isinstance(said, bool):
+        seconds = float(said)
+    if not math.isfinite(seconds) or seconds < 0:
+        raise SpecError(key, f"a duration is expected, this is {plain.described(said)}.",
+                        hint="Seconds, or such as 90s, 30m, 1h.")  # fmt: skip
+    if seconds < least_s:
+        raise SpecError(key, f"at least {least_s:g} s is expected, this is {seconds:g} s.")
+    return seconds

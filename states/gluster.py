@@ -1,0 +1,84 @@
+"""Gluster on this node, and the whole declaration."""
+
+from salt_gluster import arrival, cluster
+from salt_gluster.errors import GlusterError
+from salt_gluster.minion import Minion
+from salt_gluster.screen import state_error
+
+__virtualname__ = "gluster"
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def _with_minion(name, do):
+    try:
+        return do(Minion(__opts__, __salt__, __context__, __pillar__))
+    except GlusterError as err:
+        return state_error(name, err)
+
+
+def installed(name, version=None, hold=True, **kwargs):
+    """
+    Ensure that GlusterFS is installed and its version held.
+
+    glusterd is kept masked until ``gluster.identified`` has passed: a node that was installed again
+    must not start under a new identity and get itself rejected.
+
+    Changes: yes. Takes the cluster lock: no.
+
+    .. code-block:: yaml
+
+        glusterfs-server:
+          gluster.installed: []
+    """
+    return _with_minion(name, lambda minion: arrival.installed(name, minion, version, hold))
+
+
+def identified(name, **kwargs):
+    """
+    Ensure that this node is the one that the pool knows under its name; then unmask glusterd.
+
+    Changes: yes. Takes the cluster lock: no.
+
+    .. code-block:: yaml
+
+        identity:
+          gluster.identified: []
+    """
+    return _with_minion(name, lambda minion: arrival.identified(name, minion))
+
+
+def running(name, **kwargs):
+    """
+    Ensure that glusterd runs and starts at boot.
+
+    Changes: yes. Takes the cluster lock: no.
+
+    .. code-block:: yaml
+
+        glusterd:
+          gluster.running: []
+    """
+    return _with_minion(name, lambda minion: arrival.running(name, minion))
+
+
+def cluster_(name, wait_s=60, **kwargs):
+    """
+    Ensure this node's part of the whole pillar: disks, bricks, peers, volumes, mounts.
+
+    May run on every node at once. What another node has to do first is waited for up to ``wait_s``
+    seconds, and left to the next run.
+
+    Changes: yes. Takes the cluster lock: only if something is to be changed.
+
+    .. code-block:: yaml
+
+        pool:
+          gluster.cluster: []
+    """
+    return _with_minion(name, lambda minion: cluster.bring_about(name, minion, wait_s=wait_s))
+
+
+__func_alias__ = {"cluster_": "cluster"}

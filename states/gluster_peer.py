@@ -1,0 +1,55 @@
+"""Members of the pool, declared."""
+
+from salt_gluster import cluster, plan
+from salt_gluster.errors import GlusterError
+from salt_gluster.minion import Minion
+from salt_gluster.screen import state_error
+from salt_gluster.spec.names import check_peer
+
+__virtualname__ = "gluster_peer"
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def _peer(name, planner_of):
+    try:
+        check_peer(name, "name")
+        minion = Minion(__opts__, __salt__, __context__, __pillar__)
+        ret = cluster.converged(f"peer {name}", minion, planner_of(minion))
+    except GlusterError as err:
+        ret = state_error(name, err)
+    return {**ret, "name": name}
+
+
+def present(name, nodes=None, **kwargs):
+    """
+    Ensure that a node is a member of this node's pool.
+
+    The node itself is asked first: one with volumes or with another pool's peers is never invited.
+    Of ``nodes`` (default: the pillar's) only the first begins a pool; any member may invite later.
+
+    Changes: yes. Takes the cluster lock: only if something is to be changed.
+
+    .. code-block:: yaml
+
+        g2:
+          gluster_peer.present:
+            - nodes: [g1, g2, g3]
+    """
+    return _peer(name, lambda minion: cluster.peer_planner(minion.pool_with(nodes), name))
+
+
+def absent(name, **kwargs):
+    """
+    Ensure that a node is no member. One that holds bricks, or is away, is refused.
+
+    Changes: yes. Takes the cluster lock: only if something is to be changed.
+
+    .. code-block:: yaml
+
+        g4:
+          gluster_peer.absent: []
+    """
+    return _peer(name, lambda _: lambda obs: plan.plan_peer_absent(name, obs))

@@ -1,0 +1,68 @@
+"""What holds for every test: capability marks, rounds, generated examples, time limits."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import capabilities
+import hypothesis
+import pytest
+
+HERE = Path(__file__).resolve().parent
+#: Seconds a test may take, by room; a test with a mark of its own keeps that.
+LIMITS = {"unit": 120, "sim": 120, "salt": 300, "lab": 900}
+
+_quiet = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large]
+hypothesis.settings.register_profile("dev", deadline=None, suppress_health_check=_quiet)
+hypothesis.settings.register_profile(
+    "ci", deadline=None, suppress_health_check=_quiet, max_examples=60, derandomize=True
+)
+hypothesis.settings.register_profile(
+    "long", deadline=None, suppress_health_check=_quiet, max_examples=2000
+)
+hypothesis.settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a mark that names no row of the list; give every test its time limit."""
+    rows = capabilities.load()
+    for item in items:
+        for mark in item.iter_markers("capability"):
+            unknown = [one for one in mark.args if one not in rows]
+            if unknown or not mark.args:
+                raise pytest.UsageError(
+                    f"{item.nodeid}: capability {unknown or '()'} is not in docs/capabilities.csv"
+                )
+        room = _room(item)
+        if item.get_closest_marker("timeout") is None and room in LIMITS:
+            item.add_marker(pytest.mark.timeout(LIMITS[room]))
+
+
+def pytest_unconfigure() -> None:
+    """Salt writes what it kept of the log at the exit, to streams that pytest has closed."""
+    logging.raiseExceptions = False
+
+
+def _room(item: pytest.Item) -> str:
+    try:
+        return item.path.relative_to(HERE).parts[0]
+    except ValueError:
+        return ""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Repeat the outcome of the parts that `make test` ran before this one."""
+    report = os.environ.get("PARTS_REPORT")
+    if report and Path(report).read_text():
+        terminalreporter.section("parts before this one")
+        terminalreporter.write(Path(report).read_text())
+
+
+@pytest.fixture(scope="session")
+def rounds() -> int:
+    """How often a test that looks for a race repeats itself: `make test N=20`."""
+    return int(os.environ.get("N") or 3)

@@ -1,0 +1,143 @@
+"""A pool under automation, on the real thing: Gluster, Consul, Salt's master, minions and reactor.
+
+The durations of the policy are short here, set by the pillar as a site would; `make demo` runs the
+defaults. What happened is asked from gluster and from the bus, never from our own code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from lab import Lab, witness
+from lab.errors import LabError
+
+PATIENCE = {
+    "tick": 4, "quiet_period": 10, "suspect_clear": 15, "down_after": 30, "returning_stable": 20,
+    "restart_after": [12, 12, 12], "restart_cooldown": 5, "decide_twice": 6, "sight_settle": 15,
+    "zeros_apart": 5, "intent": 40, "settle": 20, "calm": 30, "refused_pause": 10,
+    "restart_budget": 20, "storm_suspects": 20, "flap_window": 1, "glusterd_up": 30,
+}  # fmt: skip
+PILLAR: dict[str, Any] = {
+    "gluster": {
+        "nodes": "g[1-4]",
+        "volumes": {"data": {"replica": 3, "mount": "/srv/data"}},
+        "remediation": PATIENCE,
+    }
+}
+FORCE = "volume start data force"
+
+
+class Loop:
+    """The pool under automation, and everything that was said on the bus."""
+
+    def __init__(self, lab: Lab, folder: Path) -> None:
+        self.lab = lab
+        self._file = folder / "events"
+        words = ["salt-run", "state.event", "salt/gluster/*", "pretty=False"]
+        with self._file.open("w") as out:
+            self.listener = lab.master.popen(words, stdout=out, stderr=subprocess.DEVNULL)
+        self.until(self._listens, "the listener", 60)
+
+    def _listens(self) -> int:
+        self.lab.salt_call("g1", "event.send", "salt/gluster/is/anybody/there/yet")
+        return self._file.stat().st_size
+
+    def events(self, event: str = "", since: float = 0.0) -> list[dict[str, Any]]:
+        """Return what was fired, each id once."""
+        told: dict[str, dict[str, Any]] = {}
+        for line in self._file.read_text(errors="replace").splitlines():
+            tag, _, data = line.strip().partition("\t")
+            if tag.startswith("salt/gluster/") and data.endswith("}"):
+                said = json.loads(data)
+                if event in ("", tag.rsplit("/", 1)[1]) and said["ts"] >= since:
+                    told.setdefault(said["id"] + tag, said)
+        return list(told.values())
+
+    def wait(self, event: str, since: float, within_s: float) -> dict[str, Any]:
+        """Wait for an event and return it."""
+        return self.until(lambda: self.events(event, since), event, within_s)[0]
+
+    def until(self, check: Callable[[], Any], what: str, within_s: float) -> Any:
+        end = time.monotonic() + within_s
+        while time.monotonic() < end:
+            if found := check():
+                return found
+            time.sleep(0.5)
+        said = [(e.get("event", "execute"), e.get("why")) for e in self.events()[-12:]]
+        raise AssertionError(f"not within {within_s} s: {what}; said last: {said}\n{self.status()}")
+
+    def status(self) -> str:
+        """Return the leader's own view, for the message of a test that fails."""
+        try:
+            return self.lab.node("g1").ok(["consul", "kv", "get", "gluster/main/status"])
+        except LabError as err:
+            return str(err)
+
+    def calm(self) -> None:
+        """Wait until nothing is wrong any more, as the leader sees it."""
+
+        def is_calm() -> bool:
+            if not (text := self.status()).startswith("{"):  # Consul has no answer just now
+                return False
+            said = json.loads(text)
+            well = all(node["state"] == "healthy" for node in said["nodes"].values())
+            return bool(said["mode"] == "open" and well and not said["operations"])
+
+        self.until(is_calm, "calm", 150)
+
+    def forced(self, node: str) -> int:
+        """Count how often the bricks were started by force on a node, by gluster's own history."""
+        history = self.lab.node(node).run(["cat", "/var/log/glusterfs/cmd_history.log"]).stdout
+        return history.count(FORCE)
+
+    def keys(self, folder: str) -> set[str]:
+        """Return the keys in Consul below a folder of this pool."""
+        words = ["consul", "kv", "get", "-keys", f"gluster/main/{folder}/"]
+        return set(self.lab.node("g1").run(words).stdout.split())
+
+    def declare(self, pillar: dict[str, Any]) -> None:
+        """Make this the pillar, and let a highstate of one node submit it."""
+        self.lab.write_pillar(pillar, refresh=True)
+        states = self.lab.salt("g1", "state.apply", "gluster")["g1"]
+        assert [s["comment"] for s in states.values() if s["result"] is not True] == []
+
+    def serves(self) -> bool:
+        return not witness.brickless(self.lab.node("g1"), "data")
+
+    def engine_pid(self) -> str:
+        """Return the engine's pid on the master, as its last line in the log has it."""
+        log = self.lab.master.ok(["grep", "salt_gluster.leading", "/var/log/salt/master"])
+        return log.splitlines()[-1].split("]")[2].strip("[ ")
+
+    def signal_engine(self, name: str) -> None:
+        self.lab.master.ok(["kill", f"-{name}", self.engine_pid()])
+
+    def ack(self, what: str = "") -> None:
+        words = {"what": what} if what else {}
+        self.lab.salt_run("gluster_remediation.acknowledge", **words)
+
+
+@contextlib.contextmanager
+def automated(name: str, folder: Path) -> Iterator[Loop]:
+    """Hold four nodes in one pool, a master with its engine, and all calm."""
+    with Lab.up(name, nodes=4, sensor=True) as lab:
+        lab.write_pillar(PILLAR, refresh=True)
+        done = lab.salt_run("gluster.setup", restart=True)
+        assert "error" not in done, done
+        lab.wait()
+        for sls in ("gluster", "gluster.consul"):
+            for minion, states in lab.salt("*", "state.apply", sls).items():
+                assert isinstance(states, dict), (minion, states)
+                bad = [s["comment"] for s in states.values() if s["result"] is not True]
+                assert not bad, (minion, bad)
+        here = Loop(lab, folder)
+        here.calm()
+        yield here
+        here.listener.kill()
+        here.listener.wait(10)

@@ -1,0 +1,143 @@
+"""Being in a node of the lab with one thread, and Consul's own programs there."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from lab import Node
+from salt_gluster.consul.client import Client
+from salt_gluster.consul.lock import BEAT_TIMEOUT_S, Lock
+from salt_gluster.consul.transport import Access
+from salt_gluster.errors import ConsulError
+
+_CLONE_NEWNET = 0x40000000
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+@contextlib.contextmanager
+def inside(node: Node) -> Iterator[None]:
+    """Let this thread, and no other, live in the node's network; sockets made here stay there."""
+    own = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    there = os.open(f"/proc/{node.holder()}/ns/net", os.O_RDONLY)
+    try:
+        _enter(there)
+        yield
+    finally:
+        _enter(own)
+        os.close(own)
+        os.close(there)
+
+
+def _enter(handle: int) -> None:
+    if _LIBC.setns(handle, _CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+def until(what: str, check: Callable[[], Any], within_s: float) -> float:
+    """Wait for it and return after how many seconds it was so; no answer is "not yet"."""
+    began, why = time.monotonic(), ""
+    while True:
+        try:
+            if check():
+                return time.monotonic() - began
+        except ConsulError as err:
+            why = f" ({err})"
+        if time.monotonic() - began > within_s:
+            raise AssertionError(f"not within {within_s} s: {what}{why}")
+        time.sleep(0.05)
+
+
+class Candidate:
+    """An engine's heart on one node: its thread beats every second until stopped."""
+
+    def __init__(self, node: Node, cluster: str, pause_s: float = 1.0) -> None:
+        self.node = node
+        self.client = Client(Access(), timeout_s=BEAT_TIMEOUT_S)
+        self.lock = Lock(self.client, cluster, node.name)
+        self.beats = 0
+        self._pause_s = pause_s
+        self._stop = threading.Event()
+        self._clean = True
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        with inside(self.node):
+            while not self._stop.is_set():
+                self.lock.beat()
+                self.beats += 1
+                self._stop.wait(self._pause_s)
+            if self._clean:
+                self.lock.stop()
+
+    def end(self, *, clean: bool = True) -> None:
+        """Stop beating: with a hand-over, or as a process that was killed."""
+        self._clean = clean
+        self._stop.set()
+        self._thread.join(20)
+
+
+def consul_leader(nodes: list[Node]) -> Node:
+    """Return the node whose agent leads Consul."""
+    for node in nodes:
+        done = node.run(["consul", "operator", "raft", "list-peers"])
+        for line in done.stdout.splitlines():
+            if " leader " in f" {' '.join(line.split())} ":
+                return next(n for n in nodes if n.name == line.split()[0])
+    raise AssertionError("Consul has no leader")
+
+
+ACL = {
+    "acl": {
+        "enabled": True, "default_policy": "deny", "enable_key_list_policy": True,
+        "tokens": {"master": "aaaaaaaa-0000-0000-0000-000000000001"},
+    },
+    "disable_update_check": True,
+    "ports": {"http": 18500, "dns": -1, "grpc": -1, "server": 18300, "serf_lan": 18301,
+              "serf_wan": 18302},
+}  # fmt: skip
+ROOT_TOKEN = "aaaaaaaa-0000-0000-0000-000000000001"
+FENCED_ADDRESS = "http://127.0.0.1:18500"
+
+
+@contextlib.contextmanager
+def agent_with_acl(node: Node) -> Iterator[None]:
+    """Run one more Consul in the node, closed to everybody without a token."""
+    node.ok(["sh", "-c", "cat > /tmp/acl.json"], input=json.dumps(ACL))
+    agent = node.popen(
+        ["sh", "-c", "exec consul agent -dev -config-file /tmp/acl.json >/tmp/acl.log 2>&1"]
+    )
+    try:
+        with inside(node):
+            root = Client(Access(FENCED_ADDRESS, ROOT_TOKEN))
+            until("the closed Consul", lambda: _answers(root), 20)
+        yield
+    finally:
+        agent.kill()
+        agent.wait(10)
+
+
+def _answers(client: Client) -> bool:
+    try:
+        return client.kv_put("probe", "1")
+    except Exception:
+        return False
+
+
+def make_token(root: Client, name: str, rules: str) -> str:
+    """Make a policy and a token with it; return the token."""
+
+    def secret(told: Any) -> Any:
+        return json.loads(told.body)
+
+    put = root.library.http.put
+    put(secret, "/v1/acl/policy", data=json.dumps({"Name": name, "Rules": rules}))
+    body = {"Policies": [{"Name": name}]}
+    return str(put(secret, "/v1/acl/token", data=json.dumps(body))["SecretID"])

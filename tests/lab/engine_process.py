@@ -1,0 +1,135 @@
+"""One engine as a process of its own, with a file for a bus: it may be killed, frozen and doubled.
+
+`python engine_process.py CLUSTER NAME DIRECTORY [ADDRESS TOKEN]`, run in a node. DIRECTORY gets
+`fired` (a line of JSON for each event, on the disk before the engine goes on), `asked` (a line for
+each question) and the marker of the canary. With `hold` in DIRECTORY a request to execute waits
+until that file is gone. Minions answer nothing, but where `pool.json` lies beside DIRECTORY as the
+nodes of a recorded pool do.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from recorded_pool import answers
+
+from lab import Node
+from salt_gluster.consul.client import Client
+from salt_gluster.consul.marker import FileMarker
+from salt_gluster.consul.transport import TIMEOUT_S, Access
+from salt_gluster.leading import Engine
+
+
+class FileBus:
+    """A bus that never loses anything and that nobody listens to."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        #: Under which epoch its engine speaks; 0 = it does not lead, by its own clock.
+        self.epoch: Callable[[], int] = lambda: 0
+
+    def _add(self, name: str, what: Any) -> None:
+        with (self._folder / name).open("a") as file:
+            file.write(json.dumps(what) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def fire(self, event: Mapping[str, Any]) -> bool:
+        while event["tag"].endswith("/execute") and (self._folder / "hold").exists():
+            time.sleep(0.05)
+        self._add("fired", {"wall": time.time(), "epoch": self.epoch(), **event})
+        return True
+
+    def ask(
+        self, minions: Sequence[str], function: str, arguments: Sequence[Any], is_over: object
+    ) -> Mapping[str, Any]:
+        self._add("asked", [list(minions), function, list(arguments)])
+        pool = self._folder.parent / "pool.json"
+        if not pool.exists():
+            return {}
+        return answers(json.loads(pool.read_text()), minions, arguments[0], time.time())
+
+
+class Process:
+    """The handle of it. What it fired outlives every one of its lives."""
+
+    def __init__(
+        self, node: Node, cluster: str, name: str, folder: Path, *access: str
+    ) -> None:  # fmt: skip
+        self.node, self.folder = node, folder
+        here = str(Path(__file__).resolve())
+        self._argv = [sys.executable, here, cluster, name, str(folder), *access]
+        folder.mkdir(exist_ok=True)
+        self.start()
+
+    def start(self) -> None:
+        path = {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+        with (self.folder / "log").open("a") as log:
+            self._process = self.node.popen(
+                self._argv, env=path, stdout=log, stderr=subprocess.STDOUT
+            )
+
+    def kill(self) -> None:
+        """End it at once, wherever it is."""
+        self._signal(signal.SIGKILL)
+        self._process.wait(10)
+
+    def freeze(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+        self._process.send_signal(signal.SIGCONT)  # nsenter stops itself with its child
+
+    def stop(self) -> None:
+        """End it as a clean stop does: the lock is handed over."""
+        self._signal(signal.SIGTERM)
+        self._process.wait(20)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Send it to the program; what Popen knows is nsenter, which waits for it outside."""
+        outer = self._process.pid
+        (inner,) = Path(f"/proc/{outer}/task/{outer}/children").read_text().split()
+        os.kill(int(inner), number)
+
+    def fired(self, event: str = "") -> list[dict[str, Any]]:
+        """Return what it has fired, in order."""
+        file = self.folder / "fired"
+        rows = file.read_text().splitlines() if file.exists() else []
+        told = [json.loads(row) for row in rows if row.endswith("}")]
+        return [e for e in told if event in ("", e["tag"].rsplit("/", 1)[1])]
+
+    def asked(self) -> int:
+        file = self.folder / "asked"
+        return len(file.read_text().splitlines()) if file.exists() else 0
+
+
+def main(cluster: str, name: str, folder: Path, access: Access) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+
+    def connect(timeout_s: float | None) -> Client:
+        return Client(access, timeout_s=timeout_s or TIMEOUT_S)
+
+    bus = FileBus(folder)
+    engine = Engine(connect, cluster, name, bus, marker=FileMarker(folder))
+    bus.epoch = lambda: engine.watches.lock.epoch
+
+    def end(number: int, frame: object) -> None:
+        engine.watches.stop()
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, end)
+    engine.run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), Access(*sys.argv[4:]))

@@ -1,0 +1,104 @@
+"""A state run that changes nothing: how many gluster processes it starts, what it still sees."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench import highstate
+from lab import Lab
+
+ROOT = Path(__file__).resolve().parents[2]
+FEW, MANY = range(1, 6), range(1, 61)
+MOST = 3
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Lab]:
+    """Three nodes in one pool with a few volumes; two of them count their gluster processes."""
+    with Lab.up("hstate", nodes=3, consul=False) as lab:
+        lab.join()
+        highstate.make_volumes(lab, FEW)
+        for node in lab.nodes[:2]:
+            highstate.watch(node)
+        yield lab
+
+
+def started(lab: Lab, numbers: range) -> dict[tuple[str, str], int]:
+    """Return the processes of a run by kind of SLS and node, everything being as declared."""
+    highstate.declare(lab, numbers)
+    states = {"ours": len(numbers), "cluster": 1}
+    return {
+        (sls, node.name): highstate.processes(lab, sls, node.name, count=count)
+        for sls, count in states.items()
+        for node in lab.nodes[:2]
+    }
+
+
+def test_a_run_that_changes_nothing_starts_as_many_processes_for_many_volumes(pool: Lab) -> None:
+    few = started(pool, FEW)
+    highstate.make_volumes(pool, MANY[len(FEW) :])
+    many = started(pool, MANY)
+    assert many == few
+    assert max(many.values()) <= MOST
+    assert min(many.values()) >= 1  # the counter counts
+
+
+LOOKS = """
+import json, pathlib, subprocess, sys
+sys.path.insert(0, sys.argv[1])
+from salt_gluster.gluster.process import Gluster
+from salt_gluster.gluster.reader import Reader
+from salt_gluster.node import OwnNode
+from salt_gluster.observe import Site
+
+own, reader = OwnNode("g1"), Reader(Gluster())
+
+def look(*about):
+    return Site("g1", reader=reader, own=own, about=about).look()
+
+def run(*words):
+    subprocess.run(words, check=True, capture_output=True)
+
+def option(obs):
+    return obs.volumes["v001"].options["network.ping-timeout"]
+
+told = {"first": option(look("v001")), "asked": reader.gluster.started}
+run("gluster", "volume", "set", "v001", "network.ping-timeout", "33")
+look("v002")
+told["asked of another"] = reader.gluster.started
+told["set by hand"] = option(look("v001"))
+run("gluster", "volume", "set", "v001", "network.ping-timeout", "20")
+hold = pathlib.Path("/var/lib/salt-gluster/hold")
+hold.parent.mkdir(exist_ok=True)
+hold.write_text("wait")
+told["hold"] = look("v001").node.hold.reason
+hold.unlink()
+told["released"] = look("v001").node.hold is None
+before = look("v001").node.glusterd_started
+run("systemctl", "restart", "glusterd")
+told["restarted"] = look("v001").node.glusterd_started > before
+run("systemctl", "stop", "glusterd")
+told["stopped"] = look("v001").node.glusterd_started is None
+run("systemctl", "start", "glusterd")
+print(json.dumps(told))
+"""
+
+
+def test_what_happens_during_a_run_is_seen_by_the_next_state(pool: Lab) -> None:
+    node = pool.node("g3")
+    told = json.loads(node.ok([sys.executable, "-c", LOOKS, str(ROOT)], timeout=120))
+    assert told == {
+        "first": "20",
+        "asked": 1,
+        "asked of another": 1,
+        "set by hand": "33",
+        "hold": "wait",
+        "released": True,
+        "restarted": True,
+        "stopped": True,
+    }

@@ -1,0 +1,231 @@
+"""The sensor on a real pool with a real Consul: what it tells, how soon, and what it costs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sensor_process
+from consul_world import inside, until
+from executor_process import ask
+
+from lab import Lab, Node
+from salt_gluster.consul.client import Client
+from salt_gluster.consul.store import Store
+from salt_gluster.consul.transport import Access
+
+BRICK = "/srv/gluster/data"
+CALLS = "/run/gluster-calls"
+#: Counts every start of the gluster program in a node, and then runs it.
+COUNTING = f"""#!/bin/sh
+echo "$*" >> {CALLS}
+exec /usr/sbin/gluster.real "$@"
+"""
+
+
+class World:
+    """A pool whose first node has its sensor."""
+
+    def __init__(self, lab: Lab, log: Path) -> None:
+        self.lab, self.g1, self.log = lab, lab.node("g1"), log
+        self.uuid = self.g1.ok(["sed", "-n", "s/UUID=//p", "/var/lib/glusterd/glusterd.info"])
+        self.uuid = self.uuid.strip()
+        self.client = Client(Access())
+        self.store = Store(self.client, "main")
+        self.process = sensor_process.start(self.g1, log)
+
+    def checks(self) -> dict[str, str]:
+        with inside(self.g1):
+            rows = self.client.agent_checks()
+        return {name: row["Status"] for name, row in rows.items() if name.startswith("gluster:")}
+
+    def report(self) -> dict[str, Any]:
+        with inside(self.g1):
+            told = self.store.read(self.store.keys.node(self.uuid))
+        return told.data if told is not None else {}
+
+    def brick(self) -> dict[str, Any]:
+        facts = self.report().get("facts", {})
+        return dict(facts.get("bricks", {}).get(BRICK, {}))
+
+    def calls(self) -> int:
+        done = self.g1.run(["cat", CALLS])
+        return len(done.stdout.splitlines())
+
+    def is_well(self) -> bool:
+        """Whether Consul has been told that all is well, and the first minute of looks is over."""
+        well = self.checks().get("gluster:bricks") == self.checks().get("gluster:heal") == "passing"
+        return well and self.brick().get("alive") is True and bool(self.brick().get("port"))
+
+    def settle(self) -> None:
+        until("well", self.is_well, 60)
+        before, since = self.calls(), time.monotonic()
+        while time.monotonic() - since < 22:  # the last look after a change is 20 s after it
+            time.sleep(1)
+            if self.calls() != before:
+                before, since = self.calls(), time.monotonic()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with Lab.up("sensor", nodes=3, salt=False) as lab:
+        lab.join()
+        g1 = lab.node("g1")
+        gluster = ["gluster", "--mode=script", "volume"]
+        bricks = [f"{n.name}:{BRICK}" for n in lab.nodes]
+        g1.ok([*gluster, "create", "data", "replica", "3", *bricks])
+        g1.ok([*gluster, "start", "data"])
+        g1.ok(["cp", "/usr/sbin/gluster", "/usr/sbin/gluster.real"])
+        g1.ok(["sh", "-c", "cat > /usr/sbin/gluster.new"], input=COUNTING)
+        g1.ok(["sh", "-c", "chmod 755 /usr/sbin/gluster.new; mv /usr/sbin/gluster.new /usr/sbin/gluster"])  # fmt: skip  # noqa: E501
+        world = World(lab, tmp_path_factory.mktemp("sensor") / "log")
+        try:
+            yield world
+        finally:
+            print(world.log.read_text()[-6000:])
+            world.process.kill()
+
+
+def test_it_waits_until_the_node_is_registered_and_then_tells(world: World) -> None:
+    time.sleep(3)
+    assert world.process.poll() is None
+    assert world.checks() == {}
+    assert world.calls() == 0
+    ask(world.g1, "register", "--pillar", json.dumps({"gluster": {"nodes": ["g1", "g2", "g3"]}}))
+    before = world.report()["at"]
+    until("its own report", lambda: world.report()["at"] > before, 15)
+    until("well", world.is_well, 60)
+    assert world.checks()["gluster:space"] == "passing"
+    with inside(world.g1):
+        identity = world.store.read(world.store.keys.identity(world.uuid))
+    assert identity is not None
+    row = identity.data["bricks"][BRICK]
+    assert set(row) == {"filesystem", "volume_id"}
+    assert row["volume_id"] == world.brick()["volume_id"]
+
+
+def test_a_brick_that_ends_is_told_within_two_seconds(world: World) -> None:
+    world.settle()
+    took = []
+    for _ in range(3):
+        began = time.monotonic()
+        world.lab.fault("brick-kill", "g1", "data")
+        until(
+            "critical, and told",
+            lambda: (
+                world.checks()["gluster:bricks"] == "critical" and world.brick()["alive"] is False
+            ),
+            10,
+        )
+        took.append(time.monotonic() - began)
+        world.lab.heal("brick-kill", "g1", "data")
+        until("well again", world.is_well, 40)
+    print("seconds to told:", [round(t, 2) for t in took])
+    assert sorted(took)[1] < 2.0
+
+
+def test_a_quiet_minute_starts_no_gluster(world: World) -> None:
+    world.settle()
+    before, at = world.calls(), world.report()["at"]
+    ticks = _cpu(sensor_process.inner(world.process))
+    time.sleep(60)
+    assert world.calls() == before
+    assert world.report()["at"] == at
+    used_ms = (_cpu(sensor_process.inner(world.process)) - ticks) * 1000
+    print(f"processor time in a quiet minute: {used_ms:.0f} ms")
+    assert used_ms < 1500
+
+
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_hold_mount_and_glusterd_are_noticed(world: World) -> None:
+    world.settle()
+    world.g1.ok(["touch", "/var/lib/salt-gluster/hold"])
+    until("the hold told", lambda: world.report()["facts"]["hold"] is not None, 8)
+    world.g1.ok(["rm", "/var/lib/salt-gluster/hold"])
+    until("its release told", lambda: world.report()["facts"]["hold"] is None, 8)
+    world.lab.fault("glusterd-kill", "g1")
+    until("glusterd told", lambda: world.report()["facts"]["glusterd_started"] is None, 5)
+    assert world.report()["facts"]["glusterd_answers"] is False
+    assert world.brick()["alive"] is True  # the brick goes on, at the port it was told
+    assert isinstance(world.brick()["port"], int)
+    world.lab.heal("glusterd-kill", "g1")
+    until("well again", world.is_well, 60)
+
+
+def test_an_agent_that_was_restarted_has_the_service_back(world: World) -> None:
+    until("well", world.is_well, 60)
+    world.lab.fault("consul-kill", "g1")
+    world.g1.ok(["sh", "-c", "rm -rf /var/lib/consul/services /var/lib/consul/checks"])
+    time.sleep(4)
+    world.lab.heal("consul-kill", "g1")
+    until("the service", lambda: _quietly(world), 40)
+    until("well", world.is_well, 30)
+    assert world.process.poll() is None
+
+
+def _quietly(world: World) -> bool:
+    try:
+        return len(world.checks()) == 4
+    except Exception:  # the agent is not there yet
+        return False
+
+
+def test_sigterm_ends_it_at_once(world: World) -> None:
+    until("well", world.is_well, 60)
+    began = time.monotonic()
+    os.kill(sensor_process.inner(world.process), signal.SIGTERM)
+    world.process.wait(5)
+    assert time.monotonic() - began < 1.0
+
+
+def test_the_engine_of_a_minion_is_the_sensor_of_its_node() -> None:
+    """As a user has it: one line in the minion's configuration; here with a pool of one node."""
+    with Lab.up("sensed", nodes=1, sensor=True) as lab:
+        g1 = lab.node("g1")
+        g1.ok(["gluster", "--mode=script", "volume", "create", "data", f"g1:{BRICK}"])
+        g1.ok(["gluster", "--mode=script", "volume", "start", "data"])
+        lab.write_pillar({"gluster": {"nodes": ["g1"]}}, refresh=True)
+        lab.salt_call("g1", "gluster_consul.register")
+        uuid = g1.ok(["sed", "-n", "s/UUID=//p", "/var/lib/glusterd/glusterd.info"]).strip()
+        key = f"gluster/main/nodes/{uuid}"
+
+        def brick() -> dict[str, Any]:
+            done = g1.run(["consul", "kv", "get", key])
+            facts = json.loads(done.stdout)["facts"] if done.returncode == 0 else {"bricks": {}}
+            return dict(facts["bricks"].get(BRICK, {}))
+
+        until("its report", lambda: brick().get("alive") is True, 40)
+        lab.fault("brick-kill", "g1", "data")
+        until("the dead brick told", lambda: brick().get("alive") is False, 10)
+        report = json.loads(g1.ok(["consul", "kv", "get", key]))
+        assert isinstance(report["facts"]["version"], int)  # known also where nobody else is asked
+        (pid,) = _sensors(g1)
+        began = time.monotonic()
+        os.kill(pid, signal.SIGTERM)
+        until("its end", lambda: not Path(f"/proc/{pid}").exists(), 5)
+        print(f"the sensor ended after {time.monotonic() - began:.2f} s")
+        assert time.monotonic() - began < 1.0
+        until("Salt to start it again", lambda: len(_sensors(g1)) == 1, 30)
+
+
+def _sensors(node: Node) -> list[int]:
+    """Return the minion's processes that watch others by a pidfd."""
+
+    def watches(pid: int) -> bool:
+        try:
+            fds = list(Path(f"/proc/{pid}/fd").iterdir())
+            return any(str(fd.readlink()) == "anon_inode:[pidfd]" for fd in fds)
+        except OSError:
+            return False
+
+    return [pid for pid in node.unit_pids("salt-minion") if watches(pid)]

@@ -1,0 +1,477 @@
+"""``salt-run gluster.setup`` against the way in which Salt reads a master's configuration."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import salt.client
+import salt.config
+import salt.loader
+import yaml
+
+import salt_gluster
+from salt_gluster import agent, node, vault
+from salt_gluster.events import admission, request
+
+FORMULA = str(Path(salt_gluster.__file__).parent / "formula")
+SLS, ADMIT = (f"{FORMULA}/reactor/{name}.sls" for name in ("execute", "admit"))
+DEFAULT_ROOTS = salt.config.DEFAULT_MASTER_OPTS["file_roots"]["base"]
+
+
+class Master:
+    """A master's configuration directory, and what Salt makes of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.conf = folder / "master"
+        self.conf.write_text(f"root_dir: {folder}\n")
+        self.drop_ins = folder / "master.d"
+        self.file = self.drop_ins / "salt-gluster.conf"
+        self.vault = vault.place(self.conf, "main")
+
+    def says(self, text: str, name: str = "") -> None:
+        """Add to the master's own file, or write one of master.d."""
+        self.drop_ins.mkdir(exist_ok=True)
+        file = self.drop_ins / name if name else self.conf
+        with file.open("a") as out:
+            out.write(text + "\n")
+
+    def has_minions(self, *names: str, pillar: dict[str, Any]) -> None:
+        """Accept keys, and let all of them have this pillar."""
+        roots, keys = self.conf.parent / "pillar", Path(self.opts()["pki_dir"]) / "minions"
+        for folder in (roots, keys):
+            folder.mkdir(parents=True, exist_ok=True)
+        if not self.conf.read_text().count("pillar_roots"):
+            self.says(f"pillar_roots: {{base: [{roots}]}}")
+        (roots / "top.sls").write_text("base: {'*': [all]}")
+        (roots / "all.sls").write_text("#!json\n" + json.dumps(pillar))
+        for name in names:
+            (keys / name).write_text("key")
+
+    def opts(self) -> dict[str, Any]:
+        """Read as the master does when it starts."""
+        return dict(salt.config.master_config(str(self.conf)))
+
+    def setup(self, **arguments: Any) -> dict[str, Any]:
+        """Run it as salt-run does: with the configuration as it is now, read afresh."""
+        runners = salt.loader.runner(self.opts())
+        return dict(runners["gluster.setup"](**arguments))
+
+
+@pytest.fixture
+def master(tmp_path: Path) -> Master:
+    return Master(tmp_path)
+
+
+def engines(opts: dict[str, Any]) -> list[str]:
+    """The names, in order, as Salt would start them."""
+    return [e if isinstance(e, str) else next(iter(e)) for e in opts["engines"]]
+
+
+def reacts(opts: dict[str, Any], tag: str) -> list[str]:
+    """The SLS files that Salt's reactor finds for a tag."""
+    from salt.utils.reactor import Reactor
+
+    reactor = Reactor(copy.deepcopy(opts))
+    try:
+        return list(reactor.list_reactors(tag))
+    finally:
+        reactor.minion.destroy()
+
+
+def test_a_plain_master_gets_engine_reactor_and_formula(master: Master) -> None:
+    told = master.setup()
+    assert told["then"] == "systemctl restart salt-master"
+    assert list(told["changes"]) == [str(master.file)]
+    opts = master.opts()
+    assert engines(opts) == ["reactor", "gluster_consul", "gluster_events"]
+    assert opts["file_roots"]["base"] == [*DEFAULT_ROOTS, FORMULA]
+    assert opts["ext_pillar"] == [{"gluster_consul": {}}]
+    assert reacts(opts, request("prod", "p-1", "g1", 1.0)["tag"]) == [SLS]
+    assert reacts(opts, admission("prod", "g1", "u", 1.0)["tag"]) == [ADMIT]
+    assert reacts(opts, "salt/gluster/prod/remediation/p-1/done") == []
+
+
+def test_the_second_run_changes_nothing(master: Master) -> None:
+    master.says("engines: [{http_logstash: {url: 'http://h'}}]\nreactor: [{'a/*': [/a.sls]}]")
+    master.says("file_roots: {base: [/one], dev: [/two]}")
+    master.setup()
+    first = master.file.read_text()
+    told = master.setup()
+    assert (told["changes"], told["then"]) == ({}, "")
+    assert master.file.read_text() == first
+
+
+OWN = """
+engines: [{http_logstash: {url: 'http://h'}}]
+reactor: [{'salt/minion/*/start': [/a.sls]}, {'salt/gluster/*': [/mine.sls]}]
+file_roots: {base: [/one], dev: [/two, /three]}
+ext_pillar: [{cmd_json: 'echo {}'}]
+"""
+
+
+@pytest.mark.parametrize("name", ["", "a.conf", "zz.conf"])
+def test_what_the_master_has_stays_once_wherever_it_stands(master: Master, name: str) -> None:
+    master.says(OWN, name)
+    before = master.opts()
+    master.setup()
+    opts = master.opts()
+    assert sorted(engines(opts)) == ["gluster_consul", "gluster_events", "http_logstash", "reactor"]
+    assert [e for e in opts["engines"] if "http_logstash" in e] == before["engines"]
+    assert len(opts["reactor"]) == 4
+    assert sorted(next(iter(e)) for e in opts["ext_pillar"]) == ["cmd_json", "gluster_consul"]
+    assert [r for r in opts["reactor"] if r in before["reactor"]] == before["reactor"]
+    assert sorted(opts["file_roots"]["base"]) == sorted(["/one", FORMULA])
+    assert opts["file_roots"]["dev"] == ["/two", "/three"]
+    tag = request("prod", "p-1", "g1", 1.0)["tag"]
+    assert sorted(reacts(opts, tag)) == sorted(["/mine.sls", SLS])
+
+
+def test_what_the_own_file_gains_later_is_taken_up(master: Master) -> None:
+    """The lists that Salt sees come from our file then: they must not hide the own file's."""
+    master.setup()
+    master.says("engines: [{http_logstash: {url: 'http://h'}}]")
+    assert "http_logstash" not in engines(master.opts())
+    assert list(master.setup()["changes"]) == [str(master.file)]
+    added = ["reactor", "gluster_consul", "gluster_events"]
+    assert engines(master.opts()) == ["http_logstash", *added]
+
+
+def test_what_another_file_loses_later_is_gone(master: Master) -> None:
+    master.says("engines: [{http_logstash: {url: 'http://h'}}]", "other.conf")
+    master.setup()
+    (master.drop_ins / "other.conf").unlink()
+    assert engines(master.opts()) == ["reactor", "gluster_consul", "gluster_events"]
+
+
+def test_an_engine_that_somebody_has_configured_is_not_written_twice(master: Master) -> None:
+    theirs = ["reactor", {"gluster_consul": {"address": "http://10.0.0.1:8500"}},
+              {"gluster_events": {"address": "10.0.0.1"}}]  # fmt: skip
+    master.says(f"engines: {json.dumps(theirs)}")
+    master.setup()
+    assert master.opts()["engines"] == theirs
+
+
+def test_test_mode_shows_the_file_and_writes_nothing(master: Master) -> None:
+    told = master.setup(test=True)
+    shown = yaml.safe_load(told["changes"][str(master.file)]["new"])
+    assert set(shown) == {"engines", "reactor", "file_roots", "ext_pillar"}
+    assert not master.drop_ins.exists()
+    master.setup()
+    assert yaml.safe_load(master.file.read_text()) == shown
+
+
+def test_remove_takes_only_our_file_away(master: Master) -> None:
+    master.says(OWN)
+    before = master.opts()
+    master.setup()
+    assert master.setup(remove=True, test=True)["changes"] and master.file.exists()
+    assert master.setup(remove=True)["then"]
+    assert not master.file.exists()
+    after = master.opts()
+    keys = ("engines", "reactor", "file_roots", "ext_pillar")
+    assert {k: after[k] for k in keys} == {k: before[k] for k in keys}
+    assert master.setup(remove=True)["changes"] == {}
+
+
+def test_a_file_of_somebody_else_is_left_alone(master: Master) -> None:
+    master.says("engines: []", "salt-gluster.conf")
+    for arguments in ({}, {"remove": True}):
+        told = master.setup(**arguments)
+        assert told["retcode"] == 1 and "was not written by this command" in told["error"]
+    assert master.file.read_text() == "engines: []\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "word"),
+    [("engines: {x: {}}", "a.conf", "engines"), ("reactor: /etc/salt/reactor.conf", "", "reactor")],
+)
+def test_what_cannot_be_added_to_is_an_error_that_says_so(
+    master: Master, text: str, name: str, word: str
+) -> None:
+    master.says(text, name)
+    told = master.setup()
+    assert f"{word} in" in told["error"] and "as a list" in told["error"]
+    assert not master.file.exists()
+
+
+def test_a_file_that_overrides_ours_is_told(master: Master) -> None:
+    """What the own file includes is read after master.d and replaces its lists."""
+    (master.conf.parent / "more").write_text("engines: [thorium]\n")
+    master.says("include: more")
+    said = master.setup()
+    assert "engines" in said["error"] and "no effect" in said["error"]
+    assert "reactor" not in said["error"].split("will have")[0].split("its")[1]
+
+
+# --- a Consul of the pool's own ------------------------------------------------------------------
+
+POOL = {"gluster": {"nodes": "g[1-4]", "addresses": {"g2": "192.0.2.2"}}}
+
+
+class Agent:
+    """Stands for the agent of the test's own machine, which must not get one."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[dict[str, Any], str, str, bool]] = []
+        self.error: Exception | None = None
+        #: The nodes on which its file is; no master runs here that could ask them.
+        self.on: set[str] = set()
+
+    def __enter__(self) -> Agent:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def cmd(self, tgt: list[str], fun: str, arg: list[str], **how: Any) -> dict[str, bool]:
+        assert (fun, arg) == ("file.file_exists", ["/etc/consul.d/gluster.json"])
+        return {name: name in self.on for name in tgt}
+
+    def ensure(
+        self, told: Any, call: Any, *, name: str, address: str = "", test: bool = False
+    ) -> dict[str, Any]:
+        if self.error:
+            raise self.error
+        assert call("test.echo", "x") == "x"
+        first = not self.told
+        self.told.append((told, name, address, test))
+        return {"/etc/consul.d/gluster.json": {"old": "absent", "new": "written"}} if first else {}
+
+
+@pytest.fixture
+def own_agent(monkeypatch: pytest.MonkeyPatch) -> Agent:
+    made = Agent()
+    monkeypatch.setattr(agent, "ensure", made.ensure)
+    monkeypatch.setattr(agent, "answers", lambda where: False)
+    monkeypatch.setattr(
+        node, "reaches_from", lambda host, port: "192.0.2.1" if host == "192.0.2.2" else ""
+    )
+    for name in [n for n in os.environ if n.startswith("CONSUL_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(salt.client, "get_local_client", lambda mopts: made)
+    return made
+
+
+def secrets_of(master: Master) -> list[str]:
+    """Every text that must never be shown."""
+    shared, found = master.vault.secrets(), []
+    for one in [*master.vault.nodes(), *master.vault.masters()]:
+        found += [one.agent, one.node, one.key]
+    found += [shared.encrypt, shared.management, shared.engine, shared.reader, shared.webhook]
+    found += ["PRIVATE KEY"]
+    return [text for text in found if text]
+
+
+def test_a_pool_gets_secrets_servers_and_an_agent_beside_the_master(
+    master: Master, own_agent: Agent, caplog: pytest.LogCaptureFixture
+) -> None:
+    master.has_minions("a-web", "g2", "g1", pillar=POOL)
+    with caplog.at_level("DEBUG"):
+        said = master.setup()
+    assert set(said) == {"changes", "test", "then"} and said["then"]
+    assert set(said["changes"]) == {
+        str(master.file), str(master.vault.folder), "servers", "events",
+        "/etc/consul.d/gluster.json",
+    }  # fmt: skip
+    there = {"old": None, "new": "http://192.0.2.1:24017/gluster"}
+    assert said["changes"]["events"] == there
+    assert said["changes"]["servers"] == {"old": [], "new": ["g1", "g2", "g3"]}
+    ((told, name, _, test),) = own_agent.told
+    assert (name, test) == (master.opts()["id"], False)
+    assert told["servers"] == {"g1": "g1", "g2": "192.0.2.2", "g3": "g3"}
+    assert (told["is_server"], set(told["tokens"])) == (False, {"agent"})
+    shown = json.dumps(said) + caplog.text
+    assert [text for text in secrets_of(master) if text in shown] == []
+
+
+def test_once_made_nothing_changes_any_more(master: Master, own_agent: Agent) -> None:
+    master.has_minions("g1", pillar=POOL)
+    master.setup()
+    before = {f: f.read_bytes() for f in master.vault.folder.rglob("*") if f.is_file()}
+    again = master.setup()
+    assert (again["changes"], again["then"]) == ({}, "")
+    after = {f: f.read_bytes() for f in master.vault.folder.rglob("*") if f.is_file()}
+    assert set(after) - set(before) <= {master.vault.folder / "nodes/g1.json"}  # its pillar by now
+    assert {f: after[f] for f in before} == before
+
+
+def test_a_server_that_left_the_pool_is_exchanged_one_a_run(
+    master: Master, own_agent: Agent
+) -> None:
+    master.has_minions("g3", pillar=POOL)
+    master.setup()
+    master.has_minions(pillar={"gluster": {"nodes": "g[3-6]"}})
+    shown = master.setup(test=True)["changes"]["servers"]
+    steps = [master.setup()["changes"].get("servers") for _ in range(3)]
+    assert shown == steps[0] == {"old": ["g1", "g2", "g3"], "new": ["g2", "g3", "g4"]}
+    assert steps[1:] == [{"old": ["g2", "g3", "g4"], "new": ["g3", "g4", "g5"]}, None]
+
+
+def test_with_a_consul_that_runs_but_is_away_servers_and_rights_stay(
+    master: Master, own_agent: Agent
+) -> None:
+    master.has_minions("g3", pillar=POOL)
+    master.setup()
+    master.vault.node("g1")
+    with master.vault.locked():
+        master.vault.admit("g1", "00000001-0000-4000-8000-000000000000")
+    master.has_minions(pillar={"gluster": {"nodes": "g[3-6]"}})
+    said = master.setup()
+    assert "servers" not in said["changes"] and "stay as they are" in said["comment"]
+    assert master.vault.servers() == ("g1", "g2", "g3") and master.vault.known("g1")
+
+
+def test_who_left_before_anything_ran_is_forgotten(master: Master, own_agent: Agent) -> None:
+    master.has_minions("g3", pillar=POOL)
+    master.setup()
+    for name in ("g3", "g4"):
+        master.vault.node(name)
+    master.has_minions(pillar={"gluster": {"nodes": "g[1-3]"}})
+    assert "access of g4" in master.setup(test=True)["changes"]
+    assert master.vault.known("g4")
+    told = master.setup()
+    assert ("access of g4" in told["changes"], told["then"]) == (True, "")
+    assert [one.name for one in master.vault.nodes()] == ["g3"]
+
+
+@pytest.mark.parametrize("arguments", [{}, {"test": True}])
+def test_a_second_master_never_makes_a_second_set_of_secrets(
+    master: Master, own_agent: Agent, arguments: dict[str, bool]
+) -> None:
+    master.has_minions("g3", pillar=POOL)
+    own_agent.on = {"g2"}
+    said = master.setup(**arguments)
+    assert said["retcode"] == 1 and f"not here ({master.vault.folder})" in said["error"]
+    assert not master.vault.folder.parent.exists() and own_agent.told == []
+    if not arguments:
+        master.vault.make()  # as a copy of the first one's
+        assert "error" not in master.setup()
+
+
+def test_test_mode_makes_no_secret_and_no_agent(master: Master, own_agent: Agent) -> None:
+    master.has_minions("g1", pillar=POOL)
+    said = master.setup(test=True)["changes"]
+    assert said["servers"] == {"old": [], "new": ["g1", "g2", "g3"]}
+    assert {str(master.vault.folder), "consul", "events"} < set(said)
+    assert not master.vault.folder.parent.exists() and own_agent.told == []
+
+
+def test_where_gluster_s_events_are_taken_is_found_or_said(
+    master: Master, own_agent: Agent
+) -> None:
+    from salt_gluster import handout
+
+    master.has_minions("g1", pillar=POOL)
+    assert handout.events_access(str(master.conf)) == {}
+    master.setup()
+    token = master.vault.secrets().webhook
+    assert handout.events_access(str(master.conf)) == {
+        "address": "192.0.2.1", "port": 24017, "token": token, "cluster": "main",
+    }  # fmt: skip
+    master.says("gluster_events: {address: 198.51.100.7, port: 9000}")
+    assert master.setup()["changes"] == {
+        "events": {
+            "old": "http://192.0.2.1:24017/gluster", "new": "http://198.51.100.7:9000/gluster"
+        }
+    }  # fmt: skip
+    assert master.setup()["changes"] == {}
+
+
+def test_a_master_that_is_a_node_gets_the_agent_of_that_node(
+    master: Master, own_agent: Agent
+) -> None:
+    master.has_minions("g2", pillar=POOL)
+    (master.conf.parent / "minion").write_text(f"id: g2\nroot_dir: {master.conf.parent}\n")
+    master.setup()
+    ((told, name, address, _),) = own_agent.told
+    assert (name, address, told["is_server"]) == ("g2", "192.0.2.2", True)
+    mine = master.vault.known("g2")
+    assert mine is not None and told["tokens"]["agent"] == mine.agent
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "gluster_consul: {address: 'http://192.0.2.9:8500'}",
+        "engines: [{gluster_consul: {address: 'http://192.0.2.9:8500'}}]",
+    ],
+)
+def test_an_existing_consul_that_is_configured_is_used(
+    master: Master, own_agent: Agent, said: str
+) -> None:
+    master.has_minions("g1", pillar=POOL)
+    master.says(said)
+    told = master.setup()
+    assert "http://192.0.2.9:8500" in told["comment"]
+    assert list(told["changes"]) == [str(master.file)]
+    assert not master.vault.folder.parent.exists() and own_agent.told == []
+
+
+def test_an_existing_consul_that_answers_or_that_the_pillar_names_is_used(
+    master: Master, own_agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = {**POOL, "gluster_consul": {"address": "http://192.0.2.9:8500"}}
+    master.has_minions("g1", pillar=named)
+    assert "the pillar names http://192.0.2.9:8500" in master.setup()["comment"]
+    monkeypatch.setattr(agent, "answers", lambda where: True)
+    monkeypatch.setattr(agent, "is_ours", lambda: False)
+    master.has_minions("g1", pillar=POOL)
+    assert "one answers at" in master.setup()["comment"]
+    assert not master.vault.folder.parent.exists() and own_agent.told == []
+
+
+def test_without_a_pool_there_is_the_file_and_a_word(master: Master, own_agent: Agent) -> None:
+    master.has_minions("web", pillar={"gluster": {"nodes": "g[1-4]"}})
+    told = master.setup()
+    assert list(told["changes"]) == [str(master.file)]
+    assert "run this again" in told["comment"] and own_agent.told == []
+
+
+def test_an_agent_that_cannot_be_is_an_error_and_the_rest_is_done(
+    master: Master, own_agent: Agent
+) -> None:
+    from salt_gluster.errors import GlusterError
+
+    own_agent.error = GlusterError("the package manager has no package consul.", hint="Install it.")
+    master.has_minions("g1", pillar=POOL)
+    told = master.setup()
+    assert (told["retcode"], told["error"]) == (1, f"{own_agent.error}")
+    assert master.file.exists() and master.vault.exists
+
+
+def test_remove_leaves_the_secrets_and_says_where(master: Master, own_agent: Agent) -> None:
+    master.has_minions("g1", pillar=POOL)
+    master.setup()
+    told = master.setup(remove=True)
+    assert str(master.vault.folder) in told["comment"] and master.vault.exists
+    assert not master.file.exists()
+
+
+def test_the_engine_and_the_runners_use_what_was_made(master: Master, own_agent: Agent) -> None:
+    from salt_gluster import desk
+
+    assert desk.settings_of(master.opts()) == {}
+    master.has_minions("g1", pillar=POOL)
+    master.setup()
+    token = master.vault.secrets().engine
+    made = {"address": "http://127.0.0.1:8500", "token": token, "cluster": "main"}
+    opts = master.opts()
+    assert desk.settings_of(opts) == made
+    assert desk.settings_of({**opts, "__role": "minion"}) == {}
+    for said in ({"address": "http://192.0.2.9:8500"}, {"token": "theirs"}):
+        assert desk.settings_of({**opts, "gluster_consul": said}) == said
+
+
+def test_the_line_in_the_file_gives_a_node_its_access(master: Master, own_agent: Agent) -> None:
+    import salt.pillar
+
+    master.has_minions("g1", pillar=POOL)
+    master.setup()
+    for minion, has in (("g1", True), ("g4", True), ("web", False)):
+        made = salt.pillar.Pillar(master.opts(), {"id": minion}, minion, "base").compile_pillar()
+        assert ("gluster_consul" in made) is has

@@ -1,0 +1,71 @@
+"""Each guard, fence and rule of the fleet switched off once: its story goes wrong then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from simguards import FENCES, FLEET, GUARDS, Story
+
+from salt_gluster.remediation import execute, fleet, guards, ladder
+
+ALL: Mapping[str, Story] = {
+    f"{kind}-{name}": story
+    for kind, stories in (("guard", GUARDS), ("fence", FENCES), ("fleet", FLEET))
+    for name, story in stories.items()
+}
+
+
+def without(kind: str, name: str, patch: pytest.MonkeyPatch) -> None:
+    """Switch one rule off, in the very table or function that decides."""
+    if kind == "guard":
+        left = tuple(g for g in guards.RESTART_BRICK if g.__name__ != name)
+        patch.setattr(ladder, "BRICK_RESTART", replace(ladder.BRICK_RESTART, guards=left))
+    elif kind == "fence":
+        for table in ("OURS", "FENCES"):
+            left_ = tuple(f for f in getattr(execute, table) if f.__name__ != name)
+            patch.setattr(execute, table, left_)
+    elif name in fleet.FLEET.claims:
+        claims = {**fleet.FLEET.claims, name: lambda _: True}
+        patch.setattr(fleet, "FLEET", replace(fleet.FLEET, claims=claims))
+        if name.startswith("seen_long"):  # the same wait stands in two places
+            patch.setattr(fleet, "settling", lambda *_: "")
+    elif name[0] == "F":
+        rows = tuple(r for r in fleet.FLEET.rows if r.id != name)
+        lost = [r for r in fleet.FLEET.rows if r.id == name]
+        ignored = tuple(fleet.Ignored(r.states, (r.event,), "off") for r in lost)
+        table_ = replace(fleet.FLEET, rows=rows, ignored=(*fleet.FLEET.ignored, *ignored))
+        patch.setattr(fleet, "FLEET", table_)
+    else:
+        assert callable(getattr(fleet, name))
+        patch.setattr(fleet, name, lambda *_: "")
+
+
+def test_there_is_a_story_for_every_guard_and_every_fence() -> None:
+    assert set(GUARDS) == {g.__name__ for g in guards.RESTART_BRICK}
+    assert set(FENCES) == {f.__name__ for f in (*execute.OURS, *execute.FENCES)}
+
+
+def test_there_is_a_story_for_every_event_and_every_claim_of_the_fleet() -> None:
+    rules = {"acquired", "hold_of", "no_sight", "minority", "settling", "F6"}
+    crowds = {"too_many", "too_fast", "whole_zone"}
+    # seen_long is the wait of seen_long_and_whole, for a sight that shows a crowd.
+    claims = set(fleet.FLEET.claims) - {"seen_long"}
+    assert set(FLEET) == rules | crowds | claims
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_with_every_rule_its_story_is_harmless(name: str) -> None:
+    assert ALL[name]().wrong == []
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_without_the_rule_the_same_story_goes_wrong(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, _, rule = name.partition("-")
+    without(kind, rule, monkeypatch)
+    found: Any = ALL[name]().wrong
+    assert found != []

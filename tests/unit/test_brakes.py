@@ -1,0 +1,327 @@
+"""Each brake says yes and no, and each one in an action's row is the only one for something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from salt_gluster.actions import ACTIONS, SET_BY_PROFILE
+from salt_gluster.brakes import BRAKES, answers, needs, refusals
+from salt_gluster.model import (
+    Brick,
+    BrickPath,
+    BrickStatus,
+    Hold,
+    Node,
+    Observation,
+    Peer,
+    Reach,
+    Step,
+    Unknown,
+    Volume,
+    VolumeStatus,
+)
+
+NOW = 1_000_000.0
+HOSTS = ("g1", "g2", "g3", "g4", "g5")
+VOLUME = Volume(
+    "data", "id-1", "Started", "replicate",
+    tuple(Brick(f"g{i}", "/bricks/a", f"u{i}") for i in (1, 2, 3)), 1, 3, options=SET_BY_PROFILE,
+)  # fmt: skip
+READY = BrickPath("/bricks/b", exists=True, parent_exists=True, filesystem="/bricks")
+NEW_BRICKS = [f"g{i}:/bricks/b" for i in (1, 2, 3)]
+#: A step of every action, on the volume, a new one, a node or a directory.
+STEPS = {
+    "peer_probe": ("g6", {"host": "g6", "node": "g6"}),
+    "peer_detach": ("g5", {"host": "g5"}),
+    "brick_prepare": ("/bricks/b", {"path": "/bricks/b"}),
+    "volume_create": ("new", {"bricks": NEW_BRICKS, "replica": 3}),
+    "bricks_add": ("data", {"bricks": NEW_BRICKS}),
+}
+
+
+def step_of(action: str, **args: Any) -> Step:
+    subject, made = STEPS.get(action, ("data", {}))
+    return Step(action, subject, {**made, **args}, action)
+
+
+def fine() -> Observation:
+    """Five members, one volume on three of them, nothing wrong."""
+    peers = tuple(
+        Peer(f"u{i}", (f"g{i}",), connected=True, state=3, is_self=i == 1) for i in range(1, 6)
+    )
+    rows = tuple(BrickStatus(b.host, b.path, b.host_uuid, True, 49152, 7) for b in VOLUME.bricks)
+    return Observation(
+        NOW,
+        Node(
+            "g1", uuid="u1", glusterd_started=NOW - 61, volumes_without_info=(),
+            volumes_at_start=("data",), hold=None,
+        ),
+        peers,
+        {"data": VOLUME},
+        status={"data": VolumeStatus("data", rows)},
+        reach={p.uuid: Reach(True, 100000) for p in peers},
+        definitions={p.uuid: {"data": VOLUME.digest()} for p in peers if not p.is_self},
+        paths={"/bricks/b": READY},
+    )  # fmt: skip
+
+
+def with_peer(obs: Observation, number: int, **fields: Any) -> Observation:
+    peers = obs.peers
+    assert isinstance(peers, tuple)
+    return replace(
+        obs, peers=tuple(replace(p, **fields) if p.uuid == f"u{number}" else p for p in peers)
+    )
+
+
+def with_node(obs: Observation, **fields: Any) -> Observation:
+    return replace(obs, node=replace(obs.node, **fields))
+
+
+def without(obs: Observation, *numbers: int) -> Observation:
+    for number in numbers:
+        obs = with_peer(obs, number, connected=False)
+    return obs
+
+
+def rows(obs: Observation, **fields: Any) -> Observation:
+    status = obs.status["data"]
+    assert isinstance(status, VolumeStatus)
+    last = replace(status.bricks[2], **fields)
+    return replace(obs, status={"data": replace(status, bricks=(*status.bricks[:2], last))})
+
+
+def path(obs: Observation, **fields: Any) -> Observation:
+    return replace(obs, paths={"/bricks/b": replace(READY, **fields)})
+
+
+def told(obs: Observation, number: int, what: Any) -> Observation:
+    return replace(obs, definitions={**obs.definitions, f"u{number}": what})
+
+
+Change = Callable[[Observation], Observation]
+
+#: brake -> what makes it say no, whatever the step; the first of each is used for every action.
+NO: dict[str, list[Change]] = {
+    "not_held": [
+        lambda o: with_node(o, hold=Hold("moving", "ann")),
+        lambda o: with_node(o, hold=Unknown("permission denied")),
+    ],
+    "right_pool": [
+        lambda o: with_node(o, uuid="another"),
+        lambda o: with_node(o, uuid=None),
+        lambda o: with_node(o, uuid=Unknown("no file")),
+    ],
+    "majority": [
+        lambda o: without(o, 3, 4, 5),
+        lambda o: replace(o, reach={**o.reach, **dict.fromkeys(("u3", "u4", "u5"), Reach(False))}),
+        lambda o: replace(o, reach={"u1": o.reach["u1"]}),
+    ],
+    "pool_whole": [
+        lambda o: without(o, 3, 4, 5),
+        lambda o: with_peer(without(o, 4, 5), 3, state=4),
+    ],
+    "single_version": [
+        lambda o: replace(o, reach={**o.reach, "u4": Reach(True, 110000)}),
+        lambda o: replace(o, reach={**o.reach, "u1": Reach(True, 110000)}),
+        lambda o: replace(o, reach={**o.reach, "u4": Reach(True, Unknown("odd answer"))}),
+        # a spare that its version got rejected still tells what it runs
+        lambda o: with_peer(replace(o, reach={**o.reach, "u5": Reach(True, 110000)}), 5, state=6),
+        lambda o: replace(o, reach={u: r for u, r in o.reach.items() if u != "u1"}),
+    ],
+    "settled": [
+        lambda o: with_node(o, volumes_without_info=("data",)),
+        lambda o: with_node(o, volumes_without_info=Unknown("no such directory")),
+        lambda o: with_node(o, glusterd_started=NOW - 59),
+        lambda o: with_node(o, glusterd_started=None),
+    ],
+    "definitions_equal": [
+        lambda o: told(o, 4, {"data": "another", "new": "ghost"}),
+        lambda o: replace(o, definitions=dict.fromkeys(o.definitions, Unknown("cut off"))),
+    ],
+    "paths_fit": [
+        lambda o: path(o, filesystem="/"),
+        lambda o: path(o, is_mount_point=True),
+        lambda o: path(o, foreign=("a.txt",)),
+        lambda o: path(o, volume_id="id-0"),
+        lambda o: replace(o, paths={}),
+    ],
+}
+PAIRS = [(a, b) for a, row in ACTIONS.items() for b in row.brakes]
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_nothing_is_refused_in_a_pool_that_is_well(action: str) -> None:
+    assert refusals(fine(), [step_of(action)], HOSTS) == ()
+
+
+@pytest.mark.parametrize(("action", "brake"), PAIRS)
+def test_every_brake_in_a_row_is_the_only_one_for_something(action: str, brake: str) -> None:
+    """Whoever takes a brake out of an action's row fails here."""
+    for change in NO[brake]:
+        said = answers(change(fine()), [step_of(action)], HOSTS)
+        assert [a.brake for a in said if a.refusal] == [brake]
+
+
+def test_what_changes_a_pool_asks_the_brakes_of_change_md() -> None:
+    """The rows themselves: an action that lost a brake would not be in PAIRS any more."""
+    volume = {"not_held", "right_pool", "pool_whole", "single_version", "settled"}
+    volume |= {"definitions_equal"}
+    wanted = {
+        "peer_probe": {"not_held", "right_pool", "majority", "single_version"},
+        "peer_detach": volume - {"definitions_equal"},
+        "brick_prepare": {"not_held"},
+        "volume_create": volume | {"paths_fit"},
+        "bricks_add": volume | {"paths_fit"},
+    }
+    for name, row in ACTIONS.items():
+        upkeep = name in (
+            "volume_heal",
+            "volume_heal_full",
+            "volume_log_rotate",
+            "volume_statedump",
+        )
+        least = {"not_held", "right_pool", "majority"} if upkeep else wanted.get(name, volume)
+        assert set(row.brakes) >= least, name
+
+
+#: What holds for some steps only: brake, step, change, expected to say no.
+CASES: list[tuple[str, Step, Change, bool]] = [
+    ("pool_whole", step_of("options_set"), lambda o: without(o, 4, 5), False),
+    ("pool_whole", step_of("options_set"), lambda o: without(o, 3), True),
+    ("pool_whole", step_of("volume_create"), lambda o: without(o, 3), True),
+    (
+        "pool_whole",
+        step_of("volume_create", bricks=["g1:/bricks/b"]),
+        lambda o: without(o, 3),
+        False,
+    ),
+    ("pool_whole", step_of("options_set"), lambda o: with_peer(o, 2, state=6), True),
+    (
+        "pool_whole",
+        step_of("options_set"),
+        lambda o: replace(o, reach={**o.reach, "u2": Reach(False)}),
+        True,
+    ),
+    # A hung status, a port that is N/A, a missing row; not asked of a member that is away.
+    ("settled", step_of("options_set"), lambda o: rows(o, port=None), True),
+    ("settled", step_of("options_set"), lambda o: rows(o, online=False), True),
+    ("settled", step_of("options_set"), lambda o: rows(o, path="/elsewhere"), True),
+    ("settled", step_of("options_set"), lambda o: replace(o, status={}), True),
+    (
+        "settled",
+        step_of("options_set"),
+        lambda o: replace(o, status={"data": Unknown("hung")}),
+        True,
+    ),
+    ("settled", step_of("options_set"), lambda o: without(rows(o, online=False), 3), False),
+    (
+        "settled",
+        step_of("volume_start"),
+        lambda o: replace(o, volumes={"data": replace(VOLUME, status="Stopped")}, status={}),
+        False,
+    ),
+    (
+        "settled",
+        step_of("volume_create"),
+        lambda o: with_node(o, glusterd_started=NOW - 5, volumes_at_start=()),
+        False,
+    ),
+    # A member without bricks may be silent about the volume, but not tell another one.
+    ("definitions_equal", step_of("options_set"), lambda o: told(o, 5, Unknown("slow")), False),
+    ("definitions_equal", step_of("options_set"), lambda o: told(o, 3, Unknown("slow")), True),
+    ("definitions_equal", step_of("options_set"), lambda o: told(o, 5, {}), True),
+    ("definitions_equal", step_of("volume_create"), lambda o: told(o, 5, {"new": "x"}), True),
+    (
+        "paths_fit",
+        step_of("volume_create", accept_risk=["root_disk"]),
+        lambda o: path(o, filesystem="/"),
+        False,
+    ),
+    (
+        "paths_fit",
+        step_of("volume_create", bricks=["g2:/bricks/b"]),
+        lambda o: path(o, foreign=("a",)),
+        False,
+    ),
+    ("paths_fit", step_of("volume_create", bricks=["g2:/bricks/with blank"]), lambda o: o, True),
+    ("paths_fit", step_of("volume_create", bricks=["g2:/bricks/a:b"]), lambda o: o, True),
+    ("paths_fit", step_of("volume_create", bricks=["g2:/bricks/../b"]), lambda o: o, True),
+    ("paths_fit", step_of("volume_create", bricks=["g2:bricks/b"]), lambda o: o, True),
+]
+
+
+@pytest.mark.parametrize(("brake", "step", "change", "no"), CASES)
+def test_a_brake_looks_at_what_the_step_concerns(
+    brake: str, step: Step, change: Change, no: bool
+) -> None:
+    assert (BRAKES[brake](change(fine()), step, HOSTS) is not None) is no
+
+
+def test_an_unknown_pool_around_a_declared_node_is_not_written_to() -> None:
+    said = refusals(fine(), [step_of("options_set")], ("g1", "h2", "h3"))
+    assert [r.name for r in said] == ["right_pool"]
+    assert refusals(fine(), [step_of("options_set")], ()) == ()
+
+
+@pytest.mark.parametrize(
+    ("members", "away", "no"), [(1, 0, False), (2, 1, True), (4, 2, True), (5, 2, False)]
+)
+def test_half_of_the_members_is_no_majority(members: int, away: int, no: bool) -> None:
+    peers = fine().peers
+    assert isinstance(peers, tuple)
+    obs = without(replace(fine(), peers=peers[:members]), *range(members - away + 1, members + 1))
+    assert (BRAKES["majority"](obs, step_of("peer_probe"), HOSTS) is not None) is no
+
+
+def test_a_lone_node_has_one_version_even_if_nobody_can_be_asked() -> None:
+    peers = fine().peers
+    assert isinstance(peers, tuple)
+    alone = replace(fine(), peers=peers[:1], reach={})
+    assert refusals(alone, [step_of("peer_probe")], HOSTS) == ()
+
+
+def test_all_reasons_are_collected_and_each_brake_is_told_once() -> None:
+    obs = with_node(path(told(fine(), 4, {}), foreign=("x",)), hold=Hold("x"))
+    steps = [step_of("bricks_add"), step_of("options_set"), step_of("volume_create")]
+    assert {r.name for r in refusals(obs, steps, HOSTS)} == {
+        *("not_held", "definitions_equal", "paths_fit")
+    }
+    said = [a.brake for a in answers(obs, steps, HOSTS)]
+    assert len(said) == len(set(said))
+
+
+def test_what_the_brakes_look_at_is_asked_for() -> None:
+    """A brake that looked at a facet nobody asked for would refuse for ever, or say yes blindly."""
+    assert needs([step_of("bricks_add")]) == {
+        *("reach", "definitions", "status:data", "path:/bricks/b")
+    }
+    assert needs([step_of("peer_probe")]) == {"reach"}
+    assert needs([step_of("brick_prepare")]) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("change", "least", "most"),
+    [
+        (lambda o: without(o, 3), 1, 10),
+        (lambda o: with_peer(o, 3, state=4), 10, 60),
+        (lambda o: with_node(o, glusterd_started=NOW - 5), 55, 60),
+        (lambda o: rows(o, port=None), 16, 16),
+        (lambda o: with_node(o, hold=Hold("x")), 0, 0),
+        (lambda o: replace(o, reach={**o.reach, "u4": Reach(True, 110000)}), 0, 0),
+        (lambda o: replace(o, reach={**o.reach, "u4": Reach(True, Unknown("odd"))}), 1, 10),
+    ],
+)
+def test_time_is_given_to_what_time_mends(change: Change, least: float, most: float) -> None:
+    said = refusals(change(fine()), [step_of("options_set")], HOSTS)
+    assert said and all(least <= r.waits_s <= most for r in said)
+
+
+def test_the_id_that_another_nodes_create_put_here_just_now_is_worth_a_moment() -> None:
+    for changed, waits in ((NOW - 1, True), (NOW - 60, False)):
+        obs = path(fine(), volume_id="id-9", changed=changed)
+        (said,) = refusals(obs, [step_of("volume_create")], HOSTS)
+        assert (said.waits_s > 0) is waits

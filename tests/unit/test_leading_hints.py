@@ -1,0 +1,125 @@
+"""A hint makes the leader ask the nodes it names: at once, no flood of it, and never blindly."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from salt_gluster.consul.client import Client
+from salt_gluster.consul.marker import FileMarker
+from salt_gluster.consul.transport import Access
+from salt_gluster.leading import Engine
+from salt_gluster.leading.engine import HINTS_S
+from salt_gluster.membership import ConsulView, Registered, Sight, Trust
+from salt_gluster.remediation import FleetObservation, Lock
+from salt_gluster.remediation.decide import Asks
+
+NOTHING = Asks()
+NODES = ("u1", "u2", "u3")
+
+
+class Bus:
+    """Who was asked, round by round."""
+
+    def __init__(self) -> None:
+        self.rounds: list[list[str]] = []
+        self.asked = threading.Semaphore(0)
+
+    def fire(self, event: Mapping[str, Any]) -> bool:
+        raise AssertionError("a hint tells nobody anything")
+
+    def ask(self, minions: Sequence[str], *more: Any) -> Mapping[str, Any]:
+        self.rounds.append(sorted(minions))
+        self.asked.release()
+        return {}
+
+
+class Leader:
+    """An engine without its loop."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.bus = Bus()
+        self.engine = Engine(
+            lambda limit_s: Client(Access()), "main", "m1", self.bus, marker=FileMarker(folder)
+        )
+        self.watches = self.engine.watches
+        self.now = 1000.0
+        monkeypatch.setattr("salt_gluster.leading.asking.time.time", lambda: self.now)
+        rows = {u: Registered(u, u, f"minion-{u}", Sight.GOOD) for u in NODES}
+        view = ConsulView(Trust(True), rows)
+        self.obs = FleetObservation(self.now, "main", view, Lock(True, 9.0, 7), {})
+
+    def hint(self, *nodes: str) -> None:
+        self.watches.saw("hint", frozenset(nodes), 5)
+
+    def tick(self, later_s: float = 0.0, asks: Asks = NOTHING, **other: Any) -> list[str] | None:
+        """Ask, as at the end of a tick; return who was asked, None = nobody."""
+        self.now += later_s
+        before = len(self.bus.rounds)
+        self.engine._ask(replace(self.obs, now=self.now, **other), asks)
+        thread = self.engine._asker._thread
+        if thread is not None:
+            thread.join(20)
+        return self.bus.rounds[-1] if len(self.bus.rounds) > before else None
+
+
+@pytest.fixture
+def leader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Leader:
+    return Leader(tmp_path, monkeypatch)
+
+
+def test_whom_a_hint_names_is_asked_once(leader: Leader) -> None:
+    assert leader.tick() is None
+    leader.hint("u2")
+    assert leader.watches.news.is_set()
+    assert leader.tick() == ["minion-u2"]
+    assert leader.tick(100) is None
+    assert leader.watches.hints() == frozenset()
+
+
+def test_the_first_hint_is_at_once_and_a_flood_keeps_the_rhythm_and_loses_nobody(
+    leader: Leader,
+) -> None:
+    leader.hint("u1")
+    assert leader.tick() == ["minion-u1"]
+    rounds, named = [], set()
+    for second in range(1, 31):
+        leader.hint(NODES[second % 3])
+        if asked := leader.tick(1):
+            rounds.append(second)
+            named |= set(asked)
+    assert len(rounds) <= 6  # a tick is 10 s
+    assert named == {"minion-u1", "minion-u2", "minion-u3"}
+
+
+def test_while_the_leader_asks_anyway_a_new_hint_does_not_wait_for_its_rhythm(
+    leader: Leader,
+) -> None:
+    ill = Asks(facts=frozenset({"u3"}))
+    assert leader.tick(asks=ill) == ["minion-u3"]
+    assert leader.tick(HINTS_S, asks=ill) is None
+    leader.hint("u1")
+    assert leader.tick(0.1, asks=ill) == ["minion-u1", "minion-u3"]
+
+
+def test_a_stranger_is_forgotten_and_a_blind_leader_asks_nobody(leader: Leader) -> None:
+    leader.hint("u9")
+    assert leader.tick() is None
+    leader.hint("u1")
+    blind = replace(leader.obs.consul, trust=Trust(False, "no beat"))
+    assert leader.tick(consul=blind) is None
+    assert leader.watches.hints() == frozenset()
+    assert leader.tick() is None
+
+
+def test_hints_are_no_part_of_the_view_that_a_leader_needs(leader: Leader) -> None:
+    """Who may not read that key, or has a Consul without it, sees no less."""
+    for name, value in (("critical", leader.watches.what), ("catalog", leader.watches.who),
+                        ("rev", 3)):  # fmt: skip
+        leader.watches.saw(name, value, 9)
+    assert leader.watches._waits_for == set()

@@ -1,0 +1,64 @@
+"""What the runners make of the minions' answers, and of Consul's absence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from salt_gluster import master
+from salt_gluster.desk import name_of
+from salt_gluster.errors import ConsulError, GlusterError, SpecError
+
+NO_CONSUL = ConsulError("no Consul agent answers.", kind="unreachable")
+DONE = {"changes": {}}
+
+
+def asking(answers: Mapping[str, Any]) -> master.Ask:
+    return lambda target, function, *arguments: answers
+
+
+def test_without_consul_a_hold_is_on_the_nodes_that_answer() -> None:
+    told = master.hold(asking({"g2": DONE, "g1": DONE}), "*", "rack", "ann")
+    assert told == {"held": ["g1", "g2"]}
+
+
+def test_a_minion_that_fails_is_named_and_one_without_gluster_is_not() -> None:
+    answers = {
+        "g1": DONE,
+        "g2": "ERROR: no room\nOSError: No space left on device",
+        "web": "'gluster.hold' is not available.",
+    }
+    told = master.hold(asking(answers), "*", "rack", "ann")
+    assert told["held"] == ["g1"]
+    assert told["not held"] == {"g2": "OSError: No space left on device"}
+    assert told["retcode"] == 1
+
+
+def test_a_consul_that_cannot_be_reached_may_still_be_held() -> None:
+    told = master.release(asking({"g1": DONE}), "*", NO_CONSUL)
+    assert told["free"] == ["g1"]
+    assert told["perhaps still held"] == {"Consul": "no Consul agent answers."}
+    assert told["retcode"] == 1
+
+
+def test_a_hold_that_nobody_took_is_an_error() -> None:
+    with pytest.raises(GlusterError, match="none of them can see"):
+        master.hold(asking({}), "*", "rack", "ann")
+    with pytest.raises(GlusterError, match=r"nothing was done.* no Consul agent"):
+        master.hold(asking({}), "*", "rack", "ann", NO_CONSUL)
+
+
+def test_explaining_nothing_says_what_can_be_explained() -> None:
+    with pytest.raises(SpecError, match="node=g3"):
+        master.explain(asking({}), "*", None)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [(123456712345671, "0123456712345671"), ("4c1e90ab12de34f0", "4c1e90ab12de34f0"), (7, "7"),
+     ("", "")],
+)  # fmt: skip
+def test_an_id_of_digits_alone_survives_the_command_line(typed: Any, meant: str) -> None:
+    assert name_of(typed) == meant

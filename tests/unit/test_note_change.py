@@ -1,0 +1,68 @@
+"""A change of the pool is told to Consul, and a sensor whose report is from before looks again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from salt_gluster import node
+from salt_gluster.apply import Outcome
+from salt_gluster.consul import client as consul_client
+from salt_gluster.minion import Minion
+from salt_gluster.model import Plan, Step
+from salt_gluster.sensor import Sensor
+
+NOBODY = {"address": "http://127.0.0.1:1"}
+STEP = Step("volume_start", "v", {}, "start v")
+NOTHING, DONE = Outcome(Plan("v"), Plan("v")), Outcome(Plan("v"), Plan("v"), done=[STEP])
+UNSURE = Outcome(Plan("v"), Plan("v"), unknown_step=STEP)
+
+
+@pytest.mark.parametrize(
+    ("record", "outcomes", "times"),
+    [
+        (None, [DONE], 0),
+        ({"cluster": "main"}, [NOTHING], 0),
+        ({"cluster": "main"}, [UNSURE], 1),
+        ({"cluster": "main"}, [DONE, DONE, UNSURE], 1),  # nobody waits twice for a dead agent
+    ],
+)
+def test_only_a_registered_node_tells_a_change_and_waits_for_consul_once(
+    monkeypatch: pytest.MonkeyPatch, record: Any, outcomes: list[Outcome], times: int
+) -> None:
+    asked = []
+    real = consul_client.connect
+
+    def connect(settings: Mapping[str, Any], **more: Any) -> Any:
+        asked.append(settings)
+        return real(settings, **more)
+
+    monkeypatch.setattr(consul_client, "connect", connect)
+    monkeypatch.setattr(node, "recall", lambda subject: record)
+    minion = Minion({"id": "g1", "gluster_consul": NOBODY}, {}, {})
+    for outcome in outcomes:
+        minion.note_change(outcome)
+    assert len(asked) == times
+
+
+@pytest.mark.parametrize(
+    ("now", "is_outdated"),
+    [
+        ({"by": "m1", "at": 90.0, "changed": 4}, False),  # a later pulse is no news
+        ({"changed": 4}, False),  # nobody leads: nobody reads it
+        ({"by": "m2", "at": 9.0, "changed": 4}, True),
+        ({"by": "m1", "at": 9.0, "changed": 7}, True),
+        ({"changed": 7}, True),
+    ],
+)
+def test_a_sensor_looks_again_after_a_change_and_for_a_new_leader(
+    now: dict[str, Any], is_outdated: bool
+) -> None:
+    sensor = Sensor({}, "g1")
+    try:
+        sensor._after = {"by": "m1", "at": 8.0, "changed": 4}
+        assert sensor._is_outdated(now) is is_outdated
+    finally:
+        sensor.close()

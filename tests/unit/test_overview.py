@@ -1,0 +1,116 @@
+"""The status screen from the copy in Consul and from the nodes, and which of them it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+
+from salt_gluster.collected import Copy
+from salt_gluster.errors import ConsulError
+from salt_gluster.evidence import volumes_data
+from salt_gluster.model import Brick, Peer, Volume
+from salt_gluster.overview import _of_copy, status
+from salt_gluster.screen import render_status
+
+NODES = ("g1", "g2", "g3")
+NO_CONSUL = ConsulError("no Consul agent answers.", kind="unreachable")
+DATA = Volume("data", "id-data", "Started", "replicate",
+              tuple(Brick(n, "/b", f"u-{n}") for n in NODES), 1, replica=3)  # fmt: skip
+
+
+def report(node: str) -> dict[str, Any]:
+    """What a node told while all was well."""
+    peers = [Peer(f"u-{n}", (n,), True, 3, "Peer in Cluster", n == node) for n in NODES]
+    brick = {"name": f"{node}:/b", "online": True, "port": 49152, "free": 5, "total": 9,
+             "pending": 0}  # fmt: skip
+    return {
+        "schema": 1, "at": 1.0, "node": node, "names": [node], "uuid": f"u-{node}",
+        "version": "11.1", "hold": None, "peers": [asdict(p) for p in peers],
+        "volumes": volumes_data({"data": DATA}), "bricks": {"data": [brick]},
+        "reach": {f"u-{n}": {"accepts": True, "max_op_version": 110000} for n in NODES},
+    }  # fmt: skip
+
+
+COPY = Copy(
+    now=1_700_000_000.0,
+    reports=tuple(map(report, NODES)),
+    ages={"u-g1": 9.04, "u-g2": 12.0, "u-g3": 240.0},
+    silent={},
+    names={f"u-{n}": n for n in NODES},
+    verdicts={},
+)
+
+
+def asking(target: Any, function: str, *arguments: Any) -> Mapping[str, Any]:
+    assert function == "gluster.report"
+    return {n: report(n) for n in NODES}
+
+
+def line(text: str, label: str) -> str:
+    (found,) = [row for row in " ".join(text.split("\n  ")).splitlines() if row.startswith(label)]
+    return " ".join(found.split())
+
+
+def test_the_copy_says_how_old_it_is_as_data_and_on_the_screen() -> None:
+    data = _of_copy(COPY)
+    assert (data["source"], data["age_s"], data["exit"]) == ("consul", 240.0, 0)
+    assert data["ages_s"] == {"g1": 9.0, "g2": 12.0, "g3": 240.0}
+    assert data["now"] == COPY.now  # not a node's clock
+    screen = render_status(data)
+    assert max(map(len, screen.splitlines())) <= 80
+    assert screen.splitlines()[0].endswith(", as of 4 min ago")
+    assert line(screen, "SOURCE").startswith(
+        "SOURCE Consul's copy, at most 4 min old (g3; the youngest part 9 s);"
+    )
+    same = _of_copy(replace(COPY, ages=dict.fromkeys(COPY.ages, 12.0)))
+    assert "at most 12 s old; live=True asks the nodes" in render_status(same)
+
+
+def test_a_node_that_is_down_is_shown_as_that_and_what_it_told_is_unknown() -> None:
+    words = "down for 10 min, says m1: it is silent"
+    there = {u: a for u, a in COPY.ages.items() if u != "u-g3"}
+    gone = replace(COPY, reports=COPY.reports[:2], ages=there, silent={"u-g3": words},
+                   verdicts={"u-g3": ("down", words)})  # fmt: skip
+    data = _of_copy(gone)
+    assert data["nodes"]["members"]["g3"]["state"] == "down"
+    assert (data["nodes"]["up"], data["volumes"]["data"]["word"]) == (2, "degraded")
+    assert data["volumes"]["data"]["bricks"]["away"] == ["g3:/b"]
+    assert data["ages_s"]["g3"] == {"unknown": words}
+    screen = render_status(data)
+    assert "2 up, 1 DOWN" in screen
+    assert "bring g3 back" in screen
+    assert f"report of g3: {words}" in screen
+
+
+def test_a_node_that_told_nothing_for_long_is_unknown_and_not_as_it_was() -> None:
+    there = {u: a for u, a in COPY.ages.items() if u != "u-g2"}
+    data = _of_copy(
+        replace(COPY, reports=(COPY.reports[0], COPY.reports[2]), ages=there,
+                silent={"u-g2": "it told last 2 h ago"})
+    )  # fmt: skip
+    row = data["volumes"]["data"]
+    assert (row["bricks"]["up"], row["bricks"]["unseen"]) == (2, ["g2:/b"])
+    assert {"what": "report", "subjects": ["g2"], "why": "it told last 2 h ago"} in data["unknown"]
+    assert isinstance(row["to_heal"], dict) and "unknown" in row["to_heal"]
+
+
+@pytest.mark.parametrize(
+    ("found", "more", "why"),
+    [
+        (None, {}, "the pool is in no Consul"),
+        (NO_CONSUL, {}, "not from Consul, no Consul agent answers."),
+        (NO_CONSUL, {"live": True}, ""),
+        (None, {"target": "g[12]"}, ""),
+    ],
+)
+def test_the_nodes_are_asked_without_consul_and_at_a_persons_word(
+    found: Any, more: dict[str, Any], why: str
+) -> None:
+    words = {"target": "*", **more}
+    data = status(asking, found=found, as_data=True, **words)
+    assert (data["source"], data["asked_because"], data["ages_s"]) == ("nodes", why, {})
+    said = line(status(asking, found=found, **words), "SOURCE")
+    assert said == "SOURCE the nodes, asked just now" + (f": {why}" if why else "")

@@ -1,0 +1,85 @@
+"""An agent whose connection to its server is dead, played by a small HTTP server (the words are
+Consul 1.8.7's own, seen while three servers restarted in turn)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from salt_gluster.consul.client import Client
+from salt_gluster.consul.transport import Access
+from salt_gluster.errors import ConsulError
+
+LOST = b"rpc error making call: stream closed"
+
+
+class _Agent(ThreadingHTTPServer):
+    """Answers what ``answers`` says, one after the other, and remembers what was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers: list[tuple[int, bytes]] = []
+        self.asked: list[str] = []
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Agent
+
+    def _answer(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.asked.append(self.command)
+        code, body = self.server.answers.pop(0)
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_PUT = _answer
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def agent() -> Iterator[_Agent]:
+    server = _Agent()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def _client(agent: _Agent) -> Client:
+    return Client(Access(f"http://127.0.0.1:{agent.server_address[1]}"))
+
+
+def test_a_read_over_a_dead_connection_to_the_server_is_asked_once_more(agent: _Agent) -> None:
+    agent.answers = [(500, LOST), (200, b'"10.0.0.1:8300"')]
+    assert _client(agent).leader() == "10.0.0.1:8300"
+    assert agent.asked == ["GET", "GET"]
+
+
+def test_a_read_is_not_asked_for_ever(agent: _Agent) -> None:
+    agent.answers = [(500, LOST)] * 3
+    with pytest.raises(ConsulError) as told:
+        _client(agent).leader()
+    assert told.value.kind == "server_error" and len(agent.asked) == 2
+
+
+def test_another_error_is_not_asked_again(agent: _Agent) -> None:
+    agent.answers = [(500, b"No cluster leader"), (200, b'"10.0.0.1:8300"')]
+    with pytest.raises(ConsulError, match="no leader"):
+        _client(agent).leader()
+    assert agent.asked == ["GET"]
+
+
+def test_a_write_may_have_happened_and_is_never_sent_twice(agent: _Agent) -> None:
+    agent.answers = [(500, LOST), (200, b"true")]
+    with pytest.raises(ConsulError) as told:
+        _client(agent).kv_put("a", "b")
+    assert told.value.maybe_done and agent.asked == ["PUT"]
