@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from lab import boot, consul, disks, faults, network, packages, power, record, salt, status
-from lab.command import at_once
+from lab.command import at_once, wait_for
 from lab.errors import LabError
 from lab.node import Node
 from lab.record import MASTER, Record
@@ -157,10 +157,20 @@ class Lab:
         return iter(self.nodes)
 
     def join(self) -> None:
-        """Make one pool of all nodes by probing from the first."""
+        """Make one pool of all nodes by probing from the first; wait until each knows all others.
+
+        A probe is done when the first two are friends; a change then may still find a member that
+        another one of them is not connected to.
+        """
         first, *others = self.nodes
         for node in others:
             first.ok(["gluster", "--mode=script", "peer", "probe", node.name], timeout=120)
+        status, well = ["gluster", "peer", "status"], "State: Peer in Cluster (Connected)"
+        wait_for(
+            "every node to be connected to all others (gluster peer status)",
+            lambda: all(n.run(status).stdout.count(well) == len(others) for n in self.nodes),
+            timeout=60,
+        )
 
     def salt(
         self, target: str, fun: str, *args: Any, timeout: float = 300, by: str = "", **kwargs: Any

@@ -39,7 +39,7 @@ def three() -> Iterator[Lab]:
         for node in lab:
             node.ok(["systemctl", "start", "glusterd"])
         lab.join()
-        until(lambda: all(members(node) == ["3", "3"] for node in lab), 30)
+        assert until(lambda: all(joined(node) for node in lab), 30)
         for node in lab:
             stop_everything(node)
             shutil.copytree(node.home / "glusterd", node.home / "joined")
@@ -57,7 +57,7 @@ def pool(three: Lab) -> Lab:
         node.ok(["sh", "-c", "rm -rf /srv/gluster/* /var/lib/salt-gluster/*"])
     for node in three:
         node.ok(["systemctl", "start", "glusterd"])
-    assert until(lambda: all(members(node) == ["3", "3"] for node in three), 30)
+    assert until(lambda: all(joined(node) for node in three), 30)
     return three
 
 
@@ -110,6 +110,13 @@ def members(node: Node) -> list[str]:
     return Said(node, "peer", "status").all("peerStatus/peer/state")
 
 
+def joined(node: Node) -> bool:
+    """Whether both others are members and connected; the state alone is also what its disk says."""
+    peers = Said(node, "peer", "status")
+    told = [peers.all(f"peerStatus/peer/{what}") for what in ("state", "connected")]
+    return told == [["3", "3"], ["1", "1"]]
+
+
 def told(node: Node, volume: str = VOLUME) -> dict[str, str]:
     """Status and user options of a volume as a node tells it; nothing where it has none."""
     info = Said(node, "volume", "info", volume)
@@ -128,7 +135,8 @@ def made(lab: Lab, *, started: bool = True) -> Node:
 
 
 def ok(node: Node, *words: str) -> None:
-    assert Said(node, *words).op_ret == "0", words
+    said = Said(node, *words)
+    assert said.op_ret == "0", (words, said.errstr)
 
 
 def tool(node: Node) -> Gluster:
@@ -219,7 +227,7 @@ def test_half_a_volume_of_a_failed_create_is_refused_and_its_node_named(pool: La
                 "g1:/srv/gluster/r", "g2:/srv/gluster/r")  # fmt: skip
     assert said.op_ret == "-1"
     first.ok(["systemctl", "restart", "glusterd"])  # it reads what the create left on its disk
-    assert until(lambda: members(first) == ["3", "3"], 15)
+    assert until(lambda: joined(first), 15)
     holders = [node for node in pool if told(node, "rep3")["status"]]
     assert [node.name for node in holders] == ["g1"], "a ghost on one node"
     ghost = "g1"
@@ -236,7 +244,7 @@ def test_half_a_volume_of_a_failed_create_is_refused_and_its_node_named(pool: La
     holders[0].ok(["systemctl", "stop", "glusterd"])
     holders[0].ok(["sh", "-c", "rm -r /var/lib/glusterd/vols/rep3"])
     holders[0].ok(["systemctl", "start", "glusterd"])
-    assert until(lambda: members(other) == ["3", "3"], 15)
+    assert until(lambda: joined(other), 15)
     ret = salted.apply(other, "gluster_volume.present", "rep3", **wanted)
     assert ret["result"] is True, ret["comment"]
     assert [told(node, "rep3")["status"] for node in pool] == ["Started"] * 3

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from lab import Lab
+from lab.command import wait_for
 
 BRICKS = [f"g{i}:/srv/gluster/data/1" for i in (1, 2, 3)]
 MORE = [f"g{i}:/srv/gluster/data/2" for i in (1, 2, 3)]
@@ -90,16 +91,18 @@ def test_a_volume_tells_its_definition_bricks_space_and_clients(
     client = "mkdir -p /mnt/c && mount -t glusterfs g1:/data /mnt/c && echo x > /mnt/c/f"
     pool.lab.node("g2").ok(["sh", "-c", client])
     address = pool.lab.node("g2").address
-    listed = pool("gluster_volume.clients", "data")
-    seen = {
-        b: sum(c["address"].startswith(address + ":") for c in rows) for b, rows in listed.items()
-    }
+    seen = _clients_at(pool, address)
     pool.lab.node("g2").ok(["umount", "/mnt/c"])
-    after = pool("gluster_volume.clients", "data")
-    left = {
-        b: sum(c["address"].startswith(address + ":") for c in rows) for b, rows in after.items()
+    wanted = {brick: count - 1 for brick, count in seen.items()}
+    wait_for("its end at the bricks", lambda: _clients_at(pool, address) == wanted, timeout=20)
+
+
+def _clients_at(pool: Pool, address: str) -> dict[str, int]:
+    listed = pool("gluster_volume.clients", "data")
+    return {
+        brick: sum(client["address"].startswith(address + ":") for client in listed[brick])
+        for brick in BRICKS
     }
-    assert {b: seen[b] - left[b] for b in BRICKS} == dict.fromkeys(BRICKS, 1)
 
 
 @pytest.mark.capability(57, 58, 59)

@@ -324,21 +324,17 @@ def test_a_highstate_submits_what_is_declared_once_and_never_in_test_mode(
 
 
 def test_without_an_agent_the_state_is_as_good_and_says_one_line(pool: Lab) -> None:
-    began = time.monotonic()
-    applied(pool, "g2")
-    well_s = time.monotonic() - began
+    well_ms = applied(pool, "g2")["duration"]
     for fault, kind in (("consul-kill", "no Consul agent answers"), ("consul-freeze", "in time")):
         pool.fault(fault, "g2")
-        began = time.monotonic()
         try:
             row = applied(pool, "g2")
         finally:
             pool.heal(fault, "g2")
-        took_s = time.monotonic() - began
         assert row["result"] is True, row
         (note,) = [x for x in row["comment"].splitlines() if "Automation was not told" in x]
         assert kind in note
-        assert took_s < well_s + 5, (took_s, well_s)
+        assert row["duration"] < well_ms + 5000, (row["duration"], well_ms)
 
 
 # --- set-up, last: the master that follows is another ---------------------------------------------
@@ -359,7 +355,8 @@ def test_setup_puts_engine_and_reactor_into_effect_and_an_event_reaches_the_mini
 
     until("the reactor's list", answers, 60)
     assert "formula/reactor/execute.sls" in listed[0]
-    assert "gluster_consul" in pool.master.ok(["grep", "Starting Engine", "/var/log/salt/master"])
+    began = ["grep", "Starting Engine.*gluster_consul", "/var/log/salt/master"]
+    until("the engine", lambda: pool.master.run(began).returncode == 0, 60)
     assert pool.salt_run("gluster.setup")["changes"] == {}
     salt.wait(pool.record)
     fire = (
