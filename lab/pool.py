@@ -44,9 +44,10 @@ class Lab:
         """Make a lab and wait until all in it answers.
 
         `disks` blank disks per node, 0 for an XFS at /srv/gluster. `gluster` maps node names to
-        another version ("11"). `sensor` gives every minion the engine that watches its node. A lab
-        of that name that is up and was asked for with the same words is given back as it is;
-        LabError otherwise. A lab that does not come up is taken down.
+        another version ("11"); without it all nodes have that of $LAB_GLUSTER. `sensor` gives every
+        minion the engine that watches its node. A lab of that name that is up and was asked for
+        with the same words is given back as it is; LabError otherwise. A lab that does not come up
+        is taken down.
         """
         if os.geteuid():
             raise LabError("a lab is made of namespaces and mounts: run it as root (sudo)")
@@ -57,6 +58,8 @@ class Lab:
             raise LabError("--sensor: the sensor is an engine of Salt's minion; drop --no-salt")
         if unknown := set(gluster or {}) - set(names):
             raise LabError(f"--gluster: no node {', '.join(sorted(unknown))} in {', '.join(names)}")
+        if not gluster and (version := record.gluster_version()):
+            gluster = dict.fromkeys(names, version)
         asked = {
             "nodes": names,
             "disks": disks,

@@ -92,6 +92,11 @@ def base() -> Path:
     return Path(os.environ.get("LAB_DIR") or Path(tempfile.gettempdir()) / "salt-gluster-lab")
 
 
+def gluster_version() -> str:
+    """Give the GlusterFS of all nodes of a new lab: $LAB_GLUSTER, "" for the machine's own."""
+    return os.environ.get("LAB_GLUSTER") or ""
+
+
 def where(name: str) -> Path:
     """Give the directory of the lab of that name; LabError if the name cannot be one."""
     if not name or not name.replace("-", "").isalnum() or len(name) > 20:

@@ -113,17 +113,22 @@ def pool() -> Iterator[Lab]:
     with Lab.up("tbad", nodes=4, salt=False, consul=False) as lab:
         salted.prepare(lab)
         first = lab.node("g1")
-        pair(first, "g2")
-        pair(lab.node("g3"), "g4")
+        pair(first, lab.node("g2"))
+        pair(lab.node("g3"), lab.node("g4"))
         bricks = ["g1:/srv/gluster/v", "g2:/srv/gluster/v"]
         for words in (["create", "v", "replica", "2", *bricks], ["start", "v"]):
             first.ok(["gluster", "--mode=script", "volume", *words])
         yield lab
 
 
-def pair(node: Node, other: str) -> None:
-    node.ok(["gluster", "--mode=script", "peer", "probe", other])
-    wait_for(f"{other} in the pool", lambda: set(seen.peers(node).values()) == {"3"}, timeout=30)
+def pair(node: Node, other: Node) -> None:
+    node.ok(["gluster", "--mode=script", "peer", "probe", other.name])
+
+    def is_pool() -> bool:
+        each = [(seen.peers(one), seen.connected(one)) for one in (node, other)]
+        return all(set(peers.values()) == {"3"} and all(up.values()) for peers, up in each)
+
+    wait_for(f"{other.name} in the pool", is_pool, timeout=30)
 
 
 def world(lab: Lab) -> dict[str, str]:

@@ -294,6 +294,7 @@ def by_hand(lab: Lab, node: str, *words: str) -> None:
 def drifted(lab: Lab, stories: list[Story]) -> Story:
     by_hand(lab, "g2", "peer", "probe", "g4")
     until(lambda: seen.volumes(lab.node("g4")).keys() == seen.volumes(lab.node("g1")).keys())
+    until(lambda: all(up for node in lab.nodes for up in seen.connected(node).values()))
     start = look(lab)
     by_hand(lab, "g3", "volume", "set", "rep", "network.ping-timeout", "11")
     by_hand(lab, "g3", "volume", "set", "grow", "client.event-threads", "5")

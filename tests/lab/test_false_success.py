@@ -346,6 +346,8 @@ def test_a_start_that_one_brick_did_not_follow_is_not_called_done(pool: Lab) -> 
 
 def test_a_pool_of_two_versions_is_read_and_not_changed(pool: Lab) -> None:
     """The last one here: g3 keeps the other version."""
+    if version := pool.record.gluster:
+        pytest.skip(f"all nodes have the only other version that can be fetched: {version}")
     first, third = made(pool), pool.node("g3")
     stop_everything(third)
     try:
