@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from salt_gluster.model import Unknown, digest_of
+from salt_gluster.model import Unknown, digest_of, telling
 from salt_gluster.remediation.observation import Change, NodeFacts
 
 #: Sensors write at least every 300 s; an older report says nothing of now.
@@ -194,7 +194,7 @@ def _volume(
         if old[key] != new[key]:
             yield Difference(where, word, old[key], new[key])
     yield from _bricks(where, old["bricks"], new["bricks"])
-    options = old["options"], new["options"]
+    options = telling(old["options"]), telling(new["options"])
     for option in sorted(options[0].keys() | options[1].keys()):
         values = [side.get(option) for side in options]
         if values[0] != values[1]:

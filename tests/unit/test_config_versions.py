@@ -119,6 +119,17 @@ def test_every_kind_of_difference_has_a_line() -> None:
     }  # fmt: skip
 
 
+def test_what_gluster_11_forgets_by_itself_is_no_difference_and_what_a_person_sets_is() -> None:
+    before, after, by_hand = (
+        pool(volume(options={"a.x": "1", **more}))
+        for more in ({"nfs.disable": "on"}, {}, {"nfs.disable": "off"})
+    )
+    assert actual_differences(before, after) == ()
+    assert [d.words for d in actual_differences(after, by_hand)] == [
+        "volume data: option nfs.disable = off"
+    ]
+
+
 def test_bricks_in_another_order_are_another_volume() -> None:
     turned = volume(bricks=volume().bricks[::-1])
     (found,) = actual_differences(pool(volume()), pool(turned))
