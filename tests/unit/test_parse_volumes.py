@@ -40,7 +40,7 @@ def test_a_brick_keeps_its_spelling_and_its_nodes_uuid() -> None:
     assert all(len(b.host_uuid) == 36 for b in volume.bricks)
 
 
-def test_the_digest_of_a_definition_ignores_the_order_of_options_only() -> None:
+def test_the_digest_of_a_definition_ignores_the_order_of_options() -> None:
     text = samples.text("volume-info-arb.xml")
     options = text[text.index("<option>") : text.rindex("</option>") + len("</option>")]
     parts = [p for p in options.split("</option>") if p.strip()]
