@@ -179,8 +179,11 @@ def astray(node: Node, others: list[Node]) -> None:
 
 
 def found_again(node: Node, others: list[Node]) -> None:
+    """Undo it; the way from the mute to the deaf is lost to both stories, the first finds it."""
     for other in others:
-        node.ok(["ip", "neigh", "del", other.address, "dev", "eth0"])
+        words = ["ip", "neigh", "del", other.address, "dev", "eth0"]
+        done = node.run(words)
+        assert not done.returncode or "No such file" in done.stderr, (words, done.stderr)
 
 
 class Story:
