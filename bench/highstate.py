@@ -156,7 +156,7 @@ def watch(node: Node) -> None:
 
 def unwatch(node: Node) -> None:
     """Give the node its own gluster command back."""
-    node.ok(["umount", "/usr/sbin/gluster"])
+    node.ok(["umount", "-l", "/usr/sbin/gluster"])
 
 
 def processes(lab: Lab, sls: str, node: str = "g1", *, count: int = 0) -> int:

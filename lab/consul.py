@@ -81,7 +81,7 @@ def settings(lab: Record, member: str) -> dict[str, object]:
     return mine
 
 
-def wait(lab: Record, *, timeout: float = 60) -> None:
+def wait(lab: Record, *, timeout: float = 180) -> None:
     """Wait until a leader is elected and every member is in the catalog."""
     first = Node(lab, lab.nodes[0])
     wait_for(

@@ -77,7 +77,7 @@ def of(lab: Record, node: str) -> dict[str, str]:
 
 def remove(lab: Record) -> None:
     """Detach every loop device of the lab."""
-    for _ in range(50):
+    for _ in range(600):
         there = loops(lab)
         if not there:
             return

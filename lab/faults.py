@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from lab import disks, power
-from lab.command import run
+from lab.command import run, wait_for
 from lab.errors import LabError
 from lab.node import Node
 
@@ -172,10 +172,13 @@ def revive(node: Node, args: list[str]) -> None:
     point = mount_of(node, args)
     below = [pid for pid, argv in node.programs("glusterfsd") if any(point in w for w in argv)]
     for pid in below:
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     node.gone(below)
     device = node.ok(["findmnt", "-n", "-o", "SOURCE", point]).strip()
-    node.ok(["umount", point])
+    # A process that has ended may still hold its files for a moment.
+    wait_for(f"{node.name}: the end of the mount at {point}",
+             lambda: not node.run(["umount", point]).returncode, timeout=15)  # fmt: skip
     node.ok(["mount", "-o", "noatime", device, point])
     if below:
         start_bricks(node, [])

@@ -118,7 +118,7 @@ class Node:
             wait_for(
                 "boot",
                 lambda: ready.exists() or first.poll() is not None,
-                timeout=30,
+                timeout=120,
                 step=0.02,
             )
         if not ready.exists():
@@ -176,7 +176,7 @@ class Node:
 
     def kill(self, *, holder: bool = True) -> None:
         """Kill every process of the node, at last the holder if wanted, and wait for their end."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while victims := [pid for pid in self.pids() if holder or not self.holds(pid)]:
             if time.monotonic() > end:
                 raise LabError(f"{self.name}: pids {victims} do not end; see /proc/PID/stack")

@@ -172,11 +172,11 @@ class Lab:
         wait_for(
             "every node to be connected to all others (gluster peer status)",
             lambda: all(n.run(status).stdout.count(well) == len(others) for n in self.nodes),
-            timeout=60,
+            timeout=180,
         )
 
     def salt(
-        self, target: str, fun: str, *args: Any, timeout: float = 300, by: str = "", **kwargs: Any
+        self, target: str, fun: str, *args: Any, timeout: float = 600, by: str = "", **kwargs: Any
     ) -> dict[str, Any]:
         """Run `salt TARGET FUN …` on the master and give minion -> answer.
 
@@ -184,10 +184,10 @@ class Lab:
         does not answer has a text that says so in place of its answer.
         """
         how = [f"-{by}"] if by else []
-        argv = ["-t", "20", *how, target, fun, *salt.words(args, kwargs)]
+        argv = ["-t", "60", *how, target, fun, *salt.words(args, kwargs)]
         return salt.minions(self.record, argv, timeout)
 
-    def salt_run(self, fun: str, *args: Any, timeout: float = 300, **kwargs: Any) -> Any:
+    def salt_run(self, fun: str, *args: Any, timeout: float = 600, **kwargs: Any) -> Any:
         """Run `salt-run FUN …` on the master and give its answer; LabError if there is none.
 
         A runner that raised answers with the text of its exception.
@@ -196,7 +196,7 @@ class Lab:
         return salt.call(self.record, argv, timeout)
 
     def salt_call(
-        self, node: str, fun: str, *args: Any, timeout: float = 300, **kwargs: Any
+        self, node: str, fun: str, *args: Any, timeout: float = 600, **kwargs: Any
     ) -> Any:
         """Run `salt-call FUN …` on a node and give its answer; LabError if there is none."""
         argv = ["salt-call", fun, *salt.words(args, kwargs)]

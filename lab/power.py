@@ -19,7 +19,7 @@ def first_boot(node: Node) -> None:
     if lab.consul and not lab.bare:
         wanted.append("consul")
     if wanted:
-        node.ok(["systemctl", "enable", "--now", *wanted], timeout=120)
+        node.ok(["systemctl", "enable", "--now", *wanted], timeout=300)
 
 
 def boot_again(node: Node) -> None:
@@ -33,5 +33,5 @@ def boot_again(node: Node) -> None:
     names = node.run(["ls", "/etc/systemd/system/multi-user.target.wants"]).stdout.split()
     if names:
         # As at a real boot, a unit that is masked or fails does not keep the rest from starting.
-        node.run(["systemctl", "start", *names], timeout=120)
+        node.run(["systemctl", "start", *names], timeout=300)
     node.run(["mount", "-a"], timeout=180)

@@ -124,7 +124,14 @@ def every() -> list[Record]:
     """List the records of all labs, by name."""
     if not base().is_dir():
         return []
-    return [read(entry.parent) for entry in sorted(base().absolute().glob("*/lab.json"))]
+    found = []
+    for entry in sorted(base().absolute().glob("*/lab.json")):
+        try:
+            found.append(read(entry.parent))
+        except LabError:
+            if entry.exists():  # else another process has just taken that lab down
+                raise
+    return found
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import contextlib
 import json
 import sys
 from pathlib import Path
+from subprocess import TimeoutExpired
 from typing import Any
 
 from lab.command import run, wait_for
@@ -130,7 +131,7 @@ def minion(lab: Record, member: str) -> dict[str, Any]:
     }
 
 
-def wait(lab: Record, *, timeout: float = 120) -> None:
+def wait(lab: Record, *, timeout: float = 300) -> None:
     """Wait until every minion answers the master."""
     # A ping to a minion that is not there yet costs Salt 13 s; its connection is seen at once.
     wait_for(
@@ -142,7 +143,8 @@ def wait(lab: Record, *, timeout: float = 120) -> None:
     missing = set(lab.nodes)
 
     def all_answer() -> bool:
-        with contextlib.suppress(LabError):  # a master that was just started refuses for a while
+        # A master that was just started refuses for a while, or says nothing.
+        with contextlib.suppress(LabError, TimeoutExpired):
             out = minions(lab, ["-t", "3", "-L", ",".join(sorted(missing)), "test.ping"], 60)
             missing.difference_update(name for name, answer in out.items() if answer is True)
         return not missing
