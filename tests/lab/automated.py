@@ -59,9 +59,13 @@ class Loop:
                     told.setdefault(said["id"] + tag, said)
         return list(told.values())
 
-    def wait(self, event: str, since: float, within_s: float) -> dict[str, Any]:
-        """Wait for an event and return it."""
-        return self.until(lambda: self.events(event, since), event, within_s)[0]
+    def wait(self, event: str, since: float, within_s: float, name: str = "") -> dict[str, Any]:
+        """Wait for an event, of one subject if it is named, and return it."""
+
+        def found() -> list[dict[str, Any]]:
+            return [e for e in self.events(event, since) if name in ("", e.get("name"))]
+
+        return self.until(found, event, within_s)[0]
 
     def until(self, check: Callable[[], Any], what: str, within_s: float) -> Any:
         end = time.monotonic() + within_s

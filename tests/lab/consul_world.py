@@ -110,14 +110,14 @@ FENCED_ADDRESS = "http://127.0.0.1:18500"
 @contextlib.contextmanager
 def agent_with_acl(node: Node) -> Iterator[None]:
     """Run one more Consul in the node, closed to everybody without a token."""
-    node.ok(["sh", "-c", "cat > /tmp/acl.json"], input=json.dumps(ACL))
+    node.ok(["sh", "-c", "cat > /run/acl.json"], input=json.dumps(ACL))
     agent = node.popen(
-        ["sh", "-c", "exec consul agent -dev -config-file /tmp/acl.json >/tmp/acl.log 2>&1"]
+        ["sh", "-c", "exec consul agent -dev -config-file /run/acl.json >/run/acl.log 2>&1"]
     )
     try:
         with inside(node):
             root = Client(Access(FENCED_ADDRESS, ROOT_TOKEN))
-            until("the closed Consul", lambda: _answers(root), 20)
+            until("the closed Consul", lambda: _answers(root), 60)
         yield
     finally:
         agent.kill()

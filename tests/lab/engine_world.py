@@ -22,8 +22,8 @@ from salt_gluster.consul.transport import Access
 from salt_gluster.errors import ConsulError
 from salt_gluster.remediation.observation import Change
 
-#: A killed holder's session lives 20 s, the lock-delay 15 s.
-HAND_OVER_S = 60
+#: A killed holder's session lives 20 s, the lock-delay 15 s; an election begins both anew.
+HAND_OVER_S = 120
 
 
 class Consul:
@@ -122,6 +122,20 @@ class Consul:
     def serf(self, name: str, status: str) -> None:
         check = {"Node": name, "CheckID": "serfHealth", "Name": "serf", "Status": status}
         self._check(name, check)
+
+    def just_looked(self) -> None:
+        """Wait until Consul's leader has just looked who is not in its gossip: every 60 s.
+
+        It takes away who is not there and has a serfHealth, service and all.
+        """
+        bait = f"{self.cluster}-bait"
+        self.serf(bait, "passing")
+
+        def is_gone() -> bool:
+            with inside(self._node):
+                return not self._client.in_catalog(bait)
+
+        until("the look of Consul's leader", is_gone, 90)
 
     def _check(self, name: str, check: dict[str, str]) -> None:
         body = {"Node": name, "Address": "198.18.255.1", "SkipNodeUpdate": True, "Check": check}

@@ -59,7 +59,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 
 @pytest.mark.capability(144, 147, 170)
-@pytest.mark.timeout(400)
 def test_each_change_is_a_version_and_says_who_as_far_as_that_is_known(store: Store) -> None:
     began = time.time()
     store.loop.declare(DECLARED)
@@ -85,7 +84,6 @@ def test_each_change_is_a_version_and_says_who_as_far_as_that_is_known(store: St
 
 
 @pytest.mark.capability(185)
-@pytest.mark.timeout(500)
 def test_a_node_that_comes_back_and_overwrites_the_pool_is_critical_with_the_way_back(
     store: Store,
 ) -> None:
@@ -123,7 +121,6 @@ def test_a_node_that_comes_back_and_overwrites_the_pool_is_critical_with_the_way
 
 
 @pytest.mark.capability(135)
-@pytest.mark.timeout(400)
 def test_a_node_that_lost_its_directory_gets_it_back_once_a_person_says_so(store: Store) -> None:
     lab = store.lab
     before = seen.volumes(lab.node("g1"))
@@ -158,7 +155,6 @@ def test_a_node_that_lost_its_directory_gets_it_back_once_a_person_says_so(store
 
 
 @pytest.mark.capability(148)
-@pytest.mark.timeout(400)
 def test_what_is_in_force_goes_out_and_comes_back_as_the_pillar_of_the_nodes(
     store: Store,
 ) -> None:

@@ -86,11 +86,12 @@ def test_the_roster_wakes_for_who_comes_and_goes_and_not_for_checks(
 
 
 @pytest.mark.capability(142)
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(420)
 def test_a_node_that_flaps_is_told_once_and_not_at_every_turn(
     pool: Lab, cluster: str, tmp_path: Path
 ) -> None:
     consul = Consul(pool.node("g1"), cluster)
+    consul.just_looked()
     names = [consul.register(n) for n in range(12)]
     engine = Process(pool.node("g4"), cluster, "m1", tmp_path / "m1")
     until("it leads", lambda: leads(engine, consul), 60)
@@ -106,12 +107,13 @@ def test_a_node_that_flaps_is_told_once_and_not_at_every_turn(
     consul.clear()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(420)
 def test_a_node_whose_agent_alone_is_gone_is_told_as_that_and_nothing_is_done(
     pool: Lab, cluster: str, tmp_path: Path
 ) -> None:
     """Its bricks serve, its minion answers: Consul alone misses it."""
     consul = Consul(pool.node("g1"), cluster)
+    consul.just_looked()
     names = consul.declare(4, {**PATIENCE, "down_after_s": 5.0, "suspect_clear_s": 5.0})
     recorded(tmp_path, names, [])
     engine = Process(pool.node("g4"), cluster, "m1", tmp_path / "m1")

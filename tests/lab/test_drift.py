@@ -143,6 +143,9 @@ def give_uuid(node: Node) -> None:
     uuid = f"{node.name[1:] * 8}-0000-4000-8000-000000000000"
     node.ok(["systemctl", "stop", "glusterd"])
     node.ok(["sed", "-i", f"s/^UUID=.*/UUID={uuid}/", info])
+    # It sees a cut after a minute instead of 28 s: what has to be seen before that gets the time.
+    slower = "s/keepalive-interval 2/keepalive-interval 6/"
+    node.ok(["sed", "-i", slower, "/etc/glusterfs/glusterd.vol"])
     node.ok(["systemctl", "start", "glusterd"])
 
 
@@ -294,13 +297,15 @@ def by_hand(lab: Lab, node: str, *words: str) -> None:
 def drifted(lab: Lab, stories: list[Story]) -> Story:
     by_hand(lab, "g2", "peer", "probe", "g4")
     until(lambda: seen.volumes(lab.node("g4")).keys() == seen.volumes(lab.node("g1")).keys())
-    until(lambda: all(up for node in lab.nodes for up in seen.connected(node).values()))
+    until(lambda: all(list(seen.connected(n).values()) == [True] * 3 for n in lab.nodes))
     start = look(lab)
     by_hand(lab, "g3", "volume", "set", "rep", "network.ping-timeout", "11")
     by_hand(lab, "g3", "volume", "set", "grow", "client.event-threads", "5")
     by_hand(lab, "g2", "volume", "stop", "two")
     by_hand(lab, "g2", "volume", "add-brick", "one", *bricks("one", *THREE, at=9))
     by_hand(lab, "g2", "peer", "detach", "g4")
+    # Until it has heard of that, it still believes to be in a pool, and is not to be invited.
+    until(lambda: len(seen.pool(lab.node("g4"))) == 1 and not seen.volumes(lab.node("g4")))
     story = tell(lab, DECLARED)
     assert story.before != start
     return story
@@ -331,8 +336,9 @@ def test_drift_of_a_volume_is_shown_in_test_mode_and_put_right_in_the_run(
 def test_a_spare_that_was_detached_is_asked_and_invited_again(drifted: Story) -> None:
     assert "g4" not in drifted.before["peers"] and "g4" in drifted.after["peers"]
     change = {"g4": {"old": None, "new": "member"}}
-    assert (drifted.told["g4"]["result"], drifted.told["g4"]["changes"]) == (None, change)
-    assert (drifted.ran["g4"]["result"], drifted.ran["g4"]["changes"]) == (True, change)
+    told, ran = drifted.told["g4"], drifted.ran["g4"]
+    assert (told["result"], told["changes"]) == (None, change), told["comment"]
+    assert (ran["result"], ran["changes"]) == (True, change), ran["comment"]
 
 
 @pytest.mark.capability(50, 166)
@@ -354,7 +360,7 @@ def flat(comment: str) -> str:
     return " ".join(comment.split())
 
 
-def until(true: Callable[[], object], timeout: float = 45) -> None:
+def until(true: Callable[[], object], timeout: float = 90) -> None:
     end = time.monotonic() + timeout
     while not true():
         assert time.monotonic() < end, "it did not come true in time"
@@ -421,6 +427,11 @@ def test_a_member_that_just_returned_is_left_alone(lab: Lab, drifted: Story) -> 
     lab.heal("node-kill", "g3")
     lab.wait()
     until(lambda: set(seen.peers(third).values()) == {"3"})
+    until(lambda: "user.meanwhile" in seen.volumes(third)["rep"]["options"])
+    # Its minion may need most of the window to come back: with glusterd a new one begins.
+    lab.fault("glusterd-kill", "g3")
+    lab.heal("glusterd-kill", "g3")
+    until(lambda: set(seen.peers(third).values()) == {"3"})
     until(lambda: len(third.programs("glusterfsd")) == bricks_of(lab, "g3"))
     assert_refused(
         lab, "settled", r"glusterd here was started [0-9]+ s ago, within its import window",
@@ -469,13 +480,11 @@ def test_a_member_cut_off_is_noticed_while_glusterd_still_calls_it_connected(
     lab: Lab, drifted: Story
 ) -> None:
     lab.fault("silence", "g3")
-    began = time.monotonic()
     assert_refused(
         lab, "pool_whole", "g3 does not answer on port 24007 within 1 s, though glusterd still "
         "says Connected.*imported when it returns", "salt-run gluster.status", runs=False,
     )  # fmt: skip
     assert seen.connected(lab.node("g1"))["g3"], "glusterd had noticed: this showed nothing"
-    assert time.monotonic() - began < 20
     assert_refused(lab, "pool_whole", "g3 (does not answer|is down or cut off)", "gluster.status")
     # Nothing may have taken the lock, which a cut member keeps for minutes (cases M.3).
     assert not seen.commands(lab.node("g1"), "Locking failed|Another transaction")
@@ -485,8 +494,8 @@ def test_a_member_cut_off_is_noticed_while_glusterd_still_calls_it_connected(
 def test_a_rejected_member_is_named_and_nothing_is_written(lab: Lab, drifted: Story) -> None:
     """Both sides set the same number of options while apart: equal versions, other content."""
     first, third = lab.node("g1"), lab.node("g3")
-    until(lambda: not any(seen.connected(third).values()))
-    until(lambda: not any(seen.connected(lab.node(n))["g3"] for n in ("g1", "g2", "g4")))
+    until(lambda: not any(seen.connected(third).values()), 180)
+    until(lambda: not any(seen.connected(lab.node(n))["g3"] for n in ("g1", "g2", "g4")), 180)
     by_hand(lab, "g1", "volume", "set", "rep", "user.side", "one")
     by_hand(lab, "g3", "volume", "set", "rep", "user.side", "other")
     lab.heal("silence", "g3")

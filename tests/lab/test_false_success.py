@@ -158,13 +158,15 @@ def returned(lab: Lab) -> tuple[Node, Node]:
     """g3 was detached while dead, came back and changed the volume alone; g1 knows none of it."""
     first, third = made(lab), lab.node("g3")
     lab.fault("glusterd-kill", third.name)
-    assert until(lambda: "0" in Said(first, "peer", "status").all(".//peer/connected"), 10)
+    assert until(lambda: "0" in Said(first, "peer", "status").all(".//peer/connected"), 60)
     ok(first, "peer", "detach", third.name)
     ok(first, "volume", "set", VOLUME, "user.here", "1")
     lab.heal("glusterd-kill", third.name)
-    assert until(lambda: told(third)["status"] == "Started", 15)
+    assert until(lambda: told(third)["status"] == "Started", 60)
+    # Its glusterd is at first in the middle of being refused by the others, and may say no.
     for turn in range(3):
-        ok(third, "volume", "set", VOLUME, "user.old", str(turn))
+        words = ("volume", "set", VOLUME, "user.old", str(turn))
+        assert until(lambda w=words: Said(third, *w).op_ret == "0", 60), words  # type: ignore[misc]
     ok(third, "volume", "stop", VOLUME, "force")
     return first, third
 
@@ -174,8 +176,8 @@ def test_gluster_lets_a_returned_peer_overwrite_the_pool(pool: Lab) -> None:
     first, third = returned(pool)
     assert told(first) == {"status": "Started", "user.here": "1"}
     ok(first, "peer", "probe", third.name)
-    assert until(lambda: told(first) == {"status": "Stopped", "user.old": "2"}, 15)
-    assert until(lambda: told(pool.node("g2"))["status"] == "Stopped", 15)
+    assert until(lambda: told(first) == {"status": "Stopped", "user.old": "2"}, 60)
+    assert until(lambda: told(pool.node("g2"))["status"] == "Stopped", 60)
 
 
 @pytest.mark.capability(1)
@@ -195,7 +197,7 @@ def test_a_peer_that_was_detached_while_dead_is_never_probed(pool: Lab) -> None:
     ret = salted.apply(first, "gluster_peer.present", third.name, nodes=NODES)
     assert (ret["result"], ret["changes"]) == (True, {"g3": {"old": None, "new": "member"}})
     for node in pool:
-        assert until(lambda n=node: told(n) == {"status": "Started", "user.here": "1"}, 15)  # type: ignore[misc]
+        assert until(lambda n=node: told(n) == {"status": "Started", "user.here": "1"}, 60)  # type: ignore[misc]
 
 
 # --- 0.6: what the exit code, opRet and opErrstr say ---------------------------------------------
@@ -227,7 +229,7 @@ def test_half_a_volume_of_a_failed_create_is_refused_and_its_node_named(pool: La
                 "g1:/srv/gluster/r", "g2:/srv/gluster/r")  # fmt: skip
     assert said.op_ret == "-1"
     first.ok(["systemctl", "restart", "glusterd"])  # it reads what the create left on its disk
-    assert until(lambda: joined(first), 15)
+    assert until(lambda: all(joined(node) for node in pool), 60)
     holders = [node for node in pool if told(node, "rep3")["status"]]
     assert [node.name for node in holders] == ["g1"], "a ghost on one node"
     ghost = "g1"
@@ -244,7 +246,7 @@ def test_half_a_volume_of_a_failed_create_is_refused_and_its_node_named(pool: La
     holders[0].ok(["systemctl", "stop", "glusterd"])
     holders[0].ok(["sh", "-c", "rm -r /var/lib/glusterd/vols/rep3"])
     holders[0].ok(["systemctl", "start", "glusterd"])
-    assert until(lambda: joined(other), 15)
+    assert until(lambda: all(joined(node) for node in pool), 60)
     ret = salted.apply(other, "gluster_volume.present", "rep3", **wanted)
     assert ret["result"] is True, ret["comment"]
     assert [told(node, "rep3")["status"] for node in pool] == ["Started"] * 3
@@ -264,7 +266,7 @@ def test_a_change_that_failed_half_way_is_read_back_and_told(pool: Lab) -> None:
     assert "Gluster names g2" in plain(ret)
     second.ok(["rm", str(hook)])
     pool.heal("glusterd-kill", second.name)
-    assert until(lambda: told(second).get("user.note") == "seen", 20)
+    assert until(lambda: told(second).get("user.note") == "seen", 60)
     ret = salted.apply(first, "gluster_volume.options", VOLUME, options={"user.note": "seen"})
     assert (ret["result"], ret["changes"]) == (True, {})
 
@@ -289,7 +291,7 @@ def test_a_node_installed_again_is_not_let_in_and_a_rejected_one_not_believed(po
     # Started all the same, it is rejected; and gluster says that all is well.
     third.ok(["systemctl", "unmask", "glusterd"])
     third.ok(["systemctl", "start", "glusterd"])
-    assert until(lambda: "6" in members(first), 20)
+    assert until(lambda: "6" in members(first), 60)
     listed = first.ok(["gluster", "pool", "list"])
     assert "Connected" in next(line for line in listed.splitlines() if "g3" in line)
     ok(first, "peer", "probe", third.name)
@@ -356,7 +358,7 @@ def test_a_pool_of_two_versions_is_read_and_not_changed(pool: Lab) -> None:
         pytest.skip(f"the packages of GlusterFS 11.1 cannot be fetched: {error}")
     third.ok(["systemctl", "start", "glusterd"])
     assert "glusterfs 11." in third.ok(["glusterd", "--version"])
-    assert until(lambda: "0" not in Said(first, "peer", "status").all(".//peer/connected"), 20)
+    assert until(lambda: "0" not in Said(first, "peer", "status").all(".//peer/connected"), 60)
     calls: list[salted.Call] = [
         ("gluster_volume.options", VOLUME, {"options": {"user.note": "x"}}),
         ("gluster_volume.present", VOLUME, DECLARED),

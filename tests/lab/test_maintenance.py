@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Iterator
@@ -42,7 +43,7 @@ def exit_code(loop: Loop, *words: str) -> int:
 # --- a person's stop -----------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1500)
 def test_a_node_in_maintenance_by_our_runner_is_left_alone_until_it_is_taken_off(
     loop: Loop,
 ) -> None:
@@ -64,7 +65,7 @@ def test_a_node_in_maintenance_by_our_runner_is_left_alone_until_it_is_taken_off
     again = loop.lab.salt_run(RUNNER, "g2", reason="disk=bad", by="ann")
     assert (again["changes"], again["held"]) == ({}, told["held"])
 
-    loop.wait("maintenance", began, 60)
+    loop.wait("maintenance", began, 60, "g2")
     loop.lab.fault("brick-kill", "g2", "data")
     refused = loop.wait("refused", began, 90)
     assert "not_in_maintenance" in refused["details"]["refusals"]
@@ -95,7 +96,7 @@ def test_a_node_in_consuls_own_maintenance_is_left_alone_and_engines_never_end_i
     """By ``consul maint`` alone, of the node or of the service; a new registration keeps it."""
     g3, began, before = loop.lab.node("g3"), time.time(), loop.forced("g3")
     g3.ok(["consul", "maint", "-enable", "-service", "gluster", "-reason", "carol: ram"])
-    loop.wait("maintenance", began, 60)
+    loop.wait("maintenance", began, 60, "g3")
     loop.lab.fault("brick-kill", "g3", "data")
     refused = loop.wait("refused", began, 90)
     assert "g3: it is in maintenance in Consul: carol: ram" in refused["why"]
@@ -121,7 +122,7 @@ def test_a_node_in_consuls_own_maintenance_is_left_alone_and_engines_never_end_i
     loop.calm()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_what_could_not_be_written_is_said_and_is_the_exit_code(loop: Loop) -> None:
     key, g4 = key_of(loop, "g4"), loop.lab.node("g4")
     loop.lab.fault("minion-kill", "g4")
@@ -149,7 +150,7 @@ def test_what_could_not_be_written_is_said_and_is_the_exit_code(loop: Loop) -> N
     loop.calm()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_maintenance_with_an_end_is_over_at_both_places_then_and_that_is_told(
     loop: Loop,
 ) -> None:
@@ -159,14 +160,14 @@ def test_a_maintenance_with_an_end_is_over_at_both_places_then_and_that_is_told(
     assert told["held"] == [key, AGENT.format("g2")]
     end = (value(g2, key) or {})["until"]
     assert began + 30 < end < time.time() + 30
-    loop.wait("maintenance", began, 60)
+    loop.wait("maintenance", began, 60, "g2")
     said = g2.ok(["consul", "maint"])
     assert time.time() > end or "disk=bad (ann)" in said
     free = lambda: value(g2, key) is None and g2.ok(["consul", "maint"]) == ""  # noqa: E731
     loop.until(free, "nothing holds it any more", 120)
-    back = loop.wait("returning", began, 60)
+    back = loop.wait("returning", began, 60, "g2")
     assert "the maintenance is over" in back["why"] and back["ts"] >= end
-    loop.wait("up", began, 90)
+    loop.wait("up", began, 90, "g2")
     loop.calm()
 
 
@@ -180,6 +181,13 @@ def nodes_and_bricks(loop: Loop, since: float) -> list[tuple[str, str, str]]:
     return [(e["subject"], e["name"], e["event"]) for e in told if e.get("event") in alarms]
 
 
+def leading(loop: Loop) -> Node | None:
+    """Return the node that leads Consul; a server that comes back costs one more election."""
+    with contextlib.suppress(AssertionError):
+        return consul_leader(loop.lab.nodes)
+    return None
+
+
 @pytest.mark.capability(144)
 @pytest.mark.timeout(600)
 def test_consuls_leader_killed_again_and_again_no_wrong_event_and_none_lost(loop: Loop) -> None:
@@ -189,8 +197,8 @@ def test_consuls_leader_killed_again_and_again_no_wrong_event_and_none_lost(loop
     """
     began, before, victims = time.time(), loop.forced("g2"), {"g4"}
     for turn in range(4):
+        victim = loop.until(lambda: leading(loop), "a leader of Consul", 60)
         at = time.monotonic()
-        victim = consul_leader(loop.lab.nodes)
         loop.lab.fault("consul-kill", victim.name)
         victims.add(victim.name)
         if turn == 1:

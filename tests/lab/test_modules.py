@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import seen
 
 from lab import Lab
 from lab.command import wait_for
@@ -21,8 +22,15 @@ class Pool:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         lab.node("g1").ok(["gluster", "--mode=script", "peer", "probe", "g2"])
+        # The probe is answered before they are friends, and a forecast looks only once.
+        wait_for("g1 and g2 to be connected", self._are_friends, timeout=60)
         uuids = {name: self.said(name, "gluster_peer.uuid") for name in ("g1", "g2")}
         self.first = min(uuids, key=lambda name: uuids[name])
+
+    def _are_friends(self) -> bool:
+        both = [self.lab.node(name) for name in ("g1", "g2")]
+        well = [[*seen.peers(n).values(), *seen.connected(n).values()] for n in both]
+        return well == [["3", True]] * 2
 
     def said(self, minion: str, function: str, *args: Any, **kwargs: Any) -> Any:
         return self.lab.salt(minion, function, *args, **kwargs)[minion]

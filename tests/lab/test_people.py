@@ -234,7 +234,7 @@ def test_the_line_names_the_one_who_leads_and_what_it_may(desk: Desk) -> None:
     assert (nobody["leader"], nobody["restart_brick"], nobody["told_at"]) == (None, None, None)
     lock = Lock(Client(Access(), timeout_s=2), "prod", "m7")
     try:
-        assert lock.beat()
+        until("the lock", lock.beat, 30)
         desk.store.write(desk.store.keys.status, status_of("u1"))
         config = {"schema": 1, "spec": {}, "policy": {"restart_brick": "propose"}}
         desk.store.accept(config, by="g1", why="a test", now=1.0)
@@ -325,16 +325,21 @@ def test_a_highstate_submits_what_is_declared_once_and_never_in_test_mode(
 
 def test_without_an_agent_the_state_is_as_good_and_says_one_line(pool: Lab) -> None:
     well_ms = applied(pool, "g2")["duration"]
+    asked = ["consul", "kv", "get", "gluster/prod/canary"]
     for fault, kind in (("consul-kill", "no Consul agent answers"), ("consul-freeze", "in time")):
+        until("its agent", lambda: pool.node("g2").run(asked).returncode == 0, 60)
         pool.fault(fault, "g2")
         try:
-            row = applied(pool, "g2")
+            rows = [applied(pool, "g2") for _ in range(2)]
         finally:
             pool.heal(fault, "g2")
-        assert row["result"] is True, row
-        (note,) = [x for x in row["comment"].splitlines() if "Automation was not told" in x]
-        assert kind in note
-        assert row["duration"] < well_ms + 5000, (row["duration"], well_ms)
+        for row in rows:
+            assert row["result"] is True, row
+            (note,) = [x for x in row["comment"].splitlines() if "Automation was not told" in x]
+            assert kind in note
+        # The quicker of two: a busy machine is slow at times, an agent that hangs always.
+        took_ms = min(row["duration"] for row in rows)
+        assert took_ms < well_ms + 5000, (took_ms, well_ms)
 
 
 # --- set-up, last: the master that follows is another ---------------------------------------------
@@ -353,10 +358,10 @@ def test_setup_puts_engine_and_reactor_into_effect_and_an_event_reaches_the_mini
         listed[:] = [out]
         return "remediation/*/execute" in out
 
-    until("the reactor's list", answers, 60)
+    until("the reactor's list", answers, 180)
     assert "formula/reactor/execute.sls" in listed[0]
     began = ["grep", "Starting Engine.*gluster_consul", "/var/log/salt/master"]
-    until("the engine", lambda: pool.master.run(began).returncode == 0, 60)
+    until("the engine", lambda: pool.master.run(began).returncode == 0, 180)
     assert pool.salt_run("gluster.setup")["changes"] == {}
     salt.wait(pool.record)
     fire = (
@@ -372,7 +377,7 @@ def test_setup_puts_engine_and_reactor_into_effect_and_an_event_reaches_the_mini
         jobs = pool.salt_run("jobs.list_jobs", search_function="gluster_remediation.execute")
         return next(iter(jobs.values()), {})
 
-    until("the job of the reactor", lambda: bool(job()), 30)
+    until("the job of the reactor", lambda: bool(job()), 120)
     found = job()
     assert (found["Target"], found["Target-type"]) == (["g1"], "list")
     assert found["Arguments"] == [{"__kwarg__": True, "operation": "0123456789012345"}] or found[

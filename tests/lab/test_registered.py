@@ -51,7 +51,8 @@ def test_the_state_forecasts_what_it_does_and_then_has_nothing_to_do(pool: Lab) 
     assert pool.salt_call("g1", "gluster_consul.members") == []
     with ThreadPoolExecutor(1) as worker:
         early = worker.submit(state, pool, "g2")
-        until(lambda: [m["minion"] for m in pool.salt_call("g1", "gluster_consul.members")])
+        services = ["consul", "catalog", "services"]
+        until(lambda: "gluster" in pool.node("g1").run(services).stdout.split())
         done = state(pool, "g1")
         other = early.result()
     assert done["result"] is True

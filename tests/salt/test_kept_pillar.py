@@ -41,17 +41,20 @@ BODY: dict[str, Any] = {
 KEY = "gluster/main/pillar"
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+def free_ports(count: int) -> list[int]:
+    """Find ports that nobody has; held together, so that no two are the same."""
+    with contextlib.ExitStack() as held:
+        socks = [held.enter_context(socket.socket()) for _ in range(count)]
+        for sock in socks:
+            sock.bind(("127.0.0.1", 0))
+        return [int(sock.getsockname()[1]) for sock in socks]
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Hold a Consul of this test's own, reachable on this machine only."""
     kinds = ("http", "server", "serf_lan", "serf_wan")
-    ports = {kind: free_port() for kind in kinds} | {"dns": -1, "grpc": -1}
+    ports = dict(zip(kinds, free_ports(len(kinds)), strict=True)) | {"dns": -1, "grpc": -1}
     file = tmp_path_factory.mktemp("consul") / "consul.json"
     file.write_text(json.dumps({"ports": ports, "disable_update_check": True}))
     words = [str(packages.consul()), "agent", "-dev", "-bind=127.0.0.1", f"-config-file={file}"]
@@ -156,7 +159,7 @@ def test_what_is_in_force_is_shown_as_a_pillar_or_any_version_with_what_the_pool
 
 
 def test_without_consul_it_is_an_error_that_says_so(master: Master) -> None:
-    master.says(gluster_consul={"address": f"http://127.0.0.1:{free_port()}"})
+    master.says(gluster_consul={"address": f"http://127.0.0.1:{free_ports(1)[0]}"})
     for name, words in (("export", ()), ("import", (master.file({"gluster": BODY}),))):
         said = master.run(f"gluster.{name}", *words, **({"reason": "x"} if words else {}))
         assert said["retcode"] == 1 and "no Consul agent answers" in said["error"]
@@ -370,7 +373,7 @@ def test_while_consul_is_silent_the_last_good_copy_serves_and_that_is_logged(
     master.bring_in(BODY)
     master.compiled("g1")
     monkeypatch.setattr(kept_pillar, "FRESH_S", 0)
-    master.says(gluster_consul={"address": f"http://127.0.0.1:{free_port()}"})
+    master.says(gluster_consul={"address": f"http://127.0.0.1:{free_ports(1)[0]}"})
     with caplog.at_level(logging.WARNING):
         told = [master.compiled("g1") for _ in range(3)]
     assert told == [{"other": 1, "gluster": BODY}] * 3
@@ -399,7 +402,7 @@ def test_with_neither_the_pillar_says_what_to_do(master: Master) -> None:
         return str(said)
 
     assert "there is no gluster/main/pillar" in why() and "gluster.import FILE" in why()
-    master.says(gluster_consul={"address": f"http://127.0.0.1:{free_port()}"})
+    master.says(gluster_consul={"address": f"http://127.0.0.1:{free_ports(1)[0]}"})
     said = why()
     assert "no Consul agent answers" in said and f"({master.copy})" in said
     assert "pillar_from=files" in said
