@@ -197,6 +197,12 @@ def is_calm(lab: Lab) -> bool:
     return bool(said["mode"] == "open" and well and up and not said["operations"])
 
 
+def votes(lab: Lab) -> int:
+    """Count the servers of Consul that vote."""
+    listed = lab.node("g1").run(["consul", "operator", "raft", "list-peers"]).stdout
+    return sum(line.split()[4] == "true" for line in listed.splitlines()[1:])
+
+
 def one(lab: Lab, seen: Seen, name: str, node: str) -> tuple[float | None, float | None]:
     """Strike once, wait for both witnesses, put it right, wait for calm."""
     fault, before = FAULTS[name], seen.checks()
@@ -215,6 +221,8 @@ def one(lab: Lab, seen: Seen, name: str, node: str) -> tuple[float | None, float
     fault.undo(lab, node)
     until(f"calm after {name} on {node}", lambda: is_calm(lab), 400)
     until("Consul calm", lambda: all(v == "passing" for v in seen.checks().values()), 200)
+    # A server that had left votes only 10 s after it is back: one more lost before is no quorum.
+    until("three votes", lambda: votes(lab) == 3, 200)
     time.sleep(2)
     print(f"{name:16} {node}  consul {_s(found[0])}  event {_s(found[1])}", flush=True)
     return found
