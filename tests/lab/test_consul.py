@@ -125,9 +125,9 @@ def test_a_frozen_agent_costs_the_time_out_and_no_more(pool: Lab, cluster: str) 
             times.append(time.monotonic() - began)
             kinds.append((caught.value.kind, caught.value.maybe_done))
     assert kinds == [("timeout", False), ("timeout", True), ("timeout", False)]
-    assert 1.9 <= times[0] < 4
-    assert 1.9 <= times[1] < 4
-    assert 1 * 17 / 16 + 5 - 0.1 <= times[2] < 9
+    assert times[0] == pytest.approx(2, abs=0.5)
+    assert times[1] == pytest.approx(2, abs=0.5)
+    assert times[2] == pytest.approx(1 * 17 / 16 + 5, abs=0.5)
     pool.heal("consul-freeze", "g2")
     with inside(node):
         until("an answer after the thaw", lambda: _writes(client), 60)
@@ -366,7 +366,7 @@ def test_a_clean_stop_hands_over_at_once(pool: Lab, here: Client, cluster: str) 
     began = time.monotonic()
     one.stop()
     assert two.beat()
-    assert time.monotonic() - began < 10  # the lock-delay of a crash is 15 s
+    assert time.monotonic() - began < 1
     assert two.epoch > epoch
     two.stop()
     assert not leading(here, cluster).held
@@ -455,8 +455,7 @@ def test_a_holder_frozen_between_deciding_and_claiming_is_fenced(
         assert time.monotonic() - began < 60
         time.sleep(0.5)
     took_s = time.monotonic() - began
-    # The session ends at 20 s, the lock-delay is 15 s; an election in between costs some more.
-    assert 29 <= took_s <= 60, took_s
+    assert 29 <= took_s <= 40, took_s  # the session ends at 20 s, the lock-delay is 15 s
     print(f"FIGURE crash hand-over {took_s:.1f} s")
     assert old.holds()
     with pytest.raises(Fenced):
@@ -485,7 +484,7 @@ def test_never_two_holders_while_the_leaders_node_is_silent(pool: Lab, cluster: 
             time.sleep(0.02)
         print(f"FIGURE silent leader: let go after {gone_at:.1f} s, next after {next_at:.1f} s")
         # 10 s from the last renewal, which a leader of Consul that is cut off grants a bit longer.
-        assert gone_at <= 12
+        assert gone_at <= 11
         assert next_at > gone_at + 5
         pool.heal("silence", first.node.name)
         for _ in range(250):
@@ -625,8 +624,7 @@ def test_a_watch_comes_through_a_restored_snapshot(pool: Lab, here: Client, clus
         print(f"FIGURE snapshot restored: seen after {took_s:.1f} s")
         assert told.regressions >= 1
         here.kv_put(key, "newer")
-        # Sooner than the watch would ask again by itself.
-        assert until("a change afterwards", lambda: told.values[-1:] == [b"newer"], 5) < 2.5
+        assert until("a change afterwards", lambda: told.values[-1:] == [b"newer"], 5) < 1
         assert watch.fetches < 30
 
 

@@ -115,7 +115,7 @@ def test_a_lost_node_is_suspect_at_once_and_a_healthy_pool_is_asked_nothing(
     until("it is suspect", lambda: names[2] in named(engine, "suspect"), 15)
     until("its members are asked", lambda: engine.asked() > 0, 15)
     engine.kill()
-    assert engine.fired("suspect")[0]["wall"] - before < 5
+    assert engine.fired("suspect")[0]["wall"] - before < 2
 
 
 @pytest.mark.timeout(600)

@@ -113,7 +113,7 @@ def test_it_waits_until_the_node_is_registered_and_then_tells(world: World) -> N
 def test_a_brick_that_ends_is_told_within_two_seconds(world: World) -> None:
     world.settle()
     took = []
-    for _ in range(3):
+    for _ in range(5):
         began = time.monotonic()
         world.lab.fault("brick-kill", "g1", "data")
         until(
@@ -121,13 +121,13 @@ def test_a_brick_that_ends_is_told_within_two_seconds(world: World) -> None:
             lambda: (
                 world.checks()["gluster:bricks"] == "critical" and world.brick()["alive"] is False
             ),
-            60,
+            10,
         )
         took.append(time.monotonic() - began)
         world.lab.heal("brick-kill", "g1", "data")
         until("well again", world.is_well, 60)
     print("seconds to told:", [round(t, 2) for t in took])
-    assert min(took) < 2.0  # what is slower than that was the machine
+    assert sorted(took)[2] < 2.0
 
 
 def test_a_quiet_minute_starts_no_gluster(world: World) -> None:
@@ -150,11 +150,11 @@ def _cpu(pid: int) -> float:
 def test_hold_mount_and_glusterd_are_noticed(world: World) -> None:
     world.settle()
     world.g1.ok(["touch", "/var/lib/salt-gluster/hold"])
-    until("the hold told", lambda: world.report()["facts"]["hold"] is not None, 60)
+    until("the hold told", lambda: world.report()["facts"]["hold"] is not None, 8)
     world.g1.ok(["rm", "/var/lib/salt-gluster/hold"])
-    until("its release told", lambda: world.report()["facts"]["hold"] is None, 60)
+    until("its release told", lambda: world.report()["facts"]["hold"] is None, 8)
     world.lab.fault("glusterd-kill", "g1")
-    until("glusterd told", lambda: world.report()["facts"]["glusterd_started"] is None, 60)
+    until("glusterd told", lambda: world.report()["facts"]["glusterd_started"] is None, 5)
     assert world.report()["facts"]["glusterd_answers"] is False
     assert world.brick()["alive"] is True  # the brick goes on, at the port it was told
     assert isinstance(world.brick()["port"], int)
@@ -185,7 +185,7 @@ def test_sigterm_ends_it_at_once(world: World) -> None:
     began = time.monotonic()
     os.kill(sensor_process.inner(world.process), signal.SIGTERM)
     world.process.wait(20)
-    assert time.monotonic() - began < 3.0
+    assert time.monotonic() - began < 1.0
 
 
 def test_the_engine_of_a_minion_is_the_sensor_of_its_node() -> None:
@@ -206,7 +206,7 @@ def test_the_engine_of_a_minion_is_the_sensor_of_its_node() -> None:
 
         until("its report", lambda: brick().get("alive") is True, 90)
         lab.fault("brick-kill", "g1", "data")
-        until("the dead brick told", lambda: brick().get("alive") is False, 60)
+        until("the dead brick told", lambda: brick().get("alive") is False, 10)
         report = json.loads(g1.ok(["consul", "kv", "get", key]))
         assert isinstance(report["facts"]["version"], int)  # known also where nobody else is asked
         found: list[int] = []
@@ -222,7 +222,7 @@ def test_the_engine_of_a_minion_is_the_sensor_of_its_node() -> None:
         os.kill(pid, signal.SIGTERM)
         until("its end", lambda: _has_ended(pid), 20)
         print(f"the sensor ended after {time.monotonic() - began:.2f} s")
-        assert time.monotonic() - began < 3.0
+        assert time.monotonic() - began < 1.0
         until("Salt to start it again", lambda: len(_sensors(g1)) == 1, 60)
 
 
