@@ -38,9 +38,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from lab import packages  # noqa: E402
+from salt_gluster.consul.canary import FOLDER  # noqa: E402
 from salt_gluster.consul.client import MOST_OPS, Client  # noqa: E402
 from salt_gluster.consul.keys import Keys  # noqa: E402
-from salt_gluster.consul.marker import FOLDER  # noqa: E402
 from salt_gluster.consul.transport import Access  # noqa: E402
 from salt_gluster.errors import ConsulError  # noqa: E402
 

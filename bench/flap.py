@@ -26,8 +26,8 @@ from typing import Any
 
 import engine as world
 
+from salt_gluster.consul.canary import FOLDER
 from salt_gluster.consul.keys import Keys
-from salt_gluster.consul.marker import FOLDER
 
 SEED = 5
 #: How long a flapping node stays as it is: nobody is down after that.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from salt_gluster.layout import Place, lay_out
+from salt_gluster.plan.layout import Place, lay_out
 
 NODES = (63, 125, 250, 500, 1000, 2000, 4000)
 TARGET = 1000

@@ -17,7 +17,7 @@ from pathlib import Path
 import salt.client
 import salt.utils.event
 
-from salt_gluster import desk
+from salt_gluster.master import approvals
 
 log = logging.getLogger(__name__)
 
@@ -43,13 +43,13 @@ def start(address=None, token=None, ca=None, cluster=None):
           - gluster_consul: {}
     """
     given = {"address": address, "token": token, "ca": ca, "cluster": cluster}
-    settings = {**desk.settings_of(__opts__), **{k: v for k, v in given.items() if v}}
+    settings = {**approvals.settings_of(__opts__), **{k: v for k, v in given.items() if v}}
     (_lead if __opts__.get("__role") == "master" else _sense)(settings)
 
 
 def _lead(settings):
     from salt_gluster.consul.client import connect
-    from salt_gluster.leading import Engine
+    from salt_gluster.master.engine import Engine
 
     def client(timeout_s):
         return connect(settings, **({} if timeout_s is None else {"timeout_s": timeout_s}))
@@ -64,7 +64,7 @@ def _lead(settings):
 
 
 def _sense(settings):
-    from salt_gluster import sensor
+    from salt_gluster.minion.automation import sensor
 
     stop = threading.Event()
     _on_sigterm(stop.set)

@@ -49,17 +49,18 @@ def start(address=None, port=None, token=None, cluster=None):
 
 
 def _receive(given):
-    from salt_gluster import desk, handout, webhook
     from salt_gluster.consul.client import connect
+    from salt_gluster.master import approvals, event_receiver
+    from salt_gluster.master.deploy import credentials
 
-    consul = desk.settings_of(__opts__)
+    consul = approvals.settings_of(__opts__)
     told = {
         "cluster": consul.get("cluster"),
-        **handout.events_access(__opts__["conf_file"], consul.get("cluster") or ""),
+        **credentials.events_access(__opts__["conf_file"], consul.get("cluster") or ""),
         **(__opts__.get("gluster_events") or {}),
         **given,
     }
     if not told.get("address") and not given:
         return  # nobody has said where: an existing Consul, or no pool yet
-    name = __opts__["id"]
-    webhook.run(webhook.settings(told), name, lambda limit_s: connect(consul, timeout_s=limit_s))
+    settings = event_receiver.settings(told)
+    event_receiver.run(settings, __opts__["id"], lambda s: connect(consul, timeout_s=s))

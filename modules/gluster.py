@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from salt.exceptions import CommandExecutionError
 from salt.pillar import get_pillar
 
-from salt_gluster import look, node
+from salt_gluster import node
 from salt_gluster.errors import GlusterError
-from salt_gluster.minion import Minion
-from salt_gluster.screen import state_return
-from salt_gluster.screen.text import plain
+from salt_gluster.minion import report as minion_report
+from salt_gluster.minion.context import Minion
+from salt_gluster.model.formatting import plain
+from salt_gluster.render import state_return
 
 __virtualname__ = "gluster"
 
@@ -34,7 +35,7 @@ def status():
         salt g1 gluster.status
     """
     with _errors_for_salt():
-        return look.node_status(_minion())
+        return minion_report.node_status(_minion())
 
 
 def health():
@@ -50,7 +51,7 @@ def health():
         salt g1 gluster.health
     """
     with _errors_for_salt():
-        seen = look.node_status(_minion())
+        seen = minion_report.node_status(_minion())
         volumes = seen["volumes"]
         words = {n: {"word": v["word"], "why": v["why"]} for n, v in volumes.items() if "word" in v}
         return {"word": seen["exit_word"], "volumes": words, "unknown": seen["unknown"]}
@@ -71,7 +72,7 @@ def report():
         salt 'g*' gluster.report
     """
     with _errors_for_salt():
-        return look.own_report(_minion(declared=False).site())
+        return minion_report.own_report(_minion(declared=False).site())
 
 
 def impact(nodes=None, bricks=None):
@@ -93,7 +94,9 @@ def impact(nodes=None, bricks=None):
     """
     with _errors_for_salt():
         lost, gone = _list(nodes), _list(bricks)
-        return look.impact_seen(_minion(), lost or ([] if gone else [__opts__["id"]]), gone)
+        return minion_report.impact_seen(
+            _minion(), lost or ([] if gone else [__opts__["id"]]), gone
+        )
 
 
 def can_stop():
@@ -141,7 +144,7 @@ def op_version():
         salt g1 gluster.op_version
     """
     with _errors_for_salt():
-        return look.op_version(_minion(declared=False))
+        return minion_report.op_version(_minion(declared=False))
 
 
 def plan():
@@ -157,7 +160,7 @@ def plan():
         salt g1 gluster.plan
     """
     with _errors_for_salt():
-        return look.plans(_minion(fresh=True))
+        return minion_report.plans(_minion(fresh=True))
 
 
 def apply_plan(plan_id, accept=None, reason=""):
@@ -181,7 +184,7 @@ def apply_plan(plan_id, accept=None, reason=""):
     """
     with _errors_for_salt():
         minion = _minion(fresh=True)
-        subject, outcome = look.apply_plan(minion, str(plan_id), _list(accept), reason)
+        subject, outcome = minion_report.apply_plan(minion, str(plan_id), _list(accept), reason)
     return state_return(subject, outcome, test=minion.test)
 
 
@@ -198,7 +201,7 @@ def explain(volume):
         salt g1 gluster.explain data
     """
     with _errors_for_salt():
-        return look.explain_volume(_minion(fresh=True), volume)
+        return minion_report.explain_volume(_minion(fresh=True), volume)
 
 
 def hold(reason, by=""):

@@ -1,6 +1,6 @@
 """The disks and brick directories of this node.
 
-Adapters only: ``salt_gluster.node`` looks and makes directories, ``salt_gluster.disks`` formats.
+Adapters only: ``salt_gluster.node`` looks and makes directories, its ``disks`` formats.
 GlusterFS need not be installed.
 """
 
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from salt.exceptions import CommandExecutionError
 
-from salt_gluster import disks, node
+from salt_gluster import node
 from salt_gluster.errors import GlusterError, SpecError
+from salt_gluster.node import disks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -175,9 +176,9 @@ def ready() -> dict[str, Any]:
 
         salt g1 gluster_brick.ready
     """
-    from salt_gluster import minion  # the rest of this file needs only this node's files
+    from salt_gluster.minion import context  # the rest of this file needs only this node's files
 
-    return minion.ready_bricks()
+    return context.ready_bricks()
 
 
 def _check_what(path: str | None, device: str | None, mount: str | None) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from salt.exceptions import CommandExecutionError
 
 from salt_gluster.errors import GlusterError
-from salt_gluster.minion import Minion
+from salt_gluster.minion.context import Minion
 
 __virtualname__ = "gluster_consul"
 
@@ -50,15 +50,15 @@ def deregister():
 
         salt g1 gluster_consul.deregister
     """
-    from salt_gluster import registering
-    from salt_gluster.consul import registry
+    from salt_gluster.consul import service as registry
+    from salt_gluster.minion.automation import registration
 
     with _errors_for_salt():
         place = _place()
         there = registry.SERVICE in place.client.agent_services()
         gone = {"service": {"old": registry.SERVICE, "new": None}} if there else {}
         if not __opts__.get("test"):
-            registering.forget()
+            registration.forget()
             registry.deregister(place.client)
         return {"changes": gone, "test": bool(__opts__.get("test"))}
 
@@ -89,7 +89,7 @@ def maintenance(reason="", remove=False, test=None, only=""):
         salt g1 gluster_consul.maintenance reason='a new disk (ann)'
         salt g1 gluster_consul.maintenance remove=True
     """
-    from salt_gluster.consul import registry
+    from salt_gluster.consul import service as registry
     from salt_gluster.consul.client import connect
 
     only_look = bool(__opts__.get("test") if test is None else test)
@@ -170,17 +170,21 @@ def leave(test=None):
 
         salt g1 gluster_consul.leave
     """
-    from salt_gluster import departing
+    from salt_gluster.minion.automation import decommission
 
     only_look = bool(__opts__.get("test") if test is None else test)
     told = __salt__["pillar.items"]().get("gluster_consul")  # as it is now, not as it was cached
     with _errors_for_salt():
-        changes = departing.leave(told, lambda name, *args: __salt__[name](*args), test=only_look)
+        changes = decommission.leave(
+            told, lambda name, *args: __salt__[name](*args), test=only_look
+        )
     return {"changes": changes, "test": only_look}
 
 
 def _place():
-    from salt_gluster.registering import Place  # a minion without Consul need not load it
+    from salt_gluster.minion.automation.registration import (
+        Place,
+    )
 
     minion = Minion(__opts__, __salt__, __context__, __pillar__)
     return Place(minion, __opts__.get("gluster_consul"))

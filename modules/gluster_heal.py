@@ -1,6 +1,6 @@
 """Healing: what is left to heal, launching it, waiting for it, and split-brain.
 
-Adapters only: reads are ``salt_gluster.asking``, changes ``salt_gluster.ordering``.
+Adapters only: reads are ``salt_gluster.minion.query``, changes ``salt_gluster.minion.adhoc``.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from salt.exceptions import CommandExecutionError
 
-from salt_gluster import asking, ordering
 from salt_gluster.errors import GlusterError
-from salt_gluster.minion import Minion
+from salt_gluster.minion import adhoc, query
+from salt_gluster.minion.context import Minion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ def info(name: str) -> dict[str, Any]:
         salt g1 gluster_heal.info data
     """
     with _minion() as minion:
-        return asking.heal_entries(minion, name)
+        return query.heal_entries(minion, name)
 
 
 def summary(name: str) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def summary(name: str) -> dict[str, Any]:
         salt g1 gluster_heal.summary data
     """
     with _minion() as minion:
-        return asking.heal_summary(minion, name)
+        return query.heal_summary(minion, name)
 
 
 def split_brain(name: str) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def split_brain(name: str) -> dict[str, Any]:
         salt g1 gluster_heal.split_brain data
     """
     with _minion() as minion:
-        return asking.heal_entries(minion, name, "heal_split_brain")
+        return query.heal_entries(minion, name, "heal_split_brain")
 
 
 def start(name: str, full: bool = False, test: bool | None = None) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def start(name: str, full: bool = False, test: bool | None = None) -> dict[str, 
         salt g1 gluster_heal.start data
     """
     with _minion(test) as minion:
-        return ordering.once(minion, "volume_heal_full" if full else "volume_heal", name)
+        return adhoc.once(minion, "volume_heal_full" if full else "volume_heal", name)
 
 
 def wait(name: str, timeout: float = 600) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def wait(name: str, timeout: float = 600) -> dict[str, Any]:
         salt g1 gluster_heal.wait data 3600
     """
     with _minion() as minion:
-        return asking.wait_healed(minion, name, timeout)
+        return query.wait_healed(minion, name, timeout)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """The options of a volume: what is set, what could be, what a value would do.
 
-Adapters only: reads are ``salt_gluster.asking``, changes ``salt_gluster.ordering``.
+Adapters only: reads are ``salt_gluster.minion.query``, changes ``salt_gluster.minion.adhoc``.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from salt.exceptions import CommandExecutionError
 
-from salt_gluster import asking, node, ordering
+from salt_gluster import node
 from salt_gluster.errors import GlusterError
-from salt_gluster.minion import Minion
+from salt_gluster.minion import adhoc, query
+from salt_gluster.minion.context import Minion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +45,7 @@ def list_(name: str) -> dict[str, str]:
         salt g1 gluster_option.list data
     """
     with _minion() as minion:
-        return asking.options_set(minion, name)
+        return query.options_set(minion, name)
 
 
 def get(name: str, option: str) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def get(name: str, option: str) -> dict[str, Any]:
         salt g1 gluster_option.get data network.ping-timeout
     """
     with _minion() as minion:
-        return asking.option_value(minion, name, option)
+        return query.option_value(minion, name, option)
 
 
 def set_(name: str, options: Any = None, test: bool | None = None, **more: Any) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def set_(name: str, options: Any = None, test: bool | None = None, **more: Any) 
         salt g1 gluster_option.set data options='{auth.allow: [198.18.0.1, 198.18.0.2]}' test=True
     """
     with _minion(test) as minion:
-        return ordering.set_options(minion, name, ordering.named(options, more))
+        return adhoc.set_options(minion, name, adhoc.named(options, more))
 
 
 def reset(name: str, option: str, test: bool | None = None) -> dict[str, Any]:
@@ -123,7 +124,7 @@ def reset(name: str, option: str, test: bool | None = None) -> dict[str, Any]:
         salt g1 gluster_option.reset data network.ping-timeout
     """
     with _minion(test) as minion:
-        return ordering.reset_option(minion, name, option)
+        return adhoc.reset_option(minion, name, option)
 
 
 def validate(option: str, value: Any) -> dict[str, Any]:
@@ -146,7 +147,7 @@ def validate(option: str, value: Any) -> dict[str, Any]:
 
         salt g1 gluster_option.validate performance.cache-size 64MiB
     """
-    return asking.option_check(option, value)
+    return query.option_check(option, value)
 
 
 def catalog(pattern: str = "*") -> dict[str, Any]:
@@ -166,7 +167,7 @@ def catalog(pattern: str = "*") -> dict[str, Any]:
 
         salt g1 gluster_option.catalog 'network.*'
     """
-    return asking.option_catalogue(pattern)
+    return query.option_catalogue(pattern)
 
 
 def profiles() -> dict[str, dict[str, str]]:

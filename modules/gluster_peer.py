@@ -1,6 +1,6 @@
 """The members of the pool.
 
-Adapters only: reads are ``salt_gluster.asking``, changes ``salt_gluster.ordering``.
+Adapters only: reads are ``salt_gluster.minion.query``, changes ``salt_gluster.minion.adhoc``.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from salt.exceptions import CommandExecutionError
 
-from salt_gluster import asking, ordering, returning
 from salt_gluster.errors import GlusterError
-from salt_gluster.lost_identity import Identity
-from salt_gluster.minion import Minion
+from salt_gluster.minion import adhoc, query
+from salt_gluster.minion import restore as minion_restore
+from salt_gluster.minion.context import Minion
+from salt_gluster.plan.restore import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +45,7 @@ def status() -> list[dict[str, Any]]:
         salt g1 gluster_peer.status
     """
     with _minion() as minion:
-        return asking.peers(minion)
+        return query.peers(minion)
 
 
 def list_() -> list[str]:
@@ -60,7 +61,7 @@ def list_() -> list[str]:
         salt g1 gluster_peer.list
     """
     with _minion() as minion:
-        return asking.peer_names(minion)
+        return query.peer_names(minion)
 
 
 def uuid() -> str | dict[str, str] | None:
@@ -76,7 +77,7 @@ def uuid() -> str | dict[str, str] | None:
         salt '*' gluster_peer.uuid
     """
     with _minion() as minion:
-        return asking.own_uuid(minion)
+        return query.own_uuid(minion)
 
 
 def probe(host: str, test: bool | None = None) -> dict[str, Any]:
@@ -101,7 +102,7 @@ def probe(host: str, test: bool | None = None) -> dict[str, Any]:
         salt g1 gluster_peer.probe g4
     """
     with _minion(test) as minion:
-        return ordering.probe(minion, host)
+        return adhoc.probe(minion, host)
 
 
 def detach(host: str, test: bool | None = None) -> dict[str, Any]:
@@ -123,7 +124,7 @@ def detach(host: str, test: bool | None = None) -> dict[str, Any]:
         salt g1 gluster_peer.detach g4 test=True
     """
     with _minion(test) as minion:
-        return ordering.detach(minion, host)
+        return adhoc.detach(minion, host)
 
 
 def restore(
@@ -158,7 +159,7 @@ def restore(
     """
     with _minion(test) as minion:
         identity = Identity(str(uuid), minion.name, int(op_version), peers)
-        return returning.give_back(minion, identity, frozenset(volumes))
+        return minion_restore.give_back(minion, identity, frozenset(volumes))
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from salt.exceptions import CommandExecutionError
 
 from salt_gluster.errors import GlusterError
-from salt_gluster.minion import Minion
+from salt_gluster.minion.context import Minion
 
 __virtualname__ = "gluster_remediation"
 
@@ -34,7 +34,7 @@ def observe(ports=None):
 
         salt g1 gluster_remediation.observe ports='[["…", "/b/1", "g2", 49152]]'
     """
-    from salt_gluster.witnessing import observe as look_around
+    from salt_gluster.minion.automation.witness import observe as look_around
 
     with _errors_for_salt():
         return look_around(_minion().site(), __opts__.get("gluster_consul") or {}, ports or ())
@@ -55,7 +55,7 @@ def execute(operation):
 
         salt g1 gluster_remediation.execute 5d0c9a7be1f24c30
     """
-    from salt_gluster.executing import carry_out
+    from salt_gluster.minion.automation.remediate import carry_out
 
     with _errors_for_salt():
         settings = __opts__.get("gluster_consul") or {}

@@ -1,6 +1,6 @@
 """Volumes: what they are, what they do, and orders for one of them.
 
-Adapters only: reads are ``salt_gluster.asking``, changes ``salt_gluster.ordering``.
+Adapters only: reads are ``salt_gluster.minion.query``, changes ``salt_gluster.minion.adhoc``.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from salt.exceptions import CommandExecutionError
 
-from salt_gluster import asking, ordering
 from salt_gluster.errors import GlusterError
-from salt_gluster.minion import Minion
+from salt_gluster.minion import adhoc, query
+from salt_gluster.minion.context import Minion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ def list_() -> list[str]:
         salt g1 gluster_volume.list
     """
     with _minion() as minion:
-        return asking.volume_names(minion)
+        return query.volume_names(minion)
 
 
 def info(name: str | None = None) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def info(name: str | None = None) -> dict[str, Any]:
         salt g1 gluster_volume.info data
     """
     with _minion() as minion:
-        return asking.volumes(minion, name)
+        return query.volumes(minion, name)
 
 
 def status(name: str) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def status(name: str) -> dict[str, Any]:
         salt g1 gluster_volume.status data
     """
     with _minion() as minion:
-        return asking.volume_status(minion, name)
+        return query.volume_status(minion, name)
 
 
 def detail(name: str) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def detail(name: str) -> dict[str, Any]:
         salt g1 gluster_volume.detail data
     """
     with _minion() as minion:
-        return asking.volume_space(minion, name)
+        return query.volume_space(minion, name)
 
 
 def clients(name: str) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def clients(name: str) -> dict[str, Any]:
         salt g1 gluster_volume.clients data
     """
     with _minion() as minion:
-        return asking.volume_clients(minion, name)
+        return query.volume_clients(minion, name)
 
 
 def rebalance_status(name: str) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def rebalance_status(name: str) -> dict[str, Any]:
         salt g1 gluster_volume.rebalance_status data
     """
     with _minion() as minion:
-        return asking.rebalance_status(minion, name)
+        return query.rebalance_status(minion, name)
 
 
 def create(
@@ -190,7 +190,7 @@ def create(
         salt g1 gluster_volume.create data start=True test=True
     """
     with _minion(test) as minion:
-        return ordering.create(
+        return adhoc.create(
             minion, name, {"bricks": bricks, "replica": replica, **shape}, start=start
         )
 
@@ -214,7 +214,7 @@ def start(name: str, test: bool | None = None) -> dict[str, Any]:
         salt g1 gluster_volume.start data
     """
     with _minion(test) as minion:
-        return ordering.start(minion, name)
+        return adhoc.start(minion, name)
 
 
 def stop(name: str, confirm: str = "", test: bool | None = None) -> dict[str, Any]:
@@ -239,7 +239,7 @@ def stop(name: str, confirm: str = "", test: bool | None = None) -> dict[str, An
         salt g1 gluster_volume.stop old confirm=3d9a7c1e-6c5a-4c0b-9f5e-0d6c0a8a6c11
     """
     with _minion(test) as minion:
-        return ordering.stop(minion, name, confirm)
+        return adhoc.stop(minion, name, confirm)
 
 
 def delete(name: str, confirm: str = "", test: bool | None = None) -> dict[str, Any]:
@@ -264,7 +264,7 @@ def delete(name: str, confirm: str = "", test: bool | None = None) -> dict[str, 
         salt g1 gluster_volume.delete old confirm=3d9a7c1e-6c5a-4c0b-9f5e-0d6c0a8a6c11
     """
     with _minion(test) as minion:
-        return ordering.delete(minion, name, confirm)
+        return adhoc.delete(minion, name, confirm)
 
 
 def add_bricks(
@@ -308,7 +308,7 @@ def add_bricks(
         salt g1 gluster_volume.add_bricks data '["g[4-6]:/srv/gluster/data/1"]' test=True
     """
     with _minion(test) as minion:
-        return ordering.add_bricks(
+        return adhoc.add_bricks(
             minion, name, bricks, replica=replica, arbiter=arbiter, accept_risk=accept_risk
         )
 
@@ -331,7 +331,7 @@ def profile(name: str) -> dict[str, Any]:
         salt g1 gluster_volume.profile data
     """
     with _minion() as minion:
-        return asking.volume_profile(minion, name)
+        return query.volume_profile(minion, name)
 
 
 def profile_start(name: str, test: bool | None = None) -> dict[str, Any]:
@@ -353,7 +353,7 @@ def profile_start(name: str, test: bool | None = None) -> dict[str, Any]:
         salt g1 gluster_volume.profile_start data
     """
     with _minion(test) as minion:
-        return ordering.profile(minion, name, on=True)
+        return adhoc.profile(minion, name, on=True)
 
 
 def profile_stop(name: str, test: bool | None = None) -> dict[str, Any]:
@@ -375,7 +375,7 @@ def profile_stop(name: str, test: bool | None = None) -> dict[str, Any]:
         salt g1 gluster_volume.profile_stop data
     """
     with _minion(test) as minion:
-        return ordering.profile(minion, name, on=False)
+        return adhoc.profile(minion, name, on=False)
 
 
 def log_rotate(name: str, brick: str | None = None, test: bool | None = None) -> dict[str, Any]:
@@ -400,7 +400,7 @@ def log_rotate(name: str, brick: str | None = None, test: bool | None = None) ->
         salt g1 gluster_volume.log_rotate data
     """
     with _minion(test) as minion:
-        return ordering.once(minion, "volume_log_rotate", name, brick=brick)
+        return adhoc.once(minion, "volume_log_rotate", name, brick=brick)
 
 
 def statedump(name: str, what: str | None = None, test: bool | None = None) -> dict[str, Any]:
@@ -427,7 +427,7 @@ def statedump(name: str, what: str | None = None, test: bool | None = None) -> d
         salt g1 gluster_volume.statedump data what=fd
     """
     with _minion(test) as minion:
-        return ordering.once(minion, "volume_statedump", name, dump=what)
+        return adhoc.once(minion, "volume_statedump", name, dump=what)
 
 
 @contextlib.contextmanager

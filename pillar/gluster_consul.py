@@ -38,9 +38,9 @@ def ext_pillar(minion_id, pillar, *args, pillar_from="files", **kwargs):
     if "gluster" not in pillar and not given:
         return {}
     try:
-        from salt_gluster import handout
+        from salt_gluster.master.deploy import credentials
 
-        told = handout.told_by(__opts__["conf_file"], minion_id, {**pillar, **given}, _minions)
+        told = credentials.told_by(__opts__["conf_file"], minion_id, {**pillar, **given}, _minions)
         return {**given, **told}
     except Exception as err:  # whatever it is: the rest of the pillar is not lost with it
         log.warning("gluster_consul: %s gets no access to Consul: %s", minion_id, err)
@@ -55,8 +55,8 @@ def _minions():
 
 
 def _declared(minion_id, pillar, pillar_from):
-    from salt_gluster import kept_pillar
+    from salt_gluster.master import pillar_source
 
     if pillar_from != "consul":
         raise ValueError(f"pillar_from: {pillar_from!r} is neither consul nor files")
-    return kept_pillar.declared(__opts__, minion_id, pillar)
+    return pillar_source.declared(__opts__, minion_id, pillar)

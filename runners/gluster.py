@@ -10,9 +10,20 @@ import salt.config
 import salt.utils.yaml
 from salt.utils.user import get_specific_user
 
-from salt_gluster import desk, exporting, journal, kept_pillar, master, master_file, overview, vault
 from salt_gluster.errors import GlusterError, SpecError
-from salt_gluster.screen import render_diff, render_explained, render_history
+from salt_gluster.master import (
+    approvals,
+    config_file,
+    declaration,
+    journal,
+    minions,
+    pillar_source,
+)
+from salt_gluster.master import (
+    status as master_status,
+)
+from salt_gluster.master.deploy import secret_store
+from salt_gluster.render import render_diff, render_explained, render_history
 
 __virtualname__ = "gluster"
 __func_alias__ = {"import_": "import"}
@@ -21,7 +32,7 @@ __func_alias__ = {"import_": "import"}
 #: bus has been restarted: the restart waits until salt-run is gone, 10 s at most.
 _RESTART = (
     "sh", "-c", "for i in $(seq 50); do kill -0 $1 2>/dev/null || break; sleep 0.2; done;"
-    f" exec {master_file.RESTART}", "sh",
+    f" exec {config_file.RESTART}", "sh",
 )  # fmt: skip
 _QUIET = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
 _DUMP = functools.partial(salt.utils.yaml.safe_dump, default_flow_style=False, sort_keys=False)
@@ -57,7 +68,7 @@ def status(target="*", live=False):
         salt-run gluster.status live=True
     """
     more = {"reader": __opts__["id"], "live": bool(live), "as_data": __opts__.get("output")}
-    return _told(lambda: overview.status(_ask, target, desk.find(__opts__), **more))
+    return _told(lambda: master_status.status(_ask, target, approvals.find(__opts__), **more))
 
 
 def plan(target="*"):
@@ -71,7 +82,7 @@ def plan(target="*"):
         salt-run gluster.plan
     """
     as_data = __opts__.get("output")
-    return _told(lambda: master.plans(_ask, target, as_data=as_data))
+    return _told(lambda: minions.plans(_ask, target, as_data=as_data))
 
 
 def impact(node=None, brick=None, target="*"):
@@ -90,7 +101,7 @@ def impact(node=None, brick=None, target="*"):
         salt-run gluster.impact node=g3
     """
     as_data = __opts__.get("output")
-    return _told(lambda: master.impact(_ask, target, _list(node), _list(brick), as_data=as_data))
+    return _told(lambda: minions.impact(_ask, target, _list(node), _list(brick), as_data=as_data))
 
 
 def explain(volume=None, node=None, target="*"):
@@ -113,7 +124,7 @@ def explain(volume=None, node=None, target="*"):
         salt-run gluster.explain node=g3
     """
     if node is None:
-        return _told(lambda: master.explain(_ask, target, volume))
+        return _told(lambda: minions.explain(_ask, target, volume))
     return _told(lambda: _explained(str(node), __opts__.get("output")))
 
 
@@ -182,8 +193,8 @@ def export(version=None, actual=False):
     """
 
     def ask(at):
-        data = exporting.export(at, _number(version), actual=bool(actual))
-        return data if __opts__.get("output") else exporting.as_file(at.cluster, data, _DUMP)
+        data = declaration.export(at, _number(version), actual=bool(actual))
+        return data if __opts__.get("output") else declaration.as_file(at.cluster, data, _DUMP)
 
     return _told(lambda: _at_desk(ask))
 
@@ -215,18 +226,18 @@ def import_(file="", version=None, reason="", by="", test=False):
         salt-run gluster.import /srv/pool.yml reason='a volume for backups'
         salt-run gluster.import version=3 reason='back to what it was'
     """
-    said = exporting.Word(str(reason), str(by or get_specific_user()), bool(test))
+    said = declaration.Word(str(reason), str(by or get_specific_user()), bool(test))
 
     def ask(at):
-        told = exporting.bring_in(at, _wanted(at, file, _number(version)), said)
-        kept_pillar.keep_up(__opts__)
+        told = declaration.bring_in(at, _wanted(at, file, _number(version)), said)
+        pillar_source.keep_up(__opts__)
         return told
 
     return _told(lambda: _at_desk(ask))
 
 
 def _at_desk(ask):
-    with desk.Desk(desk.settings_of(__opts__)) as at:
+    with approvals.Desk(approvals.settings_of(__opts__)) as at:
         return ask(at)
 
 
@@ -235,10 +246,10 @@ def _wanted(at, file, version):
         raise SpecError("file", "either a file or a version is brought in.",
                         hint="salt-run gluster.import FILE, or version=3.")  # fmt: skip
     if version is not None:
-        return exporting.export(at, version, actual=False)["gluster"]
+        return declaration.export(at, version, actual=False)["gluster"]
     try:
         text = Path(file).read_text(encoding="utf-8")
-        return exporting.body_of(salt.utils.yaml.safe_load(text))
+        return declaration.body_of(salt.utils.yaml.safe_load(text))
     except (OSError, UnicodeError, salt.utils.yaml.YAMLError) as err:
         raise SpecError("file", f"{file} cannot be read: {err}",
                         hint="It is plain YAML, no template.") from err  # fmt: skip
@@ -269,7 +280,7 @@ def hold(reason, by="", target="*"):
         salt-run gluster.hold 'moving the rack' by=ann
     """
     who = str(by or get_specific_user())
-    return _told(lambda: master.hold(_ask, target, str(reason), who, desk.find(__opts__)))
+    return _told(lambda: minions.hold(_ask, target, str(reason), who, approvals.find(__opts__)))
 
 
 def release(target="*"):
@@ -282,7 +293,7 @@ def release(target="*"):
 
         salt-run gluster.release
     """
-    return _told(lambda: master.release(_ask, target, desk.find(__opts__)))
+    return _told(lambda: minions.release(_ask, target, approvals.find(__opts__)))
 
 
 def setup(test=False, remove=False, restart=False, pillar_from=None):
@@ -321,7 +332,7 @@ def _set_up(test, remove, restart, pillar_from):
     changes = {**changes, **consul.pop("changes", {})}
     folder = str(Path(__opts__["conf_file"]).parent)
     stale = any(key.startswith(folder) for key in changes)  # what a master reads when it starts
-    told = {"changes": changes, "test": test, "then": master_file.RESTART if stale else ""}
+    told = {"changes": changes, "test": test, "then": config_file.RESTART if stale else ""}
     if restart:
         subprocess.Popen([*_RESTART, str(os.getpid())], start_new_session=True, **_QUIET)
         told["then"] = "the master restarts now"
@@ -329,7 +340,7 @@ def _set_up(test, remove, restart, pillar_from):
 
 
 def _left():
-    kept = vault.of(__opts__["conf_file"])
+    kept = secret_store.of(__opts__["conf_file"])
     return {"comment": f"{kept.folder} stays: the secrets of the running Consul." if kept else ""}
 
 
@@ -337,23 +348,23 @@ def _source(asked):
     """Return where nodes shall have their declaration from; from Consul only what is there."""
     if asked is None:
         own, others, _ = _configuration()
-        return master_file.pillar_from(others if "ext_pillar" in others else own, __opts__)
-    if asked not in (master_file.FILES, master_file.CONSUL):
+        return config_file.pillar_from(others if "ext_pillar" in others else own, __opts__)
+    if asked not in (config_file.FILES, config_file.CONSUL):
         raise SpecError("pillar_from", f"{asked!r} is neither consul nor files.")
-    if asked == master_file.CONSUL:
-        kept_pillar.Source(__opts__).read()
+    if asked == config_file.CONSUL:
+        pillar_source.Source(__opts__).read()
     return asked
 
 
 def _write_file(test, remove, source):
     own, others, file = _configuration()
     roots = salt.config.DEFAULT_MASTER_OPTS["file_roots"]
-    todo = master_file.Setup(file, own, others, roots, source)
+    todo = config_file.Setup(file, own, others, roots, source)
     changes = todo.bring_about(_DUMP, test=test, remove=remove)
     if not (test or remove):
-        lost = master_file.not_in_effect(salt.config.master_config(__opts__["conf_file"]), source)
+        lost = config_file.not_in_effect(salt.config.master_config(__opts__["conf_file"]), source)
         if lost:
-            raise master_file.overridden(lost, file)
+            raise config_file.overridden(lost, file)
     return changes
 
 
@@ -362,7 +373,7 @@ def _configuration():
     path = str(__opts__["conf_file"])
     own = salt.config.load_config(path, "", salt.config.DEFAULT_MASTER_OPTS["conf_file"])
     folder = Path(path).parent
-    ours = folder / "master.d" / master_file.NAME
+    ours = folder / "master.d" / config_file.NAME
     pattern = own.get("default_include", salt.config.DEFAULT_MASTER_OPTS["default_include"])
     inside = str(pattern).removeprefix(f"{folder}/")  # Path.glob takes no absolute one
     files = [str(f) for f in sorted(folder.glob(inside)) if f != ours]
@@ -372,7 +383,7 @@ def _configuration():
 def _ask(target, function, *arguments):
     """Ask minions; what they return, by minion."""
     with salt.client.get_local_client(mopts=__opts__) as client:
-        return client.cmd(target, function, list(arguments), timeout=master.TIMEOUT_S)
+        return client.cmd(target, function, list(arguments), timeout=minions.TIMEOUT_S)
 
 
 def _list(value):

@@ -13,9 +13,10 @@ import salt.pillar
 import salt.utils.minions
 from salt.exceptions import SaltException
 
-from salt_gluster import deployment, desk
 from salt_gluster.errors import GlusterError
-from salt_gluster.minion import Minion
+from salt_gluster.master import approvals
+from salt_gluster.master.deploy import deployment
+from salt_gluster.minion.context import Minion
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ def _master():
         minions=_minions,
         pillar=_pillar,
         call=_functions,
-        configured=desk.configured(__opts__),
+        configured=approvals.configured(__opts__),
         minion=_own_id(),
         owner=(owner.pw_uid, owner.pw_gid),
         ask=_ask,

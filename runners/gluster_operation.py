@@ -5,10 +5,10 @@ import time
 import salt.client
 from salt.utils.user import get_specific_user
 
-from salt_gluster import desk, journal, master, restoring
-from salt_gluster import maintenance as hands_off
 from salt_gluster.errors import GlusterError
-from salt_gluster.screen import render_restore
+from salt_gluster.master import approvals, journal, minions, restore
+from salt_gluster.master import maintenance as hands_off
+from salt_gluster.render import render_restore
 
 __virtualname__ = "gluster_operation"
 
@@ -36,7 +36,7 @@ def apply(plan_id, accept="", reason="", target="*"):
 
         salt-run gluster_operation.apply 4c1e90ab accept=pool_whole reason='g3 is being rebuilt'
     """
-    return _told(lambda: master.apply_plan(_ask, target, plan_id, accept, reason))
+    return _told(lambda: minions.apply_plan(_ask, target, plan_id, accept, reason))
 
 
 def maintenance(node, reason="", remove=False, by="", test=False, until=""):
@@ -74,7 +74,7 @@ def maintenance(node, reason="", remove=False, by="", test=False, until=""):
 
     def put():
         said = hands_off.Word(*who, hands_off.end_of(until, time.time()))
-        return hands_off.put(_ask, str(node), desk.find(__opts__), said)
+        return hands_off.put(_ask, str(node), approvals.find(__opts__), said)
 
     return _told(put)
 
@@ -102,7 +102,7 @@ def restore_config(node, confirm=""):
     """
 
     def ask(at):
-        return restoring.restore(_ask, at, str(node), str(confirm))
+        return restore.restore(_ask, at, str(node), str(confirm))
 
     as_data = __opts__.get("output")
     return _told(lambda: journal.shown(__opts__, ask, render_restore, as_data=as_data))
@@ -119,8 +119,8 @@ def _told(do):
 def _ask(target, function, *arguments, **named):
     with salt.client.get_local_client(mopts=__opts__) as client:
         kind = "list" if isinstance(target, list) else "glob"
-        long = function in ("gluster.apply_plan", restoring.FUNCTION)
-        timeout = master.CHANGE_TIMEOUT_S if long else master.TIMEOUT_S
+        long = function in ("gluster.apply_plan", restore.FUNCTION)
+        timeout = minions.CHANGE_TIMEOUT_S if long else minions.TIMEOUT_S
         return client.cmd(
             target, function, list(arguments), kwarg=named, tgt_type=kind, timeout=timeout
         )

@@ -6,10 +6,10 @@ configuration or from the engine's own arguments; without either it is the agent
 
 from salt.utils.user import get_specific_user
 
-from salt_gluster import desk
-from salt_gluster import journal as asked
 from salt_gluster.errors import GlusterError
-from salt_gluster.screen import render_journal, render_proposals
+from salt_gluster.master import approvals
+from salt_gluster.master import journal as asked
+from salt_gluster.render import render_journal, render_proposals
 
 __virtualname__ = "gluster_remediation"
 
@@ -38,7 +38,7 @@ def acknowledge(what="", by=""):
         salt-run gluster_remediation.acknowledge
         salt-run gluster_remediation.acknowledge g3 by=ann
     """
-    return _at_desk(lambda at: at.acknowledge(desk.name_of(what), _who(by)))
+    return _at_desk(lambda at: at.acknowledge(approvals.name_of(what), _who(by)))
 
 
 def journal(limit=20):
@@ -90,7 +90,7 @@ def approve(id, by=""):
         salt-run gluster_remediation.approve 4c1e90ab12de34f0
         salt-run gluster_remediation.approve g6
     """
-    return _at_desk(lambda at: at.approve(desk.name_of(id), _who(by)))
+    return _at_desk(lambda at: at.approve(approvals.name_of(id), _who(by)))
 
 
 def reject(id, reason="", by=""):
@@ -106,7 +106,7 @@ def reject(id, reason="", by=""):
 
         salt-run gluster_remediation.reject 4c1e90ab12de34f0 reason='the disk is being changed'
     """
-    return _at_desk(lambda at: at.reject(desk.name_of(id), _who(by), str(reason)))
+    return _at_desk(lambda at: at.reject(approvals.name_of(id), _who(by), str(reason)))
 
 
 def _who(by):
@@ -115,7 +115,7 @@ def _who(by):
 
 def _at_desk(do):
     def ask():
-        with desk.Desk(desk.settings_of(__opts__)) as at:
+        with approvals.Desk(approvals.settings_of(__opts__)) as at:
             return do(at)
 
     return _told(ask)

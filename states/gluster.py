@@ -1,9 +1,9 @@
 """Gluster on this node, and the whole declaration."""
 
-from salt_gluster import arrival, cluster
 from salt_gluster.errors import GlusterError
-from salt_gluster.minion import Minion
-from salt_gluster.screen import state_error
+from salt_gluster.minion import converge, install
+from salt_gluster.minion.context import Minion
+from salt_gluster.render import state_error
 
 __virtualname__ = "gluster"
 
@@ -33,7 +33,7 @@ def installed(name, version=None, hold=True, **kwargs):
         glusterfs-server:
           gluster.installed: []
     """
-    return _with_minion(name, lambda minion: arrival.installed(name, minion, version, hold))
+    return _with_minion(name, lambda minion: install.installed(name, minion, version, hold))
 
 
 def identified(name, **kwargs):
@@ -47,7 +47,7 @@ def identified(name, **kwargs):
         identity:
           gluster.identified: []
     """
-    return _with_minion(name, lambda minion: arrival.identified(name, minion))
+    return _with_minion(name, lambda minion: install.identified(name, minion))
 
 
 def running(name, **kwargs):
@@ -61,7 +61,7 @@ def running(name, **kwargs):
         glusterd:
           gluster.running: []
     """
-    return _with_minion(name, lambda minion: arrival.running(name, minion))
+    return _with_minion(name, lambda minion: install.running(name, minion))
 
 
 def cluster_(name, wait_s=60, **kwargs):
@@ -78,7 +78,7 @@ def cluster_(name, wait_s=60, **kwargs):
         pool:
           gluster.cluster: []
     """
-    return _with_minion(name, lambda minion: cluster.bring_about(name, minion, wait_s=wait_s))
+    return _with_minion(name, lambda minion: converge.bring_about(name, minion, wait_s=wait_s))
 
 
 __func_alias__ = {"cluster_": "cluster"}

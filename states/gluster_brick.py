@@ -1,9 +1,9 @@
 """The disks and brick directories of this node, declared."""
 
-from salt_gluster import cluster
 from salt_gluster.errors import GlusterError
-from salt_gluster.minion import Minion
-from salt_gluster.screen import state_error
+from salt_gluster.minion import converge
+from salt_gluster.minion.context import Minion
+from salt_gluster.render import state_error
 
 __virtualname__ = "gluster_brick"
 
@@ -39,6 +39,6 @@ def present(name, device=None, mount=None, accept_risk=None, **kwargs):
     """
     try:
         minion = Minion(__opts__, __salt__, __context__, __pillar__)
-        return cluster.brick(name, minion, device, mount, accept_risk or ())
+        return converge.brick(name, minion, device, mount, accept_risk or ())
     except GlusterError as err:
         return state_error(name, err)

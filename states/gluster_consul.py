@@ -7,12 +7,11 @@ from pathlib import Path
 import salt.config
 import salt.utils.yaml
 
-from salt_gluster import agent as agents
-from salt_gluster import minion_file
 from salt_gluster.errors import GlusterError
-from salt_gluster.minion import Minion
-from salt_gluster.screen import state_error
-from salt_gluster.submitting import plain
+from salt_gluster.minion.automation import consul_agent, engine_config
+from salt_gluster.minion.context import Minion
+from salt_gluster.render import state_error
+from salt_gluster.spec.values import plain
 
 __virtualname__ = "gluster_consul"
 
@@ -40,7 +39,7 @@ def agent(name, **kwargs):
     """
     try:
         minion = Minion(__opts__, __salt__, __context__, __pillar__)
-        return agents.deployed(name, minion, _told())
+        return consul_agent.deployed(name, minion, _told())
     except GlusterError as err:
         return state_error(name, err)
 
@@ -65,7 +64,7 @@ def registered(name, needed=True, **kwargs):
           gluster_consul.registered: []
     """
     try:
-        from salt_gluster.registering import registered as ensure
+        from salt_gluster.minion.automation.registration import registered as ensure
 
         minion = Minion(__opts__, __salt__, __context__, __pillar__)
         return ensure(name, minion, minion.consul, _told(), needed=needed)
@@ -93,15 +92,15 @@ def sensor(name, **kwargs):
 
 
 def _sensor(name):
-    from salt_gluster.registering import remembered
+    from salt_gluster.minion.automation.registration import remembered
 
     ret = {"name": name, "result": True, "changes": {}, "comment": "the sensor is configured"}
     if remembered() is None and not _told():
-        return {**ret, "comment": agents.NONE}
+        return {**ret, "comment": consul_agent.NONE}
     file, own, others = _configuration()
     dump = salt.utils.yaml.safe_dump
-    text = minion_file.wanted(own, others, dump)
-    ret["changes"] = minion_file.bring_about(file, text, test=__opts__["test"])
+    text = engine_config.wanted(own, others, dump)
+    ret["changes"] = engine_config.bring_about(file, text, test=__opts__["test"])
     if ret["changes"] and __opts__["test"]:
         return {**ret, "result": None, "comment": "would be written; the minion would be restarted"}
     if ret["changes"]:
@@ -113,7 +112,7 @@ def _sensor(name):
 def _restart_later():
     """Restart this minion once this job has reported; outside its unit, which ends with it."""
     scope = ["systemd-run", "--scope", "--quiet"] if __salt__["cmd.has_exec"]("systemd-run") else []
-    words = [*scope, *minion_file.RESTART, str(os.getpid())]
+    words = [*scope, *engine_config.RESTART, str(os.getpid())]
     subprocess.Popen(words, start_new_session=True, **_QUIET)
 
 
@@ -123,7 +122,7 @@ def _configuration():
     defaults = salt.config.DEFAULT_MINION_OPTS
     own = salt.config.load_config(path, "", defaults["conf_file"])
     folder = Path(path).parent
-    ours = folder / "minion.d" / minion_file.NAME
+    ours = folder / "minion.d" / engine_config.NAME
     inside = str(own.get("default_include", defaults["default_include"])).removeprefix(f"{folder}/")
     files = [str(f) for f in sorted(folder.glob(inside)) if f != ours]
     return ours, own, salt.config.include_config(files, path, verbose=False)

@@ -1,9 +1,9 @@
 """GlusterFS's own events, told to the master."""
 
-from salt_gluster import subscribing
 from salt_gluster.errors import GlusterError
-from salt_gluster.minion import Minion
-from salt_gluster.screen import state_error
+from salt_gluster.minion.automation import event_webhook
+from salt_gluster.minion.context import Minion
+from salt_gluster.render import state_error
 
 __virtualname__ = "gluster_events"
 
@@ -39,7 +39,7 @@ def webhook(name, url=None, token=None, prove=True, wait_s=30, **kwargs):
         there, key = url or told.get("url"), token or told.get("token")
         if not there:
             return _ret(name, "no webhook is handed out here: nothing to do")
-        return subscribing.subscribed(name, minion, there, key, prove=prove, wait_s=wait_s)
+        return event_webhook.subscribed(name, minion, there, key, prove=prove, wait_s=wait_s)
 
     return _with_minion(name, do)
 
@@ -55,7 +55,7 @@ def webhook_absent(name, url=None, **kwargs):
         http://10.0.0.4:24017/gluster:
           gluster_events.webhook_absent: []
     """
-    return _with_minion(name, lambda minion: subscribing.unsubscribed(name, minion, url or name))
+    return _with_minion(name, lambda minion: event_webhook.unsubscribed(name, minion, url or name))
 
 
 def _ret(name, comment):

@@ -1,9 +1,10 @@
 """Members of the pool, declared."""
 
-from salt_gluster import cluster, plan
+from salt_gluster import plan
 from salt_gluster.errors import GlusterError
-from salt_gluster.minion import Minion
-from salt_gluster.screen import state_error
+from salt_gluster.minion import converge
+from salt_gluster.minion.context import Minion
+from salt_gluster.render import state_error
 from salt_gluster.spec.names import check_peer
 
 __virtualname__ = "gluster_peer"
@@ -17,7 +18,7 @@ def _peer(name, planner_of):
     try:
         check_peer(name, "name")
         minion = Minion(__opts__, __salt__, __context__, __pillar__)
-        ret = cluster.converged(f"peer {name}", minion, planner_of(minion))
+        ret = converge.converged(f"peer {name}", minion, planner_of(minion))
     except GlusterError as err:
         ret = state_error(name, err)
     return {**ret, "name": name}
@@ -38,7 +39,7 @@ def present(name, nodes=None, **kwargs):
           gluster_peer.present:
             - nodes: [g1, g2, g3]
     """
-    return _peer(name, lambda minion: cluster.peer_planner(minion.pool_with(nodes), name))
+    return _peer(name, lambda minion: converge.peer_planner(minion.pool_with(nodes), name))
 
 
 def absent(name, **kwargs):

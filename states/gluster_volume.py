@@ -5,11 +5,12 @@ and find nothing left to do. ``present`` creates, adds sets, raises the replica 
 options; it never shrinks, moves or replaces.
 """
 
-from salt_gluster import cluster, plan
+from salt_gluster import plan
 from salt_gluster.errors import GlusterError
-from salt_gluster.minion import Minion
-from salt_gluster.mounting import mounted as mount_volume
-from salt_gluster.screen import state_error
+from salt_gluster.minion import converge
+from salt_gluster.minion.context import Minion
+from salt_gluster.minion.mounts import mounted as mount_volume
+from salt_gluster.render import state_error
 
 __virtualname__ = "gluster_volume"
 
@@ -27,7 +28,7 @@ def _volume(name, arguments, planner_of):
     try:
         minion = _minion()
         planner = planner_of(minion, minion.volume(name, arguments))
-        ret = cluster.converged(f"volume {name}", minion, planner)
+        ret = converge.converged(f"volume {name}", minion, planner)
     except GlusterError as err:
         ret = state_error(name, err)
     return {**ret, "name": name}
@@ -63,7 +64,7 @@ def present(name, bricks=None, replica=None, options=None, **kwargs):
             - options: {network.ping-timeout: 20}
     """
     arguments = {"bricks": bricks, "replica": replica, "options": options, **kwargs}
-    return _volume(name, arguments, lambda m, v: cluster.volume_planner(v, m.pool_of(v)))
+    return _volume(name, arguments, lambda m, v: converge.volume_planner(v, m.pool_of(v)))
 
 
 def options(name, options=None, exclusive_options=None, **kwargs):

@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from ..errors import ConsulError
-from .client import Client
-from .keys import Keys
-from .registry import SERVICE
-from .transport import Answer
+from salt_gluster.consul.client import Client
+from salt_gluster.consul.keys import Keys
+from salt_gluster.consul.service import SERVICE
+from salt_gluster.consul.transport import Answer
+from salt_gluster.errors import ConsulError
 
 T = TypeVar("T")
 Rules = dict[str, dict[str, dict[str, str]]]

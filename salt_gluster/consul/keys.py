@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..errors import SpecError
+from salt_gluster.errors import SpecError
 
 #: What may stand in a key without changing its meaning: a slash would leave its place.
 _NAME = re.compile(r"[A-Za-z0-9._:@+-]*")

@@ -11,11 +11,20 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ConsulError
-from ..model import Hold, Unknown, digest_of
-from .client import MOST_OPS, Client, Entry, Op, cas_op, delete_op, set_op, tree_op
-from .documents import pack, part_names, unpack
-from .keys import Keys
+from salt_gluster.consul.client import (
+    MOST_OPS,
+    Client,
+    Entry,
+    Op,
+    cas_op,
+    delete_op,
+    set_op,
+    tree_op,
+)
+from salt_gluster.consul.codec import pack, part_names, unpack
+from salt_gluster.consul.keys import Keys
+from salt_gluster.errors import ConsulError
+from salt_gluster.model.pool import Hold, Unknown, digest_of
 
 #: How often two writers of ``rev`` may meet before one of them gives up.
 _TRIES = 8

@@ -28,7 +28,7 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
-from ..errors import ConsulError, NoLeader, SpecError
+from salt_gluster.errors import ConsulError, NoLeader, SpecError
 
 CONNECT_S = 2.0
 #: Longer than the 7 s an agent holds a call during an election (consul.md 2.4): a write then gets

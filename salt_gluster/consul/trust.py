@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from ..errors import ConsulError
+from salt_gluster.errors import ConsulError
 
 #: A good heartbeat is believed this long; a frozen agent is noticed within this + its time-out.
 HEARTBEAT_S = 10.0

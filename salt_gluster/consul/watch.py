@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from ..errors import ConsulError
-from .client import Reply
+from salt_gluster.consul.client import Reply
+from salt_gluster.errors import ConsulError
 
 FULL_EVERY_S = 300.0
 GAP_S = 0.1

@@ -20,8 +20,12 @@ from typing import Any, TypeVar
 from salt_gluster import node
 from salt_gluster.errors import GlusterError
 from salt_gluster.gluster import handshake
-from salt_gluster.gluster.process import Call, Gluster
-from salt_gluster.model import (
+from salt_gluster.gluster.cli import Call, Gluster
+from salt_gluster.gluster.parse.answer import Answer
+from salt_gluster.gluster.parse.heal import parse_heal_summary
+from salt_gluster.gluster.parse.peer import parse_pool_list, parse_uuid
+from salt_gluster.gluster.parse.volume import parse_volume_info, parse_volume_status
+from salt_gluster.model.pool import (
     Candidate,
     Heal,
     Peer,
@@ -31,10 +35,6 @@ from salt_gluster.model import (
     VolumeStatus,
     is_known,
 )
-from salt_gluster.parse.answer import Answer
-from salt_gluster.parse.heal import parse_heal_summary
-from salt_gluster.parse.peers import parse_pool_list, parse_uuid
-from salt_gluster.parse.volumes import parse_volume_info, parse_volume_status
 
 T = TypeVar("T")
 K = TypeVar("K")

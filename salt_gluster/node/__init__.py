@@ -22,9 +22,20 @@ is decided. Callers import from ``salt_gluster.node``, not from its files:
 
 from __future__ import annotations
 
-from .bricks import WELL, brick_facts
-from .command import Ran, Run, run_command
-from .events import (
+from salt_gluster.node.brick_dirs import (
+    brick_path,
+    check_path,
+    describe_brick,
+    heal_backlog,
+    inventory,
+    make_brick_dir,
+    remove_stale_volume_id,
+)
+from salt_gluster.node.brick_state import WELL, brick_facts
+from salt_gluster.node.change_watch import Watch
+from salt_gluster.node.cmd_history import changes, note_sent
+from salt_gluster.node.command import Ran, Run, run_command
+from salt_gluster.node.events_daemon import (
     Eventsd,
     arrived,
     close_events_folder,
@@ -32,11 +43,8 @@ from .events import (
     send_event,
     write_webhooks,
 )
-from .files import group_of, is_different, write_private
-from .groups import option_groups
-from .history import changes, note_sent
-from .hold import HOLD_FILE, read_hold, remove_hold, write_hold
-from .identity import (
+from salt_gluster.node.files import group_of, is_different, write_private
+from salt_gluster.node.glusterd import (
     LocalBrick,
     OwnNode,
     brick_runs,
@@ -45,7 +53,10 @@ from .identity import (
     local_bricks,
     observe_node,
 )
-from .mounts import (
+from salt_gluster.node.groups import option_groups
+from salt_gluster.node.hold import HOLD_FILE, read_hold, remove_hold, write_hold
+from salt_gluster.node.local_state import copy_glusterd_dir, one_job, recall, remember
+from salt_gluster.node.mounts import (
     FstabEntry,
     Mount,
     fstab_entry,
@@ -57,18 +68,7 @@ from .mounts import (
     unmount,
     write_fstab,
 )
-from .network import accepts, reaches_from, resolve
-from .paths import (
-    brick_path,
-    check_path,
-    describe_brick,
-    heal_backlog,
-    inventory,
-    make_brick_dir,
-    remove_stale_volume_id,
-)
-from .records import copy_glusterd_dir, one_job, recall, remember
-from .watching import Watch
+from salt_gluster.node.network import accepts, reaches_from, resolve
 
 __all__ = [
     "HOLD_FILE",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import CommandFailed, NotFound, OutcomeUnknown
+from salt_gluster.errors import CommandFailed, NotFound, OutcomeUnknown
 
 
 @dataclass(frozen=True)

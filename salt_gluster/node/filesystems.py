@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..model import Unknown
-from .mounts import Mount
+from salt_gluster.model.pool import Unknown
+from salt_gluster.node.mounts import Mount
 
 KMSG = "/dev/kmsg"
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ..model import Hold, Unknown
-from .files import write_atomically
+from salt_gluster.model.pool import Hold, Unknown
+from salt_gluster.node.files import write_atomically
 
 HOLD_FILE = "/var/lib/salt-gluster/hold"
 

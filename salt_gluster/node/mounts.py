@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import AlreadyExists, CommandFailed, GlusterError, SpecError
-from .command import Run, checked, run_command
-from .files import write_atomically
+from salt_gluster.errors import AlreadyExists, CommandFailed, GlusterError, SpecError
+from salt_gluster.node.command import Run, checked, run_command
+from salt_gluster.node.files import write_atomically
 
 FSTAB = "/etc/fstab"
 #: File systems whose server may be away, so that a look into them may never return.

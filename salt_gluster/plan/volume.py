@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from salt_gluster.actions import shape
-from salt_gluster.brakes import PORT_S
-from salt_gluster.model import Hazard, Observation, Plan, Step, Volume, is_known, known
-from salt_gluster.plan.draft import Draft, blind
-from salt_gluster.plan.grow import await_hosts, reshape, risks
-from salt_gluster.plan.members import declared_sets, explain_layout
-from salt_gluster.plan.options import plan_options
+from salt_gluster.model.pool import Hazard, Observation, Plan, Step, Volume, is_known, known
+from salt_gluster.plan.actions import shape
+from salt_gluster.plan.brick_sets import declared_sets, explain_layout
+from salt_gluster.plan.builder import Draft, blind
+from salt_gluster.plan.expand import await_hosts, reshape, risks
+from salt_gluster.plan.guards import PORT_S
+from salt_gluster.plan.option import plan_options
 from salt_gluster.spec import PoolSpec, VolumeSpec
 
 

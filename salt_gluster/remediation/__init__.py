@@ -12,10 +12,10 @@ decide       all of it together, on one screen
 execute      what an executor checks before it acts
 """
 
-from .decide import Decisions, decide, remembered
-from .execute import Verdict, look_back, verdict
-from .observation import FleetObservation, Lock, Memory
-from .policy import Policy
+from salt_gluster.remediation.authorize import Verdict, look_back, verdict
+from salt_gluster.remediation.decide import Decisions, decide, remembered
+from salt_gluster.remediation.observation import FleetObservation, Lock, Memory
+from salt_gluster.remediation.policy import Policy
 
 __all__ = [
     "Decisions",

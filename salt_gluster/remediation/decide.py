@@ -9,20 +9,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from salt_gluster.events import Notice
-from salt_gluster.machine import Turn
-from salt_gluster.membership import roll_call
-from salt_gluster.model import Refusal, Unknown, is_known
-from salt_gluster.operations import Happened, Life, Operation, moved, operation_id
-
-from . import fleet, guards, ladder, newcomers
-from .cases import Case, Target
-from .fleet import FleetMode
-from .follow import followed, told_of_operations
-from .judge import NodeEvent, NodeState
-from .observation import FleetObservation, Memory, remembered
-from .policy import Mode, Policy
-from .verdicts import Judged, judged, mode_why
+from salt_gluster.model.pool import Refusal, Unknown, is_known
+from salt_gluster.remediation import admission, fleet_mode, guards, ladder
+from salt_gluster.remediation.evaluate import Judged, judged, mode_why
+from salt_gluster.remediation.fleet_mode import FleetMode
+from salt_gluster.remediation.guards.context import Case, Target
+from salt_gluster.remediation.health import NodeEvent, NodeState
+from salt_gluster.remediation.membership import roll_call
+from salt_gluster.remediation.observation import FleetObservation, Memory, remembered
+from salt_gluster.remediation.operations import Happened, Life, Operation, moved, operation_id
+from salt_gluster.remediation.policy import Mode, Policy
+from salt_gluster.remediation.progress import followed, told_of_operations
+from salt_gluster.remediation.salt_events import Notice
+from salt_gluster.remediation.state_machine import Turn
 
 __all__ = ["Asks", "Decisions", "Refused", "decide", "remembered"]
 
@@ -77,14 +76,14 @@ class Decisions:
     requests: tuple[tuple[str, str], ...] = ()
     asks: Asks = Asks()
     refused: tuple[Refused, ...] = ()
-    door: newcomers.Met = newcomers.Met()  # noqa: RUF009  (frozen)
+    door: admission.Met = admission.Met()  # noqa: RUF009  (frozen)
     rows: Mapping[str, Turn[Any]] = field(default_factory=dict)
 
 
 def decide(obs: FleetObservation, policy: Policy, memory: Memory) -> Decisions:
     """Return what is to be told, asked, written and done. At most one action for the whole pool."""
-    memory, turn, notices = fleet.moded(obs, memory, policy)
-    if fleet.no_sight(obs):
+    memory, turn, notices = fleet_mode.moded(obs, memory, policy)
+    if fleet_mode.no_sight(obs):
         return Decisions(memory, turn.state, notices, rows={"fleet": turn})
     limit = policy.max_unhealthy(len(obs.members))
     called = roll_call(
@@ -99,8 +98,8 @@ def decide(obs: FleetObservation, policy: Policy, memory: Memory) -> Decisions:
     past = followed(obs, policy, memory, seen.bricks, acquired=turn.row == "F8")
     chosen = _choose(obs, policy, replace(memory, standings=seen.standings), turn.state, seen)
     standings = _without_old_operations({**seen.standings, **chosen.standings}, operations)
-    met = newcomers.met(obs, policy, memory, turn.state)
-    standings = {k: s for k, s in standings.items() if not k.startswith(newcomers.PREFIX)}
+    met = admission.met(obs, policy, memory, turn.state)
+    standings = {k: s for k, s in standings.items() if not k.startswith(admission.PREFIX)}
     standings |= met.standings
     requests, asked = _requests(obs, policy, memory, turn.state)
     clocks = {**_of_fleet(memory.clocks), **seen.clocks, **met.clocks}

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .cases import Guard
-from .guards import RESTART_BRICK
-from .policy import Mode, Policy
+from salt_gluster.remediation.guards import RESTART_BRICK
+from salt_gluster.remediation.guards.context import Guard
+from salt_gluster.remediation.policy import Mode, Policy
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from salt_gluster.spec.names import (
     expand,
     split_brick,
 )
-from salt_gluster.spec.nouns import BrickSpec, MountSpec, Place, PoolSpec, VolumeSpec
 from salt_gluster.spec.pool import parse_pool, parse_who
+from salt_gluster.spec.types import BrickSpec, MountSpec, Place, PoolSpec, VolumeSpec
 from salt_gluster.spec.volume import RISKS, option_text, parse_volume
 
 __all__ = [

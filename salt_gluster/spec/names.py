@@ -11,9 +11,9 @@ from collections.abc import Collection
 from itertools import product
 from typing import Any
 
-from salt_gluster.dealing import natural_key
 from salt_gluster.errors import SpecError
-from salt_gluster.spec.plain import described, items, nearest, text
+from salt_gluster.model.formatting import natural_key
+from salt_gluster.spec.values import described, items, nearest, text
 
 #: More names than any pool has; a mistyped range must not fill the memory.
 MOST_NAMES = 10_000

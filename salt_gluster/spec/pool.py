@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from salt_gluster.errors import SpecError
-from salt_gluster.spec import plain
+from salt_gluster.spec import values
 from salt_gluster.spec.names import (
     ACCEPT,
     check_device,
@@ -19,8 +19,8 @@ from salt_gluster.spec.names import (
     globs_of,
     is_host,
 )
-from salt_gluster.spec.nouns import PoolSpec, VolumeSpec
 from salt_gluster.spec.remediation import parse_remediation
+from salt_gluster.spec.types import PoolSpec, VolumeSpec
 from salt_gluster.spec.volume import RISKS, check_apart, parse_volume
 
 _KEYS = (
@@ -49,7 +49,7 @@ def parse_pool(data: Any, *, key: str = "gluster", known: Collection[str] = ()) 
     that gluster takes as no host name and that has no address is none of them. Any mapping is taken
     (Salt's MaskedDict too) and copied. Nothing is looked up outside.
     """
-    body = plain.body({} if data is None else data, key, _KEYS, _LATER)
+    body = values.body({} if data is None else data, key, _KEYS, _LATER)
     who = _who(body, key, known)
     addresses = _addresses(body.get("addresses"), f"{key}:addresses", who)
     _reachable(who.nodes, addresses, key)
@@ -61,10 +61,10 @@ def parse_pool(data: Any, *, key: str = "gluster", known: Collection[str] = ()) 
         arbiters=_arbiters(body.get("arbiters"), f"{key}:arbiters", who),
         devices=_devices(body.get("devices"), f"{key}:devices"),
         brick_root=check_path(body.get("brick_root", "/srv/gluster"), f"{key}:brick_root"),
-        accept_risk=plain.chosen(body.get("accept_risk", []), f"{key}:accept_risk", RISKS),
+        accept_risk=values.chosen(body.get("accept_risk", []), f"{key}:accept_risk", RISKS),
         remediation=parse_remediation(body.get("remediation"), f"{key}:remediation"),
     )
-    declared = plain.mapping(body.get("volumes") or {}, f"{key}:volumes")
+    declared = values.mapping(body.get("volumes") or {}, f"{key}:volumes")
     volumes: dict[str, VolumeSpec] = {}
     for name, entry in declared.items():
         # Checked before it becomes part of a key that is printed.
@@ -111,8 +111,8 @@ def _some(value: Any, key: str, who: PoolSpec) -> tuple[str, ...]:
 
 def _one(name: str, key: str, who: PoolSpec) -> str:
     if name not in who.nodes:
-        hint = plain.nearest(name, who.nodes) or "Add it to `nodes`."
-        raise SpecError(key, f"{plain.described(name)} is not one of `nodes`.", hint=hint)
+        hint = values.nearest(name, who.nodes) or "Add it to `nodes`."
+        raise SpecError(key, f"{values.described(name)} is not one of `nodes`.", hint=hint)
     return name
 
 
@@ -129,7 +129,7 @@ def _addresses(value: Any, key: str, who: PoolSpec) -> dict[str, str]:
         return {}
     taken = {node.lower(): node for node in who.nodes}
     found: dict[str, str] = {}
-    for name, host in plain.mapping(value, key).items():
+    for name, host in values.mapping(value, key).items():
         if who.awaits(name):
             continue
         node = _one(name, key, who)
@@ -159,7 +159,7 @@ def _zones(value: Any, key: str, who: PoolSpec) -> dict[str, str]:
     if value is None:
         return {}
     found: dict[str, str] = {}
-    for name, members in plain.mapping(value, key).items():
+    for name, members in values.mapping(value, key).items():
         zone = check_word(name, key, "zone")
         if zone in who.nodes:
             raise SpecError(f"{key}:{zone}", "a node has this name.", hint="Name the zone else.")
@@ -176,7 +176,7 @@ def _devices(value: Any, key: str) -> tuple[str, ...]:
     if value is None:
         return ()
     if isinstance(value, Mapping):
-        body = plain.body(value, key, ("data", "layout"))
+        body = values.body(value, key, ("data", "layout"))
         if body.get("layout", "plain") != "plain":
             raise SpecError(f"{key}:layout", "only plain is built yet.", hint="Take `layout` out.")
         value, key = body.get("data"), f"{key}:data"

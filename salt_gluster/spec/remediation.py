@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from salt_gluster.errors import SpecError
-from salt_gluster.spec import plain
+from salt_gluster.spec import values
 
 MODES = ("act", "propose", "observe")
 #: What may be done by itself, and how far each may go: a node that waits is always told.
@@ -49,12 +49,12 @@ def parse_remediation(value: Any, key: str) -> dict[str, Any]:
     """Return the fields that are written, flat and plain, as ``policy_from`` takes them."""
     known = {*RUNGS, *_SHORT, *_SHORT.values()}
     found: dict[str, Any] = {}
-    for name, said in plain.mapping({} if value is None else value, key).items():
+    for name, said in values.mapping({} if value is None else value, key).items():
         at, field = f"{key}:{name}", _SHORT.get(name, name)
         if name in RUNGS_LATER:
             raise SpecError(at, "this rung is known but not built yet.", hint=_ONLY)
         if name not in known:
-            raise SpecError(at, "no such key.", hint=plain.nearest(name, _OFFERED) or _MORE)
+            raise SpecError(at, "no such key.", hint=values.nearest(name, _OFFERED) or _MORE)
         if field in found:
             raise SpecError(at, f"{field} is written twice.", hint="Take one of them out.")
         found[field] = _field(field, said, at)
@@ -65,7 +65,7 @@ def _field(field: str, said: Any, key: str) -> Any:
     if field in RUNGS:
         return _mode(said, key, RUNGS[field])
     if field in COUNTS:
-        count = plain.number(said, key)
+        count = values.number(said, key)
         if count < COUNTS[field]:
             raise SpecError(key, f"at least {COUNTS[field]} is expected, this is {count}.")
         return count
@@ -80,12 +80,12 @@ def _field(field: str, said: Any, key: str) -> Any:
 def _mode(said: Any, key: str, modes: tuple[str, ...]) -> str:
     hint = f"Such as {key.rsplit(':', 1)[-1]}: {{mode: propose}}."
     if not isinstance(said, Mapping):
-        raise SpecError(key, f"a mapping is expected, this is {plain.described(said)}.", hint=hint)
-    mode = plain.body(said, key, ("mode",)).get("mode")
+        raise SpecError(key, f"a mapping is expected, this is {values.described(said)}.", hint=hint)
+    mode = values.body(said, key, ("mode",)).get("mode")
     if mode is None:
         raise SpecError(f"{key}:mode", "it says how far automation may go and is missing.",
                         hint=hint)  # fmt: skip
-    (word,) = plain.chosen(plain.text(mode, f"{key}:mode"), f"{key}:mode", modes)
+    (word,) = values.chosen(values.text(mode, f"{key}:mode"), f"{key}:mode", modes)
     return word
 
 
@@ -97,7 +97,7 @@ def _duration(said: Any, key: str, least_s: float = 0.0) -> float:
     elif isinstance(said, (int, float)) and not isinstance(said, bool):
         seconds = float(said)
     if not math.isfinite(seconds) or seconds < 0:
-        raise SpecError(key, f"a duration is expected, this is {plain.described(said)}.",
+        raise SpecError(key, f"a duration is expected, this is {values.described(said)}.",
                         hint="Seconds, or such as 90s, 30m, 1h.")  # fmt: skip
     if seconds < least_s:
         raise SpecError(key, f"at least {least_s:g} s is expected, this is {seconds:g} s.")

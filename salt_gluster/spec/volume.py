@@ -8,10 +8,10 @@ from itertools import pairwise
 from typing import Any
 
 from salt_gluster.errors import SpecError
-from salt_gluster.options import checked
-from salt_gluster.spec import plain
+from salt_gluster.spec import values
 from salt_gluster.spec.names import ACCEPT, check_path, check_volume_name, expand, split_brick
-from salt_gluster.spec.nouns import BrickSpec, MountSpec, PoolSpec, VolumeSpec
+from salt_gluster.spec.option import checked
+from salt_gluster.spec.types import BrickSpec, MountSpec, PoolSpec, VolumeSpec
 
 #: Shapes that a pillar may accept for good (interface.md). Everything else is accepted per plan.
 RISKS = ("replica2", "root_disk")
@@ -48,8 +48,8 @@ def parse_volume(
     ``HOST:PATH`` as gluster shall see them. ``accept_risk`` holds what the pool accepts as well.
     """
     name = check_volume_name(name, key)
-    body = plain.body({} if data is None else data, key, _KEYS, _LATER)
-    risks = plain.chosen(body.get("accept_risk", []), f"{key}:accept_risk", RISKS)
+    body = values.body({} if data is None else data, key, _KEYS, _LATER)
+    risks = values.chosen(body.get("accept_risk", []), f"{key}:accept_risk", RISKS)
     risks |= pool.accept_risk if pool else frozenset()
     shape = _shape(body, key, risks)
     bricks = _bricks(
@@ -63,7 +63,7 @@ def parse_volume(
         only=_where(body, "only", key, pool),
         except_=_where(body, "except", key, pool),
         options=_options(body.get("options"), f"{key}:options"),
-        exclusive_options=plain.flag(
+        exclusive_options=values.flag(
             body.get("exclusive_options", False), f"{key}:exclusive_options"
         ),
         started=_started(body.get("started", True), f"{key}:started"),
@@ -92,8 +92,8 @@ def _shape(body: Mapping[str, Any], key: str, risks: frozenset[str]) -> dict[str
         return {"replica": 1, "arbiter": False, "disperse": total, "redundancy": redundancy}
     at = f"{key}:replica"
     hint = "3 is the common number; leave the key out for a volume without copies."
-    replica = plain.number(body.get("replica", 1), at, hint)
-    arbiter = plain.flag(body.get("arbiter", False), f"{key}:arbiter")
+    replica = values.number(body.get("replica", 1), at, hint)
+    arbiter = values.flag(body.get("arbiter", False), f"{key}:arbiter")
     if not 1 <= replica <= 99:
         raise SpecError(at, f"{replica} copies are not possible.", hint=hint)
     if arbiter and replica != 3:
@@ -111,7 +111,7 @@ def _disperse(value: Any, key: str) -> tuple[int, int]:
     hint = "Write data+redundancy, such as 4+2: six bricks, any two may be lost."
     match = re.fullmatch(r"\s*([0-9]{1,3})\s*\+\s*([0-9]{1,3})\s*", str(value)[:20])
     if not isinstance(value, str) or not match:
-        raise SpecError(key, f"{plain.described(value)} is not of the form k+m.", hint=hint)
+        raise SpecError(key, f"{values.described(value)} is not of the form k+m.", hint=hint)
     data, redundancy = int(match[1]), int(match[2])
     if redundancy < 1:
         raise SpecError(key, "redundancy has to be 1 or more.", hint=hint)
@@ -133,7 +133,7 @@ def _bricks(
     """Return ``(key, brick)`` in set order, after every check that needs no look at a node."""
     if value is None:
         return []
-    entries = plain.items(value, key)
+    entries = values.items(value, key)
     if not entries:
         raise SpecError(key, "no brick is named.", hint="Leave the key out to have them chosen.")
     found: list[tuple[str, BrickSpec]] = []
@@ -158,7 +158,7 @@ def _node(host: str, key: str, pool: PoolSpec | None) -> str:
         return host
     node = pool.node_of(host)
     if node is None:
-        hint = plain.nearest(host, pool.nodes) or "Add it to `nodes`."
+        hint = values.nearest(host, pool.nodes) or "Add it to `nodes`."
         raise SpecError(key, f"{host} is not one of the pool's nodes.", hint=hint)
     return node
 
@@ -194,7 +194,7 @@ def _fits_in_a_file_name(volume: str, brick: BrickSpec, key: str) -> None:
     if len(name.encode()) > 255:
         raise SpecError(
             f"{key}:bricks",
-            f"volume, node and path {plain.described(brick.path)} are too long together.",
+            f"volume, node and path {values.described(brick.path)} are too long together.",
             hint="Shorten the path.",
         )
 
@@ -210,7 +210,7 @@ def _where(body: Mapping[str, Any], name: str, key: str, pool: PoolSpec | None) 
     if pool is None:
         raise SpecError(at, "bricks are named here, there is nothing to choose from.")
     if isinstance(value, Mapping):
-        parts = plain.body(value, at, ("nodes", "zones"), {"tags": "Name nodes or zones."})
+        parts = values.body(value, at, ("nodes", "zones"), {"tags": "Name nodes or zones."})
     else:
         parts = {"": value}
     zones = set(pool.zones.values())
@@ -220,7 +220,7 @@ def _where(body: Mapping[str, Any], name: str, key: str, pool: PoolSpec | None) 
     for word in words:
         members = [n for n in pool.nodes if word in (n, pool.zones.get(n))]
         if not members and not pool.awaits(word):
-            hint = plain.nearest(word, [*pool.nodes, *zones])
+            hint = values.nearest(word, [*pool.nodes, *zones])
             raise SpecError(at, f"{word} is no node and no zone of this pool.", hint=hint)
         wanted.update(members)
     if not wanted and not (name == "except" and pool.globs):
@@ -232,7 +232,7 @@ def _where(body: Mapping[str, Any], name: str, key: str, pool: PoolSpec | None) 
 def _options(value: Any, key: str) -> dict[str, str]:
     if value is None:
         return {}
-    words = {k: option_text(v, f"{key}:{k}") for k, v in plain.mapping(value, key).items()}
+    words = {k: option_text(v, f"{key}:{k}") for k, v in values.mapping(value, key).items()}
     return checked(words, key)
 
 
@@ -248,20 +248,20 @@ def option_text(value: Any, key: str) -> str:
         return ",".join(option_text(v, key) for v in value)
     if not isinstance(value, str) or not value.strip():
         hint = "Leave the option out, or write its default, to have the default."
-        raise SpecError(key, f"a value is expected, this is {plain.described(value)}.", hint=hint)
+        raise SpecError(key, f"a value is expected, this is {values.described(value)}.", hint=hint)
     if not value.strip().isprintable():
         raise SpecError(key, "the value has a line break or another control character in it.")
     return value.strip()
 
 
 def _started(value: Any, key: str) -> bool | None:
-    return None if value is None else plain.flag(value, key)
+    return None if value is None else values.flag(value, key)
 
 
 def _transport(value: Any, key: str) -> str:
     if value != "tcp":
         hint = "Take it out: tcp is the only transport since GlusterFS 8."
-        raise SpecError(key, f"{plain.described(value)} is no transport.", hint=hint)
+        raise SpecError(key, f"{values.described(value)} is no transport.", hint=hint)
     return "tcp"
 
 
@@ -271,12 +271,12 @@ def _mount(value: Any, key: str, pool: PoolSpec | None) -> MountSpec | None:
     if isinstance(value, str):
         return MountSpec(check_path(value, key, "mount point"))
     later = {"clients": "Mounts are made on the pool's nodes; choose some with `nodes:`."}
-    body = plain.body(value, key, ("at", "options", "nodes", "servers"), later)
+    body = values.body(value, key, ("at", "options", "nodes", "servers"), later)
     if "at" not in body:
         raise SpecError(f"{key}:at", "the mount point is missing.", hint="at: /srv/data")
     options = ",".join(
-        plain.text(entry, at)
-        for at, entry in plain.items(body.get("options", []), f"{key}:options")
+        values.text(entry, at)
+        for at, entry in values.items(body.get("options", []), f"{key}:options")
     )
     if not re.fullmatch(r"[\w.,:=/+%@-]*", options):
         hint = "They stand in one field of fstab: commas between them, no blanks."
@@ -285,5 +285,5 @@ def _mount(value: Any, key: str, pool: PoolSpec | None) -> MountSpec | None:
     nodes = tuple(_node(n, at, pool) for n in expand(chosen, at, pool.nodes if pool else None))
     if chosen and not nodes:
         raise SpecError(at, "no node of the pool is named.", hint=ACCEPT)
-    servers = "".join(plain.chosen(body.get("servers", []), f"{key}:servers", ("consul",)))
+    servers = "".join(values.chosen(body.get("servers", []), f"{key}:servers", ("consul",)))
     return MountSpec(check_path(body["at"], f"{key}:at", "mount point"), options, nodes, servers)

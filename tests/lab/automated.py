@@ -116,7 +116,7 @@ class Loop:
 
     def engine_pid(self) -> str:
         """Return the engine's pid on the master, as its last line in the log has it."""
-        log = self.lab.master.ok(["grep", "salt_gluster.leading", "/var/log/salt/master"])
+        log = self.lab.master.ok(["grep", "salt_gluster.master.engine", "/var/log/salt/master"])
         return log.splitlines()[-1].split("]")[2].strip("[ ")
 
     def signal_engine(self, name: str) -> None:

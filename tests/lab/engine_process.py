@@ -23,10 +23,10 @@ from typing import Any
 from recorded_pool import answers
 
 from lab import Node
+from salt_gluster.consul.canary import FileMarker
 from salt_gluster.consul.client import Client
-from salt_gluster.consul.marker import FileMarker
 from salt_gluster.consul.transport import TIMEOUT_S, Access
-from salt_gluster.leading import Engine
+from salt_gluster.master.engine import Engine
 
 
 class FileBus:

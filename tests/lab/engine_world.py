@@ -13,14 +13,14 @@ from engine_process import Process
 from recorded_pool import UUID, identity, plain, replicated, report
 
 from lab import Node
-from salt_gluster.consul import registry
+from salt_gluster.consul import service
 from salt_gluster.consul.client import Client
-from salt_gluster.consul.lock import leading
-from salt_gluster.consul.registry import Member
+from salt_gluster.consul.leader_lock import leading
+from salt_gluster.consul.service import Member
 from salt_gluster.consul.store import Document, Store
 from salt_gluster.consul.transport import Access
 from salt_gluster.errors import ConsulError
-from salt_gluster.remediation.observation import Change
+from salt_gluster.model.facts import Change
 
 #: A killed holder's session lives 20 s, the lock-delay 15 s; an election begins both anew.
 HAND_OVER_S = 120
@@ -63,7 +63,7 @@ class Consul:
         me = Member(UUID.format(number), name, name, self.cluster)
         body = {
             "Node": name, "Address": "198.18.255.1",
-            "Service": {"Service": registry.SERVICE, "ID": registry.SERVICE, "Meta": me.meta()},
+            "Service": {"Service": service.SERVICE, "ID": service.SERVICE, "Meta": me.meta()},
         }  # fmt: skip
         self._put("/v1/catalog/register", body)
         self._names.append(name)
@@ -95,7 +95,7 @@ class Consul:
         volume, now = replicated(names), time.time()
         self._report(number, report(number, names, volume, now, dead={number}))
         check = {"Node": names[number], "CheckID": "gluster:bricks", "Name": "bricks",
-                 "ServiceID": registry.SERVICE, "Status": "critical"}  # fmt: skip
+                 "ServiceID": service.SERVICE, "Status": "critical"}  # fmt: skip
         self._check(names[number], check)
 
     def mode(self) -> str:
@@ -111,7 +111,7 @@ class Consul:
 
     def _report(self, number: int, said: dict[str, Any]) -> None:
         with inside(self._node):
-            registry.write_report(self.store, UUID.format(number), said)
+            service.write_report(self.store, UUID.format(number), said)
 
     def version(self) -> int:
         """Return the number of the current version of the configuration."""

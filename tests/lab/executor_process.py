@@ -16,13 +16,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from lab import Lab, Node
-from salt_gluster import node, registering
-from salt_gluster.executing import carry_out
-from salt_gluster.gluster.process import Gluster, Ran, run_process
+from salt_gluster import node
+from salt_gluster.gluster.cli import Gluster, Ran, run_process
 from salt_gluster.gluster.reader import Reader
-from salt_gluster.minion import Minion
-from salt_gluster.observe import Site
-from salt_gluster.witnessing import observe
+from salt_gluster.minion.automation import registration
+from salt_gluster.minion.automation.remediate import carry_out
+from salt_gluster.minion.automation.witness import observe
+from salt_gluster.minion.context import Minion
+from salt_gluster.minion.driver import Site
 
 HERE = os.path.abspath(__file__)  # noqa: PTH100
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))  # noqa: PTH120
@@ -88,7 +89,7 @@ def main() -> None:
 
     site = _site(args.name, args.die)
     if args.what == "register":
-        place = registering.Place(
+        place = registration.Place(
             Minion({"id": args.name}, {}, {}, json.loads(args.pillar)), None
         )  # fmt: skip
         told: Any = {"changes": place.register(test=False), "report": place.report()}

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from salt_gluster.evidence import facts_data, volumes_data
-from salt_gluster.model import Brick, Volume
-from salt_gluster.remediation.observation import BrickFacts, Change, NodeFacts
+from salt_gluster.model.facts import BrickFacts, Change, NodeFacts
+from salt_gluster.model.pool import Brick, Volume
+from salt_gluster.status.facts import facts_data, volumes_data
 
 UUID = "5a1f6c00-0000-4000-8000-{:012d}"
 PATH, PORT = "/srv/gluster/data/1", 49152

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from lab import Node
-from salt_gluster import sensor
+from salt_gluster.minion.automation import sensor
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

@@ -20,13 +20,14 @@ import pytest
 from consul_world import until
 
 from lab import packages
-from salt_gluster import agent, departing, handout
-from salt_gluster.consul import seats
+from salt_gluster.consul import agent, raft
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.transport import Access
 from salt_gluster.errors import ConsulError, GlusterError
+from salt_gluster.master.deploy import credentials
+from salt_gluster.master.deploy.secret_store import Vault, place
+from salt_gluster.minion.automation import decommission
 from salt_gluster.spec import PoolSpec, parse_pool
-from salt_gluster.vault import Vault, place
 
 #: Consul's first byte for a call with TLS.
 CALL = b"\x03"
@@ -131,13 +132,13 @@ def test_a_renewed_certificate_is_taken_by_a_reload_and_nothing_restarts(
     world = World(tmp_path, "g[1-2]", made_s_ago=SEVEN_YEARS_S)
     worlds.append(world)
     old = Vault(world.vault.folder, lambda: time.time() - SEVEN_YEARS_S)
-    told, other = (handout.told(old, world.pool, name) for name in ("g1", "g2"))
+    told, other = (credentials.told(old, world.pool, name) for name in ("g1", "g2"))
     server = world.start("g1", told)
     root = world.root("g1")
     until("it leads and writes", lambda: root.kv_put("probe", "1"), 120)
     before = ssl.PEM_cert_to_DER_cert(told["tls"]["cert"])
     until("it shows what it got", lambda: shown(server, other) == before, 30)
-    renewed = handout.told(world.vault, world.pool, "g1")
+    renewed = credentials.told(world.vault, world.pool, "g1")
     assert {key for key in renewed if renewed[key] != told[key]} == {"tls"}
     server.write(renewed["tls"])
     assert shown(server, other) == before
@@ -155,7 +156,7 @@ def voters(root: Client) -> set[str]:
     """Return who votes; nobody while nothing can be written."""
     try:
         root.kv_put("probe", "1")
-        return seats.voters(root)[0]
+        return raft.voters(root)[0]
     except ConsulError:
         return set()
 
@@ -172,7 +173,7 @@ class Exchange:
 
     def apply(self, name: str) -> None:
         """Do as the state does: start what is new; a server that is none any more gives up."""
-        told = handout.told(self.world.vault, self.world.pool, name)
+        told = credentials.told(self.world.vault, self.world.pool, name)
         there = self.world.agents.get(name)
         if there is not None and there.told["is_server"] and not told["is_server"]:
             agent.give_up_seat(there.settings, there.call)
@@ -185,7 +186,7 @@ class Exchange:
         self.asked.append(f"{name} {function}")
         there = self.world.agents[name]
         self._patch.setattr(agent, "FILE", there.file)
-        return {name: departing.leave(None, there.call)}
+        return {name: decommission.leave(None, there.call)}
 
     def settle(self, pool: PoolSpec) -> list[tuple[str, ...]]:
         """Run the master's set-up and the highstate until nothing changes; return every set."""
@@ -206,9 +207,9 @@ class Exchange:
     def _keep(self, servers: tuple[str, ...]) -> dict[str, Any]:
         root, nodes = self.world.root(self.stays), self.world.pool.nodes
         # A Consul that has only just begun does not know its own settings.
-        until("its settings", lambda: seats.keep(root, servers, nodes, self.ask, test=True), 60)
-        would, _ = seats.keep(root, servers, nodes, self.ask, test=True)
-        done, why = seats.keep(root, servers, nodes, self.ask, test=False)
+        until("its settings", lambda: raft.keep(root, servers, nodes, self.ask, test=True), 60)
+        would, _ = raft.keep(root, servers, nodes, self.ask, test=True)
+        done, why = raft.keep(root, servers, nodes, self.ask, test=False)
         assert (done, why) == (would, "")
         return done
 
@@ -250,7 +251,7 @@ def test_a_pool_that_grows_and_shrinks_has_the_seats_it_should_have(
     time.sleep(10)  # without more it was gone after 4 s
     assert voters(root) == {"g1", "g2", "g3"}
     world.agents["g3"].start(world.agents["g3"].told)
-    until("all are there again", lambda: seats.voters(root)[1] == {"g1", "g2", "g3"}, 120)
+    until("all are there again", lambda: raft.voters(root)[1] == {"g1", "g2", "g3"}, 120)
     sets = here.settle(parse_pool({"nodes": "g[1-2]"}))
     assert sets[1:] == [("g1", "g2"), ("g1",)]
     assert here.asked == ["g3 gluster_consul.leave"]
@@ -267,6 +268,6 @@ def test_a_machine_that_is_a_node_still_does_not_leave(
 ) -> None:
     monkeypatch.setattr(agent, "FILE", tmp_path / "gluster.json")
     never: Any = None
-    assert departing.leave(None, never) == {}  # nothing of ours is there
+    assert decommission.leave(None, never) == {}  # nothing of ours is there
     with pytest.raises(GlusterError, match="still is a node"):
-        departing.leave({"cluster": "main"}, never)
+        decommission.leave({"cluster": "main"}, never)

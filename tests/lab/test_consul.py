@@ -31,17 +31,17 @@ from consul_world import (
 )
 
 from lab import Lab
-from salt_gluster.consul import registry
+from salt_gluster.consul import service
 from salt_gluster.consul.client import Client, Reply, cas_op, set_op
-from salt_gluster.consul.lock import BEAT_TIMEOUT_S, Lock, leading
-from salt_gluster.consul.registry import Member
-from salt_gluster.consul.sight import Eye
+from salt_gluster.consul.leader_lock import BEAT_TIMEOUT_S, Lock, leading
+from salt_gluster.consul.service import Member
 from salt_gluster.consul.store import Document, Store
 from salt_gluster.consul.transport import Access, access, library_name
 from salt_gluster.consul.trust import Sight
+from salt_gluster.consul.trust_probe import Eye
 from salt_gluster.consul.watch import Watch
 from salt_gluster.errors import ConsulError, Fenced, SpecError
-from salt_gluster.model import Hold, Unknown
+from salt_gluster.model.pool import Hold, Unknown
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Set in the second run: the lab that is up, and the library that must be found.
@@ -330,7 +330,7 @@ def test_whatever_a_person_puts_there_is_a_hold_and_silence_is_not_freedom(
 ) -> None:
     store = Store(here, cluster)
     assert isinstance(store.hold(), Unknown)  # no canary: an empty cluster proves nothing
-    registry.canary(here, cluster, marker=False, may_create=True)
+    service.canary(here, cluster, marker=False, may_create=True)
     assert store.hold() is None
     pool.node("g2").ok(["consul", "kv", "put", store.keys.hold, "moving the rack"])
     assert store.hold() == Hold("moving the rack")
@@ -506,7 +506,7 @@ def test_a_frozen_agent_blinds_within_fifteen_seconds(pool: Lab, cluster: str) -
     note = Note()
     with inside(node):
         client = Client(Access(), timeout_s=BEAT_TIMEOUT_S)
-        registry.canary(client, cluster, marker=False, may_create=True)
+        service.canary(client, cluster, marker=False, may_create=True)
         lock = Lock(client, cluster, "m1")
         eye = Eye(client, cluster, lock, note)
         assert eye.beat().sight is Sight.SETTLING
@@ -535,12 +535,12 @@ def test_a_wiped_consul_is_not_a_new_one(here: Client, cluster: str) -> None:
     lock = Lock(client, cluster, "m1")
     eye = Eye(client, cluster, lock, note)
     assert eye.beat().sight is Sight.BLIND  # a new one: no canary yet, and no marker
-    assert registry.canary(here, cluster, marker=False, may_create=False) == "absent"
-    assert registry.canary(here, cluster, marker=False, may_create=True) == "created"
-    assert registry.canary(here, cluster, marker=False, may_create=True) == "seen"
+    assert service.canary(here, cluster, marker=False, may_create=False) == "absent"
+    assert service.canary(here, cluster, marker=False, may_create=True) == "created"
+    assert service.canary(here, cluster, marker=False, may_create=True) == "seen"
     assert eye.beat().sight is Sight.SETTLING
     here.kv_delete(f"gluster/{cluster}/", recurse=True)
-    assert registry.canary(here, cluster, marker=True, may_create=True) == "wiped"
+    assert service.canary(here, cluster, marker=True, may_create=True) == "wiped"
     assert eye.beat().sight is Sight.WIPED
     assert here.kv_get(f"gluster/{cluster}/canary") is None
     lock.stop()
@@ -650,28 +650,28 @@ def test_a_node_is_registered_once_with_its_meta_and_keeps_its_states(
     g1 = pool.node("g1")
     me = Member(UUID.format(1), "g1", "minion1", cluster, "rack1", "10.3", "100000", g1.address)
     try:
-        assert "service" in registry.register(here, me)
-        assert registry.register(here, me) == {}
+        assert "service" in service.register(here, me)
+        assert service.register(here, me) == {}
         until("the catalog", lambda: here.catalog_service("gluster").data, 5)
-        assert registry.members(here.catalog_service("gluster").data, cluster) == [me]
-        assert registry.members(here.catalog_service("gluster").data, "another") == []
+        assert service.members(here.catalog_service("gluster").data, cluster) == [me]
+        assert service.members(here.catalog_service("gluster").data, "another") == []
         states = {c: r["Status"] for c, r in here.agent_checks().items()}
         assert states == {f"gluster:{n}": "passing" for n in ("port", "bricks", "heal", "space")}
-        checks = registry.Checks(here)
+        checks = service.Checks(here)
         assert checks.push("bricks", "critical", "1 of 2 down")
         assert not checks.push("bricks", "critical", "2 of 2 down")
         assert here.agent_checks()["gluster:bricks"]["Output"] == "1 of 2 down"
         checks.beat()
         assert here.agent_checks()["gluster:bricks"]["Output"] == "2 of 2 down"
         moved = Member(**{**vars(me), "zone": "rack2"})
-        assert registry.register(here, moved) == {"zone": {"old": "rack1", "new": "rack2"}}
+        assert service.register(here, moved) == {"zone": {"old": "rack1", "new": "rack2"}}
         assert here.agent_checks()["gluster:bricks"]["Status"] == "critical"
         assert (
-            _kind(lambda: registry.register(here, Member("", "g1", "m", cluster))) == "no_identity"
+            _kind(lambda: service.register(here, Member("", "g1", "m", cluster))) == "no_identity"
         )
     finally:
-        assert registry.deregister(here)
-    assert not registry.deregister(here)
+        assert service.deregister(here)
+    assert not service.deregister(here)
 
 
 # --- once more on the other library --------------------------------------------------------------

@@ -24,7 +24,7 @@ from engine_process import Process
 from engine_world import HAND_OVER_S, Consul, leads, named
 
 from lab import Lab, Node
-from salt_gluster.consul import registry
+from salt_gluster.consul import service
 from salt_gluster.consul.acl import Grant, Registrar, engine_rules
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.transport import Access
@@ -69,19 +69,19 @@ def test_the_roster_wakes_for_who_comes_and_goes_and_not_for_checks(
     names = [consul.register(n) for n in range(3)]
     with inside(pool.node("g4")):
         client = Client(Access())
-        ask = registry.roster(client)
+        ask = service.roster(client)
         first = ask(0, 1)
-        rows = client.catalog_service(registry.SERVICE)
+        rows = client.catalog_service(service.SERVICE)
         for status in ("critical", "passing", "critical"):
             consul.serf(names[0], status)
         began = time.monotonic()
         quiet = ask(first.index, 3)
         assert time.monotonic() - began > 2.5
         assert quiet.digest == first.digest
-        assert client.catalog_service(registry.SERVICE).index > rows.index
+        assert client.catalog_service(service.SERVICE).index > rows.index
         threading.Timer(1, lambda: consul.register(3)).start()
         joined = ask(quiet.index, 30)
-    assert {m.node for m in registry.members(joined.data, cluster)} == {*names, f"{cluster}-n3"}
+    assert {m.node for m in service.members(joined.data, cluster)} == {*names, f"{cluster}-n3"}
     consul.clear()
 
 

@@ -19,8 +19,9 @@ from pathlib import Path
 
 import pytest
 
-from salt_gluster import disks, node
+from salt_gluster import node
 from salt_gluster.errors import AlreadyExists, GlusterError, SpecError
+from salt_gluster.node import disks
 
 MIB = 1024**2
 

@@ -15,12 +15,12 @@ from executor_process import ask, refresh
 
 from lab import Lab
 from salt_gluster.consul.client import Client
-from salt_gluster.consul.documents import pack
+from salt_gluster.consul.codec import pack
 from salt_gluster.consul.store import Store
 from salt_gluster.consul.transport import Access
 from salt_gluster.errors import ConsulError, Fenced
-from salt_gluster.executing import STEPS
-from salt_gluster.operations import Life, Operation
+from salt_gluster.minion.automation.remediate import STEPS
+from salt_gluster.remediation.operations import Life, Operation
 
 CLUSTER = "main"
 PILLAR = {"gluster": {"nodes": ["g1", "g2", "g3"]}}

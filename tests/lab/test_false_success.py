@@ -22,7 +22,7 @@ import salted
 
 from lab import Lab, LabError, Node
 from salt_gluster.errors import CommandFailed
-from salt_gluster.gluster.process import Gluster, Ran, run_process
+from salt_gluster.gluster.cli import Gluster, Ran, run_process
 
 NODES = ["g1", "g2", "g3"]
 VOLUME = "v"

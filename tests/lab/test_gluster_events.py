@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from lab import Lab
-from salt_gluster.hints import KINDS
+from salt_gluster.gluster.events import KINDS
 
 TOKEN = "c0ffee5d0c9a7be1f24c30c0ffee5d0c"
 OTHERS = "http://198.18.99.99:9/theirs"

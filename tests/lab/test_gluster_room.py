@@ -13,12 +13,12 @@ import pytest
 
 from lab import Lab, Node
 from salt_gluster.errors import Conflict, GlusterError, NotFound, OutcomeUnknown
+from salt_gluster.gluster.cli import Gluster, Ran, run_process
 from salt_gluster.gluster.commands import COMMANDS, Command
-from salt_gluster.gluster.process import Gluster, Ran, run_process
+from salt_gluster.gluster.parse.answer import Answer
+from salt_gluster.gluster.parse.peer import parse_uuid
 from salt_gluster.gluster.reader import Reader
-from salt_gluster.model import Unknown, is_known
-from salt_gluster.parse.answer import Answer
-from salt_gluster.parse.peers import parse_uuid
+from salt_gluster.model.pool import Unknown, is_known
 
 ROOT = Path(__file__).resolve().parents[2]
 

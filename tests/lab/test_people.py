@@ -13,16 +13,16 @@ import pytest
 from consul_world import inside, until
 
 from lab import Lab, salt
-from salt_gluster import journal
+from salt_gluster.consul.canary import FileMarker
 from salt_gluster.consul.client import Client
-from salt_gluster.consul.lock import Lock
-from salt_gluster.consul.marker import FileMarker
+from salt_gluster.consul.leader_lock import Lock
 from salt_gluster.consul.store import Document
 from salt_gluster.consul.transport import Access
-from salt_gluster.desk import Desk, find
 from salt_gluster.errors import GlusterError
-from salt_gluster.model import Hold
-from salt_gluster.operations import Life, Operation, Outcome, operation_from
+from salt_gluster.master import journal
+from salt_gluster.master.approvals import Desk, find
+from salt_gluster.model.pool import Hold
+from salt_gluster.remediation.operations import Life, Operation, Outcome, operation_from
 from salt_gluster.spec import parse_pool
 
 POOL = "pool:\n  gluster.cluster: []\n"
@@ -365,7 +365,8 @@ def test_setup_puts_engine_and_reactor_into_effect_and_an_event_reaches_the_mini
     assert pool.salt_run("gluster.setup")["changes"] == {}
     salt.wait(pool.record)
     fire = (
-        "import salt.config, salt.utils.event as e; from salt_gluster.events import request;"
+        "import salt.config, salt.utils.event as e;"
+        " from salt_gluster.remediation.salt_events import request;"
         " o = salt.config.master_config('/etc/salt/master');"
         " r = request('prod', '0123456789012345', 'g1', 1.0);"
         " print(e.get_master_event(o, o['sock_dir'], listen=False).fire_event(r['data'], r['tag']))"

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lab import Lab
-from salt_gluster.consul.marker import FOLDER
+from salt_gluster.consul.canary import FOLDER
 
 SLS = "in-consul:\n  gluster_consul.registered: []\n"
 

@@ -19,17 +19,18 @@ import pytest
 from consul_world import inside, until
 
 from lab import Lab, Node
-from salt_gluster import agent, deployment, handout, vault
+from salt_gluster.consul import agent
 from salt_gluster.consul.acl import Grant, Registrar
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.keys import Keys
-from salt_gluster.consul.lock import Lock
-from salt_gluster.consul.registry import Member, register
+from salt_gluster.consul.leader_lock import Lock
+from salt_gluster.consul.restart_lock import turn
+from salt_gluster.consul.service import Member, register
 from salt_gluster.consul.transport import Access
-from salt_gluster.consul.turn import turn
 from salt_gluster.errors import ConsulError
+from salt_gluster.master.deploy import credentials, deployment, secret_store
+from salt_gluster.master.deploy.secret_store import Vault
 from salt_gluster.spec import PoolSpec, parse_pool
-from salt_gluster.vault import Vault
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -47,10 +48,10 @@ class World:
         self.pool: PoolSpec = parse_pool(
             {"nodes": "g[1-4]", "addresses": {n.name: n.address for n in lab.nodes}}
         )
-        self.vault: Vault = vault.place(folder / "master", "main")
+        self.vault: Vault = secret_store.place(folder / "master", "main")
         self.vault.make()
-        self.told = {n.name: handout.told(self.vault, self.pool, n.name) for n in lab.nodes}
-        self.told[MASTER] = handout.told_master(self.vault, self.pool, MASTER)
+        self.told = {n.name: credentials.told(self.vault, self.pool, n.name) for n in lab.nodes}
+        self.told[MASTER] = credentials.told_master(self.vault, self.pool, MASTER)
 
     def start(self) -> None:
         for node in [*self.lab.nodes, self.lab.master]:
@@ -505,7 +506,7 @@ def test_a_server_that_left_is_replaced_by_one_and_consul_goes_on(registered: Wo
         assert kept.servers() == ("g1", "g2", "g3")
         assert deployment.follow(kept, pool, test=False) == (changes, waits)
         assert waits == ""
-    told = handout.told(kept, pool, "g4")
+    told = credentials.told(kept, pool, "g4")
     assert told["is_server"] and set(told["servers"]) == {"g2", "g3", "g4"}
     g4 = lab.node("g4")
     registered.told["g4"] = told

@@ -11,8 +11,8 @@ import pytest
 import salt.config
 import salt.pillar
 
-from salt_gluster import vault
-from salt_gluster.vault import Vault
+from salt_gluster.master.deploy import secret_store
+from salt_gluster.master.deploy.secret_store import Vault
 
 GLUSTER = {
     "nodes": "g[1-4]",
@@ -53,7 +53,7 @@ def master(tmp_path: Path) -> Master:
 
 @pytest.fixture
 def kept(master: Master) -> Vault:
-    made = vault.place(master.conf, "main")
+    made = secret_store.place(master.conf, "main")
     made.make()
     return made
 
@@ -157,13 +157,13 @@ def test_a_damaged_vault_costs_nobody_the_pillar(master: Master, kept: Vault) ->
 
 def test_it_is_quick(master: Master, kept: Vault) -> None:
     """A pillar is compiled for every minion and every job."""
-    from salt_gluster import handout
+    from salt_gluster.master.deploy import credentials
 
     pillar = {"gluster": GLUSTER}
-    handout.told_by(str(master.conf), "g1", pillar)
+    credentials.told_by(str(master.conf), "g1", pillar)
     began = time.process_time()
     for _ in range(100):
-        handout.told_by(str(master.conf), "g1", pillar)
+        credentials.told_by(str(master.conf), "g1", pillar)
     took_ms = (time.process_time() - began) * 10
     print(f"FIGURE a node's access in its pillar: {took_ms:.2f} ms")
     assert took_ms < 25

@@ -26,12 +26,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab import packages
-from salt_gluster import exporting, kept_pillar, vault
 from salt_gluster.consul.client import Client, connect
 from salt_gluster.consul.store import Store
 from salt_gluster.errors import ConsulError, SpecError
+from salt_gluster.master import declaration, pillar_source
+from salt_gluster.master.deploy import secret_store
 from salt_gluster.spec import parse_pool
-from salt_gluster.submitting import plain
+from salt_gluster.spec.values import plain
 
 BODY: dict[str, Any] = {
     "nodes": "g[1-3]",
@@ -130,7 +131,7 @@ class Master:
 
 @pytest.fixture
 def master(tmp_path: Path, address: str) -> Master:
-    kept_pillar._failed.clear()
+    pillar_source._failed.clear()
     return Master(tmp_path, address)
 
 
@@ -245,14 +246,14 @@ def test_one_that_fits_only_compressed_and_in_parts_comes_out_as_it_went_in(
 def test_who_is_slower_is_told_and_writes_nothing(
     master: Master, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = exporting.pack
+    real = declaration.pack
 
     def meanwhile(data: Any) -> Any:
-        monkeypatch.setattr(exporting, "pack", real)
+        monkeypatch.setattr(declaration, "pack", real)
         master.bring_in({"nodes": "g9"}, by="bob")
         return real(data)
 
-    monkeypatch.setattr(exporting, "pack", meanwhile)
+    monkeypatch.setattr(declaration, "pack", meanwhile)
     assert "somebody else has just changed it" in master.bring_in(BODY)["error"]
     assert master.kept()["by"] == "bob"
 
@@ -285,10 +286,10 @@ def test_out_in_out_is_the_same(body: dict[str, Any]) -> None:
     dump = lambda data: salt.utils.yaml.safe_dump(  # noqa: E731
         data, default_flow_style=False, sort_keys=False
     )
-    text = exporting.as_file("main", out, dump)
-    back = plain(exporting.body_of(salt.utils.yaml.safe_load(text)))
+    text = declaration.as_file("main", out, dump)
+    back = plain(declaration.body_of(salt.utils.yaml.safe_load(text)))
     assert back == out["gluster"]
-    assert exporting.as_file("main", {"gluster": back}, dump) == text
+    assert declaration.as_file("main", {"gluster": back}, dump) == text
 
     def parsed(what: Any) -> Any:
         try:
@@ -309,7 +310,7 @@ def test_nodes_get_the_declaration_and_their_access_and_nobody_else_anything(
     master.bring_in(BODY)
     assert master.compiled("g1") == {"other": 1, "gluster": BODY}
     assert master.compiled("web1") == {"other": 1}
-    vault.place(master.conf, "main").make()
+    secret_store.place(master.conf, "main").make()
     assert set(master.compiled("g3")) == {"other", "gluster", "gluster_consul"}
     assert oct(master.copy.stat().st_mode & 0o777) == "0o600"
     assert oct(master.copy.parent.stat().st_mode & 0o777) == "0o700"
@@ -343,7 +344,7 @@ def test_what_another_master_has_brought_in_is_there_in_some_seconds(
     new = {**BODY, "brick_root": "/b"}
     master.store.write(KEY, {**document.data, "gluster": new}, cas=document.index)
     assert master.compiled("g1")["gluster"] == BODY  # for a moment
-    monkeypatch.setattr(kept_pillar, "FRESH_S", 0)
+    monkeypatch.setattr(pillar_source, "FRESH_S", 0)
     assert master.compiled("g1")["gluster"] == new
 
 
@@ -372,7 +373,7 @@ def test_while_consul_is_silent_the_last_good_copy_serves_and_that_is_logged(
 ) -> None:
     master.bring_in(BODY)
     master.compiled("g1")
-    monkeypatch.setattr(kept_pillar, "FRESH_S", 0)
+    monkeypatch.setattr(pillar_source, "FRESH_S", 0)
     master.says(gluster_consul={"address": f"http://127.0.0.1:{free_ports(1)[0]}"})
     with caplog.at_level(logging.WARNING):
         told = [master.compiled("g1") for _ in range(3)]
@@ -388,14 +389,14 @@ def test_what_is_broken_in_consul_is_as_good_as_not_there(
 ) -> None:
     master.bring_in(BODY)
     master.compiled("g1")
-    monkeypatch.setattr(kept_pillar, "FRESH_S", 0)
+    monkeypatch.setattr(pillar_source, "FRESH_S", 0)
     master.client.kv_put(KEY, written)
     assert master.compiled("g1")["gluster"] == BODY
 
 
 def test_with_neither_the_pillar_says_what_to_do(master: Master) -> None:
     def why() -> str:
-        kept_pillar._failed.clear()
+        pillar_source._failed.clear()
         told = master.compiled("g1")
         assert "gluster" not in told
         (said,) = told["_errors"]
@@ -426,17 +427,17 @@ def test_three_hundred_minions_are_one_question(
     master: Master, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     master.bring_in({"nodes": "g[1-300]"})
-    monkeypatch.setattr(kept_pillar, "FRESH_S", 600)
+    monkeypatch.setattr(pillar_source, "FRESH_S", 600)
     asked: list[str] = []
 
     def counted(settings: Mapping[str, Any], **more: Any) -> Client:
         asked.append("once")
         return connect(settings, **more)
 
-    monkeypatch.setattr(kept_pillar, "connect", counted)
+    monkeypatch.setattr(pillar_source, "connect", counted)
     opts, began = dict(salt.config.master_config(str(master.conf))), time.process_time()
     for n in range(1, 301):
-        assert set(kept_pillar.declared(opts, f"g{n}", {"other": 1})) == {"gluster"}
+        assert set(pillar_source.declared(opts, f"g{n}", {"other": 1})) == {"gluster"}
     took_ms = (time.process_time() - began) * 1000 / 300
     print(f"FIGURE the declaration in a node's pillar: {took_ms:.2f} ms of CPU")
     assert len(asked) == 1

@@ -12,7 +12,7 @@ import pytest
 from salt.utils.reactor import Reactor, ReactWrap
 
 import salt_gluster
-from salt_gluster.events import admission, request, tag
+from salt_gluster.remediation.salt_events import admission, request, tag
 
 FOLDER = Path(salt_gluster.__file__).parent / "formula" / "reactor"
 SLS, ADMIT = FOLDER / "execute.sls", FOLDER / "admit.sls"

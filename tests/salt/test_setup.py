@@ -15,8 +15,10 @@ import salt.loader
 import yaml
 
 import salt_gluster
-from salt_gluster import agent, node, vault
-from salt_gluster.events import admission, request
+from salt_gluster import node
+from salt_gluster.consul import agent
+from salt_gluster.master.deploy import secret_store
+from salt_gluster.remediation.salt_events import admission, request
 
 FORMULA = str(Path(salt_gluster.__file__).parent / "formula")
 SLS, ADMIT = (f"{FORMULA}/reactor/{name}.sls" for name in ("execute", "admit"))
@@ -31,7 +33,7 @@ class Master:
         self.conf.write_text(f"root_dir: {folder}\n")
         self.drop_ins = folder / "master.d"
         self.file = self.drop_ins / "salt-gluster.conf"
-        self.vault = vault.place(self.conf, "main")
+        self.vault = secret_store.place(self.conf, "main")
 
     def says(self, text: str, name: str = "") -> None:
         """Add to the master's own file, or write one of master.d."""
@@ -364,13 +366,13 @@ def test_test_mode_makes_no_secret_and_no_agent(master: Master, own_agent: Agent
 def test_where_gluster_s_events_are_taken_is_found_or_said(
     master: Master, own_agent: Agent
 ) -> None:
-    from salt_gluster import handout
+    from salt_gluster.master.deploy import credentials
 
     master.has_minions("g1", pillar=POOL)
-    assert handout.events_access(str(master.conf)) == {}
+    assert credentials.events_access(str(master.conf)) == {}
     master.setup()
     token = master.vault.secrets().webhook
-    assert handout.events_access(str(master.conf)) == {
+    assert credentials.events_access(str(master.conf)) == {
         "address": "192.0.2.1", "port": 24017, "token": token, "cluster": "main",
     }  # fmt: skip
     master.says("gluster_events: {address: 198.51.100.7, port: 9000}")
@@ -453,18 +455,18 @@ def test_remove_leaves_the_secrets_and_says_where(master: Master, own_agent: Age
 
 
 def test_the_engine_and_the_runners_use_what_was_made(master: Master, own_agent: Agent) -> None:
-    from salt_gluster import desk
+    from salt_gluster.master import approvals
 
-    assert desk.settings_of(master.opts()) == {}
+    assert approvals.settings_of(master.opts()) == {}
     master.has_minions("g1", pillar=POOL)
     master.setup()
     token = master.vault.secrets().engine
     made = {"address": "http://127.0.0.1:8500", "token": token, "cluster": "main"}
     opts = master.opts()
-    assert desk.settings_of(opts) == made
-    assert desk.settings_of({**opts, "__role": "minion"}) == {}
+    assert approvals.settings_of(opts) == made
+    assert approvals.settings_of({**opts, "__role": "minion"}) == {}
     for said in ({"address": "http://192.0.2.9:8500"}, {"token": "theirs"}):
-        assert desk.settings_of({**opts, "gluster_consul": said}) == said
+        assert approvals.settings_of({**opts, "gluster_consul": said}) == said
 
 
 def test_the_line_in_the_file_gives_a_node_its_access(master: Master, own_agent: Agent) -> None:

@@ -9,11 +9,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from salt_gluster.membership import ConsulView, Snapshot, Trust, published, snapshot_from
-from salt_gluster.operations import UNDER_WAY, Life, Operation, operation_from
 from salt_gluster.remediation import FleetObservation, Lock, Memory, decide, remembered
 from salt_gluster.remediation.decide import Asks
+from salt_gluster.remediation.membership import (
+    ConsulView,
+    Snapshot,
+    Trust,
+    published,
+    snapshot_from,
+)
 from salt_gluster.remediation.observation import SIGHT
+from salt_gluster.remediation.operations import UNDER_WAY, Life, Operation, operation_from
 
 if TYPE_CHECKING:
     from simworld import Steps, World

@@ -16,10 +16,10 @@ if __name__ == "__main__":
 from simengine import CLUSTER, T0, Engine
 from simworld import LAYOUT, NODES, World
 
-from salt_gluster.events import EVENTS
-from salt_gluster.model import Hold, Unknown
-from salt_gluster.operations import ENDED, Life, operation_from
+from salt_gluster.model.pool import Hold, Unknown
 from salt_gluster.remediation.observation import Acknowledged, Maintenance
+from salt_gluster.remediation.operations import ENDED, Life, operation_from
+from salt_gluster.remediation.salt_events import EVENTS
 
 #: Virtual seconds in which faults happen, and after which everything has to have come to an end.
 FAULTS_S = 1500.0

@@ -15,14 +15,8 @@ from typing import Any
 
 from simengine import CLUSTER, T0, Engine, Process
 
-from salt_gluster.membership import (
-    ConsulView,
-    Registered,
-    Sight,
-    Trust,
-    snapshot_from,
-)
-from salt_gluster.model import (
+from salt_gluster.model.facts import BrickFacts, Change, NodeFacts
+from salt_gluster.model.pool import (
     Brick,
     BrickStatus,
     Heal,
@@ -34,22 +28,18 @@ from salt_gluster.model import (
     Volume,
     VolumeStatus,
 )
-from salt_gluster.operations import ENDED, OPEN, Life, Operation, Outcome, operation_from
-from salt_gluster.remediation import (
-    FleetObservation,
-    Lock,
-    Policy,
-    verdict,
-)
+from salt_gluster.remediation import FleetObservation, Lock, Policy, verdict
+from salt_gluster.remediation.authorize import Do
 from salt_gluster.remediation.decide import Asks
-from salt_gluster.remediation.execute import Do
-from salt_gluster.remediation.observation import (
-    Acknowledged,
-    BrickFacts,
-    Change,
-    Maintenance,
-    NodeFacts,
-    Recorded,
+from salt_gluster.remediation.membership import ConsulView, Registered, Sight, Trust, snapshot_from
+from salt_gluster.remediation.observation import Acknowledged, Maintenance, Recorded
+from salt_gluster.remediation.operations import (
+    ENDED,
+    OPEN,
+    Life,
+    Operation,
+    Outcome,
+    operation_from,
 )
 
 NODES = [f"g{i}" for i in range(1, 9)]
@@ -480,7 +470,7 @@ class World:
         return self.executor_steps == self.executor_dies_at
 
     def execute(self, name: str, op_id: str) -> Steps:
-        """The edge of the executor, as ``execute.py`` says it has to go."""
+        """The edge of the executor, as ``authorize.py`` says it has to go."""
         c, node, key = self.consul, self.nodes[name], (name, op_id)
         if self._kill_point():
             return

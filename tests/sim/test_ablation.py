@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from simguards import FENCES, FLEET, GUARDS, Story
 
-from salt_gluster.remediation import execute, fleet, guards, ladder
+from salt_gluster.remediation import authorize, fleet_mode, guards, ladder
 
 ALL: Mapping[str, Story] = {
     f"{kind}-{name}": story
@@ -25,34 +25,34 @@ def without(kind: str, name: str, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(ladder, "BRICK_RESTART", replace(ladder.BRICK_RESTART, guards=left))
     elif kind == "fence":
         for table in ("OURS", "FENCES"):
-            left_ = tuple(f for f in getattr(execute, table) if f.__name__ != name)
-            patch.setattr(execute, table, left_)
-    elif name in fleet.FLEET.claims:
-        claims = {**fleet.FLEET.claims, name: lambda _: True}
-        patch.setattr(fleet, "FLEET", replace(fleet.FLEET, claims=claims))
+            left_ = tuple(f for f in getattr(authorize, table) if f.__name__ != name)
+            patch.setattr(authorize, table, left_)
+    elif name in fleet_mode.FLEET.claims:
+        claims = {**fleet_mode.FLEET.claims, name: lambda _: True}
+        patch.setattr(fleet_mode, "FLEET", replace(fleet_mode.FLEET, claims=claims))
         if name.startswith("seen_long"):  # the same wait stands in two places
-            patch.setattr(fleet, "settling", lambda *_: "")
+            patch.setattr(fleet_mode, "settling", lambda *_: "")
     elif name[0] == "F":
-        rows = tuple(r for r in fleet.FLEET.rows if r.id != name)
-        lost = [r for r in fleet.FLEET.rows if r.id == name]
-        ignored = tuple(fleet.Ignored(r.states, (r.event,), "off") for r in lost)
-        table_ = replace(fleet.FLEET, rows=rows, ignored=(*fleet.FLEET.ignored, *ignored))
-        patch.setattr(fleet, "FLEET", table_)
+        rows = tuple(r for r in fleet_mode.FLEET.rows if r.id != name)
+        lost = [r for r in fleet_mode.FLEET.rows if r.id == name]
+        ignored = tuple(fleet_mode.Ignored(r.states, (r.event,), "off") for r in lost)
+        table_ = replace(fleet_mode.FLEET, rows=rows, ignored=(*fleet_mode.FLEET.ignored, *ignored))
+        patch.setattr(fleet_mode, "FLEET", table_)
     else:
-        assert callable(getattr(fleet, name))
-        patch.setattr(fleet, name, lambda *_: "")
+        assert callable(getattr(fleet_mode, name))
+        patch.setattr(fleet_mode, name, lambda *_: "")
 
 
 def test_there_is_a_story_for_every_guard_and_every_fence() -> None:
     assert set(GUARDS) == {g.__name__ for g in guards.RESTART_BRICK}
-    assert set(FENCES) == {f.__name__ for f in (*execute.OURS, *execute.FENCES)}
+    assert set(FENCES) == {f.__name__ for f in (*authorize.OURS, *authorize.FENCES)}
 
 
 def test_there_is_a_story_for_every_event_and_every_claim_of_the_fleet() -> None:
     rules = {"acquired", "hold_of", "no_sight", "minority", "settling", "F6"}
     crowds = {"too_many", "too_fast", "whole_zone"}
     # seen_long is the wait of seen_long_and_whole, for a sight that shows a crowd.
-    claims = set(fleet.FLEET.claims) - {"seen_long"}
+    claims = set(fleet_mode.FLEET.claims) - {"seen_long"}
     assert set(FLEET) == rules | crowds | claims
 
 

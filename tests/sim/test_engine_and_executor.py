@@ -10,13 +10,13 @@ from simengine import CLUSTER
 from simstory import run_until, settled_world
 from simworld import NODES, World
 
-from salt_gluster.membership import Trust
-from salt_gluster.model import Hold, Unknown
-from salt_gluster.operations import REJECTED_BY, Life, Outcome, operation_from
+from salt_gluster.model.pool import Hold, Unknown
 from salt_gluster.remediation import Lock, Memory, Policy, decide, verdict
+from salt_gluster.remediation.authorize import Do
 from salt_gluster.remediation.decide import Asks
-from salt_gluster.remediation.execute import Do
+from salt_gluster.remediation.membership import Trust
 from salt_gluster.remediation.observation import Acknowledged
+from salt_gluster.remediation.operations import REJECTED_BY, Life, Outcome, operation_from
 from salt_gluster.remediation.policy import Mode
 
 # --- the engine ----------------------------------------------------------------------------------

@@ -19,9 +19,9 @@ from simstory import (
 )
 from simworld import NODES, World
 
-from salt_gluster.model import Hold, Unknown
-from salt_gluster.operations import Life, operation_from
+from salt_gluster.model.pool import Hold, Unknown
 from salt_gluster.remediation.observation import Acknowledged, Maintenance
+from salt_gluster.remediation.operations import Life, operation_from
 
 SEEDS = int(os.environ.get("SEEDS", "300"))
 BATCH = 25

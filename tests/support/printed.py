@@ -6,15 +6,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from salt_gluster import events
-from salt_gluster.machine import Table
-from salt_gluster.membership import PRESENCE
-from salt_gluster.operations import LIFE
-from salt_gluster.remediation import execute, guards, ladder
-from salt_gluster.remediation.fleet import FLEET
-from salt_gluster.remediation.judge import BRICK, NODE
-from salt_gluster.remediation.newcomers import NEWCOMER
+from salt_gluster.remediation import authorize, guards, ladder, salt_events
+from salt_gluster.remediation.admission import NEWCOMER
+from salt_gluster.remediation.fleet_mode import FLEET
+from salt_gluster.remediation.health import BRICK, NODE
+from salt_gluster.remediation.membership import PRESENCE
+from salt_gluster.remediation.operations import LIFE
 from salt_gluster.remediation.policy import Policy
+from salt_gluster.remediation.state_machine import Table
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 TABLES: tuple[Table[Any, Any, Any], ...] = (FLEET, NODE, BRICK, LIFE, PRESENCE, NEWCOMER)
@@ -53,7 +52,7 @@ def tables() -> str:
         by = "engine" if guard.__name__ in guards.ENGINE_ONLY else "engine and executor"
         lines.append(f"| {guard.__name__} | {(guard.__doc__ or '').strip()} | {by} |")
     lines += ["", "## Fences of the executor", "", "| fence | lets pass | else |", "|---|---|---|"]
-    for word, fences in (("ignored", execute.OURS), ("refused", execute.FENCES)):
+    for word, fences in (("ignored", authorize.OURS), ("refused", authorize.FENCES)):
         lines += [f"| {f.__name__} | {(f.__doc__ or '').strip()} | {word} |" for f in fences]
     lines += ["", "## Settings", "", "| setting | default | unit | why |", "|---|---|---|---|"]
     for f in fields(Policy):
@@ -62,7 +61,7 @@ def tables() -> str:
     return "\n".join([*lines, ""])
 
 
-PAGES = {"events.md": events.printed, "tables.md": tables}
+PAGES = {"events.md": salt_events.printed, "tables.md": tables}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

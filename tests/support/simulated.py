@@ -13,9 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from salt_gluster.actions import simulate
 from salt_gluster.errors import AlreadyExists, CommandFailed, Conflict
-from salt_gluster.model import (
+from salt_gluster.model.pool import (
     BrickPath,
     BrickStatus,
     Candidate,
@@ -29,6 +28,7 @@ from salt_gluster.model import (
     Volume,
     VolumeStatus,
 )
+from salt_gluster.plan.actions import simulate
 
 T0 = 1_000_000.0
 OP = 100000

@@ -6,7 +6,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from salt_gluster.parse.answer import Answer, parse_answer
+from salt_gluster.gluster.parse.answer import Answer, parse_answer
 
 FOLDER = Path(__file__).parent.parent / "data" / "samples"
 

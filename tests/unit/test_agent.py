@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from salt_gluster import agent, minion_file
+from salt_gluster.consul import agent
 from salt_gluster.consul.transport import Access, access
 from salt_gluster.errors import GlusterError, SpecError
-from salt_gluster.minion import Minion
+from salt_gluster.minion.automation import consul_agent, engine_config
+from salt_gluster.minion.context import Minion
 
 SECRET = "f0e1d2c3-secret"
 
@@ -235,7 +236,7 @@ def test_a_machine_without_a_package_says_what_to_install(
 def state(machine: Machine, said: dict[str, Any], **opts: Any) -> dict[str, Any]:
     pillar = {"gluster": {"nodes": ["g1"]}}
     minion = Minion({"id": "g1", "test": True, **opts}, {}, {}, pillar)
-    return agent.deployed("agent", minion, said)
+    return consul_agent.deployed("agent", minion, said)
 
 
 def test_an_agent_of_somebody_else_is_left_as_it_is(machine: Machine) -> None:
@@ -292,7 +293,7 @@ def test_a_nodes_token_goes_to_its_own_agent_only(tmp_path: Path) -> None:
 
 # --- the sensor's line ---------------------------------------------------------------------------
 
-OURS = minion_file.ENGINE
+OURS = engine_config.ENGINE
 
 
 @pytest.mark.parametrize(
@@ -307,7 +308,7 @@ OURS = minion_file.ENGINE
 def test_the_engines_that_a_minion_has_stay(
     own: dict[str, Any], others: dict[str, Any], engines: list[Any]
 ) -> None:
-    text = minion_file.wanted(own, others, json.dumps)
+    text = engine_config.wanted(own, others, json.dumps)
     assert text is not None
     assert json.loads(text.splitlines()[-1]) == {"engines": engines}
 
@@ -316,15 +317,15 @@ def test_the_engines_that_a_minion_has_stay(
 def test_an_engine_that_somebody_has_configured_is_not_written_again(
     said: list[Any], tmp_path: Path
 ) -> None:
-    assert minion_file.wanted({"engines": said}, {}, json.dumps) is None
-    assert minion_file.wanted({}, {"engines": said}, json.dumps) is None
-    assert minion_file.bring_about(tmp_path / "x.conf", None, test=False) == {}
+    assert engine_config.wanted({"engines": said}, {}, json.dumps) is None
+    assert engine_config.wanted({}, {"engines": said}, json.dumps) is None
+    assert engine_config.bring_about(tmp_path / "x.conf", None, test=False) == {}
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_of_somebody_else_is_not_overwritten(tmp_path: Path) -> None:
-    file = tmp_path / minion_file.NAME
+    file = tmp_path / engine_config.NAME
     file.write_text("engines: []\n")
     with pytest.raises(GlusterError, match="not written by this state"):
-        minion_file.bring_about(file, minion_file.wanted({}, {}, json.dumps), test=False)
+        engine_config.bring_about(file, engine_config.wanted({}, {}, json.dumps), test=False)
     assert file.read_text() == "engines: []\n"

@@ -12,18 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from simulated import T0, Died, Pool, World
 
-from salt_gluster import apply
-from salt_gluster.actions import SET_BY_CREATE, SET_BY_CREATE_REPLICATE
-from salt_gluster.apply import Outcome, Planner, converge, forecast
 from salt_gluster.errors import AlreadyExists, CommandFailed, Conflict, OutcomeUnknown
-from salt_gluster.model import Brick, Hold, Observation, Plan, Step, Unknown, Volume
-from salt_gluster.plan import (
-    plan_brick,
-    plan_own_membership,
-    plan_peer,
-    plan_started,
-    plan_volume,
-)
+from salt_gluster.minion import apply
+from salt_gluster.minion.apply import converge, forecast
+from salt_gluster.model.pool import Brick, Hold, Observation, Plan, Step, Unknown, Volume
+from salt_gluster.plan import plan_brick, plan_own_membership, plan_peer, plan_started, plan_volume
+from salt_gluster.plan.actions import SET_BY_CREATE, SET_BY_CREATE_REPLICATE
+from salt_gluster.plan.outcome import Outcome, Planner
 from salt_gluster.spec import BrickSpec, VolumeSpec
 
 NAMES = ["g1", "g2", "g3", "g4"]

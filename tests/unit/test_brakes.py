@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 
-from salt_gluster.actions import ACTIONS, SET_BY_PROFILE
-from salt_gluster.brakes import BRAKES, answers, needs, refusals
-from salt_gluster.model import (
+from salt_gluster.model.pool import (
     Brick,
     BrickPath,
     BrickStatus,
@@ -24,6 +22,8 @@ from salt_gluster.model import (
     Volume,
     VolumeStatus,
 )
+from salt_gluster.plan.actions import ACTIONS, SET_BY_PROFILE
+from salt_gluster.plan.guards import BRAKES, answers, needs, refusals
 
 NOW = 1_000_000.0
 HOSTS = ("g1", "g2", "g3", "g4", "g5")

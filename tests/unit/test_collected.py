@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salt_gluster.collected import LIMIT_S, LIVE_S, Copy, Kept, copy_of
+from salt_gluster.status.freshness import LIMIT_S, LIVE_S, Copy, Kept, copy_of
 
 NOW = 1_700_000_000.0
 NODES = ("u1", "u2", "u3")

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from salt_gluster import overwriting
-from salt_gluster.config_versions import (
+from salt_gluster.model.facts import Change, NodeFacts
+from salt_gluster.model.pool import Brick, Unknown, Volume
+from salt_gluster.remediation import config_overwrite
+from salt_gluster.status.config_versions import (
     NOBODY,
     Difference,
     Given,
@@ -22,9 +24,7 @@ from salt_gluster.config_versions import (
     given,
     look,
 )
-from salt_gluster.evidence import volumes_data
-from salt_gluster.model import Brick, Unknown, Volume
-from salt_gluster.remediation.observation import Change, NodeFacts
+from salt_gluster.status.facts import volumes_data
 
 NODES = ("u1", "u2", "u3", "u4")
 
@@ -217,8 +217,8 @@ OUTSIDE = by("volume set data a.y 2", node="u4", at=300.0)
 def judged(
     commands: list[Given], was_away: dict[str, float], back: tuple[str, ...] = NODES,
     rows: tuple[Difference, ...] = LOST, before: dict[str, Any] = BEFORE,
-) -> overwriting.Overwritten | None:  # fmt: skip
-    return overwriting.overwritten(before, rows, commands, was_away, back, NODES)
+) -> config_overwrite.Overwritten | None:  # fmt: skip
+    return config_overwrite.overwritten(before, rows, commands, was_away, back, NODES)
 
 
 def test_a_node_that_comes_back_with_other_definitions_has_overwritten() -> None:
@@ -262,16 +262,16 @@ def test_a_node_that_was_detached_and_is_probed_again_is_found_by_what_it_did_al
 
 def test_away_is_whom_gluster_misses_until_it_tells_what_is_known() -> None:
     cut = looks(told("u1", 100.0, connected={"u4": False, "u2": True}))
-    found = overwriting.away({}, cut, {"u4": ("suspect", 90.0)}, (), 105.0)
+    found = config_overwrite.away({}, cut, {"u4": ("suspect", 90.0)}, (), 105.0)
     assert found == {"u4": 85.0}
-    alone = overwriting.away({}, {}, {"u4": ("suspect", 90.0)}, (), 105.0)
+    alone = config_overwrite.away({}, {}, {"u4": ("suspect", 90.0)}, (), 105.0)
     assert alone == {}  # Consul alone misses it
     down = {"u4": ("down", 90.0)}
-    assert overwriting.away(found, {}, down, ("u4",), 130.0) == found
-    assert overwriting.away(found, {}, {"u4": ("returning", 140.0)}, ("u1",), 150.0) == found
-    assert overwriting.away(found, {}, {}, ("u1", "u4"), 150.0) == {}
+    assert config_overwrite.away(found, {}, down, ("u4",), 130.0) == found
+    assert config_overwrite.away(found, {}, {"u4": ("returning", 140.0)}, ("u1",), 150.0) == found
+    assert config_overwrite.away(found, {}, {}, ("u1", "u4"), 150.0) == {}
     old = looks(told("u3", 1.0, connected={"u1": False}))
-    assert overwriting.away({}, old, {}, (), 105.0) == {}
+    assert config_overwrite.away({}, old, {}, (), 105.0) == {}
 
 
 def version(**more: Any) -> dict[str, Any]:
@@ -281,11 +281,11 @@ def version(**more: Any) -> dict[str, Any]:
 
 
 def test_a_version_is_told_once_and_an_overwrite_is_critical_with_the_way_back() -> None:
-    (changed,) = overwriting.notices("main", version(), 4)
+    (changed,) = config_overwrite.notices("main", version(), 4)
     assert (changed.event, changed.suggest) == ("config_changed", ("salt-run gluster.diff 4 5",))
     assert "option a.x is gone (was 1)" in changed.why
     lost = {"nodes": ["g4"], "what": version()["what"]}
-    _, alarm = overwriting.notices("main", version(overwritten=lost), 4)
+    _, alarm = config_overwrite.notices("main", version(overwritten=lost), 4)
     assert (alarm.event, alarm.details["nodes"]) == ("overwritten", ["g4"])
     assert "salt-run gluster.plan" in alarm.suggest
-    assert overwriting.notices("main", version(what=[]), 4) == ()
+    assert config_overwrite.notices("main", version(what=[]), 4) == ()

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from salt_gluster import deployment, vault
 from salt_gluster.errors import ConsulError, GlusterError
-from salt_gluster.vault import Vault
+from salt_gluster.master.deploy import deployment, secret_store
+from salt_gluster.master.deploy.secret_store import Vault
 
 ONE, TWO = (f"0000000{n}-0000-4000-8000-000000000000" for n in (1, 2))
 PILLAR = {"gluster": {"nodes": "g[1-4]"}}
@@ -18,7 +18,7 @@ PILLAR = {"gluster": {"nodes": "g[1-4]"}}
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Vault:
     """A vault whose Consul is away: whoever is admitted comes as far as that."""
-    made = vault.place(tmp_path / "master", "main")
+    made = secret_store.place(tmp_path / "master", "main")
     made.make()
     monkeypatch.setattr(deployment, "Access", lambda token: _Nowhere("http://127.0.0.1:9", token))
     return made

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from salt_gluster.evidence import facts_data, facts_from, identity_after, signs
-from salt_gluster.model import Brick, Hold, Unknown, Volume
-from salt_gluster.node import bricks, filesystems, history, limits
-from salt_gluster.node.identity import LocalBrick
+from salt_gluster.model.facts import BrickFacts, Change, NodeFacts
+from salt_gluster.model.pool import Brick, Hold, Unknown, Volume
+from salt_gluster.node import brick_state, cmd_history, filesystems, timeouts
+from salt_gluster.node.glusterd import LocalBrick
 from salt_gluster.node.mounts import Mount
-from salt_gluster.remediation.observation import BrickFacts, Change, NodeFacts
+from salt_gluster.status.checks import signs
+from salt_gluster.status.facts import facts_data, facts_from, identity_after
 
 DATA = Volume("data", "id-1", "Started", "replicate", (Brick("g1", "/b/1", "u1"),), 1, 3,
               options={"a.b": "on"})  # fmt: skip
@@ -122,7 +123,7 @@ def test_what_cannot_be_read_is_unknown_as_a_whole(facts: Any) -> None:
     ],
 )
 def test_a_look_is_no_change_and_the_unknown_is_one(command: str, changes: bool) -> None:
-    assert history.is_change(command) is changes
+    assert cmd_history.is_change(command) is changes
 
 
 def line(at: float, command: str, end: str = "SUCCESS") -> str:
@@ -138,7 +139,7 @@ def logged(root: Path, text: str, name: str = "cmd_history.log") -> None:
 
 def test_ours_is_what_was_noted_once_each_and_failures_count(tmp_path: Path) -> None:
     sent = tmp_path / "sent"
-    ended = history.note_sent(["volume", "start", "data", "force"], sent)
+    ended = cmd_history.note_sent(["volume", "start", "data", "force"], sent)
     now = time.time()
     ended()
     logged(
@@ -150,7 +151,7 @@ def test_ours_is_what_was_noted_once_each_and_failures_count(tmp_path: Path) -> 
         + line(now, "volume status data")
         + line(now, "volume set data a b"),
     )
-    found = history.changes(now + 1, tmp_path, sent)
+    found = cmd_history.changes(now + 1, tmp_path, sent)
     assert not isinstance(found, Unknown)
     assert [(c.command, c.ours) for c in found] == [
         ("volume start data force", False),
@@ -163,10 +164,10 @@ def test_ours_is_what_was_noted_once_each_and_failures_count(tmp_path: Path) -> 
 
 def test_a_command_whose_sender_was_killed_is_still_ours(tmp_path: Path) -> None:
     sent = tmp_path / "sent"
-    history.note_sent(["volume", "set", "data", "a", "b"], sent)
+    cmd_history.note_sent(["volume", "set", "data", "a", "b"], sent)
     now = time.time()
     logged(tmp_path, line(now + 60, "volume set data a b") + line(now + 900, "volume set data a b"))
-    found = history.changes(now + 901, tmp_path, sent)
+    found = cmd_history.changes(now + 901, tmp_path, sent)
     assert not isinstance(found, Unknown)
     assert [c.ours for c in found] == [True, False]
 
@@ -175,10 +176,10 @@ def test_the_history_before_the_rotation_counts_and_a_missing_one_is_unknown(
     tmp_path: Path,
 ) -> None:
     now = time.time()
-    assert isinstance(history.changes(now, tmp_path, tmp_path / "none"), Unknown)
+    assert isinstance(cmd_history.changes(now, tmp_path, tmp_path / "none"), Unknown)
     logged(tmp_path, line(now - 100, "volume stop data"), "cmd_history.log.1")
     logged(tmp_path, "")
-    found = history.changes(now, tmp_path, tmp_path / "none")
+    found = cmd_history.changes(now, tmp_path, tmp_path / "none")
     assert not isinstance(found, Unknown)
     assert [(c.command, c.ours) for c in found] == [("volume stop data", False)]
 
@@ -186,11 +187,11 @@ def test_the_history_before_the_rotation_counts_and_a_missing_one_is_unknown(
 def test_the_notes_stay_small_and_keep_the_newest(tmp_path: Path) -> None:
     sent = tmp_path / "sent"
     for number in range(3000):
-        history.note_sent(["volume", "set", f"v{number}", "user.some-option", "value"], sent)
-    assert sent.stat().st_size < 2 * history._MOST_BYTES
+        cmd_history.note_sent(["volume", "set", f"v{number}", "user.some-option", "value"], sent)
+    assert sent.stat().st_size < 2 * cmd_history._MOST_BYTES
     now = time.time()
     logged(tmp_path, line(now, "volume set v2999 user.some-option value"))
-    found = history.changes(now + 1, tmp_path, sent)
+    found = cmd_history.changes(now + 1, tmp_path, sent)
     assert not isinstance(found, Unknown)
     assert found[0].ours
 
@@ -251,11 +252,11 @@ ENDED = "[t] M [MSGID: 113075] 0-data-posix: health-check failed, going down\n"
 def test_the_health_check_has_the_last_word_or_not(
     tmp_path: Path, texts: dict[str, str], ended: bool | None
 ) -> None:
-    folder = tmp_path / bricks.BRICK_LOGS
+    folder = tmp_path / brick_state.BRICK_LOGS
     folder.mkdir(parents=True)
     for end, text in texts.items():
         (folder / f"srv-gluster-data.log{end}").write_text(text)
-    found = bricks._health_check_ended(BRICK, tmp_path)
+    found = brick_state._health_check_ended(BRICK, tmp_path)
     if ended is None:
         assert isinstance(found, Unknown)
     else:
@@ -272,13 +273,13 @@ def test_what_hangs_is_left_behind_once() -> None:
         return 7
 
     for _ in range(3):
-        assert isinstance(limits.within(0.05, "a disk", hang), Unknown)
+        assert isinstance(timeouts.within(0.05, "a disk", hang), Unknown)
     assert len(asked) == 1
     free.set()
-    limits._hanging["a disk"].join(60)
-    assert limits.within(20, "a disk", hang) == 7
+    timeouts._hanging["a disk"].join(60)
+    assert timeouts.within(20, "a disk", hang) == 7
     with pytest.raises(ZeroDivisionError):
-        limits.within(2, "another", lambda: 1 // 0)
+        timeouts.within(2, "another", lambda: 1 // 0)
 
 
 # --- what is recorded, and what the checks say ---------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from salt_gluster.errors import SpecError
-from salt_gluster.handout import first_of, pool_of, voters
+from salt_gluster.master.deploy.credentials import first_of, pool_of, voters
 from salt_gluster.spec import PoolSpec, parse_pool, parse_who
 from salt_gluster.spec.names import matches
 

@@ -4,8 +4,8 @@ import pytest
 import samples
 
 from salt_gluster import errors
-from salt_gluster.gluster.errors import KINDS, TEXTS, classify, read_text
-from salt_gluster.parse.answer import is_document, parse_answer, text_answer
+from salt_gluster.gluster.error_texts import KINDS, TEXTS, classify, read_text
+from salt_gluster.gluster.parse.answer import is_document, parse_answer, text_answer
 
 # gluster.md 4, every quoted text, with names put in. Kind -> texts.
 QUOTED = {

@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from salt_gluster.errors import Unreadable
-from salt_gluster.hints import KINDS, WINDOW_S, Fold, Gathered, Post, hint, hinted, post_from
+from salt_gluster.gluster.events import (
+    KINDS,
+    WINDOW_S,
+    Fold,
+    Gathered,
+    Post,
+    hint,
+    hinted,
+    post_from,
+)
 
 
 def uuid(number: int) -> str:

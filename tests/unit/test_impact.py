@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from salt_gluster.errors import NotFound, SpecError
-from salt_gluster.impact import WORDS, VolumeHealth, health, impact, next_loss
-from salt_gluster.model import (
+from salt_gluster.model.pool import (
     Brick,
     BrickStatus,
     Heal,
@@ -23,6 +22,7 @@ from salt_gluster.model import (
     Volume,
     VolumeStatus,
 )
+from salt_gluster.status.impact import WORDS, VolumeHealth, health, impact, next_loss
 
 AUTO = {"cluster.quorum-type": "auto"}
 NONE = {"cluster.quorum-type": "none"}

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from salt_gluster.errors import SpecError
-from salt_gluster.layout import Layout, Place, explain, lay_out, natural_key
+from salt_gluster.model.formatting import natural_key
+from salt_gluster.plan.layout import Layout, Place, explain, lay_out
 
 
 @st.composite

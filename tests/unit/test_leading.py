@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
+from salt_gluster.consul.catalog import catalog, consul_view, hinted, wrong
 from salt_gluster.consul.store import Document
-from salt_gluster.evidence import facts_data
-from salt_gluster.leading.accepting import newest, unfit
-from salt_gluster.leading.asking import Question, answers, question, still_so
-from salt_gluster.leading.status import is_news
-from salt_gluster.leading.view import catalog, consul_view, hinted, wrong
-from salt_gluster.membership import ConsulView, Registered, Sight, Trust
-from salt_gluster.model import Brick, Node, Observation, Peer, Unknown, Volume
+from salt_gluster.master.engine.declared_config import newest, unfit
+from salt_gluster.master.engine.probe import Question, answers, question, still_so
+from salt_gluster.master.engine.status_document import is_news
+from salt_gluster.model.facts import BrickFacts, NodeFacts
+from salt_gluster.model.pool import Brick, Node, Observation, Peer, Unknown, Volume
 from salt_gluster.remediation.decide import Asks
-from salt_gluster.remediation.observation import BrickFacts, NodeFacts
+from salt_gluster.remediation.membership import ConsulView, Registered, Sight, Trust
+from salt_gluster.status.facts import facts_data
 
 # --- Consul's rows -------------------------------------------------------------------------------
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
+from salt_gluster.consul.canary import FileMarker
 from salt_gluster.consul.client import Client
-from salt_gluster.consul.marker import FileMarker
 from salt_gluster.consul.transport import Access
-from salt_gluster.leading import Engine
-from salt_gluster.leading.engine import HINTS_S
-from salt_gluster.membership import ConsulView, Registered, Sight, Trust
+from salt_gluster.master.engine import Engine
+from salt_gluster.master.engine.loop import HINTS_S
 from salt_gluster.remediation import FleetObservation, Lock
 from salt_gluster.remediation.decide import Asks
+from salt_gluster.remediation.membership import ConsulView, Registered, Sight, Trust
 
 NOTHING = Asks()
 NODES = ("u1", "u2", "u3")
@@ -49,7 +49,7 @@ class Leader:
         )
         self.watches = self.engine.watches
         self.now = 1000.0
-        monkeypatch.setattr("salt_gluster.leading.asking.time.time", lambda: self.now)
+        monkeypatch.setattr("salt_gluster.master.engine.probe.time.time", lambda: self.now)
         rows = {u: Registered(u, u, f"minion-{u}", Sight.GOOD) for u in NODES}
         view = ConsulView(Trust(True), rows)
         self.obs = FleetObservation(self.now, "main", view, Lock(True, 9.0, 7), {})

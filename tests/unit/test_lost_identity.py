@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from salt_gluster.config_versions import look
 from salt_gluster.errors import NotFound, SpecError
-from salt_gluster.evidence import facts_data, facts_from, volumes_data
-from salt_gluster.lost_identity import Identity, Lost, bricks_of, find, lost
-from salt_gluster.model import Brick, Volume
-from salt_gluster.remediation.observation import NodeFacts
-from salt_gluster.screen import render_restore
+from salt_gluster.model.facts import NodeFacts
+from salt_gluster.model.pool import Brick, Volume
+from salt_gluster.plan.restore import Identity, Lost, bricks_of, find, lost
+from salt_gluster.render import render_restore
+from salt_gluster.status.config_versions import look
+from salt_gluster.status.facts import facts_data, facts_from, volumes_data
 
 UUID = "6798fc47-c029-463f-8655-d0fffcc2f018"
 NAMES = {"u1": "g1", "u2": "g2", "u3": "g3"}

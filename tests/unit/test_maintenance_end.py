@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 
 from salt_gluster.errors import SpecError
-from salt_gluster.maintenance import end_of
-from salt_gluster.membership import ConsulView, Registered, Sight, Trust
+from salt_gluster.master.maintenance import end_of
+from salt_gluster.remediation.membership import ConsulView, Registered, Sight, Trust
 from salt_gluster.remediation.observation import FleetObservation, Lock, Maintenance
 
 NOW = 1_000_000.0

@@ -19,15 +19,16 @@ def test_every_room_is_on_the_map() -> None:
         if not path.name.startswith("_")
         and (path.suffix == ".py" or (path.is_dir() and any(path.rglob("*.*"))))
     }
-    assert {room for room in rooms if not re.search(rf"[/`]{re.escape(room)}[/`]", MAP)} == set()
+    shown = {r for r in rooms if re.search(rf"(?<![\w.]){re.escape(r)}(?!\w)", MAP)}
+    assert rooms - shown == set()
 
 
 def test_the_map_invents_no_room() -> None:
-    """Before the chapter on what is to come, a path in backquotes exists."""
-    told = re.findall(r"`([a-z_.-]+(?:/[a-z_.]*)+)`", MAP.split("## Next issue")[0])
+    """A path in backquotes exists."""
+    told = re.findall(r"`([a-z_.-]+(?:/[a-z_.]*)+)`", MAP)
     made = (".work/", ".work/log/", "tests/data/")
     assert [path for path in told if path not in made and not (ROOT / path).exists()] == []
-    assert len(told) > 20
+    assert len(told) > 10
 
 
 def test_the_links_of_the_readme_lead_somewhere() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from salt_gluster.minion import Minion
+from salt_gluster.minion.context import Minion
 
 BRICKS = ["g1:/srv/gluster/v", "g2:/srv/gluster/v", "g3:/srv/gluster/v"]
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from salt_gluster.consul.registry import WAITS, Member, check_id, definition
+from salt_gluster.consul.catalog import wrong
+from salt_gluster.consul.service import WAITS, Member, check_id, definition
 from salt_gluster.consul.store import Document
-from salt_gluster.leading.accepting import Accepted, asking, newest
-from salt_gluster.leading.view import wrong
-from salt_gluster.membership import ConsulView, Registered, Sight, Standing, Trust
-from salt_gluster.model import Hold, Node, Observation
-from salt_gluster.registering import ip_of
+from salt_gluster.master.engine.declared_config import Accepted, asking, newest
+from salt_gluster.minion.automation.registration import ip_of
+from salt_gluster.model.pool import Hold, Node, Observation
 from salt_gluster.remediation import FleetObservation, Lock, Memory, Policy, decide
-from salt_gluster.remediation.newcomers import PREFIX
+from salt_gluster.remediation.admission import PREFIX
+from salt_gluster.remediation.membership import ConsulView, Registered, Sight, Standing, Trust
 from salt_gluster.remediation.observation import Door
 from salt_gluster.remediation.policy import Mode
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from salt_gluster.errors import SpecError
-from salt_gluster.model import Hazard
-from salt_gluster.options import (
+from salt_gluster.model.pool import Hazard
+from salt_gluster.spec.option import (
     catalogue,
     check,
     checked,
@@ -23,7 +23,7 @@ from salt_gluster.options import (
     normalise,
     to_reset,
 )
-from salt_gluster.options_hazards import HAZARDS, ONE_WAY
+from salt_gluster.spec.option_hazards import HAZARDS, ONE_WAY
 
 # --- the table of cases I, tried again on GlusterFS 10.3 ------------------------------------------
 

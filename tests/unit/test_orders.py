@@ -9,16 +9,16 @@ from samples import answer
 from simulated import Pool
 from test_plan import observed, spec, volume
 
-from salt_gluster import apply
-from salt_gluster.actions import ACTIONS, SET_BY_PROFILE
 from salt_gluster.errors import CommandFailed, Conflict, GlusterError, SpecError
 from salt_gluster.gluster.commands import command
-from salt_gluster.model import Hold, Observation, Plan
+from salt_gluster.gluster.parse.answer import parse_answer
+from salt_gluster.gluster.parse.profile import Operation, parse_profile
+from salt_gluster.minion import apply
+from salt_gluster.model.pool import Hold, Observation, Plan
 from salt_gluster.node import option_groups
-from salt_gluster.parse.answer import parse_answer
-from salt_gluster.parse.profile import Operation, parse_profile
 from salt_gluster.plan import plan_volume
-from salt_gluster.plan.orders import (
+from salt_gluster.plan.actions import ACTIONS, SET_BY_PROFILE
+from salt_gluster.plan.adhoc import (
     ONCE,
     only_create,
     plan_add_bricks,

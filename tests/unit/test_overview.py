@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from salt_gluster.collected import Copy
 from salt_gluster.errors import ConsulError
-from salt_gluster.evidence import volumes_data
-from salt_gluster.model import Brick, Peer, Volume
-from salt_gluster.overview import _of_copy, status
-from salt_gluster.screen import render_status
+from salt_gluster.master.status import _of_copy, status
+from salt_gluster.model.pool import Brick, Peer, Volume
+from salt_gluster.render import render_status
+from salt_gluster.status.facts import volumes_data
+from salt_gluster.status.freshness import Copy
 
 NODES = ("g1", "g2", "g3")
 NO_CONSUL = ConsulError("no Consul agent answers.", kind="unreachable")

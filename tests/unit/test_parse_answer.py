@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from salt_gluster.errors import Unreadable
-from salt_gluster.parse.answer import parse_answer, split_documents, text_answer
+from salt_gluster.gluster.parse.answer import parse_answer, split_documents, text_answer
 
 GOOD = samples.text("pool-list-3.xml")
 BOMB = (

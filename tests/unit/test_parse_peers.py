@@ -4,8 +4,8 @@ import pytest
 import samples
 
 from salt_gluster.errors import Unreadable
-from salt_gluster.parse.answer import parse_answer
-from salt_gluster.parse.peers import parse_pool_list, parse_uuid
+from salt_gluster.gluster.parse.answer import parse_answer
+from salt_gluster.gluster.parse.peer import parse_pool_list, parse_uuid
 
 
 def test_pool_list_has_every_name_and_marks_the_own_row() -> None:

@@ -6,9 +6,9 @@ import pytest
 import samples
 
 from salt_gluster.errors import Unreadable
-from salt_gluster.parse.answer import parse_answer
-from salt_gluster.parse.tasks import TaskState, parse_task_id, parse_task_progress
-from salt_gluster.parse.volumes import (
+from salt_gluster.gluster.parse.answer import parse_answer
+from salt_gluster.gluster.parse.task import TaskState, parse_task_id, parse_task_progress
+from salt_gluster.gluster.parse.volume import (
     parse_volume_clients,
     parse_volume_detail,
     parse_volume_info,

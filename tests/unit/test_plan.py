@@ -11,8 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from salt_gluster.actions import SET_BY_CREATE, SET_BY_CREATE_REPLICATE, simulate
-from salt_gluster.model import (
+from salt_gluster.model.pool import (
     Brick,
     BrickPath,
     Hazard,
@@ -31,6 +30,7 @@ from salt_gluster.plan import (
     plan_volume,
     plan_volume_absent,
 )
+from salt_gluster.plan.actions import SET_BY_CREATE, SET_BY_CREATE_REPLICATE, simulate
 from salt_gluster.spec import BrickSpec, PoolSpec, VolumeSpec
 
 NOW = 1_000_000.0

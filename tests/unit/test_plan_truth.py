@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from test_plan import observed, spec, volume
 
-from salt_gluster.model import Candidate, Peer, Unknown
+from salt_gluster.model.pool import Candidate, Peer, Unknown
 from salt_gluster.plan import plan_started, plan_volume
 
 SETS = [["g1:/b/1", "g9:/b/1"]]

@@ -26,9 +26,9 @@ from salt_gluster.errors import (
     SpecError,
     Unreadable,
 )
-from salt_gluster.gluster.process import LOCK_S, TRIES, Gluster, Ran, run_process
-from salt_gluster.parse.answer import Answer
-from salt_gluster.parse.peers import parse_pool_list
+from salt_gluster.gluster.cli import LOCK_S, TRIES, Gluster, Ran, run_process
+from salt_gluster.gluster.parse.answer import Answer
+from salt_gluster.gluster.parse.peer import parse_pool_list
 
 LOCKED = (
     '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<cliOutput><opRet>-1</opRet>'

@@ -13,14 +13,14 @@ import pytest
 import samples
 
 from salt_gluster.errors import Unreadable
-from salt_gluster.parse.answer import Answer, parse_answer
-from salt_gluster.parse.heal import parse_heal_entries, parse_heal_info, parse_heal_summary
-from salt_gluster.parse.options import parse_volume_get
-from salt_gluster.parse.peers import parse_pool_list, parse_uuid
-from salt_gluster.parse.profile import parse_profile
-from salt_gluster.parse.state import state_file
-from salt_gluster.parse.tasks import parse_task_id, parse_task_progress
-from salt_gluster.parse.volumes import (
+from salt_gluster.gluster.parse.answer import Answer, parse_answer
+from salt_gluster.gluster.parse.get_state import state_file
+from salt_gluster.gluster.parse.heal import parse_heal_entries, parse_heal_info, parse_heal_summary
+from salt_gluster.gluster.parse.option import parse_volume_get
+from salt_gluster.gluster.parse.peer import parse_pool_list, parse_uuid
+from salt_gluster.gluster.parse.profile import parse_profile
+from salt_gluster.gluster.parse.task import parse_task_id, parse_task_progress
+from salt_gluster.gluster.parse.volume import (
     parse_volume_clients,
     parse_volume_detail,
     parse_volume_info,

@@ -11,11 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salt_gluster import events, membership
 from salt_gluster.errors import SpecError, Unreadable
-from salt_gluster.events import EVENTS, Notice, Severity, UnknownEvent
-from salt_gluster.machine import MissingRow, Row, Table
-from salt_gluster.membership import (
+from salt_gluster.remediation import membership, salt_events
+from salt_gluster.remediation.membership import (
     Called,
     ConsulView,
     Registered,
@@ -27,7 +25,7 @@ from salt_gluster.membership import (
     roll_call,
     snapshot_from,
 )
-from salt_gluster.operations import (
+from salt_gluster.remediation.operations import (
     ENDED,
     LIFE,
     Happened,
@@ -38,8 +36,10 @@ from salt_gluster.operations import (
     operation_from,
     outcome_from,
 )
-from salt_gluster.remediation.follow import TELLS
 from salt_gluster.remediation.policy import Mode, Policy, policy_from
+from salt_gluster.remediation.progress import TELLS
+from salt_gluster.remediation.salt_events import EVENTS, Notice, Severity, UnknownEvent
+from salt_gluster.remediation.state_machine import MissingRow, Row, Table
 
 ROWS = [(t, r) for t in printed.TABLES for r in t.rows]
 
@@ -124,29 +124,29 @@ def test_every_alarm_has_its_all_clear() -> None:
 
 def test_what_is_not_in_the_table_cannot_be_fired() -> None:
     with pytest.raises(UnknownEvent):
-        events.payload("main", Notice("node", "u", "g1", "exploded"), 1, 0.0)
+        salt_events.payload("main", Notice("node", "u", "g1", "exploded"), 1, 0.0)
     with pytest.raises(UnknownEvent):
-        events.tag("main", "disk", "sda", "down")
+        salt_events.tag("main", "disk", "sda", "down")
 
 
 @given(st.text(max_size=20), st.sampled_from(sorted(EVENTS)))
 def test_a_tag_has_six_parts_whatever_the_name(name: str, key: tuple[str, str]) -> None:
-    parts = events.tag("ma/in", key[0], name, key[1]).split("/")
+    parts = salt_events.tag("ma/in", key[0], name, key[1]).split("/")
     assert len(parts) == 6
     assert parts[:2] == ["salt", "gluster"]
     assert all(parts)
 
 
 def test_a_request_carries_nothing_to_obey() -> None:
-    data = events.request("main", "op1", "g1.example", 5.0)["data"]
+    data = salt_events.request("main", "op1", "g1.example", 5.0)["data"]
     assert set(data) == {"schema", "id", "class", "cluster", "ts", "operation", "minion"}
 
 
 def test_an_id_depends_on_the_snapshot_and_on_nothing_that_a_crash_changes() -> None:
     notice = Notice("node", "u1", "g1", "down")
-    first = events.payload("main", notice, 7, 100.0, origin="m1")["data"]
-    again = events.payload("main", notice, 7, 163.0, origin="m2")["data"]
-    later = events.payload("main", notice, 8, 100.0, origin="m1")["data"]
+    first = salt_events.payload("main", notice, 7, 100.0, origin="m1")["data"]
+    again = salt_events.payload("main", notice, 7, 163.0, origin="m2")["data"]
+    later = salt_events.payload("main", notice, 8, 100.0, origin="m1")["data"]
     assert first["id"] == again["id"] != later["id"]
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from salt_gluster.model import Plan, Step
+from salt_gluster.model.pool import Plan, Step
 from salt_gluster.plan import with_repeats
-from salt_gluster.plan.repeats import MOST, REFUSAL, WITHIN_S
+from salt_gluster.plan.drift import MOST, REFUSAL, WITHIN_S
 
 NOW = 1_000_000.0
 

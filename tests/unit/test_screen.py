@@ -14,11 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salt_gluster import impact
-from salt_gluster.apply import Outcome
-from salt_gluster.brakes import Answer
 from salt_gluster.errors import CommandFailed, OutcomeUnknown
-from salt_gluster.model import (
+from salt_gluster.model.pool import (
     Brick,
     BrickSpace,
     BrickStatus,
@@ -38,7 +35,9 @@ from salt_gluster.model import (
     VolumeStatus,
     Wait,
 )
-from salt_gluster.screen import (
+from salt_gluster.plan.guards import Answer
+from salt_gluster.plan.outcome import Outcome
+from salt_gluster.render import (
     as_declared,
     impact_data,
     plan_data,
@@ -49,6 +48,7 @@ from salt_gluster.screen import (
     state_return,
     status_data,
 )
+from salt_gluster.status import impact
 
 SCREENS = Path(__file__).resolve().parents[1] / "data" / "screens"
 NOW = 1_700_000_000.0

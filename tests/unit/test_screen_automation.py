@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from salt_gluster.operations import Life, Operation, Outcome
-from salt_gluster.screen import render_explained, render_journal, render_proposals
-from salt_gluster.screen.automation import automation_lines
-from salt_gluster.screen.text import plain
+from salt_gluster.model.formatting import plain
+from salt_gluster.remediation.operations import Life, Operation, Outcome
+from salt_gluster.render import render_explained, render_journal, render_proposals
+from salt_gluster.render.automation import automation_lines
 
 OP = Operation(
     id="4c1e90ab12de34f0", action="start_brick", rung=1, volume="data", volume_id="v",

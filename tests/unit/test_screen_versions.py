@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from salt_gluster.config_versions import Difference
-from salt_gluster.screen import render_diff, render_history
+from salt_gluster.render import render_diff, render_history
+from salt_gluster.status.config_versions import Difference
 
 ROWS = [
     Difference("volume data", "option performance.io-cache", "on", "off").to_data(),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salt_gluster.servers import choose, size_for
+from salt_gluster.master.deploy.servers import choose, size_for
 
 
 def nodes(count: int) -> list[str]:

@@ -14,14 +14,7 @@ from hypothesis import strategies as st
 from salt_gluster.errors import SpecError
 from salt_gluster.remediation.policy import Mode, Policy, policy_from
 from salt_gluster.spec import parse_pool
-from salt_gluster.spec.remediation import (
-    COUNTS,
-    DURATIONS,
-    MODES,
-    RUNGS,
-    STEPS,
-    parse_remediation,
-)
+from salt_gluster.spec.remediation import COUNTS, DURATIONS, MODES, RUNGS, STEPS, parse_remediation
 
 EXAMPLES = Path(__file__).parents[2] / "pillar-examples"
 K = "gluster:remediation"

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from salt_gluster import submitting
 from salt_gluster.consul import client as consul_client
-from salt_gluster.minion import Minion
+from salt_gluster.minion import submit
+from salt_gluster.minion.context import Minion
+from salt_gluster.spec import values
 
 PILLAR = {"gluster": {"nodes": "g[1-3]", "remediation": {"down_after": "90s"}}}
 NOBODY = {"address": "http://127.0.0.1:1"}
@@ -39,20 +40,20 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, Any]]:
 def record(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the node keeps of its registration; empty = it is not registered."""
     kept: dict[str, Any] = {}
-    monkeypatch.setattr(submitting.node, "recall", lambda subject: kept.get(subject))
+    monkeypatch.setattr(submit.node, "recall", lambda subject: kept.get(subject))
     return kept
 
 
 def test_a_node_that_is_not_registered_does_not_reach_for_consul(
     asked: list[Any], record: dict[str, Any]
 ) -> None:
-    assert submitting.submit(minion()) == ""
+    assert submit.submit(minion()) == ""
     assert asked == []
 
 
 def test_test_mode_does_not_reach_for_consul(asked: list[Any], record: dict[str, Any]) -> None:
     record["consul"] = {"uuid": "u1"}
-    assert submitting.submit(minion(test=True, gluster_consul=NOBODY)) == ""
+    assert submit.submit(minion(test=True, gluster_consul=NOBODY)) == ""
     assert asked == []
 
 
@@ -60,7 +61,7 @@ def test_a_registered_node_says_that_it_could_not_be_told(
     asked: list[Any], record: dict[str, Any]
 ) -> None:
     record["consul"] = {"uuid": "u1"}
-    note = submitting.submit(minion(gluster_consul=NOBODY))
+    note = submit.submit(minion(gluster_consul=NOBODY))
     assert note.startswith("Automation was not told: no Consul agent answers")
     assert asked == [NOBODY]
 
@@ -68,7 +69,7 @@ def test_a_registered_node_says_that_it_could_not_be_told(
 def test_a_node_that_is_only_configured_is_silent_about_an_agent_that_is_not_there(
     asked: list[Any], record: dict[str, Any]
 ) -> None:
-    assert submitting.submit(minion(gluster_consul=NOBODY)) == ""
+    assert submit.submit(minion(gluster_consul=NOBODY)) == ""
     assert asked == [NOBODY]
 
 
@@ -89,6 +90,6 @@ def test_what_is_told_is_plain_data() -> None:
             return len(self._inner)
 
     body = Masked({"nodes": ("g1",), "volumes": OrderedDict(v=Masked({"replica": 3}))})
-    told = submitting.plain(body)
+    told = values.plain(body)
     assert json.loads(json.dumps(told)) == {"nodes": ["g1"], "volumes": {"v": {"replica": 3}}}
     assert type(told["volumes"]["v"]) is dict

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from salt_gluster.errors import GlusterError, Unreadable
-from salt_gluster.node.events import close_events_folder, eventsd, write_webhooks
-from salt_gluster.subscribing import with_webhook
+from salt_gluster.minion.automation.event_webhook import with_webhook
+from salt_gluster.node.events_daemon import close_events_folder, eventsd, write_webhooks
 
 URL = "http://198.18.0.9:24017/gluster"
 TOKEN = "4f1c9a7be1f24c30"

@@ -17,11 +17,11 @@ import pytest
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store
 
-from salt_gluster import vault as vaults
-from salt_gluster.certificates import Authority
 from salt_gluster.errors import GlusterError, SpecError
+from salt_gluster.master.deploy import secret_store as vaults
+from salt_gluster.master.deploy.ca import Authority
+from salt_gluster.master.deploy.secret_store import Vault
 from salt_gluster.spec import parse_pool
-from salt_gluster.vault import Vault
 
 POOL = parse_pool({"nodes": "g[1-4]", "addresses": {"g2": "g2-storage"}})
 NOW, DAY_S = time.time(), 86400
@@ -90,7 +90,8 @@ def test_no_secret_shows_in_a_repr(vault: Vault) -> None:
 def test_two_writers_at_once_make_one_set(tmp_path: Path) -> None:
     """Of processes and threads, each on its own, all get the same secrets and identities."""
     code = (
-        "import sys; from salt_gluster.vault import place; v = place(sys.argv[1], 'main');"
+        "import sys; from salt_gluster.master.deploy.secret_store import place;"
+        "v = place(sys.argv[1], 'main');"
         "v.make(); n = v.node('g1', server=True); print(v.secrets().engine, n.agent, n.node)"
     )
     conf = tmp_path / "master"

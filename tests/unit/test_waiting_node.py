@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from salt_gluster.accepted import Known
 from salt_gluster.errors import GlusterError, SpecError
-from salt_gluster.minion import Minion
-from salt_gluster.model import Plan
+from salt_gluster.minion.accepted_nodes import Known
+from salt_gluster.minion.context import Minion
+from salt_gluster.model.pool import Plan
 
 VOLUMES = {"data": {"replica": 3}}
 

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from salt_gluster import webhook
 from salt_gluster.errors import ConsulError, SpecError
-from salt_gluster.hints import hinted
-from salt_gluster.webhook import MOST_BYTES, Hints, Receiver, Settings
+from salt_gluster.gluster.events import hinted
+from salt_gluster.master import event_receiver
+from salt_gluster.master.event_receiver import MOST_BYTES, Hints, Receiver, Settings
 
 TOKEN = "4f1c9a7be1f24c305d0c9a7be1f24c30"
 NODE = "5a1f6c00-0000-4000-8000-000000000001"
@@ -109,13 +109,13 @@ def test_the_token_is_compared_in_constant_time(
         compared.append((given, own))
         return honest(given, own)
 
-    monkeypatch.setattr(webhook.hmac, "compare_digest", watched)
+    monkeypatch.setattr(event_receiver.hmac, "compare_digest", watched)
     assert door.ask(token="wrong") == 401
     assert door.ask(body=event()) == 200
     assert door.ask(token=None) == 401
     own = f"Bearer {TOKEN}".encode()
     assert compared == [(b"Bearer wrong", own), (own, own), (b"", own)]
-    monkeypatch.setattr(webhook.hmac, "compare_digest", lambda given, own: False)
+    monkeypatch.setattr(event_receiver.hmac, "compare_digest", lambda given, own: False)
     assert door.ask(body=event()) == 401  # nothing else lets anybody in
 
 
@@ -172,7 +172,7 @@ def test_whatever_a_stranger_sends_he_hears_401_or_nothing(door: Door, sent: byt
 
 
 def test_who_drips_is_ended(monkeypatch: pytest.MonkeyPatch, door: Door) -> None:
-    monkeypatch.setattr(webhook, "REQUEST_S", 0.5)
+    monkeypatch.setattr(event_receiver, "REQUEST_S", 0.5)
     with socket.create_connection(("127.0.0.1", door.port), 5) as there:
         began = time.monotonic()
         ended = False
@@ -192,7 +192,7 @@ def test_who_drips_is_ended(monkeypatch: pytest.MonkeyPatch, door: Door) -> None
 def test_more_connections_than_a_pool_needs_are_not_served(
     monkeypatch: pytest.MonkeyPatch, door: Door
 ) -> None:
-    monkeypatch.setattr(webhook, "MOST_CONNECTIONS", 2)
+    monkeypatch.setattr(event_receiver, "MOST_CONNECTIONS", 2)
     idle = [socket.create_connection(("127.0.0.1", door.port), 5) for _ in range(2)]
     door.until_open(2)
     with pytest.raises((OSError, AssertionError)):
@@ -212,9 +212,9 @@ def test_more_connections_than_a_pool_needs_are_not_served(
 )  # fmt: skip
 def test_one_address_and_a_token_that_cannot_be_guessed(wrong: dict[str, str]) -> None:
     good = {"address": "127.0.0.1", "token": TOKEN}
-    assert webhook.settings(good).port == webhook.PORT
+    assert event_receiver.settings(good).port == event_receiver.PORT
     with pytest.raises(SpecError) as told:
-        webhook.settings(good | wrong)
+        event_receiver.settings(good | wrong)
     assert TOKEN not in str(told.value)
 
 

@@ -1,0 +1,121 @@
+"""What Consul's rows say of the members (W1), and which nodes hint that a look is due. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from salt_gluster.consul.service import (
+    NODE_MAINTENANCE,
+    SERVICE,
+    SERVICE_MAINTENANCE,
+    WAITS,
+    check_id,
+    members,
+)
+from salt_gluster.remediation.membership import ConsulView, Registered, Sight, Trust, zones_of
+
+_SERF = "serfHealth"
+_MAINTENANCE = (NODE_MAINTENANCE, SERVICE_MAINTENANCE)
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """What ``health/state/critical`` says, by Consul's node name; of maintenance the reason."""
+
+    serf: frozenset[str] = frozenset()
+    maintenance: Mapping[str, str] = field(default_factory=dict)
+    hinting: frozenset[str] = frozenset()
+
+
+def wrong(rows: Iterable[Mapping[str, Any]]) -> Wrong:
+    """Return who is critical; a service check only hints that a look is due."""
+    serf, hinting, maintenance = set(), set(), {}
+    for row in rows:
+        node, check = str(row.get("Node", "")), str(row.get("CheckID", ""))
+        if check == _SERF:
+            serf.add(node)
+        elif check in _MAINTENANCE:
+            maintenance[node] = str(row.get("Notes") or "no reason given")
+        elif row.get("ServiceName") == SERVICE and check != check_id(WAITS):
+            hinting.add(node)
+    return Wrong(frozenset(serf), maintenance, frozenset(hinting))
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The service's rows of one cluster, parsed once for each change of the catalog."""
+
+    nodes: tuple[tuple[str, str, str, str], ...] = ()  # uuid, Consul's node, minion, zone
+    addresses: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def well(self) -> Mapping[str, Registered]:
+        """Everybody as if nothing were wrong with him: made once for each change of the catalog."""
+        return {u: Registered(u, minion, minion, Sight.GOOD, z) for u, _, minion, z in self.nodes}
+
+    @cached_property
+    def zones(self) -> Mapping[str, frozenset[str]]:
+        """The nodes of every zone that has a name."""
+        return zones_of((uuid, zone) for uuid, _, _, zone in self.nodes)
+
+    @cached_property
+    def names(self) -> Mapping[str, str]:
+        """What everybody is called."""
+        return {uuid: minion for uuid, _, minion, _ in self.nodes}
+
+    @cached_property
+    def by_node(self) -> Mapping[str, tuple[tuple[str, str, str, str], ...]]:
+        """The rows by Consul's node."""
+        found: dict[str, tuple[tuple[str, str, str, str], ...]] = {}
+        for row in self.nodes:
+            found[row[1]] = (*found.get(row[1], ()), row)
+        return found
+
+    @cached_property
+    def by_uuid(self) -> Mapping[str, tuple[tuple[str, str, str, str], ...]]:
+        """The rows by uuid: several while a renamed node stands there twice."""
+        found: dict[str, tuple[tuple[str, str, str, str], ...]] = {}
+        for row in self.nodes:
+            found[row[0]] = (*found.get(row[0], ()), row)
+        return found
+
+
+def catalog(rows: list[Any], cluster: str) -> Catalog:
+    """Return the cluster's members; rows without a uuid name nobody."""
+    found = [m for m in members(rows, cluster) if m.uuid]
+    return Catalog(
+        tuple((m.uuid, m.node, m.minion or m.node, m.zone) for m in found),
+        {m.uuid: m.address for m in found},
+    )
+
+
+def consul_view(who: Catalog, what: Wrong, trust: Trust, index: int) -> ConsulView:
+    """Return W1 of everybody, keyed by peer uuid.
+
+    A renamed node stands there twice for a while: the name that is alive speaks for it
+    (consul.md 2.5).
+    """
+    registered = dict(who.well)
+    critical = _touched(who, what.serf | what.maintenance.keys())
+    for uuid in critical:
+        good = None
+        for _, node, minion, zone in who.by_uuid[uuid]:
+            sight = Sight.BAD if node in what.serf else Sight.GOOD
+            if good is not None and sight is Sight.BAD:
+                continue
+            held = what.maintenance.get(node, "")
+            good = Registered(uuid, minion, minion, sight, zone, bool(held), held)
+            registered[uuid] = good
+    return ConsulView(trust, registered, index, frozenset(critical), who.zones, who.names)
+
+
+def _touched(who: Catalog, nodes: frozenset[str]) -> set[str]:
+    return {row[0] for node in nodes for row in who.by_node.get(node, ())}
+
+
+def hinted(who: Catalog, what: Wrong) -> frozenset[str]:
+    """Return the uuids whose own checks say that something is wrong there."""
+    return frozenset(_touched(who, what.hinting))

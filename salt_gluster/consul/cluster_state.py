@@ -1,0 +1,266 @@
+"""The documents in Consul, as a decision wants them. What cannot be read is Unknown, never empty.
+
+Reports are kept from one tick to the next: 300 of them are too many to read at every wake. They are
+read in full at a collection, and one by one where something is wrong.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from salt_gluster.consul.client import Client, Entry, Op
+from salt_gluster.consul.store import Document, Store, documents, hold_of
+from salt_gluster.errors import ConsulError, GlusterError
+from salt_gluster.model.facts import NodeFacts
+from salt_gluster.model.pool import Hold, Observation, Unknown
+from salt_gluster.remediation.membership import Snapshot, snapshot_from
+from salt_gluster.remediation.observation import Acknowledged, BrickKey, Maintenance, Recorded
+from salt_gluster.remediation.operations import Operation, Outcome, operation_from, outcome_from
+from salt_gluster.status import report
+from salt_gluster.status.facts import facts_from
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_NO_REPORT = Unknown("no node has told its report yet")
+
+
+class Records:
+    """What one leader knows of the documents of its cluster."""
+
+    def __init__(self, client: Client, cluster: str) -> None:
+        self._client = client
+        self.store = Store(client, cluster)
+        self.keys = self.store.keys
+        self.reports: dict[str, Mapping[str, Any]] = {}
+        self.facts: dict[str, NodeFacts | Unknown] = {}
+        #: proposal id -> the index that compare-and-set wants.
+        self.proposal_index: dict[str, int] = {}
+        self._pool: Observation | Unknown = _NO_REPORT
+        #: Of which reports, by their times, that is the sum.
+        self._summed: dict[str, float] = {}
+        #: Why Consul did not answer in this tick: nothing else is asked of it then.
+        self._silent = ""
+        #: What every tick looks at, read in one question; None = not yet in this tick.
+        self._read: dict[str, list[Entry]] | Unknown | None = None
+        keys = self.keys
+        self._every_tick = (
+            keys.hold, keys.canary, keys.maintenance(""), keys.operation(""), keys.proposal(""),
+            keys.acknowledged(""),
+        )  # fmt: skip
+
+    def begin(self) -> None:
+        """Begin a tick: ask Consul again, even if it was silent before."""
+        self._silent, self._read = "", None
+
+    # --- reports ---------------------------------------------------------------------------------
+
+    def collect(self) -> None:
+        """Read every node's report; ``ConsulError`` when Consul does not give them."""
+        for document in self.store.all(self.keys.node("")):
+            if isinstance(document, Document):
+                self.take(document.name, document.data)
+            else:
+                log.warning("a report cannot be read: %s", document.why)
+
+    def refresh(self, uuids: Iterable[str]) -> None:
+        """Read the reports of these nodes and of those that share a set with them.
+
+        What does not answer stays as it was, and ages.
+        """
+        first = set(uuids)
+        self.read_reports(first)
+        if first:
+            self.read_reports(set().union(*sets_of(self.pool(), first)) - first)
+
+    def read_reports(self, uuids: Iterable[str]) -> None:
+        """Read the reports of these nodes; what does not answer stays as it was."""
+        keys = [self.keys.node(uuid) for uuid in sorted(uuids)]
+        told = self._ask(lambda: self.store.several(keys))
+        for document in () if isinstance(told, Unknown) else told:
+            if isinstance(document, Document):
+                self.take(document.name, document.data)
+
+    def take(self, uuid: str, told: Any) -> None:
+        """Keep a report unless a younger one is here."""
+        if not isinstance(told, Mapping) or _at(told) <= _at(self.reports.get(uuid, {})):
+            return
+        self.reports[uuid] = told
+        self.facts[uuid] = facts_from(told)
+
+    def pool(self, missed: Mapping[str, float] | None = None) -> Observation | Unknown:
+        """Return the pool as the sum of the reports, the youngest believed for definitions.
+
+        ``missed``: uuid -> since when a node is missed; what it had written before is not so now.
+        """
+        gone = missed or {}
+        told = {
+            u: r for u, r in self.reports.items()
+            if report.usable(r) and not (u in gone and _at(r) <= gone[u])
+        }  # fmt: skip
+        key = {u: _at(r) for u, r in told.items()}
+        if key != self._summed:
+            self._summed = key
+            young = sorted(told.values(), key=_at, reverse=True)
+            self._pool = report.observation(young) if young else _NO_REPORT
+        return self._pool
+
+    def forget(self) -> None:
+        """Forget what was collected: another leader may have ruled meanwhile."""
+        self.reports, self.facts = {}, {}
+        self._pool, self._summed = _NO_REPORT, {}
+
+    # --- documents -------------------------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """Return what people were told; ``Unreadable`` for one of another version of ourselves."""
+        document = self.store.read(self.keys.members)
+        if document is None:
+            return Snapshot()
+        digest = document.data.get("roll")
+        roll = self.store.read(self._roll(digest)) if digest else None
+        if digest and roll is None:
+            log.warning("who was in is not known any more: the document of that digest is gone")
+        return snapshot_from(document.data, None if roll is None else roll.data)
+
+    def write_snapshot(
+        self, new: Snapshot, before: Snapshot, guard: Callable[[], Sequence[Op]]
+    ) -> None:
+        """Write what is to be told; the long roll only when somebody came or went, and first."""
+        other = new.roll_digest != before.roll_digest
+        if other:
+            self.store.write(self._roll(new.roll_digest), new.roll_data())
+        self.store.write(self.keys.members, new.to_data(), guard=guard)
+        if other and before.roll_digest:
+            self.store.remove(self._roll(before.roll_digest))
+
+    def _roll(self, digest: str) -> str:
+        return f"{self.keys.members}/{digest}"
+
+    def operations(self) -> Mapping[str, Operation] | Unknown:
+        """Return all operations; one that is broken makes all of them unknown."""
+        return self._all(self.keys.operation(""), lambda d: operation_from(d.data))
+
+    def proposals(self) -> Mapping[str, Operation] | Unknown:
+        """Return all proposals."""
+
+        def proposal(document: Document) -> Operation:
+            self.proposal_index[document.name] = document.index
+            return operation_from(document.data)
+
+        self.proposal_index = {}
+        return self._all(self.keys.proposal(""), proposal)
+
+    def outcomes(
+        self, operations: Mapping[str, Operation] | Unknown
+    ) -> Mapping[str, Outcome] | Unknown:
+        """Return what executors said of the operations that are open."""
+        if isinstance(operations, Unknown):
+            return operations
+        found = {}
+        for op in (o for o in operations.values() if o.is_open):
+            told = self._ask(lambda op=op: self.store.outcome(op.node, op.id))  # type: ignore[misc]
+            if isinstance(told, Unknown):
+                return told
+            if told is not None:
+                try:
+                    found[op.id] = outcome_from(told.data)
+                except GlusterError as err:
+                    return Unknown(f"the outcome of {op.id} cannot be read: {err}")
+        return found
+
+    def hold(self) -> Hold | Unknown | None:
+        """Return the pool's hold; without the canary "no such key" proves nothing."""
+        for key in (self.keys.hold, self.keys.canary):
+            found = self._below(key)
+            if isinstance(found, Unknown):
+                return found
+            there = [e for e in found if e.key == key]
+            if there:
+                return hold_of(there[0].value) if key == self.keys.hold else None
+        return Unknown("neither a hold nor the canary is there: Consul proves nothing")
+
+    def acknowledged(self) -> tuple[Acknowledged, ...] | Unknown:
+        """Return what people have looked at."""
+        found = self._all(self.keys.acknowledged(""), _acknowledged)
+        return found if isinstance(found, Unknown) else tuple(found.values())
+
+    def recorded(self) -> Mapping[BrickKey, Recorded] | Unknown:
+        """Return what was written down of every brick when it was well."""
+        found = self._all(self.keys.identity(""), lambda d: d.data["bricks"])
+        if isinstance(found, Unknown):
+            return found
+        return {
+            (uuid, path): Recorded(str(row["filesystem"]), str(row["volume_id"]))
+            for uuid, bricks in found.items()
+            for path, row in bricks.items()
+        }
+
+    def maintenance(self) -> Mapping[str, Maintenance] | Unknown:
+        """Return every node that a person has in hand; whatever was put there counts."""
+        prefix = self.keys.maintenance("")
+        entries = self._below(prefix)
+        if isinstance(entries, Unknown):
+            return entries
+        return {e.key[len(prefix) :]: _maintenance(e.value) for e in entries}
+
+    def _all(self, prefix: str, read: Callable[[Document], T]) -> dict[str, T] | Unknown:
+        entries = self._below(prefix)
+        if isinstance(entries, Unknown):
+            return entries
+        found = {}
+        try:
+            for document in documents(prefix, entries):
+                if isinstance(document, Unknown):
+                    return document
+                found[document.name] = read(document)
+        except (GlusterError, KeyError, TypeError, ValueError) as err:
+            return Unknown(f"{prefix} cannot be read: {err}")
+        return found
+
+    def _below(self, prefix: str) -> list[Entry] | Unknown:
+        """Return what is below a prefix; what every tick looks at is all of one moment."""
+        if prefix not in self._every_tick:
+            return self._ask(lambda: self._client.kv_tree(prefix, consistent=True))
+        if self._read is None:
+            self._read = self._ask(lambda: self.store.trees(self._every_tick))
+        return self._read if isinstance(self._read, Unknown) else self._read[prefix]
+
+    def _ask(self, read: Callable[[], T]) -> T | Unknown:
+        """Read, or say why not; after one silence nothing else is asked in this tick."""
+        if self._silent:
+            return Unknown(self._silent)
+        try:
+            return read()
+        except ConsulError as err:
+            self._silent = f"Consul did not answer: {err}"
+            log.info("%s", self._silent)
+            return Unknown(self._silent)
+
+
+def sets_of(pool: Observation | Unknown, nodes: Collection[str]) -> Iterator[set[str]]:
+    """Yield the nodes of every replica set that has a brick on one of these nodes."""
+    if isinstance(pool, Unknown) or isinstance(pool.volumes, Unknown):
+        return
+    for volume in pool.volumes.values():
+        for one in volume.sets:
+            hosts = {b.host_uuid for b in one.bricks}
+            if not hosts.isdisjoint(nodes):
+                yield hosts
+
+
+def _at(told: Mapping[str, Any]) -> float:
+    at = told.get("at")
+    return float(at) if isinstance(at, (int, float)) else 0.0
+
+
+def _acknowledged(document: Document) -> Acknowledged:
+    data = document.data
+    return Acknowledged(str(data["what"]), float(data["at"]), str(data.get("by", "")))
+
+
+def _maintenance(value: bytes) -> Maintenance:
+    said = hold_of(value)
+    return Maintenance(said.by or "somebody", said.reason, said.until)

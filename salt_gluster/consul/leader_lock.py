@@ -1,0 +1,210 @@
+"""Who leads, and with which epoch (backbone.md 5).
+
+Every engine beats every 3 s: one session renewal on the write path. That is at once the heartbeat
+of the trust gate, the holder's right to believe in itself, and a standby's try to take over. An act
+is claimed in one transaction that Consul itself fences; nothing here decides what to do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from uuid import uuid4
+
+from salt_gluster.consul.client import (
+    Client,
+    Op,
+    cas_op,
+    check_absent_op,
+    check_index_op,
+    check_session_op,
+    set_op,
+)
+from salt_gluster.consul.keys import Keys
+from salt_gluster.errors import ConsulError, Fenced, NoLeader
+
+TTL_S = 10  # Consul ends a session after twice this (consul.md 4.1)
+TRUST_S = 10.0
+BEAT_S = 3.0
+BEAT_TIMEOUT_S = 2.0
+LOCK_DELAY_S = 15
+
+
+@dataclass(frozen=True)
+class Lead:
+    """Who holds the lock, by its own words in the lock's value. ``epoch`` 0 = nobody ever did."""
+
+    holder: str
+    epoch: int
+    held: bool
+
+
+class Lock:
+    """The leader's lock of a cluster. One thread beats; ``holds`` and ``claim`` from any.
+
+    ``client`` should be one of its own with a time-out of ``BEAT_TIMEOUT_S``.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        cluster: str,
+        name: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._keys = Keys(cluster)
+        self._name = name
+        self._clock = clock
+        self._session = ""
+        self._epoch = 0
+        #: When the last good renewal was sent, by the clock: the heartbeat of the trust gate.
+        self.renewed_at: float | None = None
+        #: Why the last beat failed, "" when it did not.
+        self.error = ""
+
+    @property
+    def epoch(self) -> int:
+        """The fencing token: 0 when we do not lead."""
+        return self._epoch if self.holds() else 0
+
+    def holds(self) -> bool:
+        """Whether we lead: from *before* the last good renewal for 10 s, by our own clock."""
+        epoch, renewed_at = self._epoch, self.renewed_at
+        return bool(epoch) and renewed_at is not None and self._clock() - renewed_at < TRUST_S
+
+    def beat(self, *, lead: bool = True) -> bool:
+        """Renew, and take the lock where it is free unless ``lead`` is false; whether we lead.
+
+        Never raises a ``ConsulError``: it stands in ``error``, and the heart goes on beating.
+        """
+        try:
+            self._renew()
+            if not lead:
+                self._resign()
+            elif not self._epoch or not self._still_ours():
+                self._epoch = 0
+                self._take()
+            self.error = ""
+        except ConsulError as err:
+            self.error = str(err)
+        return self.holds()
+
+    def _renew(self) -> None:
+        sent_at = self._clock()
+        if self._session:
+            try:
+                self._client.session_renew(self._session)
+            except ConsulError as err:
+                if err.kind != "not_found":
+                    raise
+                self._session, self._epoch = "", 0  # ended: whoever leads now, it is not us
+                sent_at = self._clock()
+        if not self._session:
+            self._session = self._client.session_create(
+                f"salt-gluster {self._name}", ttl_s=TTL_S, lock_delay_s=LOCK_DELAY_S
+            )
+        self.renewed_at = sent_at
+
+    def _still_ours(self) -> bool:
+        entry = self._client.kv_get(self._keys.leader)
+        return entry is not None and entry.session == self._session
+
+    def _take(self) -> None:
+        """Take the lock and make an epoch of our own; both or neither count."""
+        words = json.dumps({"holder": self._name})
+        try:
+            if not self._client.kv_put(self._keys.leader, words, acquire=self._session):
+                return
+        except ConsulError as err:
+            if err.kind == "session_gone":
+                self._session = ""
+            raise
+        mine = check_session_op(self._keys.leader, self._session)
+        # Never the same words twice: Consul keeps the index of a value that stays as it is, and a
+        # holder of the same name would get the epoch of the one before (measured on 1.8.7).
+        once = json.dumps({"holder": self._name, "once": uuid4().hex})
+        done = self._client.txn([mine, set_op(self._keys.epoch, once.encode())])
+        self._epoch = next(e.modify_index for e in done if e.key == self._keys.epoch)
+
+    def _resign(self) -> None:
+        if self._epoch:
+            self._epoch = 0
+            words = json.dumps({"holder": ""})
+            self._client.kv_put(self._keys.leader, words, release=self._session)
+
+    def stop(self) -> None:
+        """Hand over: release first, then end the session, or the lock-delay holds for 15 s."""
+        with contextlib.suppress(ConsulError):
+            self._resign()
+            if self._session:
+                self._client.session_destroy(self._session)
+        self._epoch, self._session, self.renewed_at = 0, "", None
+
+    # --- writing as the leader -------------------------------------------------------------------
+
+    def guard(self) -> list[Op]:
+        """Return the operations that make a transaction fail unless we still lead.
+
+        ``Fenced`` without asking Consul when we do not believe it ourselves.
+        """
+        if not self.holds():
+            raise Fenced(f"{self._name} does not lead.", hint="Only the leader writes this.")
+        return [
+            check_session_op(self._keys.leader, self._session),
+            check_index_op(self._keys.epoch, self._epoch),
+        ]
+
+    def write(self, ops: Sequence[Op]) -> None:
+        """Do all or nothing as the leader; ``Fenced`` when we no longer are."""
+        try:
+            self._client.txn([*self.guard(), *ops])
+        except ConsulError as err:
+            raise self._fenced(err) from err
+
+    def claim(self, operation: str, intent: bytes, nodes: Sequence[str] = ()) -> None:
+        """Write an operation's intent, once for ever (backbone.md 5).
+
+        ``nodes`` are the uuids whose maintenance forbids it. ``Fenced`` when we do not lead;
+        ``ConsulError`` of kind ``held``, ``maintenance`` or ``claimed`` when that is why not, and
+        any other kind with ``maybe_done`` as it is: read the operation back then.
+        """
+        keys = self._keys
+        ops = [
+            check_absent_op(keys.hold),
+            *(check_absent_op(keys.maintenance(node)) for node in nodes),
+            cas_op(keys.operation(operation), intent, 0),
+        ]
+        self.write(ops)
+
+    def _fenced(self, err: ConsulError) -> ConsulError:
+        if err.kind != "conflict" or isinstance(err, (NoLeader, Fenced)):
+            return err
+        stumbled = {key for _, key, _ in err.failed}
+        if stumbled & {self._keys.leader, self._keys.epoch}:
+            self._epoch = 0
+            return Fenced("somebody else leads now; nothing was written.", text=err.text)
+        kind, why = "claimed", "this was written before"
+        if self._keys.hold in stumbled:
+            kind, why = "held", "the pool is held"
+        elif any(key.startswith(self._keys.maintenance("")) for key in stumbled):
+            kind, why = "maintenance", "the node is in maintenance"
+        return ConsulError(f"{why}; nothing was written.", kind=kind, text=err.text,
+                           failed=err.failed)  # fmt: skip
+
+
+def leading(client: Client, cluster: str) -> Lead:
+    """Return who leads, as Consul's leader knows it."""
+    keys = Keys(cluster)
+    lock, epoch = client.kv_get(keys.leader), client.kv_get(keys.epoch)
+    held = lock is not None and bool(lock.session)
+    said = lock.value if lock is not None else b""
+    try:
+        holder = str(json.loads(said).get("holder", "")) if held else ""
+    except (ValueError, AttributeError):
+        holder = said.decode(errors="replace")
+    return Lead(holder, epoch.modify_index if epoch is not None else 0, held)

@@ -1,0 +1,98 @@
+"""One Consul server after the other: whose turn it is to be away for a moment (backbone.md 2).
+
+All servers may find at the same moment that they have to restart, and each sees two others to
+spare. So the turn is a lock in Consul itself: it is held while a server is away, and given back
+when the others can do without one again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator
+
+from salt_gluster.consul.client import Client
+from salt_gluster.consul.keys import Keys
+from salt_gluster.errors import ConsulError, GlusterError
+
+#: A server that never comes back holds the others up for twice this, and no longer (consul.md 4.1).
+TTL_S = 60
+#: Four others may be before us, each away for some seconds and an election.
+PATIENCE_S = 180.0
+#: How long Consul may take to be whole again, once our agent answers.
+WHOLE_S = 60.0
+PAUSE_S = 1.0
+#: These do not pass by themselves.
+_HOPELESS = ("forbidden", "unreachable")
+
+
+@contextlib.contextmanager
+def turn(client: Client, cluster: str, *, patience_s: float = PATIENCE_S) -> Iterator[None]:
+    """Let one server at a time do what takes it away, and only while the others have a majority.
+
+    ``GlusterError`` of kind ``needed`` where that does not come to pass; nothing was done then.
+    ``client`` may manage everything: that is what a server's own token is for.
+    """
+    session = _taken(client, Keys(cluster).turn, patience_s)
+    try:
+        yield
+        with contextlib.suppress(ConsulError):  # the next one looks for itself
+            _until(lambda: _spare(client) > 0, WHOLE_S)
+    finally:
+        with contextlib.suppress(ConsulError):
+            client.session_destroy(session)
+
+
+def _taken(client: Client, key: str, patience_s: float) -> str:
+    """Take the turn and return the session that holds it."""
+    session, why = "", ""
+
+    def has_it() -> bool:
+        nonlocal session, why
+        try:
+            name = "salt-gluster turn"
+            session = session or client.session_create(name, ttl_s=TTL_S, lock_delay_s=0)
+            client.session_renew(session)
+            taken = client.kv_put(key, "", acquire=session)
+            why = "no other may be lost now" if taken else "another one has its turn"
+            return taken and _spare(client) > 0
+        except ConsulError as err:  # the one before us may have been Consul's leader
+            if err.kind in _HOPELESS:
+                raise
+            session, why = "" if err.kind in ("not_found", "session_gone") else session, str(err)
+            return False
+
+    try:
+        if _until(has_it, patience_s):
+            return session
+    except ConsulError as err:
+        why = str(err)
+    with contextlib.suppress(ConsulError):
+        client.session_destroy(session)
+    raise GlusterError(
+        f"the agent needs another configuration and was not restarted: {why}.", kind="needed",
+        hint="Nothing was changed. Bring the other servers back and apply this again.",
+    )  # fmt: skip
+
+
+def _spare(client: Client) -> int:
+    """Return how many servers may be lost; 0 as well where that cannot be seen at this moment."""
+    try:
+        health = client.transport.get(
+            lambda told: json.loads(told.body), "/v1/operator/autopilot/health"
+        )
+    except ConsulError as err:
+        if err.kind in _HOPELESS:
+            raise
+        return 0  # Consul answers 429 while it is not whole
+    return int(health.get("FailureTolerance", 0))
+
+
+def _until(check: Callable[[], bool], within_s: float) -> bool:
+    end = time.monotonic() + within_s
+    while not check():
+        if time.monotonic() > end:
+            return False
+        time.sleep(PAUSE_S)
+    return True

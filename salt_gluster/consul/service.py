@@ -1,0 +1,294 @@
+"""How a node stands in Consul: service, checks, maintenance, canary, report (backbone.md 2, 3).
+
+Only what is ours is touched: the service ``gluster`` and checks that begin with ``gluster:``; a
+person's maintenance only at a person's word.
+Checks are hints that wake a look, never a verdict; whoever decides looks for himself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from salt_gluster.consul.client import Client, Reply
+from salt_gluster.consul.keys import Keys
+from salt_gluster.consul.store import Store
+from salt_gluster.consul.watch import Query
+from salt_gluster.errors import ConsulError
+
+SERVICE = "gluster"
+PORT = 24007
+#: The dead man's switch: twice a beat of 60 s and a little (consul.md 7).
+TTL_S = 150
+#: Pushed by the node itself; ``port`` is looked at by its agent.
+PUSHED = ("bricks", "heal", "space")
+#: Critical for as long as the node waits to be one of the pool: nobody gets it from DNS, and it is
+#: no fault.
+WAITS = "accepted"
+STATES = ("passing", "warning", "critical")
+#: Consul's own checks that are a person's stop, of the whole node and of our service; the reason
+#: stands in their notes.
+NODE_MAINTENANCE = "_node_maintenance"
+SERVICE_MAINTENANCE = f"_service_maintenance:{SERVICE}"
+#: An output of a check is cut at 4096 bytes (consul.md 7).
+NOTE_BYTES = 4000
+#: What Consul takes as the value of a meta key.
+_META_BYTES = 512
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+@dataclass(frozen=True)
+class Member:
+    """One node as the service's meta tells it. ``uuid`` is gluster's; node names double.
+
+    No part of it, and for a node's own registration alone: ``waits``, why the node is none of the
+    pool yet; ``ip``, what DNS answers: a name would be an alias there, and one alias alone.
+    """
+
+    uuid: str
+    node: str
+    minion: str
+    cluster: str
+    zone: str = ""
+    version: str = ""
+    op_version: str = ""
+    address: str = ""
+    waits: str = ""
+    ip: str = ""
+
+    def meta(self) -> dict[str, str]:
+        """Return the service's meta."""
+        return {
+            "cluster": self.cluster,
+            "peer_uuid": self.uuid,
+            "zone": self.zone,
+            "minion_id": self.minion,
+            "version": self.version,
+            "op_version": self.op_version,
+        }
+
+
+def definition(me: Member) -> dict[str, Any]:
+    """Return the service with its checks; each begins as passing, or it flaps at every restart."""
+    meta = me.meta()
+    if not _UUID.fullmatch(me.uuid):
+        raise ConsulError(
+            f"{me.uuid!r} is not the uuid of a Gluster peer; nothing was registered.",
+            kind="no_identity", hint="glusterd must have started once: gluster.identified",
+        )  # fmt: skip
+    if too_long := [key for key, value in meta.items() if len(value.encode()) > _META_BYTES]:
+        raise ConsulError(f"{too_long[0]} is too long for Consul's meta.", kind="too_big")
+    port = {
+        "CheckID": check_id("port"), "Name": "glusterd accepts", "Status": "passing",
+        "TCP": f"{me.address or '127.0.0.1'}:{PORT}", "Interval": "10s", "Timeout": "1s",
+        "FailuresBeforeCritical": 2,
+    }  # fmt: skip
+    pushed = [
+        {"CheckID": check_id(name), "Name": f"gluster {name}", "Status": "passing",
+         "TTL": f"{TTL_S}s"}
+        for name in PUSHED
+    ]  # fmt: skip
+    waits = {"CheckID": check_id(WAITS), "Name": "gluster accepted", "Status": "critical",
+             "TTL": "8760h", "Notes": me.waits}  # fmt: skip
+    return {
+        "ID": SERVICE, "Name": SERVICE, "Port": PORT, "Address": me.ip or me.address,
+        "Meta": meta,
+        "Tags": [me.cluster], "Checks": [port, *pushed, *([waits] if me.waits else [])],
+    }  # fmt: skip
+
+
+def check_id(name: str) -> str:
+    """Return the id of one of our checks."""
+    return f"{SERVICE}:{name}"
+
+
+def members(rows: list[Any], cluster: str = "") -> list[Member]:
+    """Return the members in ``catalog/service/gluster``; those of another cluster left out."""
+    found = []
+    for row in rows:
+        meta = row.get("ServiceMeta") or {}
+        if not cluster or meta.get("cluster") == cluster:
+            found.append(
+                Member(
+                    str(meta.get("peer_uuid", "")), str(row.get("Node", "")),
+                    str(meta.get("minion_id", "")), str(meta.get("cluster", "")),
+                    str(meta.get("zone", "")), str(meta.get("version", "")),
+                    str(meta.get("op_version", "")),
+                    str(row.get("ServiceAddress") or row.get("Address") or ""),
+                )
+            )  # fmt: skip
+    return sorted(found, key=lambda m: (m.cluster, m.node))
+
+
+def roster(client: Client) -> Query:
+    """Return the query of the service's rows that a watch asks: woken by who comes, goes, changes.
+
+    It waits on the list of services, some bytes, and reads the rows when that has moved. The rows'
+    own index moves with every check of their nodes: at 5,000 nodes of which 50 flapped such a query
+    never waited again, and each answer is 2.7 MB (bench/flap.py, Consul 1.8.7).
+    """
+    last: list[Reply[Any]] = []
+
+    def ask(index: int, wait_s: float) -> Reply[Any]:
+        moved = client.catalog_services(index, wait_s).index
+        if index and last and moved == index:
+            return last[0]
+        # Read after the index was: what changes from here on wakes the next question.
+        last[:] = [replace(client.catalog_service(SERVICE), index=moved)]
+        return last[0]
+
+    return ask
+
+
+# --- service and checks --------------------------------------------------------------------------
+
+
+def difference(client: Client, me: Member) -> dict[str, Any]:
+    """Return what registering would change, in a state's form; empty when all is so."""
+    wanted = definition(me)
+    there = client.agent_services().get(SERVICE)
+    if there is None:
+        return {"service": {"old": None, "new": me.meta()}}
+    changes: dict[str, Any] = {}
+    before = {str(k): str(v) for k, v in (there.get("Meta") or {}).items()}
+    for key in sorted({*before, *wanted["Meta"]}):
+        if before.get(key, "") != wanted["Meta"].get(key, ""):
+            changes[key] = {"old": before.get(key), "new": wanted["Meta"].get(key)}
+    where = wanted["Address"]
+    if (there.get("Address") or "") != where or int(there.get("Port") or 0) != PORT:
+        changes["address"] = {"old": there.get("Address"), "new": where}
+    have = {c for c, row in client.agent_checks().items() if row.get("ServiceID") == SERVICE}
+    ours = {str(c["CheckID"]) for c in wanted["Checks"]}
+    have = {c for c in have if c.startswith(f"{SERVICE}:")}
+    if have != ours:
+        changes["checks"] = {"old": sorted(have), "new": sorted(ours)}
+    return changes
+
+
+def register(client: Client, me: Member) -> dict[str, Any]:
+    """Register where something is different; return what changed.
+
+    The states of the checks that a push has set stay: only a changed definition replaces them.
+    """
+    changes = difference(client, me)
+    if changes:
+        before = client.agent_checks()
+        # A check that the definition lacks would be taken away, and a person's stop is one of them.
+        stopped = SERVICE_MAINTENANCE in before
+        client.service_register(_keeping(definition(me), before), drop=not stopped)
+    return changes
+
+
+def _keeping(wanted: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    for check in wanted["Checks"]:
+        status = before.get(check["CheckID"], {}).get("Status")
+        if status in STATES:
+            check["Status"] = status
+    return wanted
+
+
+def deregister(client: Client) -> bool:
+    """Take our service off this agent; return whether it was there."""
+    there = SERVICE in client.agent_services()
+    if there:
+        client.service_deregister(SERVICE)
+    return there
+
+
+# --- a person's stop -----------------------------------------------------------------------------
+
+
+def maintenance(client: Client) -> dict[str, str]:
+    """Return which of Consul's own checks stop this agent's node, with their reasons."""
+    checks = client.agent_checks()
+    there = (name for name in (NODE_MAINTENANCE, SERVICE_MAINTENANCE) if name in checks)
+    return {name: str(checks[name].get("Notes") or "no reason given") for name in there}
+
+
+def set_maintenance(client: Client, reason: str, *, test: bool = False) -> dict[str, Any]:
+    """Put our service on this agent into maintenance; return what changed or would.
+
+    Ours alone: other services of the node are not our business, and our token has no right to the
+    node. One that is on stays, with its reason: Consul changes none, and to end it first would
+    free the node for a moment.
+    """
+    if maintenance(client):
+        return {}
+    if SERVICE not in client.agent_services():
+        raise ConsulError(
+            "this node is not registered in Consul: there is nothing to put into maintenance.",
+            kind="absent", hint="Register it: gluster_consul.registered.",
+        )  # fmt: skip
+    if not test:
+        client.agent_maintenance(reason, SERVICE)
+    return {SERVICE_MAINTENANCE: {"old": None, "new": reason}}
+
+
+def end_maintenance(client: Client, only: str = "", *, test: bool = False) -> dict[str, Any]:
+    """End this agent's maintenance, of node and service; return what changed or would.
+
+    ``only`` one that has this reason: what somebody else has begun stays.
+    """
+    there = {k: why for k, why in maintenance(client).items() if only in ("", why)}
+    for name in there if not test else ():
+        client.agent_maintenance(None, SERVICE if name == SERVICE_MAINTENANCE else "")
+    return {name: {"old": reason, "new": None} for name, reason in there.items()}
+
+
+class Checks:
+    """Push the state of a node's checks on change, and on every beat as a sign of life."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._pushed: dict[str, tuple[str, str]] = {}
+
+    def push(self, name: str, status: str, note: str = "", *, beat: bool = False) -> bool:
+        """Push one of ``PUSHED``; return whether anything was sent.
+
+        The note alone is no change: text travels every 5 minutes only (consul.md 7). It goes with
+        the next beat.
+        """
+        if name not in PUSHED or status not in STATES:
+            raise ValueError(f"{name}={status}: checks are {PUSHED}, states {STATES}")
+        short = note.encode()[:NOTE_BYTES].decode(errors="ignore")
+        if not beat and self._pushed.get(name, ("", ""))[0] == status:
+            self._pushed[name] = (status, short)
+            return False
+        self._client.check_update(check_id(name), status, short)
+        self._pushed[name] = (status, short)
+        return True
+
+    def beat(self) -> None:
+        """Push all that were pushed before, as they are: a sign of life."""
+        for name, (status, note) in self._pushed.items():
+            self._client.check_update(check_id(name), status, note)
+
+
+# --- canary --------------------------------------------------------------------------------------
+
+
+def canary(client: Client, cluster: str, *, marker: bool, may_create: bool) -> str:
+    """Return ``seen``, ``created``, ``absent`` or ``wiped`` (backbone.md 3).
+
+    ``marker``: this machine has seen it before. ``may_create``: it is the first of ``nodes``. The
+    caller writes the marker after ``seen`` and ``created``; an engine never creates.
+    """
+    keys = Keys(cluster)
+    if client.kv_get(keys.canary) is not None:
+        return "seen"
+    if marker:
+        return "wiped"
+    if not may_create:
+        return "absent"
+    made = client.kv_put(keys.canary, f'{{"cluster": "{cluster}"}}', cas=0)
+    return "created" if made else "seen"
+
+
+# --- the node's own report -----------------------------------------------------------------------
+
+
+def write_report(store: Store, uuid: str, report: Mapping[str, Any]) -> None:
+    """Write a node's report; it carries its own time and wakes nobody."""
+    store.write(store.keys.node(uuid), dict(report))

@@ -1,0 +1,89 @@
+"""Gather what the trust gate wants to know, once a beat. What it means is ``trust.py``'s."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+from salt_gluster.consul.client import Client
+from salt_gluster.consul.keys import Keys
+from salt_gluster.consul.leader_lock import Lock
+from salt_gluster.consul.trust import Canary, Facts, Gate, judge
+from salt_gluster.errors import ConsulError
+
+
+class Marker(Protocol):
+    """The note on this machine that it has seen the canary of a cluster."""
+
+    def seen(self, cluster: str) -> bool:
+        """Whether it is there."""
+
+    def remember(self, cluster: str) -> None:
+        """Write it."""
+
+
+class Eye:
+    """Beat and judge. ``client`` is the lock's own, with the short time-out."""
+
+    def __init__(
+        self, client: Client, cluster: str, lock: Lock, marker: Marker,
+        *, clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self._client = client
+        self._keys = Keys(cluster)
+        self._lock = lock
+        self._marker = marker
+        self._clock = clock
+        self._agent = ""
+        self._facts = Facts()
+        self._regressions = 0
+        self.gate = Gate()
+
+    def regressed(self) -> None:
+        """A watch saw an index go back."""
+        self._regressions += 1
+
+    def beat(self, *, lead: bool = True) -> Gate:
+        """Renew, look and judge; at most some 8 s when nothing answers. Never raises for Consul."""
+        before = self._lock.renewed_at
+        self._lock.beat(lead=lead and self.gate.may_notice)
+        facts = replace(
+            self._facts, heartbeat_at=self._lock.renewed_at, heartbeat_error=self._lock.error,
+            regressions=self._regressions,
+        )  # fmt: skip
+        # Renewed and then refused: a token that has lost its rights may keep its session, and what
+        # was read before is no sight any more.
+        renewed = self._lock.renewed_at not in (None, before)
+        self._facts = self._looked(facts) if renewed else facts
+        return self.look()
+
+    def look(self) -> Gate:
+        """Judge again by what is known: sight is lost by time alone, between two beats too."""
+        self.gate = judge(self._facts, self.gate, self._clock())
+        return self.gate
+
+    def _looked(self, facts: Facts) -> Facts:
+        seen, why = self._canary()
+        own: bool | None = None
+        leader = ""
+        try:
+            leader = self._client.leader()
+            self._agent = self._agent or str(self._client.agent_self()["Config"]["NodeName"])
+            own = self._client.in_catalog(self._agent)
+        except ConsulError as err:
+            facts = replace(facts, heartbeat_error=str(err))
+        return replace(
+            facts, canary=seen, canary_error=why, own_agent=own, leader=leader,
+            marker=self._marker.seen(self._keys.cluster),
+        )  # fmt: skip
+
+    def _canary(self) -> tuple[Canary, str]:
+        try:
+            there = self._client.kv_get(self._keys.canary) is not None
+        except ConsulError as err:
+            return Canary.UNREAD, str(err)
+        if there:
+            self._marker.remember(self._keys.cluster)
+        return (Canary.SEEN if there else Canary.ABSENT), ""

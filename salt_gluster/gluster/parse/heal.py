@@ -1,0 +1,91 @@
+"""``heal V info``, ``... summary`` and ``... split-brain``.
+
+Zero pending does not mean that the data is there (gluster.md 0.2), and a count that gluster could
+not get is ``-``, absent or glued into the status text (gluster.md 5): all three become Unknown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from salt_gluster.gluster.parse.answer import Answer
+from salt_gluster.gluster.parse.elements import number_or_unknown, required_text
+from salt_gluster.model.pool import Heal, Unknown
+
+
+@dataclass(frozen=True)
+class HealEntry:
+    """One entry to heal: its path as seen from the volume's root, or ``<gfid:...>``."""
+
+    path: str
+    gfid: str
+
+
+@dataclass(frozen=True)
+class HealEntries:
+    """The entries of one brick, or why they are not known. Directories are among them."""
+
+    brick: str
+    host_uuid: str | Unknown
+    entries: tuple[HealEntry, ...] | Unknown
+
+
+def parse_heal_summary(answer: Answer) -> tuple[Heal, ...]:
+    """Return the counts per brick of ``heal V info summary``. Raises ``Unreadable``.
+
+    ``pending`` is every entry that is not in sync: heal-pending, split-brain and possibly healing
+    together (gluster's own total), so 0 is the only value that means none.
+    """
+    return tuple(_summary(row) for row in answer.element("healInfo/bricks").iterfind("brick"))
+
+
+def parse_heal_info(answer: Answer) -> tuple[Heal, ...]:
+    """Return the counts per brick of ``heal V info``; split-brain and healing are not in it."""
+    return tuple(
+        Heal(required_text(row, "name"), _uuid(row), _count(row, "numberOfEntries"))
+        for row in answer.element("healInfo/bricks").iterfind("brick")
+    )
+
+
+def parse_heal_entries(answer: Answer) -> tuple[HealEntries, ...]:
+    """Return the entries per brick of ``heal V info`` or ``heal V info split-brain``.
+
+    A file in split-brain looks like any other in ``heal V info``: ask split-brain for them
+    (gluster.md 8). Raises ``Unreadable``.
+    """
+    return tuple(_entries(row) for row in answer.element("healInfo/bricks").iterfind("brick"))
+
+
+def _summary(row: Element) -> Heal:
+    return Heal(
+        brick=required_text(row, "name"),
+        host_uuid=_uuid(row),
+        pending=_count(row, "totalNumberOfEntries"),
+        split_brain=_count(row, "numberOfEntriesInSplitBrain"),
+        healing=_count(row, "numberOfEntriesPossiblyHealing"),
+    )
+
+
+def _entries(row: Element) -> HealEntries:
+    name, uuid, count = required_text(row, "name"), _uuid(row), _count(row, "numberOfEntries")
+    if isinstance(count, Unknown):
+        return HealEntries(name, uuid, count)
+    found = tuple(
+        HealEntry((entry.text or "").strip(), entry.get("gfid", ""))
+        for entry in row.iterfind("file")
+    )
+    return HealEntries(name, uuid, found)
+
+
+def _count(row: Element, name: str) -> int | Unknown:
+    status = (row.findtext("status") or "").strip()
+    # "Connected" is the only status under which a number was ever right.
+    if status != "Connected":
+        return Unknown(f"heal info of this brick: {status or 'no status'}")
+    return number_or_unknown(row, name)
+
+
+def _uuid(row: Element) -> str | Unknown:
+    uuid = (row.get("hostUuid") or "").strip()
+    return uuid if uuid not in ("", "-") else Unknown("heal info names no node for this brick")

@@ -1,0 +1,124 @@
+"""The declaration goes out of the pool's history as a pillar, and comes into Consul from a person.
+
+How files and YAML are read and written is handed in; how a pillar gets what stands in Consul is
+``kept_pillar.py``'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from salt_gluster.consul.codec import pack
+from salt_gluster.errors import ConsulError, NotFound, SpecError
+from salt_gluster.master.approvals import Desk
+from salt_gluster.master.journal import kept_version
+from salt_gluster.master.pillar_source import Kept
+from salt_gluster.node.clock import local_datetime
+from salt_gluster.spec import parse_pool
+from salt_gluster.spec.values import plain
+from salt_gluster.status.config_versions import differences
+
+#: Beside ``gluster`` in an export: what the pool really was. Nothing reads it in a pillar.
+ACTUAL = "gluster_actual"
+_ABOUT = ("version", "at", "by", "why")
+
+
+@dataclass(frozen=True)
+class Word:
+    """What a person said."""
+
+    reason: str
+    by: str
+    test: bool = False
+
+
+def export(desk: Desk, number: int | None, *, actual: bool) -> dict[str, Any]:
+    """Return what was declared as a pillar: of a version, else of the one in force.
+
+    With ``actual`` also what the pool really was by then. ``NotFound`` where nothing was accepted.
+    """
+    found = desk.store.current() if number is None else kept_version(desk, number)
+    data: Mapping[str, Any] = {} if found is None else found.data
+    if "spec" not in data:
+        which = "yet" if number is None else f"by version {number}"
+        raise NotFound(
+            f"no declaration was accepted {which}.", kind="not_found",
+            hint="The highstate of a registered node submits it: salt 'g*' state.apply gluster.",
+        )  # fmt: skip
+    told: dict[str, Any] = {"gluster": data["spec"]}
+    if actual:
+        kept = (*_ABOUT, "accepted", "actual", "identities")
+        told[ACTUAL] = {key: data[key] for key in kept if key in data}
+    return told
+
+
+def as_file(pool: str, data: Mapping[str, Any], dump: Callable[[Any], str]) -> str:
+    """Return an export as the text of a pillar file; no template: what stands there is meant."""
+    return f"#!yaml\n# The pool {pool}, by salt-run gluster.export.\n{dump(dict(data))}"
+
+
+def body_of(data: Any) -> Any:
+    """Return the body of ``gluster`` out of what a file says; ``SpecError`` on anything else."""
+    if not isinstance(data, Mapping) or "gluster" not in data:
+        raise SpecError("gluster", "the file has no such key.",
+                        hint="It is a pillar: gluster: {nodes: g[1-3]}, …")  # fmt: skip
+    others = [str(key) for key in data if key not in ("gluster", ACTUAL)]
+    if others:
+        raise SpecError(others[0], "only the key gluster is kept in Consul.",
+                        hint="Take it out, or leave it in a pillar file.")  # fmt: skip
+    return data["gluster"]
+
+
+def bring_in(desk: Desk, body: Any, said: Word) -> dict[str, Any]:
+    """Make this the declaration that Consul keeps; say what differs from the last one.
+
+    Nothing is written where it is wrong, too big or the same, or where somebody was faster.
+    """
+    if not (said.reason or said.test):
+        raise SpecError("reason", "a pool's declaration is not replaced without one.",
+                        hint="Add reason='…', or test=True to see what differs.")  # fmt: skip
+    wanted = plain(body)
+    named = parse_pool(wanted, known=desk.store.accepted()).cluster
+    if named != desk.cluster:
+        raise SpecError("gluster:cluster", f"it declares {named}, this Consul has the pool"
+                        f" {desk.cluster}.", hint=f"cluster: {desk.cluster}")  # fmt: skip
+    key = desk.store.keys.pillar
+    there = desk.store.read(key)
+    before = there.data if there is not None and isinstance(there.data, Mapping) else {}
+    old = before.get("gluster")
+    new = Kept(desk.cluster, wanted, said.by, desk.now(), said.reason).to_data()
+    pack(new)  # too big is said in test mode as well
+    told = {"pool": desk.cluster, "changes": {}, "test": said.test}
+    if old == wanted:
+        return {**told, "comment": "Consul keeps this very declaration already."}
+    if not said.test:
+        _write(desk, key, new, 0 if there is None else there.index)
+    changes = {key: {"old": _about(before), "new": f"{said.by}: {said.reason}"}}
+    found = differences({"spec": old or _in_force(desk)}, {"spec": wanted})
+    changes |= {d.what: {"old": d.old, "new": d.new} for d in found}
+    return {**told, "changes": changes, "then": "salt 'g*' state.apply gluster"}
+
+
+def _write(desk: Desk, key: str, new: Mapping[str, Any], index: int) -> None:
+    try:
+        desk.store.write(key, new, cas=index)
+    except ConsulError as err:
+        if err.kind != "conflict":
+            raise
+        raise ConsulError("somebody else has just changed it; nothing was written.",
+                          kind="conflict", hint="Look at what differs now: test=True.",
+                          ) from err  # fmt: skip
+
+
+def _in_force(desk: Desk) -> Any:
+    """Return what nodes have submitted: the first import is compared with that."""
+    current = desk.store.current()
+    return {} if current is None else current.data.get("spec") or {}
+
+
+def _about(before: Mapping[str, Any]) -> str | None:
+    if not before:
+        return None
+    return f"{before.get('by')} at {local_datetime(before.get('at') or 0)}: {before.get('why')}"

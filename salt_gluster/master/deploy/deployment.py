@@ -1,0 +1,331 @@
+"""How a pool gets a Consul of its own: what the master decides, and whom it admits.
+
+The nodes do their part with the state ``gluster_consul.agent``. Here: who are the servers, the
+client agent beside the master, and the rights of a node once it has its gluster uuid. How Salt is
+asked is handed in; nothing imports Salt.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Any
+
+from salt_gluster import node
+from salt_gluster.consul import agent, raft
+from salt_gluster.consul.acl import Grant, Registrar, grants
+from salt_gluster.consul.client import Client
+from salt_gluster.consul.store import Store
+from salt_gluster.consul.transport import Access
+from salt_gluster.errors import ConsulError, GlusterError
+from salt_gluster.gluster.events import PORT, url
+from salt_gluster.master.deploy import secret_store
+from salt_gluster.master.deploy import servers as voting
+from salt_gluster.master.deploy.credentials import (
+    Minions,
+    first_of,
+    pool_of,
+    told,
+    told_master,
+    voters,
+)
+from salt_gluster.master.deploy.secret_store import Identity, Vault
+from salt_gluster.spec import PoolSpec
+
+#: How long a Consul may take that has only just begun, or an agent that has just joined it.
+_PATIENCE_S = 15.0
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+NO_POOL = (
+    "No minion's pillar declares a pool yet, so no Consul was prepared: run this again when it does"
+    " and the minions' keys are accepted."
+)
+
+Call = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Master:
+    """One master: its configuration, and how it is asked.
+
+    ``minions`` are the accepted ones; ``pillar`` compiles what one gets; ``call`` gives execution
+    functions of this machine; ``minion`` is the machine's own name as a minion, "" = it is none.
+    ``ask(minions, function, *arguments)`` gives what minions return.
+    ``configured`` is what its configuration says of an existing Consul, ``events`` what it says of
+    where GlusterFS's own events are taken.
+    """
+
+    conf_file: str
+    name: str
+    minions: Callable[[], Iterable[str]]
+    pillar: Callable[[str], Mapping[str, Any]]
+    call: Callable[[], Call]
+    configured: Mapping[str, Any]
+    minion: str = ""
+    owner: tuple[int, int] | None = None
+    ask: Callable[..., Mapping[str, Any]] = lambda minions, function, *arguments: {}
+    events: Mapping[str, Any] = field(default_factory=dict)
+
+
+# --- setting up ----------------------------------------------------------------------------------
+
+
+def set_up(master: Master, *, test: bool) -> tuple[dict[str, Any], str]:
+    """Prepare the pool's Consul and this master's agent; return what changed or would, and why not.
+
+    Where a Consul exists nothing is done: that one is used.
+    """
+    if where := agent.existing(master.configured):
+        return {}, f"An existing Consul is used: {where}."
+    pool, pillar = _pool(master)
+    if pool is None:
+        return {}, NO_POOL
+    named = (pillar.get("gluster_consul") or {}).get("address")
+    if named:
+        return {}, f"An existing Consul is used: the pillar names {named}."
+    kept = secret_store.place(master.conf_file, pool.cluster)
+    changes: dict[str, Any] = {}
+    if not kept.exists:
+        _not_elsewhere(master, kept, pool)
+        changes[str(kept.folder)] = {"old": None, "new": "gossip key, tokens, authority"}
+    if test and not kept.exists:
+        chosen = list(voting.choose(voters(pool).nodes, pool.zones))
+        changes["servers"] = {"old": [], "new": chosen}
+        changes["consul"] = {"old": None, "new": "this master's own agent"}
+        return {**changes, **_events(master, kept, pool, test=True)}, ""
+    if not test:
+        kept.make(master.owner)
+    try:
+        fitted, why = follow(kept, pool, test=test)
+    except ConsulError as err:
+        fitted, why = {}, f"The servers, and who may do what, stay as they are: {err}"
+    changes |= fitted | _own_agent(master, kept, pool, test=test)
+    if not why:
+        seated, why = _seats(master, kept, pool, fitted, test=test)
+        changes |= seated
+    if not test and not why:
+        changes |= _shared(kept)
+    changes |= _events(master, kept, pool, test=test)
+    return changes, why
+
+
+def _seats(
+    master: Master, kept: Vault, pool: PoolSpec, fitted: Mapping[str, Any], *, test: bool
+) -> tuple[dict[str, Any], str]:
+    """Let Consul's own book follow the servers; there is none before the first node is let in."""
+    if not any(one.uuid for one in kept.nodes()):
+        return {}, ""
+    servers = fitted["servers"]["new"] if "servers" in fitted else kept.servers()
+    try:
+        with _management(kept) as client:
+            return raft.keep(client, servers, pool.nodes, master.ask, test=test)
+    except ConsulError as err:
+        return {}, f"Consul's own list of its servers stays as it is: {err}"
+
+
+def _events(master: Master, kept: Vault, pool: PoolSpec, *, test: bool) -> dict[str, Any]:
+    """Settle where this master takes GlusterFS's events: as configured, else where it reaches the
+    pool from. The nodes are told with their pillar.
+    """
+    others = [pool.address(name) for name in pool.nodes if name != master.minion]
+    found = (node.reaches_from(host, PORT) for host in others)
+    own = next((one for one in found if one and not ip_address(one).is_loopback), "")
+    address = str(master.events.get("address") or own)
+    before = kept.events() if kept.exists else None
+    after = (address, int(master.events.get("port") or PORT))
+    if not address or before == after:
+        return {}
+    if not test:
+        kept.take_events(*after)
+    return {"events": {"old": url(*before) if before else None, "new": url(*after)}}
+
+
+def _not_elsewhere(master: Master, kept: Vault, pool: PoolSpec) -> None:
+    """A second set of secrets would take the pool's agents away from the first."""
+    said = master.ask(list(pool.nodes), "file.file_exists", str(agent.FILE))
+    if names := sorted(name for name, there in said.items() if there is True):
+        raise GlusterError(
+            f"{', '.join(names[:5])} have a Consul that a master has prepared, and its secrets are"
+            f" not here ({kept.folder}).", kind="elsewhere",
+            hint="Copy that folder from the other master or a backup, with owner and modes. To"
+            " begin anew instead, stop Consul on every node and remove /etc/consul.d/gluster* and"
+            " /var/lib/consul there.",
+        )  # fmt: skip
+
+
+def _shared(kept: Vault) -> dict[str, Any]:
+    """Grant what is nobody's in particular: a second master has an agent of its own."""
+    if not any(one.uuid for one in kept.nodes()):
+        return {}  # there is no Consul yet: the first admission does it
+    try:
+        done = _registered(kept, wanted(kept, [], ""))
+    except ConsulError:
+        return {}  # the next admission does it
+    return {"rights": {"old": None, "new": done}} if done else {}
+
+
+def follow(kept: Vault, pool: PoolSpec, *, test: bool) -> tuple[dict[str, Any], str]:
+    """Let servers and rights follow the pool, one server a time; return what changed, what waits.
+
+    Consul itself forgets a server that is down once the others are enough without it (autopilot).
+    """
+    changes: dict[str, Any] = {}
+    before = kept.servers()
+    runs = any(one.uuid for one in kept.nodes())
+    fit = _voters(kept, pool, before) if runs and pool.globs else voters(pool)
+    after = voting.choose(fit.nodes, fit.zones, before)
+    if before != after:
+        if runs and (missing := _no_voters(kept, [n for n in before if n in pool.nodes])):
+            return {}, waits_for(missing)
+        changes["servers"] = {"old": list(before), "new": list(after)}
+        if not test:
+            kept.fit_servers(fit)
+    for one in kept.nodes():
+        if one.name not in (*pool.nodes, *before, *after):
+            changes[f"access of {one.name}"] = {"old": "granted", "new": None}
+            if runs and not test:
+                _revoke(kept, one)
+            if not test:
+                kept.forget(one.name)
+    return changes, ""
+
+
+def _voters(kept: Vault, pool: PoolSpec, before: Iterable[str]) -> PoolSpec:
+    """Return who may be a server: named or accepted, or one already that nobody has rejected."""
+    with _management(kept) as client:
+        store = Store(client, kept.cluster)
+        accepted, rejected = store.accepted(), store.rejected()
+    return voters(pool, {*accepted, *(name for name in before if name not in rejected)})
+
+
+def waits_for(servers: str) -> str:
+    """Return what is said while a server that was chosen has no vote yet."""
+    return (
+        f"The servers stay as they are until Consul counts on {servers}: apply the highstate there,"
+        " then run this again."
+    )
+
+
+def _no_voters(kept: Vault, servers: Iterable[str]) -> str:
+    """Return which of these has no vote or is away, in words."""
+    with _management(kept) as client:
+        _, there = raft.voters(client)
+    return ", ".join(name for name in servers if name not in there)
+
+
+def _revoke(kept: Vault, one: Identity) -> None:
+    """Take back what a node could do that has left the pool."""
+    with _management(kept) as client:
+        for grant in wanted(kept, [one], ""):
+            if grant.role in ("node", "agent") and grant.secret in (one.node, one.agent):
+                Registrar(client).revoke(grant)
+
+
+def _own_agent(master: Master, kept: Vault, pool: PoolSpec, *, test: bool) -> dict[str, Any]:
+    """Give this machine its agent: as the node that it is, else as a client beside the pool."""
+    as_node = master.minion in pool.nodes
+    said = told(kept, pool, master.minion) if as_node else told_master(kept, pool, master.name)
+    name = master.minion if as_node else master.name
+    address = pool.address(name) if as_node else ""
+    return dict(agent.ensure(said, master.call(), name=name, address=address, test=test))
+
+
+def _pool(master: Master) -> tuple[PoolSpec | None, Mapping[str, Any]]:
+    """Return the pool that the configuration names, else the first that a node's pillar declares.
+
+    Only minions that no pool seen so far has as a node are asked: each costs a rendered pillar.
+    """
+    wanted = str(master.configured.get("cluster") or "")
+    seen: set[str] = set()
+    for minion in sorted(master.minions()):
+        if minion in seen:
+            continue
+        pillar = master.pillar(minion)
+        pool = pool_of(pillar, master.minions)
+        if pool is None or minion not in pool.nodes:
+            continue
+        if wanted in ("", pool.cluster):
+            return pool, pillar
+        seen.update(pool.nodes)
+    return None, {}
+
+
+# --- admission -----------------------------------------------------------------------------------
+
+
+def admit(
+    conf_file: str,
+    minion: str,
+    uuid: str,
+    pillar: Mapping[str, Any],
+    says: Callable[[], Any],
+    minions: Minions = tuple,
+) -> dict[str, Any]:
+    """Give a node, and what has to be there beside it, its rights in Consul; return what was done.
+
+    The request is only a hint: any minion can forge one (Salt puts the true id beside a single
+    event, but fires a list of events as it came). So the pillar says whether the minion is a node,
+    and ``says`` asks the minion itself for its gluster uuid, unless that is known already.
+    """
+    pool = pool_of(pillar, minions)
+    kept = (
+        secret_store.of(conf_file, pool.cluster)
+        if pool is not None and minion in pool.nodes
+        else None
+    )
+    if pool is None or kept is None:
+        raise GlusterError(
+            f"{minion} is no node of a pool whose Consul was prepared here.", kind="not_a_node",
+            hint="Its pillar needs gluster: nodes with its name; then: salt-run gluster.setup.",
+        )  # fmt: skip
+    if not _UUID.fullmatch(uuid):
+        raise GlusterError(f"{uuid!r} is no gluster uuid.", kind="no_identity")
+    before = kept.known(minion)
+    found = uuid if before is not None and before.uuid == uuid else says()
+    if found != uuid:
+        raise GlusterError(
+            f"{minion} itself says that its gluster uuid is {str(found)[:60]}, not {uuid}.",
+            kind="mismatch",
+            hint="Nothing was admitted; the node asks again.",
+        )  # fmt: skip
+    kept.node(minion, server=minion in kept.servers(voters(pool)))
+    with kept.locked():
+        mine = kept.admit(minion, uuid)
+    done = _registered(kept, wanted(kept, [mine], first_of(pool)))
+    return {"admitted": minion, "uuid": uuid, "pool": kept.cluster, "done": done}
+
+
+def wanted(kept: Vault, nodes: Iterable[Identity], first: str) -> list[Grant]:
+    """Return the grants of these nodes, and of engine, reader and the masters' agents."""
+    shared = kept.secrets()
+    rows = [
+        {"name": n.name, "agent": n.agent, "node": n.node, "uuid": n.uuid, "first": n.name == first}
+        for n in nodes
+    ]
+    masters = {one.name: one.agent for one in kept.masters()}
+    return grants(kept.cluster, engine=shared.engine, reader=shared.reader, nodes=rows,
+                  masters=masters)  # fmt: skip
+
+
+def _registered(kept: Vault, rights: list[Grant]) -> list[str]:
+    with _management(kept) as client:
+        return Registrar(client, patience_s=_PATIENCE_S).ensure(rights)
+
+
+@contextlib.contextmanager
+def _management(kept: Vault) -> Iterator[Client]:
+    """Speak to Consul with every right, through this master's own agent."""
+    client = Client(Access(token=kept.secrets().management))
+    try:
+        yield client
+    except ConsulError as err:
+        if err.kind != "unreachable":
+            raise
+        raise ConsulError(
+            "this master's own Consul agent does not answer.",
+            kind=err.kind, text=err.text, hint="salt-run gluster.setup configures and starts it.",
+        ) from err  # fmt: skip
+    finally:
+        client.close()

@@ -1,0 +1,377 @@
+"""The master's folder of secrets: what Consul's agents of one pool prove themselves with.
+
+``<configuration of the master>/gluster/<cluster>/``, 0700, files 0600, made once and never printed:
+
+* ``secrets.json``        gossip key; the tokens of management, engine and reader; the webhook's
+* ``ca.pem``, ``ca.key``  the authority that signs the agents' certificates
+* ``servers.json``        the Consul servers, in order, chosen once (``servers.py``)
+* ``events.json``         where this master takes GlusterFS's own events
+* ``nodes/MINION.json``   a node's two tokens, certificate, key; its gluster uuid once admitted
+* ``masters/ID.json``     the same for the client agent of a master
+
+Two writers at once never make two sets: a folder or file comes to its name complete, or finds it
+taken. What is read here goes to the one minion that it belongs to, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from salt_gluster.errors import GlusterError
+from salt_gluster.master.deploy import servers as voting
+from salt_gluster.master.deploy.ca import CA_DAYS, CERT_DAYS, Authority, is_due
+from salt_gluster.spec import PoolSpec
+from salt_gluster.spec.names import check_word
+
+T = TypeVar("T")
+#: The datacenter of every Consul that we deploy; part of the names in its certificates.
+DATACENTER = "gluster"
+_SCHEMA = 1
+_TOKENS = ("management", "engine", "reader", "webhook")
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What the whole pool shares; a token shows in no ``repr``."""
+
+    encrypt: str = field(repr=False)
+    management: str = field(repr=False)
+    engine: str = field(repr=False)
+    reader: str = field(repr=False)
+    #: What a node shows when it posts GlusterFS's events.
+    webhook: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What one agent proves itself with. ``uuid`` is the node's in gluster, "" = not admitted."""
+
+    name: str
+    server: bool
+    agent: str = field(repr=False)
+    node: str = field(repr=False)
+    cert: str = field(repr=False)
+    key: str = field(repr=False)
+    uuid: str = ""
+
+
+class Vault:
+    """The secrets of one pool; ``exists`` tells whether they were made."""
+
+    def __init__(self, folder: Path, now: Callable[[], float] = time.time) -> None:
+        self.folder = folder
+        self._now = now
+        self.cluster = folder.name
+
+    def __repr__(self) -> str:
+        return f"Vault({str(self.folder)!r})"
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is one, as far as this process may look."""
+        try:
+            return (self.folder / "secrets.json").is_file()
+        except PermissionError:
+            return False
+
+    def make(self, owner: tuple[int, int] | None = None) -> bool:
+        """Make the secrets that all share, once; return whether they were made now.
+
+        ``owner`` is user and group of the master; only root can give a folder away.
+        """
+        if self.exists:
+            return False
+        new = self.folder.with_name(f".{self.cluster}.{secrets.token_hex(4)}")
+        self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new.mkdir(mode=0o700)
+        try:
+            authority = Authority.new(f"salt-gluster {self.cluster}", self._now())
+            tokens = {name: str(uuid.uuid4()) for name in _TOKENS}
+            key = base64.b64encode(secrets.token_bytes(32)).decode()
+            shared = {"schema": _SCHEMA, "encrypt": key, **tokens, "created": self._now()}
+            for name in ("nodes", "masters"):
+                (new / name).mkdir(mode=0o700)
+            _create(new / "secrets.json", json.dumps(shared))
+            _create(new / "ca.pem", authority.certificate)
+            _create(new / "ca.key", authority.key)
+            _give(owner, self.folder.parent, *new.rglob("*"), new)
+            new.rename(self.folder)  # fails where another one was faster: theirs is the set
+        except OSError:
+            shutil.rmtree(new, ignore_errors=True)
+            if not self.exists:
+                raise
+            return False
+        return True
+
+    def secrets(self) -> Secrets:
+        """Return what the pool shares; ``GlusterError`` where it is not there or damaged."""
+        said = self._read("secrets.json")
+        return self._shaped("secrets.json", lambda: Secrets(
+            str(said["encrypt"]), str(said["management"]), str(said["engine"]),
+            str(said["reader"]), str(said["webhook"]),
+        ))  # fmt: skip
+
+    def authority(self) -> Authority:
+        """Return who signs."""
+        return Authority(self._text("ca.pem"), self._text("ca.key"))
+
+    # --- the servers -----------------------------------------------------------------------------
+
+    def servers(self, pool: PoolSpec | None = None) -> tuple[str, ...]:
+        """Return the Consul servers; with a pool they are chosen where that was never done."""
+        if pool is not None and not (self.folder / "servers.json").exists():
+            self._save("servers.json", _chosen(voting.choose(pool.nodes, pool.zones)), once=True)
+        elif not (self.folder / "servers.json").exists():
+            return ()
+        said = self._read("servers.json")
+        return self._shaped("servers.json", lambda: tuple(str(s) for s in said["servers"]))
+
+    def fit_servers(
+        self, pool: PoolSpec, *, test: bool = False
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Take one step towards the servers that this pool should have; return before and after."""
+        if test:
+            before = self.servers()
+            return before, voting.choose(pool.nodes, pool.zones, before)
+        with self.locked():
+            before = self.servers()
+            after = voting.choose(pool.nodes, pool.zones, before)
+            if after != before:
+                self._save("servers.json", _chosen(after))
+        return before, after
+
+    # --- GlusterFS's own events ------------------------------------------------------------------
+
+    def events(self) -> tuple[str, int] | None:
+        """Return address and port at which this master takes them; None = it takes none."""
+        if not (self.folder / "events.json").exists():
+            return None
+        said = self._read("events.json")
+        return self._shaped("events.json", lambda: (str(said["address"]), int(said["port"])))
+
+    def take_events(self, address: str, port: int) -> None:
+        """Write down where this master takes them."""
+        self._save("events.json", {"schema": _SCHEMA, "address": address, "port": port})
+
+    # --- nodes and masters -----------------------------------------------------------------------
+
+    def node(self, minion: str, *, server: bool = False) -> Identity:
+        """Return a node's identity, made where there is none.
+
+        A node that becomes a server gets a new certificate: only one of a server may speak as one.
+        So does one whose certificate ends some day soon.
+        """
+        return self._identity("nodes", minion, server)
+
+    def master(self, name: str) -> Identity:
+        """Return the identity of a master's client agent, made where there is none.
+
+        No highstate renews it, and the authority's key lies beside it: it lives as long as that.
+        """
+        return self._identity("masters", name, False)
+
+    def known(self, minion: str) -> Identity | None:
+        """Return a node's identity if it has one; nothing is made."""
+        return self._find(f"nodes/{_plain(minion)}.json", minion)
+
+    def nodes(self) -> list[Identity]:
+        """Return every node's identity."""
+        return self._all("nodes")
+
+    def masters(self) -> list[Identity]:
+        """Return every master's identity."""
+        return self._all("masters")
+
+    def admit(self, minion: str, gluster_uuid: str) -> Identity:
+        """Write down which gluster uuid a node has, or refuse; return its identity.
+
+        Call it with the lock held: two nodes must not get the same uuid.
+        """
+        mine = self.known(minion)
+        if mine is None:
+            raise GlusterError(
+                f"{minion} is no node of the pool {self.cluster}.", kind="not_a_node",
+                hint="A node gets its access with its pillar: is it in gluster: nodes?",
+            )  # fmt: skip
+        for other in self.nodes():
+            if other.uuid == gluster_uuid and other.name != minion:
+                raise GlusterError(
+                    f"{other.name} is the node with the gluster uuid {gluster_uuid}; {minion} was"
+                    " not admitted with it.", kind="taken",
+                    hint="A machine that was copied has the uuid of its original: make a new one"
+                    " (/var/lib/glusterd/glusterd.info) before it starts.",
+                )  # fmt: skip
+        if mine.uuid != gluster_uuid:
+            said = self._read(f"nodes/{minion}.json")
+            self._save(f"nodes/{minion}.json", {**said, "uuid": gluster_uuid})
+        return self.known(minion) or mine
+
+    def forget(self, minion: str) -> None:
+        """Take the identity of a node away that is no node any more."""
+        (self.folder / "nodes" / f"{_plain(minion)}.json").unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Let one process at a time change what is written."""
+        file = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            _give(_owner(self.folder), self.folder / "lock")
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(file)
+
+    def _identity(self, kind: str, name: str, server: bool) -> Identity:
+        file = f"{kind}/{_plain(name)}.json"
+        there = self._find(file, name)
+        if there is None:
+            made = self._signed(kind, name, server) | {"agent": str(uuid.uuid4()), "uuid": ""}
+            made["node"] = str(uuid.uuid4()) if kind == "nodes" else ""
+            self._save(file, made, once=True)
+        elif self._is_due(there, server):
+            with self.locked():  # its uuid may be written at this moment, or the same be done
+                again = self._find(file, name)
+                if again is not None and self._is_due(again, server):
+                    self._save(file, {**self._read(file), **self._signed(kind, name, server)})
+        found = self._find(file, name)
+        if found is None:
+            raise _damaged(self.folder / file)
+        return found
+
+    def _is_due(self, there: Identity, server: bool) -> bool:
+        return there.server != server or is_due(there.cert, self._now())
+
+    def _signed(self, kind: str, name: str, server: bool) -> dict[str, Any]:
+        days = CA_DAYS if kind == "masters" else CERT_DAYS
+        sign = self.authority().sign
+        cert, key = sign(name, DATACENTER, self._now(), server=server, days=days)
+        return {"schema": _SCHEMA, "server": server, "cert": cert, "key": key}
+
+    def _all(self, kind: str) -> list[Identity]:
+        found = []
+        for file in sorted((self.folder / kind).glob("*.json")):
+            one = self._find(f"{kind}/{file.name}", file.name.removesuffix(".json"))
+            found += [one] if one is not None else []
+        return found
+
+    def _find(self, file: str, name: str) -> Identity | None:
+        try:
+            said = self._read(file)
+        except FileNotFoundError:
+            return None
+        return self._shaped(file, lambda: Identity(
+            name, bool(said["server"]), str(said["agent"]), str(said["node"]), str(said["cert"]),
+            str(said["key"]), str(said.get("uuid") or ""),
+        ))  # fmt: skip
+
+    # --- files -----------------------------------------------------------------------------------
+
+    def _text(self, name: str) -> str:
+        return (self.folder / name).read_text(encoding="utf-8")
+
+    def _read(self, name: str) -> dict[str, Any]:
+        try:
+            said = json.loads(self._text(name))
+        except ValueError:
+            raise _damaged(self.folder / name) from None  # the text itself is secret
+        if not isinstance(said, dict):
+            raise _damaged(self.folder / name)
+        return said
+
+    def _shaped(self, name: str, shape: Callable[[], T]) -> T:
+        try:
+            return shape()
+        except (KeyError, TypeError):
+            raise _damaged(self.folder / name) from None
+
+    def _save(self, name: str, data: Mapping[str, Any], *, once: bool = False) -> None:
+        put(self.folder / name, json.dumps(data), once=once)
+
+
+def of(conf_file: str | Path, cluster: str = "") -> Vault | None:
+    """Return the vault beside a master's configuration; None where there is none.
+
+    Without a name it is that of ``main``, or the only one.
+    """
+    root = Path(conf_file).parent / "gluster"
+    if cluster:
+        found = Vault(root / _plain(cluster))
+        return found if found.exists else None
+    try:
+        there = [v for f in sorted(root.iterdir()) if f.name[0] != "." and (v := Vault(f)).exists]
+    except OSError:
+        return None
+    main = [v for v in there if v.cluster == "main"]
+    return (main or there)[0] if main or len(there) == 1 else None
+
+
+def place(conf_file: str | Path, cluster: str) -> Vault:
+    """Return the vault of a pool, made or not."""
+    return Vault(Path(conf_file).parent / "gluster" / _plain(cluster))
+
+
+def _plain(name: str) -> str:
+    """Return a name that is safe as a file's; ``SpecError`` otherwise."""
+    return check_word(name, "minion", "node")
+
+
+def _chosen(names: tuple[str, ...]) -> dict[str, Any]:
+    return {"schema": _SCHEMA, "servers": list(names), "expect": len(names)}
+
+
+def put(file: Path, text: str, *, once: bool = False) -> None:
+    """Write a file completely or not at all, for the owner of its folder alone.
+
+    With ``once`` the first writer wins.
+    """
+    new = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    try:
+        _create(new, text)
+        _give(_owner(file.parent), new)
+        if once:
+            with contextlib.suppress(FileExistsError):
+                os.link(new, file)
+        else:
+            new.rename(file)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _owner(folder: Path) -> tuple[int, int]:
+    there = folder.stat()
+    return there.st_uid, there.st_gid
+
+
+def _create(file: Path, text: str) -> None:
+    """Write a new file that only its owner ever could read."""
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def _give(owner: tuple[int, int] | None, *paths: Path) -> None:
+    """Give files to the user that the master runs as; only root can."""
+    if owner is not None and os.geteuid() == 0:
+        for path in paths:
+            os.chown(path, *owner)
+
+
+def _damaged(file: Path) -> GlusterError:
+    return GlusterError(
+        f"{file} is damaged.", kind="unreadable",
+        hint="Restore it from a backup: a new one would lock the running Consul out.",
+    )  # fmt: skip

@@ -1,0 +1,256 @@
+"""The versions of the configuration: noticed in the reports, stored by the leader, then told.
+
+What a version is and what it means stands in ``config_versions`` and ``overwriting``. Nobody asks
+gluster for it: the nodes' reports lie in Consul anyway, and one of them is read every few seconds,
+because every member has the definitions of all.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from salt_gluster.consul.cluster_state import Records
+from salt_gluster.consul.leader_lock import Lock
+from salt_gluster.errors import ConsulError
+from salt_gluster.model.pool import Unknown
+from salt_gluster.remediation import Decisions, FleetObservation, config_overwrite
+from salt_gluster.remediation.membership import Standing
+from salt_gluster.remediation.salt_events import Notice
+from salt_gluster.status import config_versions
+from salt_gluster.status.config_versions import Believed, Look
+
+log = logging.getLogger(__name__)
+
+#: How often one report is looked at while nothing else is going on.
+GLANCE_S = 15.0
+#: How often all are read while they do not tell what is stored.
+RELOOK_S = 5.0
+#: Until members that differ are outvoted: a rejected peer differs for good.
+OUTVOTED_S = 60.0
+#: A command stands in its node's history a moment after its effect; its sensor looks again 3 s on.
+UNEXPLAINED_S = 10.0
+#: What was announced last, in the snapshot; ``overwritten N`` in it: what version N had was lost.
+STANDING = "cluster:config"
+_LOST = "overwritten "
+#: Versions that are told after a crash; older ones are history.
+_MOST_TOLD = 10
+
+
+class Keeper:
+    """What a leader knows of the current version, and who could have spoilt it."""
+
+    def __init__(self, records: Records, lock: Lock) -> None:
+        self._records, self._lock = records, lock
+        #: The current version, whoever wrote it.
+        self.current: Mapping[str, Any] | None = None
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget what was noticed: another leader may have ruled meanwhile."""
+        self._looks: dict[str, Look] = {}
+        self._told_by: dict[str, Mapping[str, Any]] = {}
+        self._held: dict[str, float] = {}
+        self._away: dict[str, float] = {}
+        #: Since when the members have told this.
+        self._other: tuple[str, float] | None = None
+        self._glanced_at = self._read_at = 0.0
+        self._turn = 0
+
+    # --- noticing --------------------------------------------------------------------------------
+
+    def _glance(self, obs: FleetObservation) -> None:
+        """Read one more report, of another node each time: every member has all definitions."""
+        if time.monotonic() < self._glanced_at + GLANCE_S:
+            return
+        self._glanced_at = time.monotonic()
+        well = sorted(obs.consul.registered.keys() - obs.consul.odd)
+        if well:
+            self._turn += 1
+            self._records.read_reports([well[self._turn % len(well)]])
+
+    def _known(self) -> str:
+        return str((self.current or {}).get("actual_digest", ""))
+
+    def _read(self) -> dict[str, Look]:
+        """Return the looks that are new; hundreds of old ones cost next to nothing."""
+        new = {}
+        for uuid, told in self._records.reports.items():
+            if self._told_by.get(uuid) is told:
+                continue
+            self._told_by[uuid] = told
+            self._looks.pop(uuid, None)
+            one = config_versions.look(told, self._records.facts[uuid])
+            if one is not None:
+                self._looks[uuid] = new[uuid] = one
+        return new
+
+    # --- keeping ---------------------------------------------------------------------------------
+
+    def keep(self, obs: FleetObservation, done: Decisions) -> Decisions:
+        """Store a version where the pool is another; return the decisions with what is to be told.
+
+        A version that cannot be stored stops nothing else: it is tried again.
+        """
+        if not obs.consul.trust.fresh:
+            return done
+        standings = done.memory.standings
+        try:
+            self._glance(obs)
+            self._look(obs, standings)
+            kept, notices = self._told(obs, standings)
+        except ConsulError as err:
+            log.warning("the configuration's version is not stored: %s", err)
+            return done
+        memory = replace(done.memory, standings=kept)
+        return replace(done, memory=memory, notices=(*done.notices, *notices))
+
+    def _look(self, obs: FleetObservation, standings: Mapping[str, Standing]) -> None:
+        new, known, missed = self._read(), self._known(), _missed(standings)
+        if not new and self._other is None:
+            return
+        due = time.monotonic() - self._read_at >= RELOOK_S
+        if due and (self._other or any(one.digest != known for one in new.values())):
+            self._read_at = time.monotonic()
+            self._records.collect()
+            new |= self._read()
+        self._away = config_overwrite.away(self._away, new, missed, (), obs.now)
+        found = config_versions.believed(self._looks, obs.now, self._away)
+        if isinstance(found, Unknown):
+            log.debug("the configuration is not known: %s", found.why)
+        elif found.digest == known:
+            self._other = None
+            self._held |= {u: self._looks[u].at for u in found.nodes}
+            self._away = config_overwrite.away(self._away, {}, missed, found.nodes, obs.now)
+        else:
+            if self._other is None or self._other[0] != found.digest:
+                self._other = (found.digest, obs.now)
+            self._store(obs, found, obs.now - self._other[1])
+
+    def _store(self, obs: FleetObservation, found: Believed, lasted_s: float) -> None:
+        """Make the version, once it is plain what has changed and who says so."""
+        if not found.unanimous and lasted_s < OUTVOTED_S:
+            return None
+        current = self.current or {}
+        before = current.get("actual")
+        actual = config_versions.actual(self._looks[found.source], self._looks.values())
+        if before is None:
+            first = "what the pool was when it was first seen"
+            return self._write(obs, found, actual, (config_versions.NOBODY, first), {})
+        rows = config_versions.actual_differences(before, actual)
+        at = float(current["at"])
+        commands = config_versions.given(self._looks.values(), self._held, at)
+        dark = [d for d in rows if config_versions.explaining(d, commands) is None]
+        if dark and lasted_s < UNEXPLAINED_S:
+            return None
+        who = config_versions.author(rows, commands)
+        notes: dict[str, Any] = {"what": [d.to_data() for d in rows]}
+        back = {u for n in found.nodes for u, on in self._looks[n].connected.items() if on}
+        lost = config_overwrite.overwritten(
+            before, rows, commands, self._away, back | found.nodes, actual["peers"]
+        )
+        if lost is not None:
+            names = [obs.name(u) for u in lost.nodes]
+            notes["overwritten"] = {"nodes": names, "what": [d.to_data() for d in lost.what]}
+            who = config_versions.NOBODY, f"the definitions of {', '.join(names)}, which came back"
+        return self._write(obs, found, actual, who, notes)
+
+    def _write(
+        self, obs: FleetObservation, found: Believed, actual: Mapping[str, Any],
+        who: tuple[str, str], notes: Mapping[str, Any],
+    ) -> None:  # fmt: skip
+        """Store it; spec and policy stay those that were accepted."""
+        current, store = self.current or {}, self._records.store
+        accepted = {k: current[k] for k in ("spec", "policy") if k in current}
+        more = {
+            **notes, "actual_digest": found.digest, "before": int(current.get("version", 0)),
+            "identities": self._identities(),
+        }  # fmt: skip
+        if accepted:
+            more["accepted"] = int(current.get("accepted") or current["version"])
+        number = store.accept(
+            {"schema": 1, **accepted, "actual": actual}, by=who[0], why=who[1], now=obs.now,
+            notes=more, guard=self._lock.guard,
+        )  # fmt: skip
+        written = store.version(number)
+        self.current = None if written is None else written.data
+        self._held, self._other = {u: self._looks[u].at for u in found.nodes}, None
+        log.info("configuration: version %s by %s, %s", number, *who)
+
+    def _identities(self) -> dict[str, Any]:
+        """Return what every brick lay on while it was well; {} where that cannot be read."""
+        recorded = self._records.recorded()
+        if isinstance(recorded, Unknown):
+            return {}
+        found: dict[str, Any] = {}
+        for (uuid, path), row in sorted(recorded.items()):
+            found.setdefault(uuid, {})[path] = row.filesystem
+        return found
+
+    # --- telling ---------------------------------------------------------------------------------
+
+    def _told(
+        self, obs: FleetObservation, standings: Mapping[str, Standing]
+    ) -> tuple[Mapping[str, Standing], list[Notice]]:
+        """Return what was not told yet: what stands in the snapshot was."""
+        if self.current is None:
+            return standings, []
+        number = int(self.current["version"])
+        was = standings.get(STANDING)
+        if was is None:  # whatever there is was there before anybody looked
+            return {**standings, STANDING: Standing(str(number), obs.now)}, []
+        told, lost = int(was.state), _lost(was)
+        found: list[Notice] = []
+        for version in range(max(told + 1, number - _MOST_TOLD), number + 1):
+            document = self._version(version)
+            if document is None:
+                continue
+            found += config_overwrite.notices(obs.cluster, document, int(document.get("before", 0)))
+            if "overwritten" in document and lost is None:
+                lost = int(document["before"])
+            elif lost is not None and self._is_back(lost, document):
+                why = f"version {version} is as version {lost} was"
+                found.append(config_overwrite.restored(obs.cluster, version, why))
+                lost = None
+        if lost is not None and told == number and _is_seen(obs, was):
+            why = "a person has acknowledged it"
+            found.append(config_overwrite.restored(obs.cluster, number, why))
+            lost = None
+        now = Standing(str(number), was.since if told == number else obs.now, told=_marks(lost))
+        return {**standings, STANDING: now}, found
+
+    def _version(self, number: int) -> Mapping[str, Any] | None:
+        if self.current is not None and self.current["version"] == number:
+            return self.current
+        document = self._records.store.version(number)
+        return None if document is None else document.data
+
+    def _is_back(self, base: int, now: Mapping[str, Any]) -> bool:
+        """Whether every volume of that version is again as it was then."""
+        then = (self._version(base) or {}).get("actual")
+        if then is None:  # not kept any more: only a person can say it
+            return False
+        known = {f"volume {name}" for name in then["volumes"]}
+        rows = config_versions.actual_differences(then, now.get("actual") or {})
+        return not any(d.where in known for d in rows)
+
+
+def _missed(standings: Mapping[str, Standing]) -> dict[str, tuple[str, float]]:
+    nodes = ((k, s) for k, s in standings.items() if k.startswith("node:"))
+    return {key[5:]: (s.state, s.since) for key, s in nodes}
+
+
+def _lost(standing: Standing) -> int | None:
+    marks = [m for m in standing.told if m.startswith(_LOST)]
+    return int(marks[0].removeprefix(_LOST)) if marks else None
+
+
+def _marks(lost: int | None) -> frozenset[str]:
+    return frozenset() if lost is None else frozenset({f"{_LOST}{lost}"})
+
+
+def _is_seen(obs: FleetObservation, standing: Standing) -> bool:
+    return obs.last_acknowledged(obs.cluster) > standing.since

@@ -1,0 +1,155 @@
+"""Submitted spec and policy become the accepted version. Without one there are only notices."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from salt_gluster.consul.leader_lock import Lock
+from salt_gluster.consul.store import Document, Store
+from salt_gluster.errors import GlusterError, SpecError
+from salt_gluster.model.pool import Unknown
+from salt_gluster.remediation.observation import Door
+from salt_gluster.remediation.policy import Policy, policy_from
+from salt_gluster.spec import parse_pool, parse_who
+from salt_gluster.spec.names import globs_of, matches
+from salt_gluster.status.config_versions import differences
+
+log = logging.getLogger(__name__)
+
+#: The contract of ``submitted`` and ``config``.
+SCHEMA = 1
+_NOBODY: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The policy in force. ``number`` 0 = nothing was accepted: notices only.
+
+    ``current`` is the whole current version; ``number`` is the one that brought spec and policy.
+    ``door`` says who may be in the pool. ``asking`` counts without a spec only: the names that a
+    glob of their own submission means.
+    """
+
+    policy: Policy = Policy()  # noqa: RUF009  (frozen)
+    number: int = 0
+    spec: Mapping[str, Any] | None = None
+    current: Mapping[str, Any] | None = None
+    door: Door = Door()  # noqa: RUF009  (frozen)
+    asking: frozenset[str] = _NOBODY
+
+    def before(self, names: Mapping[str, str]) -> dict[str, str]:
+        """Return who of those that have registered (uuid -> name) waits to be one of the pool."""
+        settled = {*self.door.nodes, *self.door.rejected}
+        others = {u: n for u, n in names.items() if n not in settled}
+        if self.spec is None:
+            return {u: n for u, n in others.items() if n in self.asking}
+        globs = globs_of(self.spec.get("nodes", ""), "nodes")
+        named = {u: n for u, n in others.items() if any(matches(g, n) for g in globs)}
+        return {u: n for u, n in named.items() if means(self.spec, n)}
+
+    @property
+    def words(self) -> str:
+        """Say it for people."""
+        return f"version {self.number}" if self.number else "none accepted: notices only"
+
+
+def newest(
+    submitted: Iterable[Document | Unknown], accepted: Collection[str] = ()
+) -> Mapping[str, Any] | None:
+    """Return the youngest submission that can be read, of a node that its own spec names.
+
+    A node that is not one of the pool it declares has no say in it; nor has one that only a glob
+    means and that is none of ``accepted``.
+    """
+    fit = []
+    for document in submitted:
+        if isinstance(document, Unknown):
+            log.warning("a submission cannot be read: %s", document.why)
+            continue
+        why = unfit(document.data, accepted)
+        if why:
+            log.warning("the submission of %s is not taken: %s", document.name, why)
+        else:
+            fit.append(document.data)
+    return max(fit, key=lambda data: float(data["at"])) if fit else None
+
+
+def unfit(data: Mapping[str, Any], accepted: Collection[str] = ()) -> str:
+    """Say why a submission cannot be accepted, or ""."""
+    try:
+        if data["schema"] != SCHEMA:
+            return f"it has schema {data['schema']}, we know {SCHEMA}"
+        policy_from(data["policy"])
+        nodes = parse_pool(data["spec"], known=accepted).nodes
+        float(data["at"])
+    except GlusterError as err:
+        return str(err)
+    except (KeyError, TypeError, ValueError) as err:
+        return f"it lacks something: {err!r}"
+    return "" if data.get("by") in nodes else f"{data.get('by')} is not one of its nodes"
+
+
+def accept(store: Store, lock: Lock, now: float) -> Accepted:
+    """Take the newest submission as the accepted version, and return what is in force.
+
+    Raises ``ConsulError``; ``SpecError`` or ``Unreadable`` where the accepted version is of another
+    version of ourselves.
+    """
+    accepted, rejected = store.accepted(), store.rejected()
+    submitted = store.all(store.keys.submitted(""))
+    found = newest(submitted, accepted)
+    if found is not None:
+        document = store.current()
+        current: Mapping[str, Any] = {} if document is None else document.data
+        said = {"spec": found["spec"], "policy": found["policy"]}
+        kept = {k: current[k] for k in ("actual",) if k in current}
+        notes = {k: current[k] for k in ("actual_digest", "identities") if k in current}
+        rows = differences({**current, **kept}, {**kept, **said})
+        notes |= {"what": [d.to_data() for d in rows], "before": current.get("version", 0)}
+        store.accept(
+            {"schema": SCHEMA, **said, **kept}, by=str(found["by"]), notes=notes,
+            why="submitted by its highstate", now=now, guard=lock.guard,
+        )  # fmt: skip
+    now_in_force = in_force(store)
+    spec = now_in_force.spec
+    door = Door(frozenset(nodes_of(spec, accepted)), accepted, rejected)
+    return replace(now_in_force, door=door, asking=asking(submitted) if spec is None else _NOBODY)
+
+
+def nodes_of(spec: Mapping[str, Any] | None, accepted: Collection[str]) -> Collection[str]:
+    """Return the names that may be in the pool."""
+    try:
+        return accepted if spec is None else parse_who(spec, accepted).nodes
+    except SpecError:  # globs alone, and everybody's acceptance was taken back
+        return accepted
+
+
+def means(spec: Any, name: str) -> bool:
+    """Return whether a glob of this declaration means a name, once it was accepted."""
+    try:
+        pool = parse_who(spec, (name,))
+    except (GlusterError, AttributeError, TypeError):
+        return False
+    return name in pool.nodes and bool(pool.globs)
+
+
+def asking(submitted: Iterable[Document | Unknown]) -> frozenset[str]:
+    """Return the names that a glob of their own declaration means."""
+    said = [d.data for d in submitted if isinstance(d, Document) and isinstance(d.data, Mapping)]
+    names = ((str(data.get("by")), data.get("spec")) for data in said)
+    return frozenset(name for name, spec in names if means(spec, name))
+
+
+def in_force(store: Store) -> Accepted:
+    """Return the accepted version; what the pool really is may have made younger ones."""
+    document = store.current()
+    if document is None:
+        return Accepted()
+    data = document.data
+    if "policy" not in data:  # only what the pool really was is known so far
+        return Accepted(current=data)
+    number = int(data.get("accepted") or data["version"])
+    return Accepted(policy_from(data["policy"]), number, data["spec"], data)

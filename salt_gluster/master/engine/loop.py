@@ -1,0 +1,379 @@
+"""The loop of the engine on a master, and how one tick's decisions are carried out.
+
+What is decided stands in ``remediation``. Order matters here and nothing else: what people are told
+is stored before it is fired, an intent is stored before anybody is asked, and whoever takes over
+finds both.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from salt_gluster.consul.catalog import Catalog, consul_view, hinted
+from salt_gluster.consul.client import Client, Op, check_absent_op
+from salt_gluster.consul.cluster_state import Records
+from salt_gluster.consul.codec import pack
+from salt_gluster.consul.heartbeat import PULSE_S, pulse_op
+from salt_gluster.consul.trust_probe import Marker
+from salt_gluster.errors import ConsulError, GlusterError
+from salt_gluster.master.engine.config_history import Keeper
+from salt_gluster.master.engine.declared_config import Accepted, accept
+from salt_gluster.master.engine.maintenance_expiry import Ending
+from salt_gluster.master.engine.probe import Asker, question, still_so
+from salt_gluster.master.engine.publish import Bus, Teller
+from salt_gluster.master.engine.status_document import is_news, status
+from salt_gluster.master.engine.watches import Watches
+from salt_gluster.model.pool import NOT_ASKED, Unknown, is_known
+from salt_gluster.remediation import (
+    Decisions,
+    FleetObservation,
+    Lock,
+    Memory,
+    decide,
+    remembered,
+    salt_events,
+)
+from salt_gluster.remediation.decide import Asks
+from salt_gluster.remediation.membership import Sight
+from salt_gluster.remediation.observation import SIGHT
+from salt_gluster.remediation.operations import ENDED, Operation
+
+log = logging.getLogger(__name__)
+
+#: In a healthy pool nothing but this asks for anything (remediation.md 3.2).
+COLLECT_S = 300.0
+#: A full read of the watches after sight came back takes less; until then there is nothing to say.
+READING_S = 5.0
+#: A frozen agent has to be told within 15 s: one read may wait for it, and no second one.
+RECORDS_TIMEOUT_S = 5.0
+#: After an error of our own, so that a crash loop stays harmless.
+PAUSE_S = 5.0
+#: A round that an event of gluster's asks for may follow another one that soon.
+HINTS_S = 2.0
+#: Finished operations and lines of the audit that are kept in Consul.
+KEPT = 200
+#: Versions of the configuration; a big pool's may have half a megabyte each.
+KEPT_VERSIONS = 50
+
+
+class Engine:
+    """One engine of one cluster on one master. ``connect`` makes a client with a time-out."""
+
+    def __init__(
+        self, connect: Callable[[float | None], Client], cluster: str, name: str, bus: Bus,
+        *, marker: Marker | None = None, journal: Callable[[Mapping[str, Any]], None] | None = None,
+    ) -> None:  # fmt: skip
+        self.cluster, self.name = cluster, name
+        self.watches = Watches(connect, cluster, name, marker=marker)
+        self._lock = self.watches.lock
+        self._records = Records(connect(RECORDS_TIMEOUT_S), cluster)
+        self._asker = Asker(bus, self.watches.news.set)
+        self._teller = Teller(cluster, name, bus, self._records, self._lock, journal)
+        self._keeper = Keeper(self._records, self._lock)
+        self._ending = Ending(bus, self._records, self._lock)
+        self._accepted = Accepted()
+        self._memory = Memory()
+        self._asks = Asks()
+        #: The epoch under which the snapshot was read; 0 = it has to be read.
+        self._led = 0
+        self._rev = -1
+        self._collected_at = 0.0
+        self._hinted_at = 0.0
+        self._pulsed_at = 0.0
+        self._shown: Mapping[str, Any] | None = None
+        #: Who waits at the door, and of which catalog and declaration that was found out.
+        self._door: tuple[Catalog, Accepted, Mapping[str, str]] | None = None
+        self._is_waited_for = False
+
+    # --- the loop --------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Watch, decide and act, for ever."""
+        self.watches.start()
+        while True:
+            pause_s = self.step()
+            self.watches.news.wait(pause_s)
+
+    def step(self) -> float:
+        """Do one tick; return after how many seconds the next is due without news."""
+        self.watches.news.clear()
+        try:
+            if self.watches.is_reading(READING_S):
+                return READING_S / 10
+            self.tick()
+        except GlusterError as err:
+            log.warning("this tick was given up: %s", err)
+            self._led = 0
+            return min(PAUSE_S, self.watches.blind_in_s())
+        except Exception:
+            log.exception("a tick failed")
+            self._led = 0
+            return PAUSE_S
+        return min(self._due_s(), self.watches.blind_in_s())
+
+    def _due_s(self) -> float:
+        """Return when the next tick is due: soon while something is not healthy."""
+        if not self._lock.holds():
+            return COLLECT_S
+        if self.watches.hints():
+            return HINTS_S
+        hints = hinted(self.watches.who, self.watches.what)
+        waits = hints or self._is_waited_for
+        if self._asks or waits or self._teller.is_behind or self._memory.mode != "open":
+            return self._accepted.policy.tick_s
+        quiet_s = self._collected_at + COLLECT_S - time.monotonic()
+        return max(1.0, min(quiet_s, self._ending.due_s(time.time())))
+
+    def tick(self) -> None:
+        """See, decide, carry out."""
+        if self._lock.holds():
+            self._take_over()
+        obs = self._observe()
+        done = decide(obs, self._accepted.policy, self._memory)
+        if not self._lock.holds():
+            self._stand_by(obs, done)
+            return
+        self._carry_out(obs, done)
+
+    # --- see -------------------------------------------------------------------------------------
+
+    def _take_over(self) -> None:
+        """Read what a leader has to know, where that is new; ``ConsulError`` gives the tick up."""
+        rev = self.watches.rev
+        if self._led != self._lock.epoch:
+            epoch = self._lock.epoch
+            snapshot = self._teller.resume()
+            again = self._memory.epoch == epoch  # ours all the time, only read anew
+            self._memory = remembered(snapshot, self._memory)
+            if again:
+                self._memory = replace(self._memory, epoch=epoch)
+            self._asks, self._rev, self._collected_at, self._shown = Asks(), -1, 0.0, None
+            self._asker.forget()
+            self._records.forget()
+            self._keeper.forget()
+            self._led = epoch
+        if self._rev != rev:
+            before = self._accepted
+            self._accepted = accept(self._records.store, self._lock, time.time())
+            self._rev = rev
+            self._keeper.current = self._accepted.current
+            if before.number != self._accepted.number or before.number == 0:
+                log.info("policy: %s", self._accepted.words)
+        if time.monotonic() - self._collected_at >= COLLECT_S:
+            self._records.collect()
+            self._prune()
+            self._collected_at = time.monotonic()
+
+    def _observe(self) -> FleetObservation:
+        w, now = self.watches, time.time()
+        trust = w.trust()
+        who, what = w.who, w.what  # a watch may bring the next ones while we look
+        view = consul_view(who, what, trust, w.index)
+        epoch: int | Unknown = self._lock.epoch or NOT_ASKED
+        renewed = self._lock.renewed_at or 0.0
+        lock = Lock(self._lock.holds(), renewed + 10.0 - time.monotonic(), epoch)
+        has_policy = bool(self._accepted.number)
+        obs = FleetObservation(now, self.cluster, view, lock, {}, has_policy=has_policy)
+        if not trust.fresh or not lock.held:
+            return obs
+        return self._with_records(obs, who, hinted(who, what))
+
+    def _with_records(
+        self, obs: FleetObservation, who: Catalog, hints: frozenset[str]
+    ) -> FleetObservation:
+        r = self._records
+        r.begin()
+        said = self._asker.latest(obs.now)
+        for uuid, told in said.reports.items():
+            r.take(uuid, told)
+        # What a node hints at is younger than what it answered when it was asked.
+        r.refresh(hints | ((self._asks.facts | _missed(obs)) - set(said.reports)))
+        operations = r.operations()
+        pool = r.pool(self._missed_since())
+        before = self._before(who)
+        members, strays = self._members(obs, who, pool, before)
+        return replace(
+            obs,
+            members=members,
+            strays=strays,
+            door=replace(self._accepted.door, before=before, ill=hints),
+            pool=pool,
+            facts=dict(r.facts),
+            ports=still_so(said, r.facts),
+            peers=said.peers,
+            answered=said.answered,
+            skews=self._asker.skews(obs.now),
+            hold=r.hold(),
+            maintenance=r.maintenance(),
+            operations=operations,
+            proposals=r.proposals(),
+            outcomes=r.outcomes(operations),
+            acknowledged=r.acknowledged(),
+            recorded=r.recorded() if self._asks or hints else NOT_ASKED,
+        )
+
+    def _missed_since(self) -> dict[str, float]:
+        """Return the nodes that a witness misses, as the last tick had it, and since when."""
+        states = ("suspect", "down", "gone")
+        nodes = ((k, s) for k, s in self._memory.standings.items() if k.startswith("node:"))
+        return {key[5:]: s.since for key, s in nodes if s.state in states}
+
+    def _before(self, who: Catalog) -> Mapping[str, str]:
+        """Return who waits to be one of the pool; found out when somebody came or was accepted."""
+        known = self._door
+        if known is None or known[0] is not who or known[1] is not self._accepted:
+            self._door = known = (who, self._accepted, self._accepted.before(who.names))
+        return known[2]
+
+    def _members(
+        self, obs: FleetObservation, who: Catalog, pool: Any, before: Mapping[str, str]
+    ) -> tuple[dict[str, str], frozenset[str]]:
+        """Return who should be in the pool: gluster's own peers, and whoever has registered.
+
+        Also which of them have not. Of thousands only those that are not well are looked at. Who
+        waits to be one of them is none yet.
+        """
+        peers = () if isinstance(pool, Unknown) or isinstance(pool.peers, Unknown) else pool.peers
+        strays = {
+            p.uuid: p.names[0] if p.names else p.uuid for p in peers if p.uuid not in who.names
+        }  # fmt: skip
+        odd = {u: obs.consul.registered[u].name for u in obs.consul.odd}
+        found = {**who.names, **odd, **strays}
+        for uuid in before.keys() - {p.uuid for p in peers}:
+            found.pop(uuid, None)
+        return found, frozenset(strays)
+
+    # --- carry out -------------------------------------------------------------------------------
+
+    def _stand_by(self, obs: FleetObservation, done: Decisions) -> None:
+        """Only the own sight is told; the rest is the leader's."""
+        self._teller.tell_sight(obs, done.notices)
+        self._memory, self._asks, self._is_waited_for = done.memory, Asks(), False
+        self.watches.looked_at(self.watches.hints())  # the leader's business
+
+    def _carry_out(self, obs: FleetObservation, done: Decisions) -> None:
+        self._teller.tell_sight(obs, done.notices)
+        done = self._keeper.keep(obs, done)
+        if not self._teller.publish(obs, done.memory, done.notices):
+            # It may have been stored after all: everything is read again. The sight was told.
+            self._led = 0
+            sight = {k: s for k, s in done.memory.standings.items() if k == SIGHT}
+            self._memory = replace(self._memory, standings={**self._memory.standings, **sight})
+            return
+        self._memory, self._asks = done.memory, done.asks
+        self._ask(obs, done.asks)
+        store = self._records.store
+        for op in done.updates:
+            store.write(store.keys.operation(op.id), op.to_data(), guard=self._lock.guard)
+            self._note(obs.now, op)
+        for op in done.proposals:
+            index = self._records.proposal_index.get(op.id, 0)
+            key = store.keys.proposal(op.id)
+            store.write(key, op.to_data(), cas=index, seen=True, guard=self._lock.guard)
+            self._note(obs.now, op)
+        for op in done.intents:
+            self._claim(obs, op)
+        for uuid, name in done.door.accept:
+            self._let_in(obs, uuid, name)
+        self._is_waited_for = done.door.is_waiting
+        for operation, minion in done.requests:
+            if self._lock.holds():
+                self._teller.fire(salt_events.request(self.cluster, operation, minion, obs.now))
+        self._show(obs, done)
+        self._ending.look(obs)
+        self._pulse(obs.now)
+
+    def _claim(self, obs: FleetObservation, op: Operation) -> None:
+        """Write the intent in the one transaction; a lost race is decided anew."""
+        try:
+            self._lock.claim(op.id, pack(op.to_data()).head, [op.node])
+        except ConsulError as err:
+            log.warning("the intent to %s %s was not written: %s", op.action, op.brick, err)
+            return
+        self._note(obs.now, op)
+        self.watches.news.set()  # the request goes out as soon as it is read back
+        if op.id in self._records.proposal_index:
+            self._records.store.remove(
+                self._records.keys.proposal(op.id), seen=True, guard=self._lock.guard
+            )
+
+    def _let_in(self, obs: FleetObservation, uuid: str, name: str) -> None:
+        """Accept a node as the policy says, unless a person has said something meanwhile."""
+        store = self._records.store
+        keys = store.keys
+        stops = (keys.hold, keys.maintenance(uuid), keys.rejected(name))
+
+        def guard() -> list[Op]:
+            return [*self._lock.guard(), *(check_absent_op(key) for key in stops)]
+
+        try:
+            store.accept_node(name, uuid, f"the policy, {self.name}", obs.now, guard)
+        except ConsulError as err:
+            log.warning("%s was not accepted: %s", name, err)
+
+    def _ask(self, obs: FleetObservation, asks: Asks) -> None:
+        """Ask what the decision needs, and at once whoever one of gluster's events hints at.
+
+        The first one, that is: a flood of them makes no more rounds than anything else.
+        """
+        hints, there = self.watches.hints(), obs.consul.registered
+        known = frozenset(u for u in hints if u in there and obs.consul.trust.fresh)
+        self.watches.looked_at(hints - known)  # gone; or nothing is seen, and all is read later
+        asks = replace(asks, facts=asks.facts | known)
+        if not asks:
+            return
+        tick_s = self._accepted.policy.tick_s
+        at_once = bool(known) and obs.now - self._hinted_at >= tick_s
+        asked = question(asks, obs.consul, obs.pool, obs.facts)
+        if self._asker.begin(asked, HINTS_S if at_once else tick_s / 2) and known:
+            self.watches.looked_at(known)
+            self._hinted_at = obs.now
+
+    # --- for people ------------------------------------------------------------------------------
+
+    def _note(self, now: float, op: Operation) -> None:
+        """Add a line to the audit in Consul; the journal of this machine has it as an event."""
+        line = {"at": now, "by": self.name, "operation": op.id, "state": op.state.value,
+                "action": op.action, "brick": op.brick, "why": op.why}  # fmt: skip
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+        try:
+            self._records.store.audit(stamp, f"{op.id}-{op.state.value}", line)
+        except ConsulError as err:
+            log.warning("the audit could not be written: %s", err)
+
+    def _show(self, obs: FleetObservation, done: Decisions) -> None:
+        told = status(obs, done, by=self.name, policy=self._accepted.words)
+        if is_news(self._shown, told):
+            store = self._records.store
+            store.write(store.keys.status, told, guard=self._lock.guard)
+            self._shown = told
+
+    def _pulse(self, now: float) -> None:
+        """Write our time: by it a reader knows how old the nodes' reports are."""
+        if time.monotonic() - self._pulsed_at < PULSE_S:
+            return
+        try:
+            self._lock.write([pulse_op(self._records.keys, self.name, now)])
+            self._pulsed_at = time.monotonic()
+        except ConsulError as err:
+            log.info("the pulse could not be written: %s", err)
+
+    def _prune(self) -> None:
+        store = self._records.store
+        ended = [
+            d for d in store.operations()
+            if is_known(d) and d.data.get("state") in {s.value for s in ENDED}
+        ]  # fmt: skip
+        store.prune_operations(ended, KEPT)
+        store.prune_versions(KEPT_VERSIONS, {self._accepted.number})
+        store.prune_audit(KEPT, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(time.time() - 864000)))
+
+
+def _missed(obs: FleetObservation) -> frozenset[str]:
+    """Return whom Consul misses: what they wrote last, and their sets, is worth a look."""
+    nodes = obs.consul.registered
+    return frozenset(u for u in obs.consul.odd if nodes[u].serf is Sight.BAD)

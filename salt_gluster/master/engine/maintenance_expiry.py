@@ -1,0 +1,88 @@
+"""A maintenance that a person gave an end is cleared away then, at both places, by whoever leads.
+
+That it stops nothing from that time on is decided with everything else (``in_maintenance``): a node
+that is down does not answer, and its half in Consul may stay. Any other is left alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+
+from salt_gluster.consul.client import check_index_op
+from salt_gluster.consul.cluster_state import Records
+from salt_gluster.consul.leader_lock import Lock
+from salt_gluster.errors import ConsulError
+from salt_gluster.master.engine.probe import WITHIN_S, Asking
+from salt_gluster.model.pool import Unknown
+from salt_gluster.remediation import FleetObservation
+from salt_gluster.remediation.observation import Maintenance
+
+log = logging.getLogger(__name__)
+
+FUNCTION = "gluster_consul.maintenance"
+#: A minion that does not answer is asked again after this.
+AGAIN_S = 30.0
+#: While something is over and still there.
+TICK_S = 5.0
+
+
+class Ending:
+    """What a leader does about it in a tick; a minion is asked in a thread of its own."""
+
+    def __init__(self, bus: Asking, records: Records, lock: Lock) -> None:
+        self._bus, self._records, self._lock = bus, records, lock
+        self._asked_at: dict[str, float] = {}
+        self._next_at = math.inf
+
+    def due_s(self, now: float) -> float:
+        """Return when something here is due: otherwise nothing wakes a leader of a healthy pool."""
+        return self._next_at - now
+
+    def look(self, obs: FleetObservation) -> None:
+        """Clear away what is over."""
+        told = {} if isinstance(obs.maintenance, Unknown) else obs.maintenance
+        ends = [m.until for m in told.values() if m.until is not None]
+        self._next_at = min((max(end, obs.now + TICK_S) for end in ends), default=math.inf)
+        for uuid, said in told.items():
+            if not said.is_over(obs.now):
+                continue
+            node = obs.consul.registered.get(uuid)
+            if node is not None and node.maintenance and node.held_for == said.text:
+                self._ask(node.minion, said)
+            else:
+                self._clear(uuid, said)
+
+    def _ask(self, minion: str, said: Maintenance) -> None:
+        """Let its agent end its half; only that agent can. Consul tells when it is done."""
+        now = time.monotonic()
+        if now - self._asked_at.get(minion, -AGAIN_S) < AGAIN_S:
+            return
+        self._asked_at[minion] = now
+        threading.Thread(target=self._end, args=(minion, said), daemon=True).start()
+
+    def _end(self, minion: str, said: Maintenance) -> None:
+        # By name: Salt would take a reason such as `disk=bad` for a name and its value.
+        words = {"__kwarg__": True, "only": said.text, "remove": True, "test": False}
+        try:
+            told = self._bus.ask(
+                [minion], FUNCTION, [words], lambda came, passed: bool(came) or passed > WITHIN_S
+            )
+            log.info("the maintenance of %s is over; its agent: %s", minion, told.get(minion))
+        except Exception:  # whatever Salt has: it is asked again
+            log.exception("the maintenance of %s is over, and it was not told", minion)
+
+    def _clear(self, uuid: str, said: Maintenance) -> None:
+        """Take the pool's key away, if it is still this one."""
+        store, key = self._records.store, self._records.keys.maintenance(uuid)
+        try:
+            there = store.read(key)
+            if there is None or there.data.get("until") != said.until:
+                return
+            same = check_index_op(key, there.index)
+            store.remove(key, seen=True, guard=lambda: [*self._lock.guard(), same])
+            log.info("the maintenance of %s by %s is over", uuid, said.owner)
+        except ConsulError as err:
+            log.warning("the maintenance of %s is over, and its key stays for now: %s", uuid, err)

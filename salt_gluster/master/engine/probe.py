@@ -1,0 +1,261 @@
+"""Which minions are asked what, and what their answers say (W2, W3, W4).
+
+Everybody is asked the same at once: one job of Salt. It runs in a thread of its own, so that a
+silent minion delays neither the heart nor the next news of Consul.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Protocol
+
+from salt_gluster.consul.cluster_state import sets_of
+from salt_gluster.model.facts import NodeFacts
+from salt_gluster.model.pool import Observation, Unknown, Volume, is_known
+from salt_gluster.remediation.decide import Asks
+from salt_gluster.remediation.membership import ConsulView, Sight
+from salt_gluster.remediation.observation import BrickKey, key_of
+from salt_gluster.status.facts import facts_from
+
+log = logging.getLogger(__name__)
+
+FUNCTION = "gluster_remediation.observe"
+#: A connect may take 3 s, a report a second, Salt on a busy master another few; a glusterd that
+#: hangs tells nothing here. A silent minion that Consul sees makes a round as long as this.
+WITHIN_S = 15.0
+#: Whom Consul misses is waited for no longer than this.
+DOUBTFUL_S = 3.0
+#: How many other members connect to a brick's port: two have to agree, one may be ill.
+ASKERS = 3
+#: Answers older than this are no look of this tick any more: two rounds with a silent minion.
+STILL_A_LOOK_S = 40.0
+#: Minions come back to a master that was started again within this: until one of them is there,
+#: that nobody answers says nothing about the pool.
+GATHERING_S = 60.0
+#: A clock does not jump: what was measured of it is believed for as long as a report.
+CLOCK_S = 60.0
+
+
+class Asking(Protocol):
+    """Salt's way to the minions."""
+
+    def ask(
+        self, minions: Sequence[str], function: str, arguments: Sequence[Any],
+        is_over: Callable[[Collection[str], float], bool],
+    ) -> Mapping[str, Any]:  # fmt: skip
+        """Return what each minion answered until ``is_over(who has answered, seconds passed)``."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One round: these minions, and the ports each of them connects to."""
+
+    minions: Mapping[str, str]  # uuid -> minion
+    ports: tuple[tuple[str, str, str, int], ...]  # uuid, path, host, port
+    doubtful: frozenset[str] = frozenset()  # minions
+
+    def is_over(self, answered: Collection[str], passed_s: float) -> bool:
+        """Whether nobody has to be waited for any more."""
+        missing = set(self.minions.values()) - set(answered)
+        limit_s = DOUBTFUL_S if missing <= self.doubtful else WITHIN_S
+        return not missing or passed_s >= limit_s
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one round brought; ``at`` 0 = nobody was asked yet. Clocks are the leader's.
+
+    ``numbers`` are the ports that were asked.
+    """
+
+    at: float = 0.0
+    sent_at: float = 0.0
+    numbers: Mapping[BrickKey, int] = field(default_factory=dict)
+    ports: Mapping[BrickKey, Mapping[str, bool | Unknown]] = field(default_factory=dict)
+    peers: Mapping[str, Mapping[str, bool] | Unknown] = field(default_factory=dict)
+    answered: Mapping[str, bool] = field(default_factory=dict)
+    reports: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    skews: Mapping[str, float | Unknown] = field(default_factory=dict)
+
+
+# --- what to ask ---------------------------------------------------------------------------------
+
+
+def question(
+    asks: Asks, view: ConsulView, pool: Observation | Unknown,
+    facts: Mapping[str, NodeFacts | Unknown],
+) -> Question:  # fmt: skip
+    """Return whom to ask: the nodes concerned, those that share a set with them, and witnesses."""
+    wanted = set(asks.facts).union(*sets_of(pool, asks.ports | asks.facts))
+    for uuid in sorted(asks.ports | asks.peers):
+        # Of thousands only the first few are looked at: the catalog keeps them in order.
+        witnesses = set(islice((u for u in wanted if u != uuid and _is_good(view, u)), ASKERS))
+        others = (u for u in view.registered if u not in wanted and u != uuid)
+        good = (u for u in others if _is_good(view, u))
+        wanted |= set(islice(good, ASKERS - len(witnesses)))
+    minions = {u: view.registered[u].minion for u in sorted(wanted) if u in view.registered}
+    missed = frozenset(m for u, m in minions.items() if view.sight(u) is Sight.BAD)
+    return Question(minions, tuple(_ports(asks.ports, pool, facts)), missed)
+
+
+def _is_good(view: ConsulView, uuid: str) -> bool:
+    return view.sight(uuid) is Sight.GOOD
+
+
+def _ports(
+    nodes: frozenset[str], pool: Observation | Unknown, facts: Mapping[str, NodeFacts | Unknown]
+) -> Iterable[tuple[str, str, str, int]]:
+    """Yield the last known port of every brick of these nodes; where none is known, none is."""
+    for volume in _volumes(pool):
+        for brick in volume.bricks if volume.is_started else ():
+            if brick.host_uuid in nodes:
+                port = _port(pool, volume, key_of(brick), facts.get(brick.host_uuid))
+                if port:
+                    yield brick.host_uuid, brick.path, brick.host, port
+
+
+def _port(
+    pool: Observation | Unknown, volume: Volume, key: BrickKey, said: NodeFacts | Unknown | None
+) -> int | None:
+    if isinstance(said, NodeFacts):
+        own = said.bricks.get(key[1])
+        if own is not None and isinstance(own.port, int):
+            return own.port
+    status = None if isinstance(pool, Unknown) else pool.status.get(volume.name)
+    for row in status.bricks if status is not None and is_known(status) else ():
+        if (row.host_uuid, row.path) == key and isinstance(row.port, int):
+            return row.port
+    return None
+
+
+def _volumes(pool: Observation | Unknown) -> Iterable[Volume]:
+    if isinstance(pool, Unknown) or isinstance(pool.volumes, Unknown):
+        return ()
+    return pool.volumes.values()
+
+
+# --- what the answers say ------------------------------------------------------------------------
+
+
+def answers(
+    asked: Question, told: Mapping[str, Any], sent_at: float, came_at: float
+) -> Answers:  # fmt: skip
+    """Return what a round says; an answer that is none (a text, an old version) is silence."""
+    said = {u: told.get(minion) for u, minion in asked.minions.items()}
+    there: dict[str, Mapping[str, Any]] = {
+        u: a for u, a in said.items()
+        if isinstance(a, Mapping) and isinstance(a.get("report"), Mapping)
+    }  # fmt: skip
+    ports: dict[BrickKey, dict[str, bool | Unknown]] = {(u, p): {} for u, p, _, _ in asked.ports}
+    for uuid, answer in there.items():
+        for of, path, accepted in answer.get("ports") or ():
+            if (of, path) in ports:
+                good = isinstance(accepted, bool)
+                ports[of, path][uuid] = accepted if good else Unknown("it could not be asked")
+    return Answers(
+        at=came_at,
+        sent_at=sent_at,
+        numbers={(u, path): port for u, path, _, port in asked.ports},
+        ports=ports,
+        peers={u: _connected(a["report"]) for u, a in there.items()},
+        answered={u: u in there for u in asked.minions},
+        reports={u: a["report"] for u, a in there.items()},
+        skews={u: _skew(a.get("at"), sent_at, came_at) for u, a in there.items()},
+    )
+
+
+def still_so(
+    said: Answers, facts: Mapping[str, NodeFacts | Unknown]
+) -> dict[BrickKey, Mapping[str, bool | Unknown]]:
+    """Return W2 without what is over by their nodes' younger word.
+
+    A brick that has another port by now: its old one refuses rightly. A brick whose process has
+    ended since: it did accept (such an answer hid a dead brick for 40 s, bench/detect.py).
+    """
+
+    def is_over(key: BrickKey) -> bool:
+        own = facts.get(key[0])
+        brick = own.bricks.get(key[1]) if isinstance(own, NodeFacts) else None
+        if brick is None or not isinstance(own, NodeFacts):
+            return False
+        if isinstance(brick.port, int):
+            return brick.port != said.numbers[key]
+        accepted = any(is_known(a) and a for a in said.ports[key].values())
+        return accepted and is_known(brick.alive) and not brick.alive and own.at > said.sent_at
+
+    return {key: by for key, by in said.ports.items() if not is_over(key)}
+
+
+def _connected(told: Mapping[str, Any]) -> Mapping[str, bool] | Unknown:
+    facts = facts_from(told)
+    return facts if isinstance(facts, Unknown) else facts.connected
+
+
+def _skew(at: Any, sent_at: float, came_at: float) -> float | Unknown:
+    """Return how far a node's clock is from ours; within the round trip it is not at all."""
+    if not isinstance(at, (int, float)):
+        return Unknown("it did not tell its time")
+    if sent_at <= at <= came_at:
+        return 0.0
+    return at - came_at if at > came_at else at - sent_at
+
+
+# --- the thread ----------------------------------------------------------------------------------
+
+
+class Asker:
+    """Ask in a thread; ``latest`` is what came last. One round at a time."""
+
+    def __init__(self, bus: Asking, done: Callable[[], None]) -> None:
+        self._bus, self._done = bus, done
+        self._thread: threading.Thread | None = None
+        self._born_at = time.time()
+        self._is_heard = False
+        self._began_at = 0.0
+        self._latest = Answers()
+        self._clocks: dict[str, tuple[float, float | Unknown]] = {}
+
+    def begin(self, asked: Question, every_s: float) -> bool:
+        """Begin a round, unless one is under way or the last one began a moment ago."""
+        busy = self._thread is not None and self._thread.is_alive()
+        if busy or not asked.minions or time.time() - self._began_at < every_s:
+            return False
+        self._began_at = time.time()
+        self._thread = threading.Thread(target=self._ask, args=(asked,), daemon=True)
+        self._thread.start()
+        return True
+
+    def _ask(self, asked: Question) -> None:
+        sent_at = time.time()
+        try:
+            ports = [list(row) for row in asked.ports]
+            minions = list(asked.minions.values())
+            told = self._bus.ask(minions, FUNCTION, [ports], asked.is_over)
+            came = answers(asked, told, sent_at, time.time())
+            self._is_heard |= bool(told)
+            if not self._is_heard and came.at - self._born_at < GATHERING_S:
+                return
+            self._clocks |= {u: (came.at, skew) for u, skew in came.skews.items()}
+            self._latest = came
+        except Exception:  # whatever Salt has: silence is not a verdict, and it is asked again
+            log.exception("asking the minions failed")
+        finally:
+            self._done()
+
+    def latest(self, now: float) -> Answers:
+        """Return the last round while it is young enough to count as a look of this tick."""
+        return self._latest if now - self._latest.at <= STILL_A_LOOK_S else Answers()
+
+    def skews(self, now: float) -> dict[str, float | Unknown]:
+        """Return how far the clocks are from ours that were measured lately."""
+        known = self._clocks.copy()
+        return {u: skew for u, (at, skew) in known.items() if now - at <= CLOCK_S}
+
+    def forget(self) -> None:
+        """Forget what was said: it was said under another leader."""
+        self._latest, self._clocks, self._began_at = Answers(), {}, 0.0

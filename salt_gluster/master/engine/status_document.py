@@ -1,0 +1,99 @@
+"""What people are shown of the last tick: the document ``status``. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from salt_gluster.model.pool import Unknown
+from salt_gluster.remediation import Decisions, FleetObservation, ladder
+from salt_gluster.remediation.decide import Refused
+from salt_gluster.remediation.health import peer_sight, port_sight
+from salt_gluster.remediation.operations import Operation
+
+#: Raised when a key changes its meaning.
+SCHEMA = 1
+
+
+def status(
+    obs: FleetObservation, done: Decisions, *, by: str, policy: str
+) -> dict[str, Any]:  # fmt: skip
+    """Return the evidence, the rows and the guards' answers of one tick as plain data."""
+    fleet = done.rows.get("fleet")
+    operations = {} if isinstance(obs.operations, Unknown) else obs.operations
+    proposals = {} if isinstance(obs.proposals, Unknown) else obs.proposals
+    return {
+        "schema": SCHEMA,
+        "at": obs.now,
+        "by": by,
+        "mode": done.mode.value,
+        "why": fleet.why if fleet else "",
+        "policy": policy,
+        "nodes": {
+            key[5:]: _node(obs, done, key) for key in done.rows if key.startswith("node:")
+        },
+        "bricks": {
+            key[6:]: _standing(done, key) for key in done.rows if key.startswith("brick:")
+        },
+        "refused": [_refused(one) for one in done.refused],
+        "guards": {one.target.brick: _guards(one) for one in done.refused},
+        "operations": [
+            _operation(op) for op in (*operations.values(), *proposals.values())
+            if op.is_open or op.id in proposals
+        ],
+        "proposed": list(done.door.proposed),
+    }  # fmt: skip
+
+
+def is_news(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> bool:
+    """Whether anything but the time is another."""
+    return before is None or {**before, "at": 0} != {**after, "at": 0}
+
+
+def _standing(done: Decisions, key: str) -> dict[str, Any]:
+    turn, standing = done.rows[key], done.memory.standings.get(key)
+    return {
+        "name": standing.name if standing else "",
+        "state": turn.state.value,
+        "since": standing.since if standing else None,
+        "row": turn.row,
+        "why": turn.why,
+    }
+
+
+def _node(obs: FleetObservation, done: Decisions, key: str) -> dict[str, Any]:
+    uuid = key[5:]
+    own = obs.facts.get(uuid)
+    age = "silent" if own is None or isinstance(own, Unknown) else "has told its report"
+    ports = {b[1]: port_sight(obs, b).value for b in obs.ports if b[0] == uuid}
+    return {
+        **_standing(done, key),
+        "name": obs.name(uuid),
+        "witnesses": [
+            {"source": "consul", "says": obs.consul.sight(uuid).value},
+            {"source": "peers", "says": peer_sight(obs, uuid).value},
+            *({"source": f"port of {path}", "says": says} for path, says in sorted(ports.items())),
+            {"source": "the node itself", "says": age},
+        ],
+    }
+
+
+def _refused(one: Refused) -> dict[str, Any]:
+    return {
+        "brick": one.target.brick,
+        "node": one.target.node,
+        "reasons": [{"name": r.name, "why": r.why, "ways": list(r.ways)} for r in one.reasons],
+    }
+
+
+def _guards(one: Refused) -> list[dict[str, Any]]:
+    """Return every guard of the rung with its answer."""
+    said = {r.name: r.why for r in one.reasons}
+    return [
+        {"name": g.__name__, "yes": g.__name__ not in said, "why": said.get(g.__name__, "")}
+        for g in ladder.BRICK_RESTART.guards
+    ]
+
+
+def _operation(op: Operation) -> dict[str, Any]:
+    return {"id": op.id, "brick": op.brick, "state": op.state.value, "why": op.why}

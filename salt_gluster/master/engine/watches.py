@@ -1,0 +1,197 @@
+"""The heart and the three blocking queries of backbone.md 4, each in a thread of its own; a fourth
+for the hints that GlusterFS's own events give, which nothing depends on.
+
+What they see is kept here until the loop takes it; ``news`` is set whenever there is something.
+Nothing is decided.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from salt_gluster.consul import service
+from salt_gluster.consul.canary import FileMarker
+from salt_gluster.consul.catalog import Catalog, Wrong, catalog, wrong
+from salt_gluster.consul.client import Client, Reply
+from salt_gluster.consul.keys import Keys
+from salt_gluster.consul.leader_lock import BEAT_S, BEAT_TIMEOUT_S, Lock
+from salt_gluster.consul.trust import HEARTBEAT_S
+from salt_gluster.consul.trust_probe import Eye, Marker
+from salt_gluster.consul.watch import Query, Watch
+from salt_gluster.errors import ConsulError
+from salt_gluster.gluster.events import hinted
+from salt_gluster.remediation.membership import Trust
+
+log = logging.getLogger(__name__)
+
+CRITICAL_WAIT_S = 10.0
+CATALOG_WAIT_S = 60.0
+REV_WAIT_S = 60.0
+HINT_WAIT_S = 60.0
+#: Without these there is no view. Not the hints: whoever may not read them has only to wait longer.
+_NEEDED = {"critical": "what", "catalog": "who", "rev": "rev"}
+
+
+class _Sees:
+    """The watcher of one query: keep what came, parsed, and say that there is news."""
+
+    def __init__(self, name: str, parse: Callable[[Any], Any], owner: Watches) -> None:
+        self._name, self._parse, self._owner = name, parse, owner
+
+    def changed(self, reply: Reply[Any]) -> None:
+        self._owner.saw(self._name, self._parse(reply.data), reply.index)
+
+    def regressed(self, before: int, now: int) -> None:
+        log.warning("Consul's index of %s went back from %d to %d", self._name, before, now)
+        self._owner.eye.regressed()
+
+    def failed(self, error: ConsulError) -> None:
+        log.debug("watch of %s: %s", self._name, error)
+
+
+class Watches:
+    """Start with ``start``; the loop waits for ``news`` and reads the rest."""
+
+    def __init__(
+        self, connect: Callable[[float | None], Client], cluster: str, name: str,
+        *, marker: Marker | None = None,
+    ) -> None:  # fmt: skip
+        self.news = threading.Event()
+        self.who = Catalog()
+        self.what = Wrong()
+        self.rev = 0
+        self.index = 0
+        self._hinted: frozenset[str] = frozenset()
+        self._waits_for: set[str] = set()
+        self._guard = threading.Lock()
+        self._stopped = threading.Event()
+        self._disturbed_at = time.time()
+        heart = connect(BEAT_TIMEOUT_S)
+        self.lock = Lock(heart, cluster, name)
+        self.eye = Eye(heart, cluster, self.lock, marker or FileMarker())
+        self._heart_client, self._keys = heart, Keys(cluster)
+        keys = self._keys
+        self._watches = {
+            "critical": self._watch(
+                connect(None), "critical", CRITICAL_WAIT_S, wrong,
+                lambda c: lambda i, w: c.health_state("critical", i, w),
+            ),
+            "catalog": self._watch(
+                connect(None), "catalog", CATALOG_WAIT_S, lambda rows: catalog(rows, cluster),
+                service.roster,
+            ),
+            "rev": self._watch(
+                connect(None), "rev", REV_WAIT_S,
+                lambda entry: entry.modify_index if entry is not None else 0,
+                lambda c: lambda i, w: c.kv_watch(keys.rev, i, w),
+            ),
+            "hint": self._watch(
+                connect(None), "hint", HINT_WAIT_S,
+                lambda entry: hinted(entry.value) if entry is not None else frozenset(),
+                lambda c: lambda i, w: c.kv_watch(keys.hint, i, w),
+            ),
+        }  # fmt: skip
+        self._waits_for = set(_NEEDED)
+
+    def _watch(
+        self, client: Client, name: str, wait_s: float, parse: Callable[[Any], Any],
+        query: Callable[[Client], Query],
+    ) -> Watch:  # fmt: skip
+        return Watch(query(client), wait_s, _Sees(name, parse, self), wake=client.wake)
+
+    def start(self) -> None:
+        """Let the heart beat once, then everything run in threads that end with the process."""
+        self._beat()
+        for name, run in (("heart", self._heart), *((n, w.run) for n, w in self._watches.items())):
+            threading.Thread(target=run, name=f"gluster-{name}", daemon=True).start()
+
+    def stop(self) -> None:
+        """Hand the lock over and end the threads; for a clean stop, which may take 2 s."""
+        self._stopped.set()
+        for watch in self._watches.values():
+            watch.stop()
+        self.lock.stop()
+
+    # --- the heart -------------------------------------------------------------------------------
+
+    def _heart(self) -> None:
+        while not self._stopped.wait(BEAT_S):
+            try:
+                self._beat()
+            except Exception:  # the heart must go on, whatever it was
+                log.exception("a beat failed")
+
+    def _beat(self) -> None:
+        before = self.eye.gate
+        led = self.lock.holds()
+        gate = self.eye.beat()
+        if gate.reread:
+            with self._guard:
+                self._disturbed_at = time.time()
+                self._waits_for = set(_NEEDED)
+            for watch in self._watches.values():
+                watch.reread()
+        if gate.sight is not before.sight or led != self.lock.holds():
+            log.info("sight: %s %s; %s", gate.sight.value, gate.why, self._leads())
+            self.news.set()
+        if self.lock.holds() and not led:
+            self._make_hint_key()
+
+    def _make_hint_key(self) -> None:
+        """Let the key be there: a query for a missing one is woken by every write (consul.md 3)."""
+        with contextlib.suppress(ConsulError):
+            self._heart_client.kv_put(self._keys.hint, b"{}", cas=0)
+
+    def _leads(self) -> str:
+        return f"leads with epoch {self.lock.epoch}" if self.lock.holds() else "does not lead"
+
+    # --- what the loop reads ---------------------------------------------------------------------
+
+    def saw(self, name: str, value: Any, index: int) -> None:
+        """Keep what a watch brought."""
+        with self._guard:
+            if name in _NEEDED:
+                setattr(self, _NEEDED[name], value)
+                self.index = max(self.index, index)
+            else:
+                self._hinted |= value
+            self._waits_for.discard(name)
+        self.news.set()
+
+    def hints(self) -> frozenset[str]:
+        """Return the nodes that were hinted at and not looked at since."""
+        with self._guard:
+            return self._hinted
+
+    def looked_at(self, nodes: frozenset[str]) -> None:
+        """Forget the hints at these nodes."""
+        with self._guard:
+            self._hinted -= nodes
+
+    def trust(self) -> Trust:
+        """Return whether the view may be believed, and since when it is undisturbed."""
+        gate = self.eye.look()
+        with self._guard:
+            missing = sorted(self._waits_for)
+        if gate.may_notice and missing:
+            why = f"not read yet since sight came back: {', '.join(missing)}"
+            return Trust(False, why, self._disturbed_at)
+        return Trust(gate.may_notice, gate.why, self._disturbed_at)
+
+    def is_reading(self, within_s: float) -> bool:
+        """Whether sight came back just now and the watches still read in full."""
+        with self._guard:
+            young = time.time() - self._disturbed_at < within_s
+            return young and bool(self._waits_for) and self.eye.gate.may_notice
+
+    def blind_in_s(self) -> float:
+        """Return after how long sight is lost if no beat goes through until then."""
+        renewed = self.lock.renewed_at
+        if renewed is None or not self.eye.gate.may_notice:
+            return BEAT_S
+        return max(0.1, renewed + HEARTBEAT_S - time.monotonic() + 0.05)

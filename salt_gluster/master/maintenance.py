@@ -1,0 +1,159 @@
+"""A person takes one node out of automation's hands, and gives it back.
+
+It stands at two places, and either alone holds: the pool's key ``maintenance/<uuid>``, and Consul's
+own maintenance of the service there, which only that agent can write, so its minion is asked.
+No engine begins one, and none ends one but at the time that a person gave (``engine/maintenance_expiry.py``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from salt_gluster.errors import ConsulError, GlusterError, NotFound, SpecError
+from salt_gluster.master.approvals import Desk
+from salt_gluster.master.minions import Ask, Found, is_excuse, last_line
+from salt_gluster.model.pool import Hold, Unknown
+from salt_gluster.node.clock import local_datetime
+
+FUNCTION = "gluster_consul.maintenance"
+_LASTS = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@dataclass(frozen=True)
+class Word:
+    """What a person said."""
+
+    reason: str
+    by: str
+    remove: bool = False
+    test: bool = False
+    until: float | None = None
+
+    @property
+    def text(self) -> str:
+        """Reason and name in one, for a place that knows only a reason."""
+        return f"{self.reason} ({self.by})"
+
+
+def end_of(said: Any, now: float) -> float | None:
+    """Return when a maintenance ends that was given such an end; ``SpecError`` on none to come."""
+    if said in ("", None):
+        return None
+    text = str(said).strip()
+    lasts = _LASTS.fullmatch(text)
+    try:
+        if lasts:
+            end = now + float(lasts[1]) * _UNITS[lasts[2]]
+        else:
+            end = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text)).timestamp()
+    except (ValueError, OverflowError):
+        raise SpecError("until", f"{text[:60]!r} is no time.",
+                        hint="Such as 2h, 1d or 2026-12-24T18:00.") from None  # fmt: skip
+    if end <= now:
+        raise SpecError("until", f"{text} is over.", hint="Without until it has no end.")
+    return end
+
+
+def put(ask: Ask, name: str, found: Found, said: Word) -> dict[str, Any]:
+    """Set or end the maintenance of a node; say what changed, where it is so now, where not.
+
+    ``GlusterError`` when nothing could be reached at all.
+    """
+    if not said.reason and not said.remove:
+        raise SpecError("reason", "a node is not taken out of automation's hands without one.",
+                        hint="Add reason='…', or remove=True to end it.")  # fmt: skip
+    changes: dict[str, Any] = {}
+    done: list[str] = []
+    missing: dict[str, str] = {}
+    minion = name
+    try:
+        if not isinstance(found, Desk):
+            raise found or ConsulError("no Consul answers here.", kind="unreachable")
+        uuid, minion = _whom(found, name)
+        key = found.store.keys.maintenance(uuid)
+        changes.update(_in_key(found, uuid, key, said))
+        done.append(key)
+    except NotFound:
+        raise
+    except GlusterError as err:
+        missing["the pool's key in Consul"] = str(err)
+    _by_agent(ask, minion, said, changes, done, missing)
+    if not done:
+        why = "; ".join(f"{where}: {text}" for where, text in missing.items())
+        raise GlusterError(f"nothing was done. {why}", kind="no_answer")
+    return _told(minion, said, changes, done, missing)
+
+
+def _told(
+    minion: str, said: Word, changes: Mapping[str, Any], done: list[str], missing: dict[str, str]
+) -> dict[str, Any]:
+    word = ("free" if said.remove else "held") if not said.test else "looked at"
+    other = "perhaps still held" if said.remove else "not held"
+    more = {other: missing, "retcode": 1} if missing else {}
+    return {"node": minion, "changes": dict(changes), "test": said.test, word: done, **more}
+
+
+def _whom(desk: Desk, name: str) -> tuple[str, str]:
+    """Return a node's uuid and minion; one that has left the catalog is known by what was told."""
+    for member in desk.members():
+        if name in (member.uuid, member.node, member.minion):
+            return member.uuid, member.minion or member.node
+    told = desk.store.read(desk.store.keys.status)
+    rows = told.data.get("nodes") if told is not None and isinstance(told.data, Mapping) else None
+    for uuid, row in (rows or {}).items():
+        if name in (uuid, row.get("name")):
+            return str(uuid), str(row.get("name"))
+    raise NotFound(
+        f"{name} is not in Consul's catalog, and automation has told nothing of it.",
+        kind="not_found", hint="See: salt '*' gluster_consul.members.",
+    )  # fmt: skip
+
+
+def _in_key(desk: Desk, uuid: str, key: str, said: Word) -> dict[str, Any]:
+    """Write or remove the pool's key; return what changed or would."""
+    before = desk.store.maintenance(uuid)
+    if isinstance(before, Unknown):
+        raise ConsulError(before.why, kind="unreadable")
+    is_so = before is None if said.remove else _is(before, said)
+    if is_so:
+        return {}
+    if said.remove and not said.test:
+        desk.store.end_maintenance(uuid)
+    elif not said.test:
+        desk.store.set_maintenance(uuid, said.reason, said.by, desk.now(), said.until)
+    new = Hold(said.reason, said.by, until=said.until)
+    return {key: {"old": _words(before), "new": None if said.remove else _words(new)}}
+
+
+def _is(before: Hold | None, said: Word) -> bool:
+    asked = (said.reason, said.by, said.until)
+    return before is not None and (before.reason, before.by, before.until) == asked
+
+
+def _words(hold: Hold | None) -> str | None:
+    if hold is None:
+        return None
+    end = "" if hold.until is None else f", until {local_datetime(hold.until)}"
+    return (f"{hold.reason} ({hold.by})" if hold.by else hold.reason) + end
+
+
+def _by_agent(
+    ask: Ask, minion: str, said: Word, changes: dict[str, Any], done: list[str],
+    missing: dict[str, str],
+) -> None:  # fmt: skip
+    where = f"the Consul agent of {minion}"
+    # By name: Salt would take a word such as `disk=bad` for a name and its value.
+    words = {"reason": said.text, "remove": said.remove, "test": said.test}
+    answer = ask([minion], FUNCTION, **words).get(minion)
+    if isinstance(answer, Mapping) and "changes" in answer:
+        changes.update({f"{minion} {k}": v for k, v in answer["changes"].items()})
+        done.append(where)
+        return
+    silent = answer is None or answer is False
+    why = "its minion did not answer" if silent else last_line(str(answer))
+    missing[where] = why if silent or is_excuse(answer) else f"its minion said: {why}"

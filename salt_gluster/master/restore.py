@@ -1,0 +1,138 @@
+"""Giving a node back what it has lost, from the master: the store, the members, then the node.
+
+Without ``confirm`` nothing is done: the exact plan is returned, with every check's answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from salt_gluster.errors import GlusterError, NotFound, SpecError
+from salt_gluster.master.approvals import Desk
+from salt_gluster.master.minions import Ask, is_excuse, last_line
+from salt_gluster.model.pool import Hold, Unknown
+from salt_gluster.plan.restore import Check, Lost, bricks_of, find, lost
+from salt_gluster.status.report import usable
+
+FUNCTION = "gluster_peer.restore"
+
+
+def restore(ask: Ask, desk: Desk, name: str, confirm: str = "") -> dict[str, Any]:
+    """Return the plan for a node; with its uuid as ``confirm``, carry it out on the node.
+
+    ``NotFound`` for a node that the store does not know.
+    """
+    document = desk.store.current()
+    version: Mapping[str, Any] = {} if document is None else document.data
+    if "actual" not in version:
+        raise NotFound("no version of the pool's configuration is stored.", kind="not_found",
+                       hint="A leader stores it when the nodes report.")  # fmt: skip
+    members = desk.members()
+    uuid, called = find(version, name, {m.minion or m.node: m.uuid for m in members})
+    minion = next((m.minion for m in members if m.uuid == uuid and m.minion), called)
+    found, own = _seen(ask, version, uuid, called, minion)
+    checks = (*found.checks, own, _not_held(desk))
+    ready = found.identity is not None and all(check.yes for check in checks)
+    plan = _plan(desk.cluster, version, found, minion, checks, ready)
+    if not confirm:
+        return plan
+    if confirm != uuid:
+        raise SpecError("confirm", f"{confirm!r} is not the uuid of {called}.",
+                        hint=f"Look at the plan first: salt-run gluster_operation.restore_config"
+                        f" {name}.")  # fmt: skip
+    if not ready:
+        no = "; ".join(f"{c.name}: {c.why}" for c in checks if not c.yes)
+        raise GlusterError(f"nothing was done. {no}", kind="not_ready")
+    return {**plan, **_carried_out(ask, minion, found, version)}
+
+
+def _seen(
+    ask: Ask, version: Mapping[str, Any], uuid: str, name: str, minion: str
+) -> tuple[Lost, Check]:  # fmt: skip
+    """Return what the members say, and what the node itself says to the plan."""
+    told = ask("*", "gluster.report")
+    reports = {r["uuid"]: r for r in told.values() if usable(r) and r["uuid"] != uuid}
+    others = [m for m, r in told.items() if usable(r) and r["uuid"] in version["actual"]["peers"]
+              and r["uuid"] != uuid]  # fmt: skip
+    numbers = ask(others, "gluster.op_version") if others else {}
+    op_versions = {m: n for m, n in numbers.items() if isinstance(n, int)}
+    found = lost(version, uuid, name, reports, op_versions)
+    if found.identity is None:
+        return found, Check("node_agrees", None, "it was not asked: the plan is not whole")
+    said = _asked(ask, minion, found, version, test=True).get(minion)
+    if isinstance(said, Mapping) and said.get("changes"):
+        return found, Check("node_agrees", True, f"{minion} has nothing to lose")
+    if isinstance(said, Mapping):
+        return found, Check("node_agrees", False, str(said.get("comment")))
+    why = last_line(said) if isinstance(said, str) and said else "it did not answer"
+    return found, Check("node_agrees", None if not said or is_excuse(said) else False, why)
+
+
+def _asked(
+    ask: Ask, minion: str, found: Lost, version: Mapping[str, Any], *, test: bool
+) -> Mapping[str, Any]:
+    identity = found.identity
+    if identity is None:
+        return {}
+    volumes = sorted(version["actual"]["volumes"])
+    arguments = (identity.uuid, identity.op_version, dict(identity.peers), volumes, test)
+    return ask([minion], FUNCTION, *arguments)
+
+
+def _not_held(desk: Desk) -> Check:
+    hold = desk.store.hold()
+    if isinstance(hold, Unknown):
+        return Check("not_held", None, hold.why)
+    if isinstance(hold, Hold):
+        return Check("not_held", False, f"{hold.by or 'somebody'} holds the pool: {hold.reason}")
+    return Check("not_held", True, "nobody holds the pool")
+
+
+def _plan(
+    cluster: str, version: Mapping[str, Any], found: Lost, minion: str,
+    checks: tuple[Check, ...], ready: bool,
+) -> dict[str, Any]:  # fmt: skip
+    identity, bricks = found.identity, bricks_of(version, found.uuid)
+    return {
+        "pool": cluster, "node": found.name, "minion": minion, "uuid": found.uuid,
+        "version": version["version"], "version_at": version["at"], "ready": ready,
+        "checks": [{"name": c.name, "yes": c.yes, "why": c.why} for c in checks],
+        "files": {} if identity is None else identity.files(),
+        "bricks": bricks,
+        "then": [w for b in bricks for w in _refill(b)],
+        "restored": False,
+    }  # fmt: skip
+
+
+def _refill(brick: Mapping[str, str]) -> list[str]:
+    """Return the commands that fill an emptied brick again; a person's (cases A.3)."""
+    name = f"{brick['volume']} {brick['brick']}"
+    return [f"gluster volume reset-brick {name} start",
+            f"gluster volume reset-brick {name} {brick['brick']} commit force"]  # fmt: skip
+
+
+def _carried_out(
+    ask: Ask, minion: str, found: Lost, version: Mapping[str, Any]
+) -> dict[str, Any]:  # fmt: skip
+    """Have the node do it, and ask the members whether they have it back."""
+    said = _asked(ask, minion, found, version, test=False).get(minion)
+    if not isinstance(said, Mapping):
+        why = last_line(said) if isinstance(said, str) and said else "it did not answer in time"
+        raise GlusterError(f"{minion} did not say that it is done: {why}.", kind="unknown_outcome",
+                           hint="Look first: salt-run gluster.status.")  # fmt: skip
+    told = ask("*", "gluster.report")
+    others = {u for u in version["actual"]["peers"] if u != found.uuid}
+    missing = sorted(
+        str(r["node"]) for r in told.values()
+        if usable(r) and r["uuid"] in others and not _has(r, found.uuid)
+    )  # fmt: skip
+    if missing:
+        raise GlusterError(f"{minion} is back, but not for {', '.join(missing)}.", kind="not_back",
+                           hint="See: salt '*' gluster_peer.status.")  # fmt: skip
+    return {"restored": True, "changes": said["changes"], "comment": said["comment"]}
+
+
+def _has(report: Mapping[str, Any], uuid: str) -> bool:
+    rows = [p for p in report["peers"] if p["uuid"] == uuid]
+    return any(p["connected"] and p["state"] == 3 for p in rows)

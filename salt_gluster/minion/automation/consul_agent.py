@@ -1,0 +1,45 @@
+"""The Consul agent of a node, as the state ``gluster_consul.agent`` declares it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from salt_gluster import node
+from salt_gluster.consul.agent import ensure, existing, is_ours, keep_access
+from salt_gluster.minion.context import Minion
+
+#: What a pool without automation is told.
+NONE = "no Consul: nothing watches this pool. For that run salt-run gluster.setup on the master"
+
+
+AWAY = "the Consul that this node was registered in does not answer; it is not made here"
+
+
+#: What a node keeps once it is registered (``registration.py``).
+_REGISTERED = "consul"
+
+
+LEFT = "the agent is left as it is: the pillar does not tell of it"
+
+
+def deployed(name: str, minion: Minion, told: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Ensure this node's agent where the master deploys one; return a state's dict."""
+    changes: dict[str, Any] = {}
+    there = existing(minion.consul)
+    if told and told.get("address") and not minion.consul:
+        changes = keep_access(told, test=minion.test)
+        comment = f"the pillar names a Consul at {told['address']}"
+    elif there:
+        comment = f"an existing Consul is used: {there}"
+    elif not told:
+        comment = LEFT if is_ours() else AWAY if node.recall(_REGISTERED) else NONE
+    else:
+        where = minion.candidate().address(minion.name)
+        changes = ensure(told, minion.call, name=minion.name, address=where, test=minion.test)
+        changes |= keep_access(told, test=minion.test)
+        role = "server" if told["is_server"] else "client"
+        comment = f"the Consul agent runs as a {role} of {len(told['servers'])}"
+    would = bool(changes) and minion.test
+    comment = f"would change: {', '.join(changes)}" if would else comment
+    return {"name": name, "result": None if would else True, "changes": changes, "comment": comment}

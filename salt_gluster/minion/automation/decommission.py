@@ -1,0 +1,45 @@
+"""A machine that was a node of the pool, and leaves the pool's Consul: its vote, agent, secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from salt_gluster.consul import agent
+from salt_gluster.consul.transport import KEPT
+from salt_gluster.errors import GlusterError
+
+Call = Callable[..., Any]
+
+
+def leave(told: object, call: Call, *, test: bool = False) -> dict[str, Any]:
+    """Let this machine's agent leave, and take away what it had; return what changed or would.
+
+    ``told`` is what the pillar says of Consul, ``call`` calls an execution function. Consul's data
+    folder stays. ``GlusterError`` where the machine still is a node.
+    """
+    if told:
+        raise GlusterError(
+            "this machine still is a node of the pool: its pillar has its access.", kind="needed",
+            hint="Take it out of gluster: nodes first.",
+        )  # fmt: skip
+    if not agent.is_ours():
+        return {}
+    kept = (agent.FILE, *map(agent.pem, agent.PEMS), Path(KEPT))
+    there = [path for path in kept if path.exists()]
+    changes: dict[str, Any] = {str(path): {"old": "there", "new": None} for path in there}
+    runs = bool(call("service.status", agent.SERVICE))
+    if runs:
+        changes[agent.SERVICE] = {"old": "running", "new": "left"}
+    if test:
+        return changes
+    mine = agent.configured()
+    if runs and mine.get("server"):
+        agent.give_up_seat(mine, call)  # the one step that may be refused comes first
+    elif runs:
+        call("service.stop", agent.SERVICE)
+    call("service.disable", agent.SERVICE)
+    for path in there:
+        path.unlink(missing_ok=True)
+    return changes

@@ -1,0 +1,382 @@
+"""Carrying out one operation on this node, as Consul names it (remediation.md 4, step 8).
+
+The edge of ``remediation/authorize.py``, in its order. The request brings an id and nothing else.
+Wherever this process is killed and asked again, the command is not sent a second time: *issued* is
+stored before it, once for ever, and who finds it there only looks back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+from salt_gluster import node
+from salt_gluster.consul.catalog import catalog, consul_view, wrong
+from salt_gluster.consul.client import Client, connect
+from salt_gluster.consul.cluster_state import Records
+from salt_gluster.consul.leader_lock import leading
+from salt_gluster.consul.service import SERVICE, Member
+from salt_gluster.errors import Conflict, ConsulError, GlusterError, OutcomeUnknown
+from salt_gluster.minion import apply, report
+from salt_gluster.minion.automation import registration
+from salt_gluster.minion.driver import Site
+from salt_gluster.model.pool import Observation, Plan, Refusal, Step, Unknown, is_known, known
+from salt_gluster.plan.actions import ACTIONS, is_done
+from salt_gluster.remediation import FleetObservation, Lock, Policy, authorize
+from salt_gluster.remediation.authorize import Do, Verdict
+from salt_gluster.remediation.fleet_mode import FleetMode
+from salt_gluster.remediation.guards.context import Case, Target
+from salt_gluster.remediation.membership import ConsulView, Trust
+from salt_gluster.remediation.operations import (
+    Life,
+    Operation,
+    Outcome,
+    operation_from,
+    outcome_from,
+)
+from salt_gluster.remediation.policy import policy_from
+
+log = logging.getLogger(__name__)
+
+#: How long another job of this node is waited for; the leader asks again anyway.
+JOB_WAIT_S = 30.0
+CONSUL_S = 5.0
+#: How long a brick may need for its row and port after the command (cases B.3: up to 16 s).
+READ_BACK_S = 25.0
+CONNECT_S = 3.0
+#: Where an executor may be killed: a test enumerates them.
+STEPS = ("locked", "read", "looked", "judged", "begun", "looked_again", "judged_again", "copied",
+         "sent", "answered", "read_back", "told")  # fmt: skip
+After = Callable[[str], None]
+
+
+def carry_out(
+    operation: str, site: Site, settings: Mapping[str, Any], *, after: After = lambda step: None
+) -> dict[str, Any]:
+    """Do what this operation wants, if it is right as seen from here; return what was done.
+
+    ``after`` is called at the end of each of ``STEPS``. Never raises for Consul or gluster.
+    """
+    me = registration.remembered()
+    if me is None:
+        return _answer(operation, _ignored("registered", "this node is not registered in Consul"))
+    try:
+        with node.one_job(JOB_WAIT_S), _client(settings) as client:
+            after("locked")
+            return _Execution(operation, site, me, client, after).go()
+    except Conflict as busy:
+        return _answer(operation, _ignored("node_free", str(busy)))
+    except GlusterError as problem:
+        log.warning("operation %s: %s", operation, problem)
+        return _answer(operation, _ignored("seen", f"what is so cannot be read: {problem}"))
+
+
+@contextlib.contextmanager
+def _client(settings: Mapping[str, Any]) -> Iterator[Client]:
+    client = connect(settings, timeout_s=CONSUL_S)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def _ignored(name: str, why: str) -> Verdict:
+    return Verdict(Do.IGNORE, (Refusal(name, why),))
+
+
+def _answer(operation: str, done: Verdict) -> dict[str, Any]:
+    return {
+        "operation": operation,
+        "did": done.do.value,
+        "reasons": [{"name": r.name, "why": r.why} for r in done.reasons],
+        "outcome": done.outcome.state.value if done.outcome else None,
+    }
+
+
+class _Execution:
+    """One request being followed."""
+
+    def __init__(self, operation: str, site: Site, me: Member, client: Client, after: After):
+        self.id, self.site, self.me, self.after = operation, site, me, after
+        self.client = client
+        self.records = Records(client, me.cluster)
+        self.store = self.records.store
+        self.policy = Policy()
+
+    def go(self) -> dict[str, Any]:
+        """Judge, begin, judge again, act once, read back, tell."""
+        operation, outcome = self._read()
+        self.after("read")
+        # What is forged, done or not for us costs no look at gluster.
+        first = self._verdict(operation, outcome, self._unseen())
+        if first.do is Do.IGNORE:
+            return _answer(self.id, first)
+        obs = self._look()
+        self.after("looked")
+        answer = self._verdict(operation, outcome, obs)
+        self.after("judged")
+        if answer.do is not Do.PERFORM:
+            return self._told(answer)
+        if not self._begin(answer):
+            return self._told(authorize.look_back(_known(operation), self._look(), self.policy))
+        self.after("begun")
+        return self._told(self._perform())
+
+    # --- reading -----------------------------------------------------------------------------
+
+    def _read(self) -> tuple[Operation | Unknown | None, Outcome | Unknown | None]:
+        """Read what Consul has of this operation, our own word on it, and the policy."""
+        current = self.store.current()
+        self.policy = policy_from(current.data.get("policy") or {}) if current else Policy()
+        try:
+            document = self.store.operation(self.id)
+            operation = None if document is None else operation_from(document.data)
+        except ConsulError as err:
+            if err.kind != "unreadable":
+                raise
+            return Unknown(f"the operation cannot be read: {err}"), None
+        except GlusterError as err:  # an id that is no key, or an operation of another version
+            return Unknown(f"the operation cannot be read: {err}"), None
+        return operation, self._outcome()
+
+    def _outcome(self) -> Outcome | Unknown | None:
+        try:
+            told = self.store.outcome(self.me.uuid, self.id)
+            return None if told is None else outcome_from(told.data)
+        except GlusterError as err:
+            return Unknown(f"what this node said of it before cannot be read: {err}")
+
+    def _unseen(self) -> FleetObservation:
+        """Return an observation in which nothing was looked at."""
+        view = ConsulView(Trust(False, "not asked"))
+        lock = Lock(False, epoch=Unknown("not asked"))
+        return FleetObservation(
+            self.site.now(), self.me.cluster, view, lock, {}, seat=self.me.uuid
+        )  # fmt: skip
+
+    def _verdict(
+        self, operation: Operation | Unknown | None, outcome: Outcome | Unknown | None,
+        obs: FleetObservation, *, begun: bool = False,
+    ) -> Verdict:  # fmt: skip
+        skew: Any = None
+        if isinstance(operation, Operation):
+            skew = operation.evidence.get("skew_s")
+        is_number = isinstance(skew, int | float) and not isinstance(skew, bool)
+        return authorize.verdict(
+            operation, outcome, obs, self.policy,
+            minion=self.me.minion,
+            skew_s=float(skew) if is_number else Unknown("it was not measured"),
+            standings=self.records.snapshot().standings,
+            begun=begun,
+        )  # fmt: skip
+
+    def _look(self) -> FleetObservation:
+        """Look at everything afresh from this seat; writing the own report is the heartbeat."""
+        own = report.own_report(self.site)
+        trust = self._trust(own)
+        records = self.records
+        records.begin()
+        records.collect()
+        rows = self.client.catalog_service(SERVICE, consistent=True)
+        who = catalog(rows.data, self.me.cluster)
+        view = consul_view(who, wrong(self.client.health_state("critical").data), trust, rows.index)
+        lead = leading(self.client, self.me.cluster)
+        epoch = lead.epoch or Unknown("nobody has ever led")
+        members = (
+            {p["uuid"]: (p["names"] or [p["uuid"]])[0] for p in own["peers"]}
+            if _is_list(own)
+            else {}
+        )
+        members |= {uuid: r.name for uuid, r in view.registered.items()}
+        return FleetObservation(
+            now=self.site.now(),
+            cluster=self.me.cluster,
+            consul=view,
+            lock=Lock(lead.held, epoch=epoch),
+            members=members,
+            facts=dict(records.facts),
+            hold=records.hold(),
+            maintenance=records.maintenance(),
+            operations=records.operations(),
+            acknowledged=records.acknowledged(),
+            recorded=records.recorded(),
+            seat=self.me.uuid,
+        )
+
+    def _trust(self, own: Mapping[str, Any]) -> Trust:
+        """Return whether Consul can be believed here: a write, the canary, our agent (trust.py)."""
+        now = self.site.now()
+        try:
+            registration.tell(self.store, self.me.uuid, self.me.minion, own)
+            agent = str(self.client.agent_self()["Config"]["NodeName"])
+            if self.client.kv_get(self.store.keys.canary) is None:
+                return Trust(False, "there is no canary in Consul", now)
+            if not self.client.in_catalog(agent):
+                return Trust(False, "our own agent is not in Consul's catalog", now)
+        except GlusterError as err:
+            return Trust(False, f"Consul cannot be believed here: {err}", now)
+        return Trust(True, "", now)
+
+    # --- acting ------------------------------------------------------------------------------
+
+    def _begin(self, answer: Verdict) -> bool:
+        """Store *issued*, once for ever; False when somebody, or nobody can tell who, had begun."""
+        assert answer.outcome is not None
+        try:
+            self.store.write_outcome(self.me.uuid, self.id, answer.outcome.to_data(), cas=0)
+        except ConsulError as err:
+            if err.kind == "conflict" or err.maybe_done:
+                return False
+            raise
+        return True
+
+    def _perform(self) -> Verdict:
+        """Look once more, judge again, and act; from here on *issued* stands whatever happens."""
+        operation, _ = self._read()
+        obs = self._look()
+        self.after("looked_again")
+        answer = self._verdict(operation, None, obs, begun=True)
+        self.after("judged_again")
+        if answer.do is Do.IGNORE and isinstance(operation, Operation):
+            return Verdict(Do.REFUSE, answer.reasons, self._outcome_of(Life.REFUSED, answer))
+        if answer.do is not Do.PERFORM:
+            return answer
+        return self._act(_known(operation), obs)
+
+    def _act(self, op: Operation, obs: FleetObservation) -> Verdict:
+        step = restart_step(op, obs, self.policy)
+        world = _OneStep(self.site, self.after)
+        done = apply.once(_planner(op, step), world)
+        refused = done.plan.refusals if done.refused else ()
+        if not world.sent and (refused or done.error):
+            why = refused or (Refusal("nothing_sent", str(done.error)),)
+            return Verdict(Do.REFUSE, why, self._outcome_of(Life.REFUSED, Verdict(Do.REFUSE, why)))
+        missing = self._read_back(op, step)
+        self.after("read_back")
+        if not missing:
+            return Verdict(Do.PERFORM, (), self._outcome_of(Life.APPLIED))
+        error = done.error
+        if isinstance(error, OutcomeUnknown):
+            # It may still happen: the engine judges it when it is due, nobody begins it again.
+            return Verdict(Do.PERFORM, (Refusal("outcome_known", str(error)), *missing))
+        reasons = (*((Refusal("command", str(error)),) if error else ()), *missing)
+        told = self._outcome_of(Life.FAILED, Verdict(Do.PERFORM, reasons))
+        return Verdict(Do.PERFORM, reasons, told)
+
+    def _outcome_of(self, state: Life, why: Verdict | None = None) -> Outcome:
+        said = tuple(f"{r.name}: {r.why}" for r in why.reasons) if why else ()
+        return Outcome(self.id, self.me.uuid, state, self.site.now(), said)
+
+    def _read_back(self, op: Operation, step: Step) -> tuple[Refusal, ...]:
+        """Return what of the post-condition is not so in the end: row, connect, another member."""
+        until = self.site.now() + READ_BACK_S
+        while True:
+            needs = frozenset({f"status:{op.volume}", "definitions", "reach"})
+            missing = _missing(self.site.look(needs, fresh=True), op, step)
+            if not missing or self.site.now() >= until:
+                return missing
+            self.site.sleep(0.5)
+
+    # --- telling -----------------------------------------------------------------------------
+
+    def _told(self, answer: Verdict) -> dict[str, Any]:
+        """Store the outcome. What cannot be stored is found again by looking back."""
+        if answer.outcome is None:
+            return _answer(self.id, answer)
+        first = answer.do is Do.REFUSE and self._outcome() is None
+        try:
+            data = answer.outcome.to_data()
+            self.store.write_outcome(self.me.uuid, self.id, data, cas=0 if first else None)
+            self.after("told")
+            registration.tell(
+                self.store, self.me.uuid, self.me.minion, report.own_report(self.site)
+            )  # fmt: skip
+        except ConsulError as err:
+            log.warning("the outcome of %s could not be told: %s", self.id, err)
+        return _answer(self.id, answer)
+
+
+class _OneStep:
+    """This node's site, for one step under the lock that is held already (``apply.World``)."""
+
+    def __init__(self, site: Site, after: After) -> None:
+        self._site, self._after = site, after
+        self.now, self.sleep, self.jitter = site.now, site.sleep, site.jitter
+        self.look, self.stamp, self.keep_copy = site.look, site.stamp, site.keep_copy
+        self.sent = False
+
+    def one_job(self) -> AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+    def perform(self, step: Step) -> None:
+        """Keep a copy of glusterd's files, then send the command."""
+        self._site.keep_copy()
+        self._after("copied")
+        self.sent = True
+        self._after("sent")
+        self._site.perform(step)
+        self._after("answered")
+
+
+def restart_step(op: Operation, obs: FleetObservation, policy: Policy) -> Step:
+    """Return the step; ``starts`` are all bricks that the command will start with it."""
+    path = op.brick.split(":", 1)[1]
+    target = Target(op.node, op.brick, path, op.volume, op.volume_id, op.incident)
+    down = Case(obs, policy, target, FleetMode.OPEN, "").down_bricks
+    args = {
+        "brick": op.brick, "path": path, "node": op.node,
+        "starts": tuple(sorted({op.brick, *(brick.name for brick, _ in down)})),
+    }  # fmt: skip
+    return Step(op.action, op.volume, args, f"start the process of brick {op.brick} again")
+
+
+def _planner(op: Operation, step: Step) -> Callable[[Observation], Plan]:
+    """Return a planner of that one step: the volume's last look is its own, right before it."""
+
+    def planner(obs: Observation) -> Plan:
+        volume = obs.volume(op.volume) if is_known(obs.volumes) else None
+        why = ""
+        if volume is None or volume.id != op.volume_id:
+            why = f"volume {op.volume} is not the one that was meant, or is not known"
+        elif not volume.is_started:
+            why = f"a person has stopped {op.volume}: it is {volume.status}"
+        if why:
+            return Plan(op.volume, (), refusals=(Refusal("volume_started", why),))
+        if is_done(obs, step):
+            return Plan(op.volume)
+        return Plan(op.volume, (step,), changes={op.brick: {"old": "down", "new": "up"}})
+
+    return planner
+
+
+def _missing(obs: Observation, op: Operation, step: Step) -> tuple[Refusal, ...]:
+    """Return what is not so: the row with pid and port, a connect, what another member tells."""
+    if isinstance(obs.peers, Unknown) or isinstance(obs.volumes, Unknown):
+        return (Refusal("seen", "glusterd here does not answer"),)
+    if not ACTIONS[step.action].done(obs, step.subject, step.args):
+        return (Refusal("row_up", f"{op.brick} has no row with a pid and a numeric port"),)
+    missing = []
+    status = known(obs.status[op.volume])
+    ports = [r.port for r in status.bricks if (r.host_uuid, r.path) == (op.node, step.args["path"])]
+    host = op.brick.split(":", 1)[0]
+    if not any(port and node.accepts(host, port, CONNECT_S) for port in ports):
+        missing.append(Refusal("connects", f"{op.brick} does not accept a connection"))
+    own = known(obs.volumes)[op.volume].digest()
+    others = {u: d for u, d in obs.definitions.items() if is_known(d)}
+    if len(obs.peers) > 1 and not any(known(d).get(op.volume) == own for d in others.values()):
+        why = f"no other member tells the definition of {op.volume} that is here"
+        missing.append(Refusal("told_elsewhere", why))
+    return tuple(missing)
+
+
+def _known(operation: Operation | Unknown | None) -> Operation:
+    if not isinstance(operation, Operation):
+        raise GlusterError("the operation is gone from Consul", kind="operation_gone")
+    return operation
+
+
+def _is_list(own: Mapping[str, Any]) -> bool:
+    return isinstance(own.get("peers"), list)

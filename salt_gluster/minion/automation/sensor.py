@@ -1,0 +1,178 @@
+"""The sensor of one node (remediation.md 3.2): it tells Consul how this node is. Decides nothing.
+
+It keeps the service registered, pushes the checks, and writes the node's own report on every change
+it notices. Between collections no process of gluster runs: a process that ends is seen at once,
+files and mounts are looked at every two seconds.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from salt_gluster import node
+from salt_gluster.consul import service
+from salt_gluster.consul.client import Client, connect
+from salt_gluster.consul.heartbeat import before_look
+from salt_gluster.consul.keys import Keys
+from salt_gluster.consul.store import Store
+from salt_gluster.errors import ConsulError
+from salt_gluster.minion import report
+from salt_gluster.minion.automation import registration
+from salt_gluster.minion.driver import Site
+from salt_gluster.status import checks as status_checks
+
+log = logging.getLogger(__name__)
+
+GLANCE_S = 2.0
+#: A brick that has just been started has its port 0.1-16 s later (cases B.3).
+AGAIN_S = (3.0, 20.0)
+COLLECT_S = 300.0
+#: While something is not well, and nothing changes that could be noticed.
+UNWELL_S = 30.0
+BEAT_S = 60.0
+REGISTER_S = 10.0
+CONSUL_S = 3.0
+#: How long a stop may have to wait for us.
+PROMPT_S = 0.5
+_PAUSES_S = (1.0, 10.0)
+
+Send = Callable[[Mapping[str, Any]], object]
+
+
+def run(
+    settings: Mapping[str, Any], minion_id: str, send: Send | None = None, *,
+    stop: threading.Event | None = None,
+) -> None:  # fmt: skip
+    """Be the sensor of this node until ``stop`` is set. Never raises.
+
+    Waits for as long as it takes until this node is registered and Consul answers. ``send`` is not
+    used: what a sensor has to say stands in Consul.
+    """
+    stop = stop or threading.Event()
+    pause_s = _PAUSES_S[0]
+    while not stop.is_set():
+        sensor = Sensor(settings, minion_id)
+        try:
+            sensor.watch(stop)
+        except ConsulError as err:
+            log.warning("Consul cannot be told: %s", err)
+        except Exception:
+            log.exception("the sensor goes on in %.0f s", pause_s)
+        finally:
+            sensor.close()
+        if sensor.told:
+            pause_s = _PAUSES_S[0]
+        stop.wait(pause_s)
+        pause_s = min(2 * pause_s, _PAUSES_S[1])
+
+
+class Sensor:
+    """One life of the sensor: it ends with the first answer that Consul does not give."""
+
+    def __init__(
+        self, settings: Mapping[str, Any], name: str,
+        *, clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self._settings, self._name, self._clock = settings, name, clock
+        self._eyes = node.Watch()
+        self._client: Client | None = None
+        self._due: list[float] = []
+        self._register_at = self._beat_at = self._glance_at = 0.0
+        self._version = ""
+        #: What stood in Consul before the last look.
+        self._after: Mapping[str, Any] = {}
+        #: Whether Consul has taken a report in this life.
+        self.told = False
+
+    def close(self) -> None:
+        """Give everything back."""
+        self._eyes.close()
+        if self._client is not None:
+            self._client.close()
+
+    def watch(self, stop: threading.Event) -> None:
+        """Watch until stopped; a ``ConsulError`` when Consul does not take what it is told."""
+        me = registration.remembered()
+        while me is None:
+            if stop.wait(GLANCE_S):
+                return
+            me = registration.remembered()
+        self._client = connect(self._settings, timeout_s=CONSUL_S)
+        checks = service.Checks(self._client)
+        self._due = [self._clock()]
+        while not stop.is_set():
+            me = registration.remembered()
+            if me is None:  # taken off on purpose
+                return
+            self._turn(me, self._client, checks)
+            ended = self._eyes.wait(min(PROMPT_S, max(0.0, self._next() - self._clock())))
+            if ended:
+                log.warning("ended: %s", ", ".join(ended))
+                self._changed()
+
+    def _next(self) -> float:
+        return min(*self._due, self._glance_at, self._register_at, self._beat_at)
+
+    def _turn(self, me: service.Member, client: Client, checks: service.Checks) -> None:
+        """Do what is due."""
+        now = self._clock()
+        if now >= self._glance_at:
+            self._glance_at = now + GLANCE_S
+            if what := self._eyes.changed():
+                log.info("changed: %s", what)
+                self._changed()
+        if now >= self._register_at:
+            self._register_at = now + REGISTER_S
+            ip = registration.ip_of(me.address, me.ip)
+            now_so = replace(me, version=self._version or me.version, ip=ip)
+            if service.register(client, now_so):
+                self._beat_at = now  # a new check begins as passing, whatever is so
+        if now >= min(self._due):
+            self._collect(me, client, checks)
+        if now >= self._beat_at:
+            self._beat_at = now + BEAT_S
+            checks.beat()
+            if self._is_outdated(before_look(client, Keys(me.cluster))):
+                self._due.append(now)
+
+    def _is_outdated(self, after: Mapping[str, Any]) -> bool:
+        """Whether the last report is from before a change of ours, or before this leader led.
+
+        Nobody may show it then (``collected.py``): the nodes would be asked for five minutes.
+        """
+        old = self._after
+        by = after.get("by", old.get("by"))
+        return (after["changed"], by) != (old.get("changed"), old.get("by"))
+
+    def _changed(self) -> None:
+        now = self._clock()
+        self._due = [now, *(now + s for s in AGAIN_S), now + COLLECT_S]
+        self._eyes.aim()
+
+    def _collect(self, me: service.Member, client: Client, checks: service.Checks) -> None:
+        """Look whole, tell the checks first: a hint wakes the leader, the report is what it reads.
+
+        What changes while we look is noticed: the eyes aim before.
+        """
+        self._eyes.aim()
+        now = self._clock()
+        aliases = () if me.address in ("", self._name) else (me.address,)
+        store = Store(client, me.cluster)
+        self._after = before_look(client, store.keys)
+        own = {**report.own_report(Site(self._name, aliases)), "after": self._after}
+        if isinstance(own["version"], str):
+            self._version = own["version"]
+        signs = status_checks.signs(own)
+        registration.tell(store, me.uuid, me.minion, own)
+        for name, sign in signs.items():
+            checks.push(name, *sign)
+        self.told = True
+        # Little space is told and lasts; nothing of it is news every half minute.
+        well = all(signs[name][0] == "passing" for name in ("bricks", "heal"))
+        later = [at for at in self._due if at > now and at < now + COLLECT_S]
+        self._due = [*later, now + (COLLECT_S if well else UNWELL_S)]

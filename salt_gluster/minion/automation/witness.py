@@ -1,0 +1,81 @@
+"""A node as a witness: its own report, and which ports of others accept from here."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from salt_gluster import node
+from salt_gluster.consul.client import Client, connect
+from salt_gluster.consul.heartbeat import before_look
+from salt_gluster.consul.store import Store
+from salt_gluster.errors import GlusterError
+from salt_gluster.minion import report
+from salt_gluster.minion.automation import registration
+from salt_gluster.minion.driver import Site
+from salt_gluster.model.pool import Unknown
+
+SCHEMA = 1
+CONNECT_S = 3.0
+#: An agent that hangs must not keep the answer from whoever asked.
+CONSUL_S = 2.0
+
+
+def observe(
+    site: Site, settings: Mapping[str, Any], ports: Sequence[Sequence[Any]]
+) -> dict[str, Any]:
+    """Return own clock, own report, and for each port whether it accepts; None = not asked."""
+    answers = _Connects(ports)
+    own = _own_report(site, settings)
+    return {"schema": SCHEMA, "at": site.now(), "report": own, "ports": answers.told()}
+
+
+def _own_report(site: Site, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the own report, and write it to Consul as well, best effort.
+
+    After one silence nothing else is asked of Consul; whoever asked has the report in the answer.
+    """
+    me, own = registration.remembered(), None
+    if me is None:  # never registered: it has no place there
+        return report.own_report(site)
+    with contextlib.suppress(GlusterError), contextlib.closing(_client(settings)) as client:
+        store = Store(client, me.cluster)
+        after = before_look(client, store.keys)
+        own = {**report.own_report(site), "after": after}
+        registration.tell(store, me.uuid, me.minion, own)
+    return own or report.own_report(site)
+
+
+def _client(settings: Mapping[str, Any]) -> Client:
+    return connect(settings, timeout_s=CONSUL_S)
+
+
+class _Connects:
+    """TCP connects, all at once; no gluster process."""
+
+    def __init__(self, ports: Sequence[Sequence[Any]]) -> None:
+        self._ports = [tuple(row) for row in ports]
+        self._found: dict[int, bool | None] = {}
+        self._threads = [
+            threading.Thread(target=self._ask, args=(number,), daemon=True)
+            for number in range(len(self._ports))
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _ask(self, number: int) -> None:
+        _, _, host, port = self._ports[number]
+        is_port = isinstance(port, int) and 0 < port < 65536
+        if is_port and not isinstance(node.resolve(str(host), CONNECT_S), Unknown):
+            self._found[number] = node.accepts(str(host), port, CONNECT_S)
+
+    def told(self) -> list[list[Any]]:
+        """Return ``[uuid, path, accepted]`` of each."""
+        for thread in self._threads:
+            thread.join(2 * CONNECT_S + 1)
+        return [
+            [uuid, path, self._found.get(number)]
+            for number, (uuid, path, _, _) in enumerate(self._ports)
+        ]

@@ -1,0 +1,176 @@
+"""A whole declaration on one node: its disks and bricks, the peers, the volumes, the mounts.
+
+Each subject is planned and converged by itself, in this order; one that is refused does not keep
+the next from its turn. What a subject decides lives in ``plan/``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from salt_gluster import plan
+from salt_gluster.errors import GlusterError, SpecError
+from salt_gluster.minion.apply import WAIT_S
+from salt_gluster.minion.context import Minion
+from salt_gluster.minion.mounts import mounted
+from salt_gluster.minion.submit import submit
+from salt_gluster.model.pool import Observation, Plan, is_known
+from salt_gluster.node import disks
+from salt_gluster.plan.outcome import Outcome, Planner
+from salt_gluster.render import as_declared, state_error, state_return
+from salt_gluster.spec import PoolSpec, VolumeSpec
+
+
+def bring_about(name: str, minion: Minion, *, wait_s: float = WAIT_S) -> dict[str, Any]:
+    """Bring this node's part of the declaration about; return one state's dict for all of it."""
+    pool = minion.member()
+    deadline = minion.site().now() + wait_s
+    mounts = pool.device_mounts()
+    parts = [_disk(minion, device, mount) for device, mount in mounts]
+    if all(part["result"] is not False for part in parts):
+        for subject, planner in subjects(pool, minion.name):
+            left_s = max(5.0, deadline - minion.site().now())
+            at = [mount for _, mount in mounts]
+            parts.append(converged(subject, minion, planner, wait_s=left_s, mounts=at))
+        parts += list(_mounts(minion, pool))
+    notes = filter(None, (minion.note, submit(minion)))
+    return _with_note(combined(name, parts), "\n".join(notes))
+
+
+def converged(
+    subject: str,
+    minion: Minion,
+    planner: Planner,
+    *,
+    wait_s: float = WAIT_S,
+    mounts: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Forecast or converge one subject; return its state dict. ``mounts`` see ``observe.Site``."""
+    try:
+        outcome = minion.run(planner, wait_s=wait_s, will_mount=mounts, about=_about(subject))
+    except GlusterError as err:
+        return state_error(subject, err)
+    _announce(minion, subject, outcome)
+    return state_return(subject, outcome, test=minion.test, told=_told(minion, subject))
+
+
+def subjects(pool: PoolSpec, own: str) -> Iterator[tuple[str, Planner]]:
+    """Yield what a declaration consists of for node ``own``, in the order it is brought about."""
+    for volume in pool.volumes.values():
+        yield f"bricks of {volume.name}", bricks_planner(volume, pool)
+    for name in pool.nodes:
+        if name != own:
+            yield f"peer {name}", peer_planner(pool, name)
+    for volume in pool.volumes.values():
+        yield f"volume {volume.name}", volume_planner(volume, pool)
+
+
+def bricks_planner(volume: VolumeSpec, pool: PoolSpec) -> Planner:
+    """Return the planner of this node's directories for a volume."""
+    return lambda obs: plan.plan_own_bricks(volume, obs, pool)
+
+
+def peer_planner(pool: PoolSpec, name: str) -> Planner:
+    """Return the planner of one member."""
+    hosts = tuple(pool.address(n) for n in pool.nodes)
+    host = pool.address(name)
+    return lambda obs: plan.plan_peer(name, host, obs, nodes=pool.nodes, hosts=hosts)
+
+
+def volume_planner(volume: VolumeSpec, pool: PoolSpec | None) -> Planner:
+    """Return the planner of a declared volume; in a declared pool it waits for membership."""
+
+    def planner(obs: Observation) -> Plan:
+        planned = plan.plan_volume(volume, obs, pool)
+        if pool is None or planned.is_empty or not is_known(obs.peers):
+            return planned
+        hosts = tuple(pool.address(n) for n in pool.nodes)
+        membership = plan.plan_own_membership(obs, nodes=pool.nodes, hosts=hosts)
+        return plan.with_waits(planned, membership.waits)
+
+    return planner
+
+
+def brick(
+    path: str, minion: Minion, device: str | None, mount: str | None, accept: Collection[str]
+) -> dict[str, Any]:
+    """Prepare one brick directory of this node, and the disk below it; return a state's dict."""
+    parts = []
+    if device:
+        if not mount:
+            raise SpecError("mount", f"where {device} is to be mounted is missing")
+        parts.append(_disk(minion, device, mount))
+    if not parts or parts[0]["result"] is not False:
+        planner = lambda obs: plan.plan_brick(path, obs, accept_risk=accept)  # noqa: E731
+        parts.append(converged(f"brick {path}", minion, planner, mounts=(mount,) if mount else ()))
+    return {**combined(path, parts), "name": path}
+
+
+# --- what is no plan of the pool -----------------------------------------------------------------
+
+
+def _disk(minion: Minion, device: str, mount: str) -> dict[str, Any]:
+    subject = f"disk {device}"
+    try:
+        changes = disks.prepare(device, mount, test=minion.test)
+    except GlusterError as err:
+        return state_error(subject, err)
+    result = None if changes and minion.test else True
+    would = "would be prepared and " if minion.test else "was prepared and "
+    comment = f"{would if changes else 'is '}mounted at {mount}"
+    return {"name": subject, "result": result, "changes": changes, "comment": comment}
+
+
+def _mounts(minion: Minion, pool: PoolSpec) -> Iterator[dict[str, Any]]:
+    for volume in pool.volumes.values():
+        mount = volume.mount
+        if mount is None or (mount.nodes and minion.name not in mount.nodes):
+            continue
+        servers = mount.servers
+        yield mounted(mount.at, volume.name, minion, servers=servers, options=mount.options)
+
+
+def _announce(minion: Minion, subject: str, outcome: Outcome) -> None:
+    """Tell the others that this node's bricks are ready, before anybody may create on them."""
+    paths = plan.ready_paths(outcome.plan) if subject.startswith("brick") else ()
+    if paths and not minion.test and not outcome.refused and outcome.error is None:
+        minion.announce(paths)
+
+
+def _about(subject: str) -> tuple[str, ...] | None:
+    """Return the volumes whose files say whether what is known of a subject is still so."""
+    kind, _, name = subject.partition(" ")
+    if kind == "peer":
+        return ()
+    if kind == "volume":
+        return (name,)
+    return (name.removeprefix("of "),) if kind == "bricks" else None
+
+
+def _told(minion: Minion, subject: str) -> str:
+    kind, _, name = subject.partition(" ")
+    volumes = minion.volumes(about=(name,)) if kind == "volume" else {}
+    volume = volumes.get(name) if is_known(volumes) else None
+    return as_declared(volume) if volume else ""
+
+
+def combined(name: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return one state's dict for many: the worst result, all changes, what is worth a line."""
+    results = [part["result"] for part in parts]
+    changes = {part["name"]: part["changes"] for part in parts if part["changes"]}
+    told = [p for p in parts if p["result"] is not True or p["changes"] or "\n" in p["comment"]]
+    lines = [part["comment"] if len(told) == 1 else _block(part) for part in told]
+    if not told:
+        lines = [f"{len(parts)} subjects are as declared"]
+    result = False if False in results else None if None in results else True
+    return {"name": name, "result": result, "changes": changes, "comment": "\n".join(lines)}
+
+
+def _with_note(ret: dict[str, Any], note: str) -> dict[str, Any]:
+    return {**ret, "comment": f"{ret['comment']}\n{note}"} if note else ret
+
+
+def _block(part: dict[str, Any]) -> str:
+    body = "\n".join(f"    {line}" if line else "" for line in part["comment"].splitlines())
+    return f"{part['name']}:\n{body}"

@@ -1,0 +1,255 @@
+"""The real world of the executor: gathers an observation and carries out a step, on this node.
+
+It joins the rooms ``gluster``, ``node`` and ``disks``; no rule lives here.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import tempfile
+import time
+from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from salt_gluster import node
+from salt_gluster.errors import GlusterError
+from salt_gluster.gluster.cli import Gluster
+from salt_gluster.gluster.parse.get_state import parse_get_state
+from salt_gluster.gluster.reader import Reader
+from salt_gluster.model.facts import LocalState
+from salt_gluster.model.pool import (
+    BrickPath,
+    Candidate,
+    Node,
+    Observation,
+    Peer,
+    Reach,
+    Step,
+    Unknown,
+    is_known,
+    known,
+)
+from salt_gluster.node import OwnNode
+from salt_gluster.plan.actions import ACTIONS
+
+#: How long a changing job waits for another one on this node.
+JOB_WAIT_S = 120.0
+
+Announced = Mapping[str, tuple[str, ...]]
+
+
+class Site:
+    """This node, as the executor sees it.
+
+    ``announced`` tells which brick paths other nodes have said are ready, by host; without Salt's
+    mine nobody says anything. ``will_mount`` are mount points that the same run is about to make,
+    and with ``preview`` a fresh node whose glusterd the run is about to start counts as a pool of
+    its own, so that a forecast sees what the run will see. ``own`` and ``about`` save looks:
+    what is kept of this node during a run, and the volumes whose files vouch for what is kept of
+    the pool (None = all). Neither is used where a look has to be fresh.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        aliases: Sequence[str] = (),
+        *,
+        reader: Reader | None = None,
+        announced: Callable[[], Announced] | None = None,
+        will_mount: Sequence[str] = (),
+        preview: bool = False,
+        own: OwnNode | None = None,
+        about: Collection[str] | None = None,
+    ) -> None:
+        self.name = name
+        self.aliases = tuple(aliases)
+        self.reader = reader or Reader(Gluster())
+        self._announced = announced
+        self._will_mount = tuple(will_mount)
+        self._preview = preview
+        self._own = own or OwnNode(name, self.aliases)
+        self._about = about
+
+    # --- observing ---------------------------------------------------------------------------
+
+    def now(self) -> float:
+        """Return seconds since the epoch."""
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep."""
+        time.sleep(seconds)
+
+    def jitter(self) -> float:
+        """Return a number in [0, 1)."""
+        return random.random()
+
+    def stamp(self) -> object:
+        """Return the stamp of glusterd's files."""
+        return node.glusterd_stamp()
+
+    def look(self, needs: frozenset[str] = frozenset(), *, fresh: bool = False) -> Observation:
+        """Observe the pool. ``needs`` is spelled as in ``Plan.needs``, also ``heal:VOLUME``."""
+        if fresh:
+            self.reader.drop()
+        own = self._own.observe(fresh=fresh)
+        if own.glusterd_started is None:
+            obs = self._without_glusterd(own)
+        else:
+            self.reader.started = own.glusterd_started if is_known(own.glusterd_started) else None
+            peers, volumes = self.reader.pool(self._about)
+            obs = Observation(self.now(), own, peers=peers, volumes=volumes)
+        return self._with_facets(obs, needs) if needs else obs
+
+    def _without_glusterd(self, own: Node) -> Observation:
+        """Return what is known without asking, which would take gluster 3 s to refuse."""
+        if not self._preview or own.uuid is not None or own.volumes_at_start:
+            down = Unknown("glusterd does not run on this node")
+            return Observation(self.now(), own, peers=down, volumes=down)
+        fresh = replace(
+            own, uuid="new", glusterd_started=0.0, volumes_without_info=(), volumes_at_start=()
+        )
+        return Observation(
+            self.now(), fresh, peers=(Peer("new", (own.name,), True, 3, is_self=True),), volumes={}
+        )
+
+    def _with_facets(self, obs: Observation, needs: frozenset[str]) -> Observation:
+        named: dict[str, list[str]] = {}
+        for need in sorted(needs):
+            facet, _, what = need.partition(":")
+            named.setdefault(facet, []).append(what)
+        peers = obs.peers if is_known(obs.peers) else ()
+        others = tuple(p for p in peers if not p.is_self)
+        more: dict[str, Any] = {}
+        if "candidate" in named:
+            told = self.reader.candidates(named["candidate"])
+            more["candidates"] = {n: self._previewed(c, obs) for n, c in told.items()}
+        if "reach" in named:
+            fresh = {"new": Reach(True, 0)}
+            more["reach"] = fresh if obs.node.uuid == "new" else self.reader.reach(peers)
+        if "definitions" in named:
+            usable = tuple(p for p in others if p.usable)
+            more["definitions"] = self.reader.definitions(usable)
+        if "status" in named:
+            silent = _silent(peers, more.get("reach", {}))
+            more["status"] = {
+                v: self.reader.status(v) if silent is None else silent
+                for v in named["status"]
+                if self._has(obs, v)
+            }
+        if "heal" in named:
+            more["heal"] = {v: self.reader.heal(v) for v in named["heal"] if self._has(obs, v)}
+        if "dead" in named:
+            more["dead"] = {v: self._dead(obs, v) for v in named["dead"] if self._has(obs, v)}
+        if "path" in named:
+            more["paths"] = {p: self._path(p) for p in named["path"]}
+        if "prepared" in named and self._announced is not None:
+            more["prepared"] = self._announced()
+        return replace(obs, **more)
+
+    @staticmethod
+    def _previewed(candidate: Candidate, obs: Observation) -> Candidate:
+        """Count a silent node as fresh where the run would start all glusterds first."""
+        if obs.node.uuid != "new" or is_known(candidate.uuid):
+            return candidate
+        return Candidate(candidate.name, f"new-{candidate.name}", (), ())
+
+    @staticmethod
+    def _has(obs: Observation, volume: str) -> bool:
+        """Only a started volume has rows; asking for others would only be refused."""
+        if not is_known(obs.volumes) or volume not in obs.volumes:
+            return False
+        return obs.volumes[volume].is_started
+
+    @staticmethod
+    def _dead(obs: Observation, volume: str) -> tuple[str, ...]:
+        """Return this node's bricks of a volume without a process; /proc is asked, not gluster."""
+        bricks = known(obs.volumes)[volume].bricks if is_known(obs.node.uuid) else ()
+        return tuple(
+            b.name
+            for b in bricks
+            if b.host_uuid == obs.node.uuid and not node.brick_runs(volume, b.host, b.path)
+        )
+
+    def _path(self, path: str) -> BrickPath:
+        here = node.brick_path(path)
+        if not self._preview:
+            return here
+        for mount in self._will_mount:
+            if path.startswith(mount + "/") and here.filesystem != mount:
+                return BrickPath(path, False, True, mount)
+        return replace(here, parent_exists=True)
+
+    def version(self) -> str | Unknown:
+        """Return the version of the installed GlusterFS."""
+        return self.reader.gluster.version()
+
+    def own_state(self) -> LocalState | Unknown:
+        """Return this node's own bricks as its glusterd sees them; no lock (gluster.md 1.5)."""
+        with tempfile.TemporaryDirectory(prefix="salt-gluster-") as folder:
+            try:
+                self.reader.gluster.ask(
+                    "get_state", directory=folder, file_name="state", detail="detail"
+                )
+                text = Path(folder, "state").read_text(encoding="utf-8", errors="replace")
+                return parse_get_state(text)
+            except (GlusterError, OSError) as err:
+                return Unknown(f"get-state failed: {err}")
+
+    # --- acting ------------------------------------------------------------------------------
+
+    def one_job(self) -> AbstractContextManager[None]:
+        """Hold this node's lock."""
+        return node.one_job(JOB_WAIT_S)
+
+    def keep_copy(self) -> None:
+        """Keep a copy of glusterd's files."""
+        node.copy_glusterd_dir(self.now())
+
+    def perform(self, step: Step) -> None:
+        """Carry out one step with the command of its row."""
+        self.reader.drop()
+        action = ACTIONS[step.action]
+        if step.action == "brick_prepare":
+            self._prepare(step)
+            return
+        arguments = action.arguments(step.args)
+        if step.action.startswith(("volume", "option", "brick")):
+            arguments["volume"] = step.subject
+        self.reader.gluster.change(action.command, **arguments)
+
+    def _prepare(self, step: Step) -> None:
+        path = str(step.args["path"])
+        volumes = self.reader.volumes()
+        if node.brick_path(path).volume_id and is_known(volumes):
+            node.remove_stale_volume_id(path, [v.id for v in volumes.values()])
+        node.make_brick_dir(path, accept_root="root_disk" in step.args.get("accept_risk", ()))
+
+
+def _silent(peers: Sequence[Peer], reach: Mapping[str, Reach]) -> Unknown | None:
+    """Return why rows are not to be asked for: the lock would hang on a silent member (C M.3)."""
+    names = [p.name for p in peers if p.usable and p.uuid in reach and not reach[p.uuid].accepts]
+    if not names:
+        return None
+    return Unknown(f"their rows were not asked for while {', '.join(names)} does not answer")
+
+
+def reader_of(context: MutableMapping[str, Any]) -> Reader:
+    """Return the reader of this Salt run, so that all its states share one look at the pool.
+
+    It is kept by process, because a forked (``parallel``) state must not believe its parent's.
+    """
+    readers: dict[int, Reader] = context.setdefault("salt_gluster", {})
+    return readers.setdefault(os.getpid(), Reader(Gluster()))
+
+
+def own_node_of(
+    context: MutableMapping[str, Any], name: str, aliases: Sequence[str] = ()
+) -> OwnNode:
+    """Return what this Salt run keeps of its node, by process like the reader."""
+    kept: dict[tuple[object, ...], OwnNode] = context.setdefault("salt_gluster_node", {})
+    return kept.setdefault((os.getpid(), name, *aliases), OwnNode(name, aliases))

@@ -1,0 +1,123 @@
+"""How Gluster comes to a node: the package, the node's identity, the daemon (change.md 7)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from salt_gluster import node
+from salt_gluster.errors import GlusterError
+from salt_gluster.minion.context import Minion
+from salt_gluster.model.pool import is_known
+from salt_gluster.plan import identify
+
+#: The package with glusterd, by Salt's ``os_family``.
+PACKAGES = {"Debian": "glusterfs-server", "RedHat": "glusterfs-server", "Suse": "glusterfs"}
+SERVICE = "glusterd"
+
+
+def installed(name: str, minion: Minion, version: str | None, hold: bool) -> dict[str, Any]:
+    """Install the package, glusterd masked, and hold its version."""
+    family = str(minion.call("grains.get", "os_family"))
+    package = PACKAGES.get(family, "glusterfs-server")
+    changes: dict[str, Any] = {}
+    old = str(minion.call("pkg.version", package) or "")
+    if not old or (version and version != old):
+        if not old and not _is_masked(minion):
+            changes[SERVICE] = {"old": "unmasked", "new": "masked until identified"}
+        changes[package] = {"old": old, "new": version or "newest"}
+    if hold and not _is_held(minion, package):
+        changes["hold"] = {"old": False, "new": True}
+    if changes and not minion.test:
+        _install(minion, package, version, changes)
+    return _ret(name, minion, changes, f"{package} {old or version or ''} is installed and held")
+
+
+def _install(minion: Minion, package: str, version: str | None, changes: dict[str, Any]) -> None:
+    if SERVICE in changes:
+        minion.call("service.mask", SERVICE)
+    if package in changes:
+        arguments = {"version": version} if version else {}
+        minion.call("pkg.install", package, refresh=True, hold=False, **arguments)
+        now = str(minion.call("pkg.version", package) or "")
+        if not now:
+            raise GlusterError(
+                f"{package} was not installed", kind="not_installed",
+                hint="See the minion's log: the package manager said why.",
+            )  # fmt: skip
+        changes[package]["new"] = version or "newest"
+    if "hold" in changes:
+        minion.call("pkg.hold", package)
+
+
+def _is_held(minion: Minion, package: str) -> bool:
+    if not minion.can("pkg.get_selections"):
+        return True  # only apt knows holds this way; elsewhere versionlock is the user's own
+    held = minion.call("pkg.get_selections", state="hold") or {}
+    return package in held.get("hold", ())
+
+
+def _is_masked(minion: Minion) -> bool:
+    return minion.can("service.masked") and bool(minion.call("service.masked", SERVICE))
+
+
+def identified(name: str, minion: Minion) -> dict[str, Any]:
+    """Compare this node with what the pool knows under its name, and unmask glusterd."""
+    pool = minion.candidate()
+    own = node.observe_node(minion.name, aliases=minion.site().aliases)
+    peers = minion.reader.peers() if own.glusterd_started else ()
+    peers = peers if is_known(peers) else ()
+    changes = {SERVICE: {"old": "masked", "new": "unmasked"}} if _is_masked(minion) else {}
+    if any(p.usable and not p.is_self for p in peers):
+        return _ret(name, minion, changes, "is a member in good standing", _unmask)
+    others = [pool.address(n) for n in pool.nodes if n != minion.name]
+    told = minion.reader.candidates(others)
+    uuid = own.uuid if is_known(own.uuid) else None
+    identity = identify((own.name, *own.aliases), uuid, told, peers)
+    if identity.refusal is not None:
+        ways = "\n".join(f"  {way}" for way in identity.refusal.ways)
+        comment = f"REFUSED, glusterd stays masked.\n\n{identity.why}\n\nDo one of:\n{ways}"
+        return {"name": name, "result": False, "changes": {}, "comment": comment}
+    asked = ", ".join(identity.asked) or "nobody answered"
+    return _ret(name, minion, changes, f"{identity.word}: {identity.why} ({asked})", _unmask)
+
+
+def _unmask(minion: Minion) -> None:
+    minion.call("service.unmask", SERVICE)
+
+
+def running(name: str, minion: Minion) -> dict[str, Any]:
+    """Start glusterd and enable it at boot."""
+    changes: dict[str, Any] = {}
+    if node.observe_node(minion.name).glusterd_started is None:
+        changes[SERVICE] = {"old": "stopped", "new": "running"}
+    if not minion.call("service.enabled", SERVICE):
+        changes["boot"] = {"old": "disabled", "new": "enabled"}
+    return _ret(name, minion, changes, "glusterd runs", lambda m: _start(m, changes))
+
+
+def _start(minion: Minion, changes: dict[str, Any]) -> None:
+    if "boot" in changes:
+        minion.call("service.enable", SERVICE)
+    if SERVICE not in changes:
+        return
+    minion.call("service.start", SERVICE)
+    site = minion.site()
+    until = site.now() + 30
+    while not is_known(minion.reader.peers()):
+        if site.now() > until:
+            raise GlusterError(
+                "glusterd was started and does not answer", kind="daemon_down",
+                hint="See journalctl -u glusterd and /var/log/glusterfs/glusterd.log.",
+            )  # fmt: skip
+        site.sleep(0.3)
+        minion.reader.drop()
+
+
+def _ret(
+    name: str, minion: Minion, changes: dict[str, Any], told: str, act: Any = None
+) -> dict[str, Any]:
+    if changes and act is not None and not minion.test:
+        act(minion)
+    result = None if changes and minion.test else True
+    comment = f"{'would change: ' + ', '.join(changes) if result is None else told}"
+    return {"name": name, "result": result, "changes": changes, "comment": comment}

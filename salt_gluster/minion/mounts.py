@@ -1,0 +1,114 @@
+"""A volume mounted on this node: wait until it serves, then mount it now and at every boot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from salt_gluster import node
+from salt_gluster.errors import GlusterError, NotFound, SpecError
+from salt_gluster.minion.context import Minion
+from salt_gluster.model.pool import is_known
+from salt_gluster.render import state_error
+from salt_gluster.spec import check_host, check_path, check_volume_name
+from salt_gluster.spec.values import items
+
+#: Whoever serves and is well, as Consul's DNS answers; as ``servers`` of a mount it is said so.
+CONSUL, CONSUL_NAME = "consul", "gluster.service.consul"
+#: How long a mount waits for a volume that another node is about to start.
+WAIT_S = 30.0
+
+
+def mounted(
+    at: str,
+    volume: str,
+    minion: Minion,
+    *,
+    servers: str | Sequence[str] = (),
+    options: str = "",
+) -> dict[str, Any]:
+    """Mount ``volume`` at ``at``; return a state's dict.
+
+    Without ``servers`` the declared nodes that hold bricks of it are asked, this one first; with
+    ``consul`` whoever Consul's DNS names at that moment.
+    """
+    try:
+        check_path(at, "mount", "mount point")
+        check_volume_name(volume, f"mount {at}:volume")
+        by_name = servers == CONSUL
+        hosts = [CONSUL_NAME] if by_name else _hosts(servers, f"mount {at}:servers")
+        wanted = _options(options, f"mount {at}:options")
+        if not minion.test:
+            _await_start(volume, minion)
+        hosts = hosts or _servers(volume, minion)
+        if by_name and node.mount_glusterfs(volume, hosts, at, wanted, test=True):
+            _resolves()
+        changes = node.mount_glusterfs(volume, hosts, at, wanted, test=minion.test)
+    except GlusterError as err:
+        return state_error(f"mount {at}", err)
+    if not changes:
+        return _ret(at, True, {}, f"{volume} is mounted at {at}")
+    if minion.test:
+        return _ret(at, None, {at: changes}, f"{volume} would be mounted at {at}")
+    return _ret(at, True, {at: changes}, f"{volume} was mounted at {at}")
+
+
+def _hosts(servers: str | Sequence[str], key: str) -> list[str]:
+    named = items(servers, key) if servers else []
+    return [check_host(host, at) for at, host in named]
+
+
+def _resolves() -> None:
+    """Raise where this machine does not resolve the name in Consul's DNS."""
+    if is_known(node.resolve(CONSUL_NAME)):
+        return
+    raise GlusterError(
+        f"{CONSUL_NAME} resolves to nobody on this machine; nothing was changed.",
+        kind="no_address",
+        hint="Let its resolver send the domain consul to the agent here, 127.0.0.1 port 8600: see"
+        " docs/consul.md. Where it does, no node of the pool is well: salt-run gluster.status.",
+    )
+
+
+def _ret(at: str, result: bool | None, changes: dict[str, Any], comment: str) -> dict[str, Any]:
+    return {"name": f"mount {at}", "result": result, "changes": changes, "comment": comment}
+
+
+def _await_start(volume: str, minion: Minion) -> None:
+    """Wait for a volume of this node's own pool; a pure client finds out by mounting."""
+    site = minion.site()
+    until = site.now() + WAIT_S
+    while True:
+        volumes = minion.volumes()
+        if not is_known(volumes):
+            return
+        seen = volumes.get(volume)
+        if seen is not None and seen.is_started:
+            return
+        if site.now() >= until:
+            break
+        site.sleep(0.5)
+        minion.reader.drop()
+    raise NotFound(
+        f"volume {volume} is {'not started' if seen else 'not there'}, so it cannot be mounted",
+        kind="not_started" if seen else "not_found",
+        hint="The next run mounts it once it is: salt-run gluster.status.",
+    )
+
+
+def _servers(volume: str, minion: Minion) -> list[str]:
+    """Return the hosts of the volume's bricks, each once, then the other declared nodes."""
+    volumes = minion.volumes()
+    seen = volumes.get(volume) if is_known(volumes) else None
+    hosts = [b.host for b in seen.bricks] if seen else []
+    hosts = list(dict.fromkeys([*hosts, *minion.hosts]))
+    own = minion.pool.address(minion.name) if minion.pool else minion.name
+    return sorted(hosts, key=lambda h: h != own)
+
+
+def _options(text: Any, key: str) -> dict[str, str | bool]:
+    """Return ``a=b,c`` as a mapping."""
+    if not isinstance(text, str):
+        raise SpecError(key, "the options of a mount are one text.", hint="Such as ro,acl.")
+    pairs = (word.partition("=") for word in text.split(",") if word)
+    return {key: value if sep else True for key, sep, value in pairs}

@@ -1,0 +1,116 @@
+"""The directories of this node that are to be bricks. Nothing is ever emptied or removed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from salt_gluster.model.pool import BrickPath, Observation, Plan, Step, is_known
+from salt_gluster.plan.brick_sets import declared_sets
+from salt_gluster.plan.builder import Draft, blind
+from salt_gluster.plan.guards import marked_lately_s
+from salt_gluster.spec import PoolSpec, VolumeSpec
+
+#: A volume id on an empty directory may belong to a create that is under way on another node:
+#: from staging to commit took 0.1-0.5 s (cases C), a hung one is cut off after 120 s.
+LEFTOVER_AFTER_S = 150
+
+
+def plan_brick(path: str, obs: Observation, *, accept_risk: Collection[str] = ()) -> Plan:
+    """Plan that ``path`` exists on this node and could be, or is, a brick."""
+    draft = Draft(path, obs)
+    if not _is_live(path, obs):
+        _plan_directory(draft, path, frozenset(accept_risk))
+    return draft.finish()
+
+
+def _plan_directory(draft: Draft, path: str, accepted: frozenset[str]) -> None:
+    draft.needs.add(f"path:{path}")
+    here = draft.state.paths.get(path)
+    if here is None:
+        return
+    if not here.exists or _is_leftover(here, draft.state):
+        args = {"path": path, "accept_risk": sorted(accepted)}
+        draft.do(Step("brick_prepare", path, args, f"prepare {path}", place="node"))
+    _judge(draft, here, accepted)
+
+
+def _is_live(path: str, obs: Observation) -> bool:
+    """Whether a volume of the pool has this very brick; then it is gluster's, not ours."""
+    if not is_known(obs.volumes) or not is_known(obs.node.uuid):
+        return False
+    return any(
+        b.path == path and b.host_uuid == obs.node.uuid
+        for v in obs.volumes.values()
+        for b in v.bricks
+    )
+
+
+def _is_leftover(here: BrickPath, obs: Observation) -> bool:
+    """An empty directory with the id of a volume that does not exist: a failed create's."""
+    if here.volume_id is None or here.foreign or here.holds_data or not is_known(obs.volumes):
+        return False
+    if any(v.id == here.volume_id for v in obs.volumes.values()):
+        return False
+    return is_known(here.changed) and obs.now - here.changed > LEFTOVER_AFTER_S
+
+
+def _judge(draft: Draft, here: BrickPath, accepted: frozenset[str]) -> None:
+    if here.filesystem == "/" and "root_disk" not in accepted:
+        parent = here.path.rsplit("/", 2)[0]
+        draft.refuse(
+            "paths_fit",
+            f"{here.path} would be on the root file system; a full brick would stop the machine",
+            f"mount a disk   at {parent}, or declare `devices`",
+            "do it anyway   accept_risk: [root_disk]",
+        )
+    if here.is_mount_point:
+        draft.refuse(
+            "paths_fit",
+            f"{here.path} is a mount point itself: gluster could write to the root file system "
+            "when it is not mounted",
+            f"use            {here.path}/brick",
+        )
+    if here.foreign:
+        there = ", ".join(here.foreign[:3])
+        draft.refuse("paths_fit", f"{here.path} holds {there}", "empty it, or use another path")
+    elif here.volume_id and not is_known(draft.state.volumes):
+        draft.refuse(
+            "pool_unknown",
+            f"{here.path} is a brick of volume {here.volume_id}, and this node's glusterd cannot "
+            "be asked whether that is in the pool",
+            "start it       systemctl start glusterd",
+            waits_s=5,
+        )
+    elif here.volume_id and not _is_leftover_candidate(here):
+        draft.refuse(
+            "paths_fit",
+            f"{here.path} is a brick of a volume that is not in this pool ({here.volume_id})",
+            "use another path, or look what is in it and empty it by hand",
+            waits_s=marked_lately_s(here, draft.state.now),
+        )
+
+
+def _is_leftover_candidate(here: BrickPath) -> bool:
+    """Whether it is empty but for the id: time alone will show whether a create is under way."""
+    return not here.holds_data
+
+
+def plan_own_bricks(desired: VolumeSpec, obs: Observation, pool: PoolSpec) -> Plan:
+    """Plan this node's directories for a volume: those that the layout gives it, and no others."""
+    subject = f"bricks of {desired.name}"
+    unseen = blind(subject, obs)
+    if unseen:
+        return unseen
+    draft = Draft(subject, obs)
+    own = {n.lower() for n in (obs.node.name, *obs.node.aliases)}
+    for members in declared_sets(desired, obs.volume(desired.name), pool, obs) or ():
+        for brick in members:
+            host, path = brick.split(":", 1)
+            if host.lower() in own and not _is_live(path, obs):
+                _plan_directory(draft, path, desired.accept_risk | pool.accept_risk)
+    return draft.finish()
+
+
+def ready_paths(plan: Plan) -> tuple[str, ...]:
+    """Return the directories a finished ``plan_own_bricks`` has looked at."""
+    return tuple(sorted(n.partition(":")[2] for n in plan.needs if n.startswith("path:")))

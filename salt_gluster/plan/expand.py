@@ -1,0 +1,202 @@
+"""Where a live volume and its declaration differ in shape: grown, or named and left alone.
+
+Sets are added and copies are added; bricks and copies are never taken away, nor moved.
+"""
+
+from __future__ import annotations
+
+from salt_gluster.model.pool import Step, Volume, Wait, is_known, known
+from salt_gluster.plan.actions import shape
+from salt_gluster.plan.brick_sets import BrickSets, Finder, declared_sets
+from salt_gluster.plan.builder import Draft
+from salt_gluster.plan.peer import unresolved_ways
+from salt_gluster.spec import PoolSpec, VolumeSpec
+
+
+def reshape(draft: Draft, desired: VolumeSpec, volume: Volume, pool: PoolSpec | None) -> None:
+    """Add the steps that make the volume as large as declared, or refuse with what differs."""
+    if not _same_type(draft, desired, volume):
+        return
+    find = Finder(draft.state)
+    sets = declared_sets(desired, volume, pool, draft.state)
+    if sets is None:
+        return
+    live = {find.key(b.name) for b in volume.bricks}
+    wanted = {find.key(b) for members in sets for b in members}
+    foreign = [b.name for b in volume.bricks if find.key(b.name) not in wanted]
+    if foreign:
+        draft.refuse(
+            "foreign_brick",
+            f"{', '.join(foreign)} is in {volume.name}, but not declared. Nothing is removed.",
+            "declare it     as a brick of the volume",
+            f"take it out    gluster volume remove-brick {volume.name} … start, status, commit",
+        )
+        return
+    if desired.set_size > volume.set_size:
+        sets = _raise_replica(draft, desired, volume, sets, pool)
+    elif not _same_sets(draft, volume, sets, find):
+        return
+    _add_sets(draft, desired, sets, live, pool)
+
+
+def _same_sets(draft: Draft, volume: Volume, sets: BrickSets, find: Finder) -> bool:
+    """Refuse live bricks that are declared in another set: gluster never moves one over."""
+    declared = {find.key(b): i for i, members in enumerate(sets) for b in members}
+    for live in volume.sets:
+        if len({declared[find.key(b.name)] for b in live.bricks}) > 1:
+            together = ", ".join(b.name for b in live.bricks)
+            draft.refuse(
+                "other_sets",
+                f"{together} are one set of {volume.name}, declared are other sets; that cannot "
+                "be changed",
+                "declare it     in the order of: gluster volume info " + volume.name,
+            )
+            return False
+    return True
+
+
+def _same_type(draft: Draft, desired: VolumeSpec, volume: Volume) -> bool:
+    """Refuse what is no growth: another type, another transport, fewer copies."""
+    declared = _declared_shape(desired)
+    observed = shape(volume).split(" x ")[-1] if " x " in shape(volume) else "distribute"
+    if desired.transport != volume.transport:
+        draft.refuse(
+            "other_transport",
+            f"{volume.name} uses {volume.transport}, declared is {desired.transport}; gluster "
+            "changes that only while the volume is stopped",
+        )
+    upwards = {"distribute": 0, "replicate": 1}
+    if declared == observed:
+        pass
+    elif {desired.kind, volume.kind} <= set(upwards) and desired.replica < volume.replica:
+        draft.refuse(
+            "fewer_copies",
+            f"{volume.name} is {observed}, declared is {declared}: a state never takes copies away",
+        )
+    elif not _can_raise(desired, volume):
+        draft.refuse(
+            "other_type",
+            f"{volume.name} is {observed}, declared is {declared}. A volume cannot be turned into "
+            "that; make a new one and copy.",
+            "declare what is there, or use another name",
+        )
+    return not draft.refusals
+
+
+def _can_raise(desired: VolumeSpec, volume: Volume) -> bool:
+    if volume.kind == "disperse" or desired.kind == "disperse":
+        return False
+    if volume.arbiter or desired.replica <= volume.replica:
+        return False
+    # replica 2 + arbiter comes only from replica 2: gluster refuses it from 3 and from 1
+    return volume.replica == 2 if desired.arbiter else True
+
+
+def _declared_shape(desired: VolumeSpec) -> str:
+    if desired.disperse:
+        return f"disperse {desired.disperse - desired.redundancy}+{desired.redundancy}"
+    if desired.arbiter:
+        return f"replica {desired.replica - 1} + arbiter"
+    return f"replica {desired.replica}" if desired.replica > 1 else "distribute"
+
+
+def _raise_replica(
+    draft: Draft, desired: VolumeSpec, volume: Volume, sets: BrickSets, pool: PoolSpec | None
+) -> BrickSets:
+    """Add the new members of every live set in one step; return the declared sets that remain."""
+    find = Finder(draft.state)
+    new: list[str] = []
+    rest = list(sets)
+    for live in ([find.key(b.name) for b in s.bricks] for s in volume.sets):
+        home = next((m for m in rest if set(live) <= {find.key(b) for b in m}), None)
+        if home is None:
+            draft.refuse(
+                "layout",
+                f"no declared set holds the live bricks {', '.join(p for _, p in live)}, so none "
+                "can be given another copy",
+            )
+            return []
+        if len(home) < desired.set_size:
+            there = ", ".join(home)
+            draft.refuse(
+                "layout",
+                f"no other node has a free place for another copy of the set {there}",
+                "add a node     or a disk, or write `bricks:`",
+            )
+            return []
+        rest.remove(home)
+        new += [b for b in home if find.key(b) not in live]
+    args = {"bricks": new, "replica": desired.replica, "arbiter": 1 if desired.arbiter else 0}
+    args["accept_risk"] = sorted(risks(desired, pool))
+    await_hosts(draft, new, pool)
+    text = f"raise {volume.name} to {_declared_shape(desired)} with {' '.join(new)}"
+    draft.do(Step("bricks_add", volume.name, args, text))
+    return rest
+
+
+def _add_sets(
+    draft: Draft,
+    desired: VolumeSpec,
+    sets: BrickSets,
+    live: set[tuple[str, str]],
+    pool: PoolSpec | None,
+) -> None:
+    find = Finder(draft.state)
+    # A set is live as a whole or not at all: what differs inside one was refused above.
+    new = [b for members in sets for b in members if find.key(b) not in live]
+    if new:
+        args = {"bricks": new, "accept_risk": sorted(risks(desired, pool))}
+        await_hosts(draft, new, pool)
+        count = len(new) // desired.set_size
+        text = f"add {count} set{'s' if count > 1 else ''} to {desired.name}: {' '.join(new)}"
+        draft.do(Step("bricks_add", desired.name, args, text))
+        draft.notes.append("old files stay where they are until a rebalance is started")
+
+
+# --- what every new brick needs -----------------------------------------------------------------
+
+
+def await_hosts(draft: Draft, bricks: list[str], pool: PoolSpec | None) -> None:
+    """Wait for hosts that are not in the pool or have not prepared their directory yet."""
+    obs = draft.state
+    draft.needs |= {"prepared", *("path:" + b.split(":", 1)[1] for b in bricks)}
+    said = {h.lower(): paths for h, paths in obs.prepared.items()}
+    own = {n.lower() for n in (obs.node.name, *obs.node.aliases)}
+    announced = bool(own & set(said))
+    for brick in bricks:
+        host, path = brick.split(":", 1)
+        if obs.peer_named(host) is None:
+            _await_member(draft, host, pool)
+        elif host.lower() in own:
+            here = obs.paths.get(path)
+            if here is not None and not here.parent_exists:
+                draft.waits.append(Wait(f"has not prepared {path} yet", host))
+        elif announced and path not in said.get(host.lower(), ()):
+            draft.waits.append(Wait(f"has not prepared {path} yet", host))
+
+
+def _await_member(draft: Draft, host: str, pool: PoolSpec | None) -> None:
+    """Wait for a host to become a member; one that no declaration names is asked first."""
+    draft.waits.append(Wait("is not in the pool yet", host))
+    if pool is not None and pool.node_of(host):
+        return  # its own peer's plan says what is wrong with it
+    draft.needs.add(f"candidate:{host}")
+    there = draft.state.candidates.get(host)
+    if there is None:
+        return
+    peers = there.peers if is_known(there.peers) else ()
+    others = [p.name for p in peers if not p.is_self]
+    ours = {p.uuid for p in known(draft.state.peers)}
+    if there.unresolved:
+        draft.refuse("host_unknown", f"`bricks`: {there.unresolved}", *unresolved_ways(host))
+    elif others and not ours & {p.uuid for p in peers}:
+        draft.refuse(
+            "foreign_pool",
+            f"`bricks`: {host} is in a pool with {', '.join(others[:3])}, not in this one",
+            "use a member   salt MINION gluster_peer.list",
+        )
+
+
+def risks(desired: VolumeSpec, pool: PoolSpec | None) -> frozenset[str]:
+    """Return what the volume and its pool accept for good."""
+    return desired.accept_risk | (pool.accept_risk if pool else frozenset())

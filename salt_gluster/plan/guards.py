@@ -1,0 +1,363 @@
+"""May this pool be changed now? Named guards, the same for states, runners and remediation.
+
+Each brake looks at an observation and one step and returns a ``Refusal`` or None. They are pure,
+all of them are asked, and all reasons are collected. Reads and empty plans never come here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+
+from salt_gluster.model.pool import (
+    NOT_ASKED,
+    BrickPath,
+    Observation,
+    Peer,
+    Refusal,
+    Step,
+    Unknown,
+    Volume,
+    is_known,
+    known,
+)
+from salt_gluster.plan.actions import ACTIONS, bricks_down
+
+#: A glusterd started this recently may still import volumes (cases B.3: 2-14 s, once 16 s).
+SETTLING_S = 60
+
+#: A brick has its port 2.6-16 s after its glusterd is connected again (cases B.3).
+PORT_S = 16
+#: A peer that was just probed or restarted is not a full member for 1-5 s (cases A.1).
+JOINING_S = 30
+#: From the id on the bricks to the volume in ``volume info`` a create takes 0.1-0.5 s (cases C).
+CREATING_S = 10
+#: A member that restarts shows as Disconnected for 1-3 s (cases A.1).
+BLINK_S = 5
+
+Brake = Callable[[Observation, Step, Collection[str]], Refusal | None]
+
+_LOOK = ("wait           salt-run gluster.status",)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one brake said: ``refusal`` is None for yes; ``note`` says what was checked."""
+
+    brake: str
+    refusal: Refusal | None
+    note: str = ""
+
+
+def needs(steps: Iterable[Step]) -> frozenset[str]:
+    """Return the facets the brakes of these steps look at, in ``Plan.needs`` spelling."""
+    wanted: set[str] = set()
+    for step in steps:
+        brakes = ACTIONS[step.action].brakes
+        if {"pool_whole", "majority", "single_version"} & set(brakes):
+            wanted.add("reach")
+        if "definitions_equal" in brakes:
+            wanted |= {"definitions", f"status:{step.subject}"}
+        if "paths_fit" in brakes:
+            wanted |= {"path:" + b.split(":", 1)[1] for b in step.args.get("bricks", ())}
+    return frozenset(wanted)
+
+
+def answers(obs: Observation, steps: Iterable[Step], nodes: Collection[str]) -> tuple[Answer, ...]:
+    """Ask every brake that the steps name; one answer per brake, the first refusal of each kept.
+
+    ``nodes`` are the host names that the declaration puts into the pool; empty = not declared.
+    """
+    said: dict[str, Answer] = {}
+    for step in steps:
+        for name in ACTIONS[step.action].brakes:
+            before = said.get(name)
+            if before is None or before.refusal is None:
+                said[name] = Answer(name, BRAKES[name](obs, step, nodes))
+    return tuple(said.values())
+
+
+def refusals(
+    obs: Observation, steps: Iterable[Step], nodes: Collection[str]
+) -> tuple[Refusal, ...]:
+    """Return every reason against these steps."""
+    return tuple(a.refusal for a in answers(obs, steps, nodes) if a.refusal is not None)
+
+
+# --- the brakes ----------------------------------------------------------------------------------
+
+
+def not_held(obs: Observation, step: Step, nodes: Collection[str]) -> Refusal | None:
+    """No hold is set; one that cannot be read counts as set."""
+    hold = obs.node.hold
+    if isinstance(hold, Unknown):
+        why = f"whether a hold is set cannot be read: {hold.why}"
+        return Refusal("not_held", why, ("mend the file  /var/lib/salt-gluster/hold",))
+    if hold is None:
+        return None
+    by = f" by {hold.by}" if hold.by else ""
+    return Refusal(
+        "not_held",
+        f"a hold is set{by}: {hold.reason}",
+        ("release it     salt-run gluster.release",),
+    )
+
+
+def right_pool(obs: Observation, step: Step, nodes: Collection[str]) -> Refusal | None:
+    """This node's glusterd belongs to the pool that is declared."""
+    uuid = obs.node.uuid
+    if isinstance(uuid, Unknown):
+        return Refusal("right_pool", f"this node's gluster uuid is not known: {uuid.why}")
+    row = next((p.uuid for p in known(obs.peers) if p.is_self), None)
+    if uuid is None or row != uuid:
+        why = f"glusterd.info here says {uuid}, the running glusterd {row}"
+        return Refusal("right_pool", f"{why}: this node was installed again, or is being", _LOOK)
+    others = [p for p in known(obs.peers) if not p.is_self]
+    if not nodes or not others:
+        return None
+    wanted = {n.lower() for n in nodes}
+    if any(n.lower() in wanted for p in others for n in p.names):
+        return None
+    there = ", ".join(sorted(p.name for p in others)[:3])
+    return Refusal(
+        "right_pool",
+        f"this node is in a pool with {there}, none of which is declared",
+        ("look           gluster pool list", "declare them   add the nodes to `nodes`"),
+    )
+
+
+def majority(obs: Observation, step: Step, nodes: Collection[str]) -> Refusal | None:
+    """More than half of all members answer; otherwise the other half may write too."""
+    peers = known(obs.peers)
+    away = [p for p in peers if _absence(obs, p)]
+    if 2 * len(away) < len(peers):
+        return None
+    why = "; ".join(f"{p.name} {_absence(obs, p)}" for p in away[:4])
+    return Refusal(
+        "pool_whole",
+        f"{len(away)} of {len(peers)} members are away: {why}. "
+        "Without a majority the other half could be changed at the same time.",
+        _LOOK,
+        _patience(away),
+    )
+
+
+def pool_whole(obs: Observation, step: Step, nodes: Collection[str]) -> Refusal | None:
+    """No member with a brick of the volume is away, and a majority of all members is here."""
+    concerned = _members_concerned(obs, step)
+    away = [p for p in known(obs.peers) if p.uuid in concerned and _absence(obs, p)]
+    if not away:
+        return majority(obs, step, nodes)
+    why = "; ".join(f"{p.name} {_absence(obs, p)}" for p in away)
+    return Refusal(
+        "pool_whole",
+        f"{why}. A change made now is imported when it returns: its bricks are killed and "
+        "restarted.",
+        _LOOK,
+        _patience(away),
+    )
+
+
+def single_version(obs: Observation, step: Step, nodes: Collection[str]) -> Refusal | None:
+    """All running glusterds are of one version; the cluster's op-version does not show that."""
+    versions: dict[int, list[str]] = {}
+    peers = known(obs.peers)
+    for peer in peers if len(peers) > 1 else ():
+        reach = obs.reach.get(peer.uuid)
+        version = reach.max_op_version if reach else NOT_ASKED
+        if isinstance(version, Unknown):
+            if _absence(obs, peer):
+                continue  # pool_whole speaks for those that are away and tell nothing
+            why = f"{peer.name}'s running version is not known: {version.why}"
+            return Refusal("single_version", why, _LOOK, BLINK_S)
+        versions.setdefault(version, []).append(peer.name)
+    if len(versions) < 2:
+        return None
+    told = "; ".join(f"{v}: {', '.join(names[:3])}" for v, names in sorted(versions.items()))
+    return Refusal(
+        "single_version",
+        f"the members run different versions (max op-version {told}). A change in a mixed pool "
+        "diverges for good.",
+        ("finish the upgrade on every node first",),
+    )
+
+
+def settled(obs: Observation, step: Step, nodes: Collection[str]) -> Refusal | None:
+    """This glusterd is past its import window, and the volume's bricks have their ports."""
+    node = obs.node
+    if isinstance(node.volumes_without_info, Unknown):
+        return Refusal("settled", f"vols/ cannot be read: {node.volumes_without_info.why}", _LOOK)
+    if node.volumes_without_info:
+        importing = ", ".join(node.volumes_without_info)
+        return _settling(f"glusterd here is importing {importing}")
+    started = node.glusterd_started
+    if isinstance(started, Unknown) or started is None:
+        why = started.why if isinstance(started, Unknown) else "it does not run"
+        return Refusal("settled", f"when glusterd was started is not known: {why}", _LOOK)
+    up_s = obs.now - started
+    older = node.volumes_at_start if is_known(node.volumes_at_start) else ("?",)
+    if up_s < SETTLING_S and older:
+        return _settling(f"glusterd here was started {up_s:.0f} s ago, within its import window")
+    return _bricks_have_ports(obs, step)
+
+
+def _settling(why: str) -> Refusal:
+    sentence = f"{why}. A change now can crash a returning glusterd."
+    return Refusal("settled", sentence, _LOOK, SETTLING_S)
+
+
+def _bricks_have_ports(obs: Observation, step: Step) -> Refusal | None:
+    volume = known(obs.volumes).get(step.subject)
+    if volume is None or not volume.is_started:
+        return None
+    status = obs.status.get(step.subject, NOT_ASKED)
+    if isinstance(status, Unknown):
+        return Refusal("settled", f"the bricks of {volume.name}: {status.why}", _LOOK, PORT_S)
+    starts = step.args.get("starts", ())  # this very step starts them
+    down = [b for b in bricks_down(obs, volume, status) if b not in starts]
+    if not down:
+        return None
+    return Refusal(
+        "settled",
+        f"{', '.join(down[:3])} of connected members {'is' if len(down) == 1 else 'are'} "
+        "not up with a port.",
+        (f"start them     gluster volume start {volume.name} force", *_LOOK),
+        PORT_S,
+    )
+
+
+def definitions_equal(obs: Observation, step: Step, nodes: Collection[str]) -> Refusal | None:
+    """Every member tells the same definition of the volume; a higher version wins silently.
+
+    A volume that is not here has to be unknown to the others too: theirs may be a ghost.
+    """
+    name, volume = step.subject, known(obs.volumes).get(step.subject)
+    concerned = _members_concerned(obs, step)
+    own = volume.digest() if volume else None
+    differs, silent = [], []
+    for peer in known(obs.peers):
+        if peer.is_self or not peer.usable:
+            continue
+        told = obs.definitions.get(peer.uuid, NOT_ASKED)
+        if isinstance(told, Unknown):
+            if peer.uuid in concerned:
+                silent.append(f"{peer.name} ({told.why})")
+        elif told.get(name) != own:
+            differs.append(peer.name)
+    if differs:
+        tell = "tells" if len(differs) == 1 else "tell"
+        return Refusal(
+            "definitions_equal",
+            f"{', '.join(differs)} {tell} another definition of {name} than this node"
+            f"{'' if volume else ', which has none'}. The higher version would win, whole and "
+            "silently.",
+            (f"compare        gluster --remote-host={differs[0]} volume info {name}",),
+            PORT_S,
+        )
+    if silent:
+        why = f"the definition of {name} is not known from {', '.join(silent)}"
+        return Refusal("definitions_equal", why, _LOOK, PORT_S)
+    return None
+
+
+def paths_fit(obs: Observation, step: Step, nodes: Collection[str]) -> Refusal | None:
+    """The new bricks' paths are plain; this node's lie on a mount and hold no foreign data."""
+    accepted = set(step.args.get("accept_risk", ()))
+    reasons: list[str] = []
+    ways: list[str] = []
+    waits_s: float = 0
+    for brick in step.args.get("bricks", ()):
+        host, path = brick.split(":", 1)
+        if not _is_plain(path):
+            reasons.append(f"{path} is not an absolute, normal path without blanks and colons")
+        peer = obs.peer_named(host)
+        if peer is None or not peer.is_self:
+            continue
+        there = obs.paths.get(path)
+        if there is None:
+            reasons.append(f"what is at {path} is not known")
+            continue
+        _judge_path(there, accepted, reasons, ways)
+        waits_s = max(waits_s, marked_lately_s(there, obs.now))
+    if not reasons:
+        return None
+    return Refusal("paths_fit", "; ".join(reasons) + ".", tuple(ways), waits_s)
+
+
+def marked_lately_s(path: BrickPath, now: float) -> float:
+    """Return how long to wait for a volume to show up whose id was put here a moment ago.
+
+    Another node may be inside the very create that this node planned too.
+    """
+    if path.volume_id is None or not is_known(path.changed):
+        return 0
+    return CREATING_S if now - path.changed < CREATING_S else 0
+
+
+def _is_plain(path: str) -> bool:
+    """Gluster cuts at a blank and keeps ``..`` (gluster.md 0.15)."""
+    odd = any(c.isspace() or c == ":" for c in path)
+    return path.startswith("/") and not odd and not {"", ".", ".."} & set(path.split("/")[1:])
+
+
+def _judge_path(
+    path: BrickPath, accepted: Collection[str], reasons: list[str], ways: list[str]
+) -> None:
+    if path.filesystem == "/" and "root_disk" not in accepted:
+        reasons.append(f"{path.path} is on the root file system")
+        ways.append(f"mount a disk   at {path.path.rsplit('/', 2)[0]}")
+        ways.append("do it anyway   accept_risk: [root_disk]")
+    if path.is_mount_point:
+        reasons.append(f"{path.path} is a mount point itself; use a directory below it")
+    if path.foreign:
+        reasons.append(f"{path.path} holds {', '.join(path.foreign[:3])}")
+    if path.volume_id:
+        reasons.append(f"{path.path} was a brick of volume {path.volume_id}")
+        ways.append(f"empty it       after a look at what is in {path.path}")
+
+
+BRAKES: dict[str, Brake] = {
+    "not_held": not_held,
+    "right_pool": right_pool,
+    "majority": majority,
+    "pool_whole": pool_whole,
+    "single_version": single_version,
+    "settled": settled,
+    "definitions_equal": definitions_equal,
+    "paths_fit": paths_fit,
+}
+
+
+# --- who is concerned, who is away ---------------------------------------------------------------
+
+
+def _members_concerned(obs: Observation, step: Step) -> set[str]:
+    """Return the uuids of members that hold, or will hold, a brick of the step's volume."""
+    volume: Volume | None = known(obs.volumes).get(step.subject)
+    uuids = {b.host_uuid for b in volume.bricks} if volume else set()
+    for brick in step.args.get("bricks", ()):
+        peer = obs.peer_named(brick.split(":", 1)[0])
+        if peer:
+            uuids.add(peer.uuid)
+    return uuids
+
+
+def _absence(obs: Observation, peer: Peer) -> str:
+    """Return why a member does not count as here, or ""."""
+    if peer.is_self:
+        return ""
+    if peer.state != 3:
+        return f"is not a full member ({peer.state_text or f'state {peer.state}'})"
+    if not peer.connected:
+        return "is down or cut off (Disconnected)"
+    reach = obs.reach.get(peer.uuid)
+    if reach is None:
+        return "was not asked on port 24007"
+    if not reach.accepts:
+        return "does not answer on port 24007 within 1 s, though glusterd still says Connected"
+    return ""
+
+
+def _patience(away: Iterable[Peer]) -> float:
+    """Return how long it is worth waiting for these members, in seconds."""
+    return min(BLINK_S if p.state in (3, 6) else JOINING_S for p in away)

@@ -1,0 +1,48 @@
+"""A volume's options: what differs by meaning is set in one call, equal values are never sent."""
+
+from __future__ import annotations
+
+from salt_gluster.model.pool import Hazard, Step, Volume
+from salt_gluster.plan.builder import Draft
+from salt_gluster.spec import VolumeSpec, option
+
+
+def plan_options(draft: Draft, desired: VolumeSpec, volume: Volume) -> None:
+    """Add one ``options_set`` for all that differ, and a reset for each that must go."""
+    differing = {
+        name: as_stored(name, value)
+        for name, value in sorted(desired.options.items())
+        if name not in volume.options or not option.equal(name, volume.options[name], value)
+    }
+    holds_data = volume.status != "Created"
+    if differing:
+        hazard, why = _worst(differing, volume, holds_data)
+        text = f"set {volume.name} " + ", ".join(
+            f"{k} {volume.options.get(k, '(default)')} -> {v}" for k, v in differing.items()
+        )
+        step = Step("options_set", volume.name, {"options": differing}, text, "pool", hazard, why)
+        draft.do(step)
+    if desired.exclusive_options:
+        for name in option.to_reset(volume.options, desired.options):
+            old = volume.options[name]
+            hazard, why = option.hazard(name, old, None, holds_data=holds_data)
+            text = f"reset {volume.name} {name} (was {old})"
+            draft.do(Step("option_reset", volume.name, {"option": name}, text, "pool", hazard, why))
+
+
+def as_stored(name: str, value: str) -> str:
+    """Return the value as glusterd keeps it: blanks inside a known option's value go (cases I)."""
+    return value if name.startswith("user.") else value.replace(" ", "")
+
+
+def _worst(values: dict[str, str], volume: Volume, holds_data: bool) -> tuple[Hazard, str]:
+    order = list(Hazard)
+    worst, reasons = Hazard.NONE, []
+    for name, value in values.items():
+        old = volume.options.get(name)
+        hazard, why = option.hazard(name, old, value, holds_data=holds_data)
+        if hazard is not Hazard.NONE:
+            reasons.append(f"{name}: {why}")
+        if order.index(hazard) > order.index(worst):
+            worst = hazard
+    return worst, "; ".join(reasons)

@@ -1,0 +1,42 @@
+"""What a look and a convergence return. Nouns only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from salt_gluster.errors import GlusterError
+from salt_gluster.model.pool import Observation, Plan, Step
+from salt_gluster.plan import guards
+
+Planner = Callable[[Observation], Plan]
+
+
+@dataclass(frozen=True)
+class View:
+    """One look: what was seen, what is to be done about it, and what the brakes said."""
+
+    obs: Observation
+    plan: Plan
+    answers: tuple[guards.Answer, ...] = ()
+
+
+@dataclass
+class Outcome:
+    """How a convergence ended. ``plan`` is what is left; ``first`` what there was to do.
+
+    ``unknown_step`` was cut off at ``unknown_at`` and may have been carried out. ``changes`` is
+    what was seen to change, also where the run failed.
+    """
+
+    first: Plan
+    plan: Plan
+    answers: tuple[guards.Answer, ...] = ()
+    done: list[Step] = field(default_factory=list)
+    changes: dict[str, Any] = field(default_factory=dict)
+    error: GlusterError | None = None
+    unknown_step: Step | None = None
+    unknown_at: float | None = None
+    by_others: bool = False
+    refused: bool = False

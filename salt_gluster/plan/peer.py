@@ -1,0 +1,244 @@
+"""Who is in the pool: invite the declared nodes, never twice, never a node with a past."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from salt_gluster.model.pool import (
+    Candidate,
+    Observation,
+    Peer,
+    Plan,
+    Step,
+    Unknown,
+    Wait,
+    is_known,
+    known,
+)
+from salt_gluster.plan.builder import Draft, blind
+
+#: How long a declared node may take to start its glusterd while the others are being applied.
+SILENCE_S = 45
+#: From a probe by another member until this node sees the new one too: 1-5 s (cases A.1).
+JOINING_S = 30
+
+
+def plan_peer(
+    node: str, host: str, obs: Observation, *, nodes: Sequence[str], hosts: Sequence[str]
+) -> Plan:
+    """Plan that ``node``, which gluster calls ``host``, is a member.
+
+    ``nodes`` and ``hosts`` are all declared nodes and their host names, in the order written: the
+    first one alone begins a pool (change.md 3.5).
+    """
+    unseen = blind(node, obs)
+    if unseen:
+        return unseen
+    draft = Draft(node, obs)
+    peer = obs.peer_named(host)
+    if peer is not None:
+        _known_member(draft, peer, obs)
+    elif _is_founder(obs, nodes) or _is_established(obs):
+        _invite(draft, node, host, obs, hosts)
+    else:
+        draft.waits.append(Wait("has to invite this node into the pool", nodes[0]))
+    return draft.finish()
+
+
+def plan_own_membership(obs: Observation, *, nodes: Sequence[str], hosts: Sequence[str]) -> Plan:
+    """Plan that this node itself is in the pool with the others; it can only wait for that."""
+    node = obs.node.name
+    unseen = blind(node, obs)
+    if unseen:
+        return unseen
+    draft = Draft(node, obs)
+    if len(nodes) > 1 and not _is_established(obs) and not _is_founder(obs, nodes):
+        draft.waits.append(Wait("has to invite this node into the pool", nodes[0]))
+    return draft.finish()
+
+
+def plan_peer_absent(host: str, obs: Observation) -> Plan:
+    """Plan that ``host`` is no member. Bricks are never moved or removed for that."""
+    unseen = blind(host, obs)
+    if unseen:
+        return unseen
+    draft = Draft(host, obs)
+    peer = obs.peer_named(host)
+    if peer is None:
+        return draft.finish()
+    holding = [
+        v.name
+        for v in known(obs.volumes).values()
+        if any(b.host_uuid == peer.uuid for b in v.bricks)
+    ]
+    draft.do(Step("peer_detach", host, {"host": peer.name}, f"detach {host} from the pool"))
+    if peer.is_self:
+        draft.refuse("own_node", "a node cannot detach itself; run this on another member")
+    if holding:
+        draft.refuse(
+            "holds_bricks",
+            f"{host} holds bricks of {', '.join(sorted(holding))}",
+            "move its bricks to another node first; gluster refuses too",
+        )
+    if not peer.is_self and not peer.usable:
+        draft.refuse(
+            "peer_away",
+            f"{host} is away ({peer.state_text or 'Disconnected'}). A peer detached while dead is "
+            "not told: it returns with its old pool and can overwrite this one.",
+            f"wait           until {host} is back",
+        )
+    return draft.finish()
+
+
+def undeclared(obs: Observation, hosts: Sequence[str]) -> tuple[Peer, ...]:
+    """Return the members that the declaration does not name: told, never detached."""
+    wanted = {h.lower() for h in hosts}
+    return tuple(
+        p
+        for p in known(obs.peers)
+        if not p.is_self and not any(n.lower() in wanted for n in p.names)
+    )
+
+
+# --- who may invite ------------------------------------------------------------------------------
+
+
+def _is_founder(obs: Observation, nodes: Sequence[str]) -> bool:
+    own = {n.lower() for n in (obs.node.name, *obs.node.aliases)}
+    return bool(nodes) and nodes[0].lower() in own
+
+
+def _is_established(obs: Observation) -> bool:
+    return any(not p.is_self for p in known(obs.peers))
+
+
+# --- one member ----------------------------------------------------------------------------------
+
+
+def _known_member(draft: Draft, peer: Peer, obs: Observation) -> None:
+    if peer.usable:
+        return
+    if peer.state == 6:
+        draft.refuse(
+            "rejected",
+            f"{peer.name} is rejected: its volume files differ from the pool's, or it was "
+            "installed again under its old name. A probe would answer 'ok' and mend nothing.",
+            f"look           salt {peer.name} gluster.status",
+            "mend it        see docs/rejected-peer.md",
+        )
+    elif peer.state == 3:
+        draft.notes.append(f"{peer.name} is a member, but down or cut off")
+    else:
+        draft.waits.append(Wait(f"is still joining ({peer.state_text or peer.state})", peer.name))
+
+
+def _invite(draft: Draft, node: str, host: str, obs: Observation, hosts: Sequence[str]) -> None:
+    """Add the probe, and every reason against it that the candidate itself gives."""
+    draft.needs.add(f"candidate:{host}")
+    if not _is_established(obs):
+        # Two halves must not form two pools: before the first probe every node is asked.
+        draft.needs |= {f"candidate:{h}" for h in hosts if obs.peer_named(h) is None}
+        invited = _declared_pool(obs, hosts)
+        if invited is not None:
+            why = "is in the declared pool already and has to invite this node"
+            draft.waits.append(Wait(why, invited))
+            return
+    candidate = obs.candidates.get(host)
+    known_as = _member_with_uuid(candidate, obs)
+    text = f"give {known_as.name} its name {host}" if known_as else f"invite {host} into the pool"
+    draft.do(Step("peer_probe", node, {"host": host, "node": host}, text))
+    if candidate is None:
+        draft.refuse("candidate_silent", f"{host} was not asked", waits_s=SILENCE_S)
+    elif known_as is None:
+        _judge_candidate(draft, candidate, obs)
+
+
+def _declared_pool(obs: Observation, hosts: Sequence[str]) -> str | None:
+    """Return a node that is in a pool of declared nodes only, one that does not know us."""
+    wanted = {h.lower() for h in hosts}
+    own = {n.lower() for n in (obs.node.name, *obs.node.aliases)}
+    for candidate in obs.candidates.values():
+        if not is_known(candidate.peers):
+            continue
+        names = [{n.lower() for n in p.names} for p in candidate.peers if not p.is_self]
+        if names and all(n & wanted for n in names) and not any(n & own for n in names):
+            return candidate.name
+    return None
+
+
+def _member_with_uuid(candidate: Candidate | None, obs: Observation) -> Peer | None:
+    if candidate is None or not is_known(candidate.uuid):
+        return None
+    for peer in known(obs.peers):
+        if peer.uuid == candidate.uuid and not peer.is_self:
+            return peer
+    return None
+
+
+def _judge_candidate(draft: Draft, candidate: Candidate, obs: Observation) -> None:
+    name = candidate.name
+    if candidate.unresolved:
+        draft.refuse("host_unknown", f"`nodes`: {candidate.unresolved}", *unresolved_ways(name))
+        return
+    for facet in (candidate.uuid, candidate.peers, candidate.volumes):
+        if isinstance(facet, Unknown):
+            draft.refuse(
+                "candidate_silent",
+                f"{name} does not answer ({facet.why}); a node that was not asked is not invited",
+                f"look there     salt {name} service.status glusterd; is port 24007 reachable?",
+                waits_s=SILENCE_S,
+            )
+            return
+    if candidate.uuid == _uuid(obs):
+        draft.refuse(
+            "uuid_clash",
+            f"{name} has this node's own uuid: its /var/lib/glusterd was cloned",
+            f"on {name}: stop glusterd, empty /var/lib/glusterd but groups and hooks, start it",
+        )
+    _judge_past(draft, candidate, obs)
+
+
+def unresolved_ways(name: str) -> tuple[str, ...]:
+    """Return what to do about a name; glusterd would stand still over it (gluster.md 0.9)."""
+    return (
+        f"look           getent hosts {name}",
+        "mend it        in /etc/hosts or the DNS of every node, or give `addresses` in the pillar",
+    )
+
+
+def _judge_past(draft: Draft, candidate: Candidate, obs: Observation) -> None:
+    """A node with volumes or peers of its own could overwrite this pool's (gluster.md 0.1)."""
+    name, volumes = candidate.name, known(candidate.volumes)
+    peers = [p for p in known(candidate.peers) if not p.is_self]
+    own = {n.lower() for n in (obs.node.name, *obs.node.aliases)}
+    others = [p.uuid for p in peers if own & {n.lower() for n in p.names} and p.uuid != _uuid(obs)]
+    # Another member may have invited it a moment ago; then it is seen here soon.
+    ours = {p.uuid for p in known(obs.peers)}
+    waits_s = JOINING_S if peers and {p.uuid for p in peers} <= ours else 0
+    if others:
+        draft.refuse(
+            "reinstalled",
+            f"{name}'s pool knows this node under uuid {others[0]}; here it is {_uuid(obs)}. "
+            "This node was installed again.",
+            "put the uuid back into /var/lib/glusterd/glusterd.info before glusterd starts",
+        )
+    elif peers:
+        there = ", ".join(p.name for p in peers[:3])
+        draft.refuse(
+            "foreign_pool",
+            f"{name} believes to be in a pool with {there}. Inviting it could overwrite this "
+            "pool's volumes with older ones.",
+            f"if it is free: on {name} stop glusterd, empty its peers and vols folders, start it",
+            waits_s=waits_s,
+        )
+    if volumes:
+        draft.refuse(
+            "has_volumes",
+            f"{name} has volumes of its own: {', '.join(sorted(volumes)[:3])}",
+            f"if they are not needed: on {name} stop glusterd, empty /var/lib/glusterd/vols, start",
+            waits_s=waits_s if set(volumes) <= set(known(obs.volumes)) else 0,
+        )
+
+
+def _uuid(obs: Observation) -> str | None:
+    return obs.node.uuid if is_known(obs.node.uuid) else None

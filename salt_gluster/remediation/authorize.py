@@ -1,0 +1,231 @@
+"""What an executor checks before it acts, and what it may say afterwards. Pure.
+
+The request is only a reason to look: action, target, epoch and deadline come from Consul. The edge
+does, in this order: ``verdict``; store the outcome *issued* with cas 0 (lost race = somebody else
+has begun: ``look_back``); look once more and ask ``verdict`` again; one action through the one
+executor; read back; store the outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from salt_gluster.model.pool import Refusal, Unknown, Volume, is_known
+from salt_gluster.remediation import fleet_mode, guards, health, ladder
+from salt_gluster.remediation.guards.context import Case, Target
+from salt_gluster.remediation.health import BrickEvent
+from salt_gluster.remediation.membership import Standing
+from salt_gluster.remediation.observation import FleetObservation
+from salt_gluster.remediation.operations import ENDED, UNDER_WAY, Life, Operation, Outcome
+from salt_gluster.remediation.policy import Policy
+
+#: The actions this version can carry out (contract "action").
+ACTIONS = frozenset({ladder.BRICK_RESTART.action})
+
+
+class Do(str, Enum):
+    """What the executor does about a request."""
+
+    IGNORE = "ignore"
+    REFUSE = "refuse"
+    LOOK_BACK = "look_back"
+    PERFORM = "perform"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer. ``outcome`` is to be stored in ``outcomes/<self>/<id>``; None = nothing is."""
+
+    do: Do
+    reasons: tuple[Refusal, ...] = ()
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as its executor finds it: what Consul has, and a fresh look from this seat.
+
+    ``outcome`` is what this node said of the operation before, ``obs.seat`` the own uuid,
+    ``minion`` the own id, ``begun`` = this very run wrote *issued*.
+    """
+
+    operation: Operation
+    outcome: Outcome | Unknown | None
+    obs: FleetObservation
+    policy: Policy
+    minion: str
+    skew_s: float | Unknown
+    standings: Mapping[str, Standing]
+    begun: bool
+
+    @property
+    def case(self) -> Case:
+        """The same as the guards see it."""
+        op = self.operation
+        target = Target(op.node, op.brick, _path(op), op.volume, op.volume_id, op.incident)
+        mode, why = fleet_mode.seen_from_here(self.obs, self.standings, self.policy)
+        return Case(self.obs, self.policy, target, mode, why, self.standings, op.id)
+
+
+Fence = Callable[[Request], Refusal | None]
+
+
+def verdict(
+    operation: Operation | Unknown | None, outcome: Outcome | Unknown | None,
+    obs: FleetObservation, policy: Policy, *, minion: str, skew_s: float | Unknown,
+    standings: Mapping[str, Standing], begun: bool = False,
+) -> Verdict:  # fmt: skip
+    """Return what to do about a request for ``operation``.
+
+    ``operation`` is what Consul has under the requested id (None = nothing: forged or pruned),
+    ``outcome`` what this node said of it before, ``obs`` a fresh look from this seat (``obs.seat``
+    is the own uuid), ``minion`` the own id, ``skew_s`` this clock minus the leader's as the leader
+    measured it (``operation.evidence["skew_s"]``; None = Unknown), ``standings`` those of the
+    document ``members``. ``begun`` = this very run wrote *issued*.
+    """
+    if operation is None or isinstance(operation, Unknown):
+        why = "there is no such operation" if operation is None else operation.why
+        return Verdict(Do.IGNORE, (Refusal("operation_known", why),))
+    it = Request(operation, outcome, obs, policy, minion, skew_s, standings, begun)
+    for fence in OURS:
+        reason = fence(it)
+        if reason is not None:
+            return Verdict(Do.IGNORE, (reason,))
+    if isinstance(outcome, Outcome) and outcome.state is Life.ISSUED and not begun:
+        return look_back(operation, obs, policy)
+    fenced = tuple(r for r in (fence(it) for fence in FENCES) if r is not None)
+    reasons = (*fenced, *guards.refusals(it.case, ladder.BRICK_RESTART.guards))
+    if reasons:
+        said = tuple(f"{r.name}: {r.why}" for r in reasons)
+        told = Outcome(operation.id, operation.node, Life.REFUSED, obs.now, said)
+        return Verdict(Do.REFUSE, reasons, told)
+    return Verdict(
+        Do.PERFORM, (), Outcome(operation.id, operation.node, Life.ISSUED, obs.now)
+    )  # fmt: skip
+
+
+def look_back(operation: Operation, obs: FleetObservation, policy: Policy) -> Verdict:
+    """Return what became of an operation that was begun here: it is never begun again.
+
+    What it wanted is so: applied. Otherwise nothing is said; the engine judges it when it is due.
+    """
+    if served(operation, obs, policy):
+        return Verdict(
+            Do.LOOK_BACK, (), Outcome(operation.id, operation.node, Life.APPLIED, obs.now)
+        )  # fmt: skip
+    return Verdict(Do.LOOK_BACK)
+
+
+def served(operation: Operation, obs: FleetObservation, policy: Policy) -> bool:
+    """Return whether the brick has a process and a numeric port, as its own node sees it."""
+    facts = obs.fresh_facts(operation.node, policy)
+    if isinstance(facts, Unknown):
+        return False
+    brick = facts.bricks.get(_path(operation))
+    return brick is not None and brick.alive is True and isinstance(brick.port, int)
+
+
+def _path(operation: Operation) -> str:
+    return operation.brick.split(":", 1)[1]
+
+
+# --- is it our matter at all ---------------------------------------------------------------------
+
+
+def named_here(it: Request) -> Refusal | None:
+    """It names this minion and this node."""
+    if it.operation.executor == it.minion and it.operation.node == it.obs.seat:
+        return None
+    return Refusal("named_here", f"it names {it.operation.executor}")
+
+
+def outcome_known(it: Request) -> Refusal | None:
+    """What this node said of it before can be read."""
+    if isinstance(it.outcome, Unknown):
+        return Refusal("outcome_known", it.outcome.why)
+    return None
+
+
+def not_done_before(it: Request) -> Refusal | None:
+    """This node has not ended it before."""
+    if it.begun or not isinstance(it.outcome, Outcome) or it.outcome.state is Life.ISSUED:
+        return None
+    return Refusal("not_done_before", f"it is {it.outcome.state.value}")
+
+
+def is_open(it: Request) -> Refusal | None:
+    """The engine has not ended it; what was begun here is looked at all the same."""
+    begun = isinstance(it.outcome, Outcome) and not it.begun
+    if begun or it.operation.state not in ENDED:
+        return None
+    return Refusal("is_open", f"it is {it.operation.state.value}")
+
+
+#: Nothing is done or said about a request that fails one of these.
+OURS: tuple[Fence, ...] = (named_here, outcome_known, not_done_before, is_open)
+
+
+# --- may it still be begun -----------------------------------------------------------------------
+
+
+def action_known(it: Request) -> Refusal | None:
+    """This version knows the action."""
+    if it.operation.action in ACTIONS:
+        return None
+    return Refusal("action_known", f"this version does not know {it.operation.action}")
+
+
+def epoch_current(it: Request) -> Refusal | None:
+    """Nobody has led since it was decided but who decided it."""
+    epoch = it.obs.lock.epoch
+    if is_known(epoch) and epoch == it.operation.epoch:
+        return None
+    why = f"its epoch {it.operation.epoch} is not the newest: {epoch}"
+    return Refusal("epoch_current", why)
+
+
+def in_intent(it: Request) -> Refusal | None:
+    """Nobody has seen its effect yet."""
+    if it.operation.state in UNDER_WAY:
+        return None
+    return Refusal("in_intent", f"it is {it.operation.state.value}")
+
+
+def in_time(it: Request) -> Refusal | None:
+    """Its deadline is not over."""
+    late_s = it.obs.now - it.operation.deadline
+    return Refusal("in_time", f"its time was up {late_s:.0f} s ago") if late_s >= 0 else None
+
+
+def clocks_agree(it: Request) -> Refusal | None:
+    """The leader's clock is this one, as it was measured, and as its intent says."""
+    limit_s = it.policy.clock_skew_s
+    if isinstance(it.skew_s, Unknown):
+        return Refusal("clocks_agree", f"the leader's clock: {it.skew_s.why}")
+    if abs(it.skew_s) > limit_s:
+        return Refusal("clocks_agree", f"the leader's clock is {it.skew_s:.0f} s away")
+    ahead_s = it.operation.at - it.obs.now
+    if ahead_s > limit_s:
+        return Refusal("clocks_agree", f"it was written {ahead_s:.0f} s from now")
+    return None
+
+
+def still_down(it: Request) -> Refusal | None:
+    """There is something left to do: the brick does not serve by itself again."""
+    op, volume = it.operation, it.case.volume()
+    if not isinstance(volume, Volume):
+        return None
+    for brick in volume.bricks:
+        if (brick.host_uuid, brick.path) == (op.node, _path(op)):
+            seen = health.brick_event(it.obs, volume, brick, health.NodeEvent.GOOD, it.policy)
+            if seen is BrickEvent.SERVES:
+                return Refusal("still_down", f"{brick.name} serves again by itself")
+    return None
+
+
+#: All are asked, all are reported, before the guards of the ladder.
+FENCES: tuple[Fence, ...] = (
+    action_known, epoch_current, in_intent, in_time, clocks_agree, still_down,
+)  # fmt: skip

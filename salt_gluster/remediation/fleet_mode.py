@@ -1,0 +1,289 @@
+"""May anything be done at all? One table: OPEN, BLIND, STORM, HELD.
+
+Sight, hold and storm are told to people whenever they change; the mode says what may be done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from salt_gluster.model.facts import NodeFacts
+from salt_gluster.model.pool import Hold, Unknown, is_known
+from salt_gluster.remediation.membership import Sight, Standing
+from salt_gluster.remediation.observation import SIGHT, FleetObservation, Memory
+from salt_gluster.remediation.policy import Policy
+from salt_gluster.remediation.salt_events import Notice
+from salt_gluster.remediation.salt_events import event as event_row
+from salt_gluster.remediation.state_machine import Ignored, Row, Table, Turn
+
+
+class FleetMode(str, Enum):
+    """Nothing is begun but in OPEN. BLIND is where every engine starts."""
+
+    OPEN = "open"
+    BLIND = "blind"
+    STORM = "storm"
+    HELD = "held"
+
+
+class FleetEvent(str, Enum):
+    """What one tick says of the whole; the first that fits, in this order."""
+
+    ACQUIRED = "acquired"
+    HOLD = "hold"
+    NO_SIGHT = "no_sight"
+    MINORITY = "minority"
+    CROWD = "crowd"
+    SIGHT = "sight"
+
+
+@dataclass(frozen=True)
+class Weather:
+    """The context of a turn: for how long sight and calm have lasted, and what is still missing."""
+
+    sight_s: float
+    calm_s: float
+    is_complete: bool
+    policy: Policy
+
+
+_M, _E = FleetMode, FleetEvent
+_ALL = tuple(FleetMode)
+
+FLEET: Table[FleetMode, FleetEvent, Weather] = Table(
+    "fleet",
+    FleetMode,
+    FleetEvent,
+    (
+        Row("F8", _ALL, _E.ACQUIRED, "", "restart_clocks", _M.BLIND,
+            "the lock is ours since now: nothing seen before is evidence"),
+        Row("F6", (_M.OPEN, _M.STORM, _M.BLIND), _E.HOLD, "", "restart_clocks", _M.HELD,
+            "a hold is set, or cannot be read"),
+        Row("F1", (_M.OPEN, _M.STORM), _E.NO_SIGHT, "", "restart_clocks", _M.BLIND,
+            "Consul, our agent or the lock cannot be believed"),
+        Row("F2", (_M.OPEN, _M.STORM), _E.MINORITY, "", "restart_clocks", _M.BLIND,
+            "fewer than a majority of the members answer: it may be us"),
+        Row("F4", (_M.OPEN,), _E.CROWD, "", "restart_clocks", _M.STORM,
+            "too many are not healthy: the cause is not on one node"),
+        Row("F3s", (_M.BLIND,), _E.CROWD, "seen_long", "restart_clocks", _M.STORM,
+            "sight is back, and too many are not healthy"),
+        Row("F3", (_M.BLIND,), _E.SIGHT, "seen_long_and_whole", "restart_clocks", _M.OPEN,
+            "sight is back, settled, and everything was seen once"),
+        Row("F5", (_M.STORM,), _E.SIGHT, "calm_long", "restart_clocks", _M.OPEN,
+            "it has been calm for long enough"),
+        Row("F7", (_M.HELD,), _E.SIGHT, "", "restart_clocks", _M.BLIND,
+            "the hold is gone and readable"),
+        Row("F7c", (_M.HELD,), _E.CROWD, "", "restart_clocks", _M.BLIND,
+            "the hold is gone and readable"),
+        Row("F7m", (_M.HELD,), _E.MINORITY, "", "restart_clocks", _M.BLIND,
+            "the hold is gone and readable"),
+    ),
+    (
+        Ignored((_M.HELD,), (_E.HOLD,), "it is held"),
+        Ignored((_M.HELD,), (_E.NO_SIGHT,), "without sight nobody can say that the hold is gone"),
+        Ignored((_M.BLIND,), (_E.NO_SIGHT, _E.MINORITY), "it is blind"),
+        Ignored((_M.BLIND,), (_E.SIGHT, _E.CROWD), "sight has to settle first"),
+        Ignored((_M.STORM,), (_E.CROWD,), "it storms"),
+        Ignored((_M.STORM,), (_E.SIGHT,), "it has to stay calm first"),
+        Ignored((_M.OPEN,), (_E.SIGHT,), "all is open"),
+    ),
+    {
+        "seen_long": lambda w: w.sight_s >= w.policy.sight_settle_s,
+        "seen_long_and_whole": lambda w: w.sight_s >= w.policy.sight_settle_s and w.is_complete,
+        "calm_long": lambda w: w.calm_s >= w.policy.calm_s,
+    },
+)  # fmt: skip
+
+
+def no_sight(obs: FleetObservation) -> str:
+    """Say why nothing that is seen can be believed, or ""."""
+    if not obs.consul.trust.fresh:
+        return obs.consul.trust.why or "the view of Consul is not fresh"
+    if not obs.lock.held and not obs.seat:  # whether anybody leads: guard lock_valid
+        return "the lock is not ours"
+    if isinstance(obs.lock.epoch, Unknown):
+        return f"the epoch cannot be read: {obs.lock.epoch.why}"
+    return ""
+
+
+def acquired(obs: FleetObservation, memory: Memory) -> bool:
+    """Whether the lock was taken since the last look."""
+    return is_known(obs.lock.epoch) and obs.lock.epoch != memory.epoch
+
+
+def settling(obs: FleetObservation, policy: Policy) -> str:
+    """Say so while sight, or Consul's leader, is new."""
+    left_s = policy.sight_settle_s - (obs.now - obs.consul.trust.since)
+    return f"sight came back a moment ago, {left_s:.0f} s to settle" if left_s > 0 else ""
+
+
+def minority(obs: FleetObservation) -> str:
+    """Say so if fewer than a majority of the members that were asked answer, else ""."""
+    asked = {u: a for u, a in obs.answered.items() if u in obs.members}
+    if not asked or 2 * len(asked) <= len(obs.members):
+        return ""  # a few were asked for a reason of their own: their silence is no verdict
+    there = sum(asked.values()) + len(obs.members) - len(asked)
+    if 2 * there > len(obs.members):
+        return ""
+    return f"{sum(asked.values())} of {len(asked)} members that were asked answer"
+
+
+def hold_of(obs: FleetObservation) -> str:
+    """Say who holds the pool, or ""; a hold that cannot be read counts as set."""
+    if isinstance(obs.hold, Unknown):
+        return f"whether a hold is set cannot be read: {obs.hold.why}"
+    if obs.hold is not None:
+        by = f" by {obs.hold.by}" if obs.hold.by else ""
+        return f"a hold is set{by}: {obs.hold.reason}"
+    for uuid, facts in obs.facts.items():
+        if isinstance(facts, NodeFacts) and isinstance(facts.hold, Hold):
+            return f"a hold is set on {obs.name(uuid)}: {facts.hold.reason}"
+    return ""
+
+
+def crowd(obs: FleetObservation, standings: Mapping[str, Standing], policy: Policy) -> str:
+    """Say why this is a crowd, or "": too many, too fast, or a whole zone."""
+    bad = _unwell(obs, standings)
+    return (
+        too_many(obs, bad, policy) or too_fast(obs, standings, policy) or whole_zone(obs, bad)
+    )  # fmt: skip
+
+
+def _unwell(obs: FleetObservation, standings: Mapping[str, Standing]) -> set[str]:
+    bad = {
+        k[5:] for k, s in standings.items() if k.startswith("node:") and s.state != "healthy"
+    }  # fmt: skip
+    if obs.consul.trust.fresh:
+        bad |= {u for u in obs.consul.odd if obs.consul.sight(u) is Sight.BAD}
+        # Taken out of the catalog and still a peer: what it is nobody knows.
+        bad |= {k[7:] for k, s in standings.items() if s.state in ("missing", "out")}
+    return {u for u in bad if u in obs.members}
+
+
+def too_many(obs: FleetObservation, bad: set[str], policy: Policy) -> str:
+    """Say so if more nodes are not healthy than may be."""
+    limit = policy.max_unhealthy(len(obs.members))
+    if len(bad) <= limit:
+        return ""
+    names = ", ".join(sorted(obs.name(u) for u in bad)[:4])
+    return f"{len(bad)} of {len(obs.members)} nodes are not healthy, {limit} may be: {names}"
+
+
+def too_fast(obs: FleetObservation, standings: Mapping[str, Standing], policy: Policy) -> str:
+    """Say so if many nodes became suspect at about the same time."""
+    lately = obs.now - policy.storm_window_s
+    nodes = (s for k, s in standings.items() if k.startswith("node:"))
+    new = [s for s in nodes if s.state == "suspect" and s.since > lately]
+    if len(new) < policy.storm_suspects:
+        return ""
+    return f"{len(new)} nodes became suspect within {policy.storm_window_s:.0f} s"
+
+
+def whole_zone(obs: FleetObservation, bad: set[str]) -> str:
+    """Say so if all of a zone of several nodes is not healthy; the only zone is no zone."""
+    zones = obs.consul.zones if len(bad) > 1 else {}
+    whole = [z for z, them in zones.items() if len(them) > 1 and them <= bad and len(zones) > 1]
+    return f"all of zone {whole[0]} is not healthy" if whole else ""
+
+
+def event_of(
+    obs: FleetObservation, memory: Memory, policy: Policy
+) -> tuple[FleetEvent, str]:  # fmt: skip
+    """Return what this tick says of the whole, and why."""
+    lost = no_sight(obs)
+    if not lost and acquired(obs, memory):
+        return FleetEvent.ACQUIRED, "the lock was taken"
+    if not lost and hold_of(obs):
+        return FleetEvent.HOLD, hold_of(obs)
+    if lost:
+        return FleetEvent.NO_SIGHT, lost
+    if memory.mode in (FleetMode.OPEN.value, FleetMode.STORM.value) and settling(obs, policy):
+        return FleetEvent.NO_SIGHT, settling(obs, policy)
+    for event, why in (
+        (FleetEvent.MINORITY, minority(obs)),
+        (FleetEvent.CROWD, crowd(obs, memory.standings, policy)),
+    ):
+        if why:
+            return event, why
+    return FleetEvent.SIGHT, ""
+
+
+def moded(
+    obs: FleetObservation, memory: Memory, policy: Policy
+) -> tuple[Memory, Turn[FleetMode], tuple[Notice, ...]]:
+    """Return the memory in its new mode, the turn, and what changed for people."""
+    event, why = event_of(obs, memory, policy)
+    clocks = dict(memory.clocks)
+    lasting = event in (FleetEvent.CROWD, FleetEvent.SIGHT)
+    calm = clocks.get("calm", obs.now) if event is FleetEvent.SIGHT else obs.now
+    sight = clocks.get("sight", obs.now) if lasting else obs.now
+    settled_since = max(sight, obs.consul.trust.since)
+    weather = Weather(obs.now - settled_since, obs.now - calm, is_complete(obs), policy)
+    turn = FLEET.turn(FleetMode(memory.mode), event, weather)
+    told, standings = _told(obs, memory, event, turn, why)
+    memory = replace(memory, clocks=clocks, standings=standings)
+    if turn.action == "restart_clocks":
+        memory = replace(memory.without_clocks(), mode=turn.state.value, mode_since=obs.now)
+        sight, calm = (obs.now if turn.state is FleetMode.BLIND else sight), obs.now
+    epoch = obs.lock.epoch
+    kept = {**memory.clocks, "sight": sight, "calm": calm}
+    known_epoch = memory.epoch if isinstance(epoch, Unknown) or not obs.lock.held else epoch
+    return replace(memory, clocks=kept, epoch=known_epoch), turn, told
+
+
+def is_complete(obs: FleetObservation) -> bool:
+    """Return whether everything that a decision needs could be read in this very look."""
+    parts = (obs.hold, obs.maintenance, obs.operations, obs.outcomes, obs.proposals, obs.pool)
+    return not any(isinstance(part, Unknown) for part in parts)
+
+
+#: standing -> (its bad word, its good word), each an event of the subject cluster.
+_TOLD = {
+    SIGHT: ("blind", "sighted"),
+    "cluster:hold": ("held", "released"),
+    "cluster:storm": ("storm", "calm"),
+}
+
+
+def _told(
+    obs: FleetObservation, memory: Memory, event: FleetEvent, turn: Turn[FleetMode], why: str
+) -> tuple[tuple[Notice, ...], dict[str, Standing]]:
+    """Return the notices on sight, hold and storm, and the standings they leave."""
+    lost = no_sight(obs) if obs.lock.held or not obs.consul.trust.fresh else ""
+    bad: dict[str, bool | None] = {
+        SIGHT: bool(lost) or event is FleetEvent.MINORITY,
+        "cluster:hold": None if lost or not obs.lock.held else bool(hold_of(obs)),
+        "cluster:storm": (
+            turn.state is FleetMode.STORM
+            if turn.state in (FleetMode.STORM, FleetMode.OPEN)
+            else None
+        ),
+    }
+    standings, notices = dict(memory.standings), []
+    for key, is_bad in bad.items():
+        before = standings.get(key, Standing(_TOLD[key][1], obs.now))
+        if is_bad is None or before.state == _TOLD[key][not is_bad]:
+            continue
+        word = _TOLD[key][not is_bad]
+        standings[key] = Standing(word, obs.now)
+        notices.append(
+            Notice("cluster", obs.cluster, obs.cluster, word, word, before.state, obs.now,
+                   (why or turn.why) if is_bad else event_row("cluster", word).means)
+        )  # fmt: skip
+    return tuple(notices), standings
+
+
+def seen_from_here(
+    obs: FleetObservation, standings: Mapping[str, Standing], policy: Policy
+) -> tuple[FleetMode, str]:
+    """Return the mode as an executor sees it from its own seat, without memory."""
+    for mode, why in (
+        (FleetMode.HELD, hold_of(obs)),
+        (FleetMode.BLIND, no_sight(obs)),
+        (FleetMode.STORM, crowd(obs, standings, policy)),
+    ):
+        if why:
+            return mode, why
+    return FleetMode.OPEN, ""

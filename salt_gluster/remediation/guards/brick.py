@@ -1,0 +1,180 @@
+"""Guards on every brick that would be started, and on patience: one at a time, and seldom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from salt_gluster.model.facts import BrickFacts
+from salt_gluster.model.pool import Brick, Refusal, Unknown
+from salt_gluster.remediation.guards.context import ACKNOWLEDGE, Case, no, node_of
+from salt_gluster.remediation.observation import key_of
+from salt_gluster.remediation.operations import UNDER_WAY, Life
+
+# --- every brick that would be started -----------------------------------------------------------
+
+
+def bricks_known(case: Case) -> Refusal | None:
+    """Of every brick that is not known to serve it is known what is the matter."""
+    for brick, facts in case.down_bricks:
+        if isinstance(facts, Unknown):
+            return no("bricks_known", f"{brick.name} may be down too, and {facts.why}")
+    return None
+
+
+def process_dead(case: Case) -> Refusal | None:
+    """Their processes are dead; one that runs without a known port is not."""
+    for brick, facts in _told(case):
+        if isinstance(facts.alive, Unknown):
+            return no("process_dead", f"{brick.name}: its process: {facts.alive.why}")
+        if facts.alive:
+            return no("process_dead", f"{brick.name}: its process runs, only its port is not known")
+    return None
+
+
+def mounted(case: Case) -> Refusal | None:
+    """Their file systems are mounted."""
+    return _each(case, "mounted", lambda f: f.mounted, True, "its file system is not mounted")
+
+
+def writable(case: Case) -> Refusal | None:
+    """Their file systems are not read-only."""
+    return _each(case, "writable", lambda f: f.read_only, False, "its file system is read-only")
+
+
+def same_filesystem(case: Case) -> Refusal | None:
+    """They lie on the file system that was recorded when they were well."""
+    recorded = case.obs.recorded
+    for brick, facts in _told(case):
+        if isinstance(recorded, Unknown):
+            return no("same_filesystem", f"what was recorded is not known: {recorded.why}")
+        before = recorded.get(key_of(brick))
+        if before is None:
+            return no("same_filesystem", f"{brick.name} was never recorded while it was well")
+        if isinstance(facts.filesystem, Unknown):
+            return no("same_filesystem", f"{brick.name}: {facts.filesystem.why}")
+        if facts.filesystem != before.filesystem:
+            why = f"lies on file system {facts.filesystem}, it was {before.filesystem}"
+            return no("same_filesystem", f"{brick.name} {why}")
+    return None
+
+
+def volume_id_right(case: Case) -> Refusal | None:
+    """They carry this volume's id."""
+    wanted = case.target.volume_id
+    return _each(case, "volume_id_right", lambda f: f.volume_id, wanted, "has another volume's id")
+
+
+def gluster_root_there(case: Case) -> Refusal | None:
+    """Gluster's own root directory is in them: an empty one would look healthy and hold nothing."""
+    return _each(case, "gluster_root_there", lambda f: f.gluster_root, True, "lacks .glusterfs")
+
+
+def no_io_errors(case: Case) -> Refusal | None:
+    """The kernel has reported no I/O error of their disks since boot."""
+    return _each(case, "no_io_errors", lambda f: f.io_errors, 0, "its disk has given I/O errors")
+
+
+def health_check_quiet(case: Case) -> Refusal | None:
+    """Gluster's own health check did not end them."""
+    said = "gluster's own health check ended it"
+    return _each(case, "health_check_quiet", lambda f: f.health_check_ended, False, said)
+
+
+def _told(case: Case) -> Iterator[tuple[Brick, BrickFacts]]:
+    for brick, facts in case.down_bricks:
+        if not isinstance(facts, Unknown):
+            yield brick, facts
+
+
+def _each(
+    case: Case, name: str, read: Callable[[BrickFacts], object], wanted: object, wrong: str
+) -> Refusal | None:
+    for brick, facts in _told(case):
+        value = read(facts)
+        if isinstance(value, Unknown):
+            return no(name, f"{brick.name}: not known: {value.why}")
+        if value != wanted:
+            return no(
+                name,
+                f"{brick.name}: {wrong}",
+                f"look   salt-run gluster.explain node={node_of(case)}",
+            )
+    return None
+
+
+# --- patience and budget -------------------------------------------------------------------------
+
+
+def nothing_in_flight(case: Case) -> Refusal | None:
+    """No other operation is between intent and outcome, is frozen, or failed a moment ago."""
+    operations = case.obs.operations
+    if isinstance(operations, Unknown):
+        return no("nothing_in_flight", f"the operations cannot be read: {operations.why}")
+    for op in operations.values():
+        if op.id == case.operation:
+            continue
+        if op.state in UNDER_WAY:
+            return no("nothing_in_flight", f"{op.id} on {op.brick} is under way")
+        if op.state is Life.FROZEN:
+            way = f"look, then   {ACKNOWLEDGE} {op.id}"
+            return no("nothing_in_flight", f"{op.id} is frozen: {op.why}", way)
+        left_s = op.changed + case.policy.settle_s - case.obs.now
+        if op.state is Life.FAILED and left_s > 0:
+            return no("nothing_in_flight", f"{op.id} failed a moment ago", waits_s=left_s)
+    return None
+
+
+def budget_left(case: Case) -> Refusal | None:
+    """The node's restarts of this day are not used up."""
+    spent = case.attempts()
+    if isinstance(spent, Unknown):
+        return no("budget_left", f"the operations cannot be read: {spent.why}")
+    if len(spent) < case.policy.restart_budget:
+        return None
+    return no(
+        "budget_left",
+        f"bricks of {node_of(case)} were started {len(spent)} times within a day",
+        f"look, then   {ACKNOWLEDGE} {node_of(case)}",
+    )
+
+
+def cooldown_over(case: Case) -> Refusal | None:
+    """The node's last restart is long enough ago, or a person has looked since."""
+    spent = case.attempts()
+    for op in () if isinstance(spent, Unknown) else spent:  # budget_left speaks
+        left_s = (op.applied_at or op.changed) + case.policy.restart_cooldown_s - case.obs.now
+        if left_s > 0:
+            return no("cooldown_over", f"{op.brick} was started a moment ago", waits_s=left_s)
+    return None
+
+
+def waited(case: Case) -> Refusal | None:
+    """It has been down for as long as this attempt waits; longer with every attempt."""
+    spent = case.attempts()
+    if isinstance(spent, Unknown):
+        return None  # budget_left speaks
+    after = case.policy.restart_after_s
+    wanted_s = after[min(len(spent), len(after) - 1)]
+    left_s = case.target.down_since + wanted_s - case.obs.now
+    if left_s <= 0:
+        return None
+    return no("waited", f"it may come back by itself for {left_s:.0f} s more", waits_s=left_s)
+
+
+def not_refused_lately(case: Case) -> Refusal | None:
+    """The executor has not just refused this very target."""
+    operations = case.obs.operations
+    for op in () if isinstance(operations, Unknown) else operations.values():
+        left_s = op.changed + case.policy.refused_pause_s - case.obs.now
+        if op.state is Life.REFUSED and op.brick == case.target.brick and left_s > 0:
+            return no("not_refused_lately", f"its node refused: {op.why}", waits_s=left_s)
+    return None
+
+
+def same_twice(case: Case) -> Refusal | None:
+    """The same was decided before, from another look long enough ago."""
+    since = case.decided_since
+    if since is None or case.obs.now - since < case.policy.decide_twice_s:
+        left_s = case.policy.decide_twice_s - (case.obs.now - (since or case.obs.now))
+        return no("same_twice", "it is decided twice, from two looks", waits_s=left_s)
+    return None

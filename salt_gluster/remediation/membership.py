@@ -1,0 +1,317 @@
+"""Who is in the pool as Consul sees it, and the snapshot that events are fired from.
+
+Everything that people have been told stands in one ``Snapshot``: it is written *before* its events
+are fired and carries them in its outbox, so that a crash in between loses none, and each keeps its
+id when it is fired again. Rules of health live in ``remediation``; nothing is read here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+from typing import Any
+
+from salt_gluster.errors import Unreadable
+from salt_gluster.model.pool import digest_of
+from salt_gluster.remediation.salt_events import Notice, payload
+from salt_gluster.remediation.state_machine import Ignored, Row, Table
+
+#: Raised when a key of the stored snapshot changes its meaning.
+SCHEMA = 1
+
+
+class Sight(str, Enum):
+    """What a witness says. Unknown is a third answer: it never counts as good or as bad."""
+
+    GOOD = "+"
+    BAD = "-"
+    UNKNOWN = "?"
+
+
+@dataclass(frozen=True)
+class Trust:
+    """May Consul's view be believed (backbone.md 3)? ``since`` = the present answer holds since.
+
+    The edge starts ``since`` anew when sight returns and when Consul changes its leader.
+    """
+
+    fresh: bool
+    why: str = ""
+    since: float = 0.0
+
+
+@dataclass(frozen=True)
+class Registered:
+    """One node in Consul's catalog with the service ``gluster``, keyed by its peer uuid.
+
+    ``serf`` is serfHealth alone, ``maintenance`` Consul's own check of that name, ``held_for`` its
+    reason.
+    """
+
+    uuid: str
+    name: str
+    minion: str
+    serf: Sight
+    zone: str = ""
+    maintenance: bool = False
+    held_for: str = ""
+
+
+@dataclass(frozen=True)
+class ConsulView:
+    """What Consul says, with the verdict of the trust gate.
+
+    Who makes one at every change of thousands hands in what he knows, so that nobody has to look
+    through the well ones: ``critical``, the only ones that may be odd, ``by_zone``, and ``roster``,
+    everybody's name, the same object until somebody comes or goes.
+    """
+
+    trust: Trust
+    registered: Mapping[str, Registered] = field(default_factory=dict)
+    index: int = 0
+    critical: frozenset[str] | None = None
+    by_zone: Mapping[str, frozenset[str]] | None = None
+    roster: Mapping[str, str] | None = None
+
+    @cached_property
+    def odd(self) -> frozenset[str]:
+        """Everybody who is not plainly well in Consul's eyes: a few, also of thousands."""
+        known = self.registered if self.critical is None else self.critical
+        nodes = ((u, self.registered[u]) for u in known)
+        return frozenset(u for u, n in nodes if n.serf is not Sight.GOOD or n.maintenance)
+
+    @cached_property
+    def zones(self) -> Mapping[str, frozenset[str]]:
+        """The nodes of every zone that has a name."""
+        if self.by_zone is not None:
+            return self.by_zone
+        return zones_of((u, node.zone) for u, node in self.registered.items())
+
+    def sight(self, uuid: str) -> Sight:
+        """Return W1 of a node; absent, or a view that is not fresh, is unknown."""
+        node = self.registered.get(uuid)
+        return node.serf if node is not None and self.trust.fresh else Sight.UNKNOWN
+
+
+def zones_of(nodes: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
+    """Return the nodes of every zone that has a name, of (uuid, zone)."""
+    zones: dict[str, set[str]] = {}
+    for uuid, zone in nodes:
+        if zone:
+            zones.setdefault(zone, set()).add(uuid)
+    return {zone: frozenset(them) for zone, them in zones.items()}
+
+
+# --- what people were told -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is thought of one thing since when; ``told`` are the one-off notices of that state.
+
+    ``flaps`` are the times at which it came back lately.
+    """
+
+    state: str
+    since: float
+    name: str = ""
+    flaps: tuple[float, ...] = ()
+    told: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The document ``members``. ``version`` 0 = nothing was ever seen: nobody has *joined* then.
+
+    ``outbox`` are the events that were due when it was written; an engine that starts fires them
+    again, under the same ids. ``roll`` are the names of those that are in, by uuid: a document of
+    its own under its digest, because it is long and hardly ever changes.
+    """
+
+    version: int = 0
+    standings: Mapping[str, Standing] = field(default_factory=dict)
+    outbox: tuple[Mapping[str, Any], ...] = ()
+    roll: Mapping[str, str] = field(default_factory=dict)
+    roll_digest: str = ""
+
+    def roll_data(self) -> dict[str, Any]:
+        """Return the roll as plain data; it has to be stored before ``to_data`` names it."""
+        return {"schema": SCHEMA, "names": dict(self.roll)}
+
+    def to_data(self) -> dict[str, Any]:
+        """Return plain data for the store, without the roll."""
+        rows = {
+            k: [s.state, s.since, s.name, list(s.flaps), sorted(s.told)]
+            for k, s in sorted(self.standings.items())
+        }
+        outbox = [dict(e) for e in self.outbox]
+        return {"schema": SCHEMA, "version": self.version, "standings": rows, "outbox": outbox,
+                "roll": self.roll_digest}  # fmt: skip
+
+
+def snapshot_from(
+    data: Mapping[str, Any] | None, roll: Mapping[str, Any] | None = None
+) -> Snapshot:  # fmt: skip
+    """Return the stored snapshot; None = none was ever stored. Raises ``Unreadable``.
+
+    ``roll`` is the document of that digest. Without it nobody is in: the next look is a first one.
+    """
+    if data is None:
+        return Snapshot()
+    try:
+        if data["schema"] != SCHEMA:
+            raise Unreadable(f"the members snapshot has schema {data['schema']}, we know {SCHEMA}")
+        rows = {
+            str(k): Standing(str(s), float(since), str(n), tuple(flaps), frozenset(told))
+            for k, (s, since, n, flaps, told) in data["standings"].items()
+        }
+        names = {str(u): str(n) for u, n in roll["names"].items()} if roll else {}
+        digest = str(data["roll"]) if roll else ""
+        return Snapshot(int(data["version"]), rows, tuple(data["outbox"]), names, digest)
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        raise Unreadable(f"the members snapshot cannot be read: {problem!r}") from problem
+
+
+def published(
+    snapshot: Snapshot, standings: Mapping[str, Standing], notices: Iterable[Notice],
+    cluster: str, now: float, *, roll: Mapping[str, str] | None = None, consul_index: int = 0,
+    origin: str = "",
+) -> Snapshot:  # fmt: skip
+    """Return the next snapshot with its outbox; the same object when there is nothing to tell.
+
+    Ids come from the version that the change was seen against, so they are the same whoever sees
+    it, however often, until somebody has written the next version.
+    """
+    outbox = tuple(
+        payload(cluster, n, snapshot.version, now, consul_index=consul_index, origin=origin)
+        for n in notices
+    )
+    names, digest = snapshot.roll, snapshot.roll_digest
+    if roll is not None and roll is not names and roll != names:
+        names, digest = roll, digest_of(sorted(roll.items()))
+    if not outbox and names is snapshot.roll and dict(standings) == dict(snapshot.standings):
+        return snapshot
+    return Snapshot(snapshot.version + 1, dict(standings), outbox, names, digest)
+
+
+# --- who is in -----------------------------------------------------------------------------------
+
+
+class Presence(str, Enum):
+    """Whether Consul's catalog has it."""
+
+    OUT = "out"
+    IN = "in"
+    MISSING = "missing"
+
+
+class Seen(str, Enum):
+    """What the catalog shows."""
+
+    THERE = "there"
+    ABSENT = "absent"
+    UNSEEN = "unseen"
+
+
+@dataclass(frozen=True)
+class Roll:
+    """The context of a turn: how long it has been missing, and how many are missing at once."""
+
+    missing_s: float
+    settle_s: float
+    missing: int
+    crowd: int
+    is_first: bool
+
+
+PRESENCE: Table[Presence, Seen, Roll] = Table(
+    "presence",
+    Presence,
+    Seen,
+    (
+        Row("P1", (Presence.OUT,), Seen.THERE, "first_look", "", Presence.IN,
+            "it was there before anybody looked"),
+        Row("P2", (Presence.OUT,), Seen.THERE, "", "joined", Presence.IN,
+            "it has registered itself"),
+        Row("P3", (Presence.IN,), Seen.ABSENT, "", "", Presence.MISSING,
+            "an agent that restarts is away for up to 17 s: wait before anybody is told"),
+        Row("P4", (Presence.MISSING,), Seen.THERE, "", "", Presence.IN,
+            "it was only restarted"),
+        Row("P5", (Presence.MISSING,), Seen.ABSENT, "left_for_good", "left", Presence.OUT,
+            "it has been absent too long for a restart, and it is not one of a crowd"),
+    ),
+    (
+        Ignored((Presence.OUT,), (Seen.ABSENT,), "it is known to be out"),
+        Ignored((Presence.IN,), (Seen.THERE,), "nothing has changed"),
+        Ignored((Presence.MISSING,), (Seen.ABSENT,),
+                "it may be a restart, or the catalog was wiped or restored"),
+        Ignored(tuple(Presence), (Seen.UNSEEN,), "a view that cannot be believed says nothing"),
+    ),
+    {
+        "first_look": lambda r: r.is_first,
+        "left_for_good": lambda r: r.missing_s >= r.settle_s and r.missing <= r.crowd,
+    },
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Called:
+    """Who is in (uuid -> name; the same object where nobody came or went), and who is not.
+
+    ``standings`` has ``member:<uuid>`` for those that are missing or out, and for nobody else.
+    ``of`` is the roster whose very nodes are in.
+    """
+
+    roll: Mapping[str, str]
+    standings: Mapping[str, Standing]
+    notices: tuple[Notice, ...] = ()
+    of: Mapping[str, str] | None = None
+
+
+def roll_call(
+    standings: Mapping[str, Standing], roll: Mapping[str, str], view: ConsulView, now: float,
+    *, settle_s: float, crowd: int, of: Mapping[str, str] | None = None,
+) -> Called:  # fmt: skip
+    """Return who is in, and what is to be told about it.
+
+    ``crowd`` is how many may be missing at once before it is no longer believed. ``of`` is what the
+    last call gave: while it is the view's roster nobody has come or gone, and of thousands only
+    those that are missing or out are looked at.
+    """
+    others = {k: s for k, s in standings.items() if k.startswith("member:")}
+    if not view.trust.fresh:
+        return Called(roll, others)
+    there = view.registered.keys()
+    is_same = of is not None and of is view.roster
+    is_first = not roll and not others
+    gone = () if is_same else roll.keys() - there
+    before = others | {f"member:{u}": Standing(Presence.IN.value, now, roll[u]) for u in gone}
+    absent = {k: s for k, s in before.items() if k[7:] not in there}
+    missing = sum(s.state != Presence.OUT.value for s in absent.values())
+    came = [] if is_same else [f"member:{u}" for u in view.registered if u not in roll]
+    told, now_out, now_in = [], dict(others), dict[str, str]()
+    for key in (*came, *absent):
+        uuid, was = key[7:], before.get(key, Standing(Presence.OUT.value, now))
+        # Sight that was lost meanwhile starts the wait anew: absent must be unbroken.
+        missing_s = now - max(was.since, view.trust.since)
+        turn = PRESENCE.turn(
+            Presence(was.state),
+            Seen.ABSENT if key in absent else Seen.THERE,
+            Roll(missing_s, settle_s, missing, crowd, is_first),
+        )
+        name = view.registered[uuid].name if uuid in there else was.name
+        if turn.state is Presence.IN:
+            now_in[uuid] = name
+            now_out.pop(key, None)
+        elif turn.state is not turn.before:
+            now_out[key] = Standing(turn.state.value, now, name)
+        if turn.action:
+            told.append(
+                Notice("node", uuid, name, turn.action, turn.state.value, turn.before.value,
+                       now, turn.why)
+            )  # fmt: skip
+    if now_in or gone:
+        roll = {u: n for u, n in roll.items() if u not in gone} | now_in
+    return Called(roll, now_out, tuple(told), view.roster)

@@ -1,0 +1,237 @@
+"""The one table of every event we fire, its tag, its id and its payload. Nothing else is fired.
+
+*Notices* tell people and their own reactors what has changed. A *request* asks one executor to look
+at an operation, or the master to let a node into Consul; it carries nothing to obey. The table is
+printed into ``docs/events.md``. Nothing is sent from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from salt_gluster.errors import GlusterError
+from salt_gluster.model.pool import digest_of
+
+#: Raised when a key of the payload changes its meaning.
+SCHEMA = 1
+PREFIX = "salt/gluster"
+
+
+class UnknownEvent(GlusterError):
+    """Somebody wanted to fire an event that is not in the table: a bug."""
+
+    default_kind = "unknown_event"
+
+
+class Severity(str, Enum):
+    """How urgent. ``page`` wakes somebody up."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+    PAGE = "page"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One row. ``clears`` are the alarms of the same subject that it ends."""
+
+    subject: str
+    name: str
+    severity: Severity
+    means: str
+    clears: tuple[str, ...] = ()
+    is_request: bool = False
+    #: For an alarm that nothing clears: why that is right.
+    stays: str = ""
+
+
+_I, _W, _C, _P = Severity.INFO, Severity.WARNING, Severity.CRITICAL, Severity.PAGE
+_ENDED = "an operation that ended stays ended; the next one has its own id"
+
+_ROWS = (
+    Event("node", "joined", _I, "it is in Consul's catalog", ("left",)),
+    Event("node", "left", _P, "it was taken out of Consul's catalog; somebody's intent"),
+    Event("node", "suspect", _W, "one witness says it is not there"),
+    Event("node", "down", _C, "Consul and gluster say so, unbroken, for down_after_s"),
+    Event("node", "gone", _P, "it was down, unbroken, for gone_after_s; replacing it is proposed"),
+    Event("node", "returning", _I, "both witnesses see it again; it has to stay"),
+    Event("node", "up", _I, "it is whole again",
+          ("suspect", "down", "gone", "flapping", "partitioned", "hung", "consul_only",
+           "maintenance")),
+    Event("node", "flapping", _W, "it came and went too often; it has to stay longer each time"),
+    Event("node", "partitioned", _P, "the witnesses contradict each other; nothing is done"),
+    Event("node", "hung", _P, "its glusterd is dead or hangs while its bricks serve"),
+    Event("node", "consul_only", _W, "only Consul misses it; gluster serves; nothing is done"),
+    Event("node", "maintenance", _I, "a person has taken it out of automation's hands"),
+    Event("node", "proposed", _W, "it has registered and a glob means it: it waits for a yes",
+          stays="accepted or rejected ends it"),
+    Event("node", "accepted", _I, "it may be in the pool: its next state.apply takes it in"),
+    Event("node", "rejected", _I, "a person does not want it"),
+    Event("node", "admit", _I, "request: this node may not write in Consul yet", is_request=True),
+    Event("brick", "down", _C, "its process is dead or its port refuses"),
+    Event("brick", "failed", _P, "it cannot, or may not any more, be started by automation"),
+    Event("brick", "up", _I, "it serves again", ("down", "failed")),
+    Event("volume", "degraded", _W, "it serves with a copy less, or with entries to heal"),
+    Event("volume", "partial", _C, "a part of it does not serve, or hangs on one copy"),
+    Event("volume", "down", _P, "it does not serve"),
+    Event("volume", "hollow", _P, "a brick of it is online without the data"),
+    Event("volume", "up", _I, "it is whole again", ("degraded", "partial", "down", "hollow")),
+    Event("cluster", "blind", _C, "what is seen cannot be believed: nothing is decided"),
+    Event("cluster", "sighted", _I, "what is seen can be believed again", ("blind",)),
+    Event("cluster", "storm", _P, "too many nodes are not healthy: nothing is done"),
+    Event("cluster", "calm", _I, "the storm is over", ("storm",)),
+    Event("cluster", "held", _W, "a person holds the pool, or the hold cannot be read"),
+    Event("cluster", "released", _I, "the hold is gone", ("held",)),
+    Event("cluster", "config_changed", _I, "its configuration is another: a version was stored"),
+    Event("cluster", "overwritten", _C,
+          "a node came back, and its definitions replaced the pool's; nothing is done"),
+    Event("cluster", "config_restored", _I, "it is as it was before, or a person has taken note",
+          ("overwritten",)),
+    Event("remediation", "proposed", _P, "it waits for a person's yes",
+          stays="approved, rejected or closed ends it"),
+    Event("remediation", "approved", _I, "a person said yes"),
+    Event("remediation", "rejected", _I, "a person said no: it is not done, nor proposed again"),
+    Event("remediation", "would_act", _I, "it would have acted; the mode is observe"),
+    Event("remediation", "started", _I, "its intent is written"),
+    Event("remediation", "execute", _I, "request: look at this operation", is_request=True),
+    Event("remediation", "done", _I, "the executor did it; it is being verified"),
+    Event("remediation", "repaired", _I, "it is verified", ("refused", "frozen")),
+    Event("remediation", "refused", _W, "a guard says no; every reason is told", stays=_ENDED),
+    Event("remediation", "failed", _W, "it was tried and did not help", stays=_ENDED),
+    Event("remediation", "lost", _W, "nobody did it in time; nothing has changed", stays=_ENDED),
+    Event("remediation", "frozen", _P, "nobody knows what it did: a person has to look"),
+    Event("remediation", "closed", _I, "a person acknowledged it, or it was given up", ("frozen",)),
+    Event("remediation", "resumed", _I, "another engine carries it on"),
+)  # fmt: skip
+
+EVENTS: Mapping[tuple[str, str], Event] = {(e.subject, e.name): e for e in _ROWS}
+
+
+def event(subject: str, name: str) -> Event:
+    """Return the row, or raise ``UnknownEvent``."""
+    try:
+        return EVENTS[subject, name]
+    except KeyError:
+        raise UnknownEvent(f"there is no event {subject}/{name} in the table") from None
+
+
+def tag(cluster: str, subject: str, name: str, event_name: str) -> str:
+    """Return ``salt/gluster/<cluster>/<subject>/<name>/<event>``: six parts, whatever the names."""
+    event(subject, event_name)
+    parts = (part.replace("/", ":") or "-" for part in (cluster, subject, name, event_name))
+    return "/".join((PREFIX, *parts))
+
+
+def event_id(cluster: str, subject: str, uuid: str, name: str, version: int) -> str:
+    """Return the id: the same for the same change of the same snapshot, also after a crash."""
+    return digest_of([cluster, subject, uuid, name, version])
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One change that people are told. ``uuid`` is its stable identity, ``name`` what they call it.
+
+    ``page`` raises the severity of the table. ``witnesses`` are rows of source, says, at.
+    """
+
+    subject: str
+    uuid: str
+    name: str
+    event: str
+    state: str = ""
+    previous: str = ""
+    since: float | None = None
+    why: str = ""
+    impact: str = ""
+    suggest: tuple[str, ...] = ()
+    witnesses: tuple[Mapping[str, Any], ...] = ()
+    correlation_id: str = ""
+    page: bool = False
+    repeat: int = 0
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def payload(
+    cluster: str, notice: Notice, version: int, now: float, *, consul_index: int = 0,
+    origin: str = "", policy: str = "",
+) -> dict[str, Any]:  # fmt: skip
+    """Return what is fired: ``{"tag": …, "data": …}``, plain data; raises ``UnknownEvent``."""
+    row = event(notice.subject, notice.event)
+    data = {
+        "schema": SCHEMA,
+        "id": event_id(cluster, notice.subject, notice.uuid, notice.event, version),
+        "cluster": cluster,
+        "ts": now,
+        "subject": notice.subject,
+        "name": notice.name,
+        "uuid": notice.uuid,
+        "event": notice.event,
+        "severity": (_P if notice.page else row.severity).value,
+        "state": notice.state,
+        "previous": notice.previous,
+        "since": notice.since,
+        "class": "request" if row.is_request else "notice",
+        "why": notice.why,
+        "clears": list(row.clears),
+        "witnesses": [dict(w) for w in notice.witnesses],
+        "impact": notice.impact,
+        "suggest": list(notice.suggest),
+        "policy": policy,
+        "correlation_id": notice.correlation_id,
+        "repeat": notice.repeat,
+        "consul_index": consul_index,
+        "origin": origin,
+        "details": dict(notice.details),
+    }
+    return {"tag": tag(cluster, notice.subject, notice.name, notice.event), "data": data}
+
+
+def request(cluster: str, operation: str, minion: str, now: float) -> dict[str, Any]:
+    """Return the request to execute: an id and a delivery address, nothing to obey."""
+    where = ("remediation", operation, "execute")
+    return _request(cluster, where, operation, now, operation=operation, minion=minion)
+
+
+def admission(cluster: str, minion: str, uuid: str, now: float) -> dict[str, Any]:
+    """Return a node's request to be let into Consul. Who asks is what Salt says, not this data."""
+    return _request(cluster, ("node", minion, "admit"), uuid, now, uuid=uuid)
+
+
+def _request(
+    cluster: str, where: tuple[str, str, str], about: str, now: float, **data: str
+) -> dict[str, Any]:
+    subject, name, event = where
+    common = {
+        "schema": SCHEMA,
+        "id": event_id(cluster, subject, about, event, 0),
+        "class": "request",
+        "cluster": cluster,
+        "ts": now,
+    }
+    return {"tag": tag(cluster, subject, name, event), "data": {**common, **data}}
+
+
+def printed() -> str:
+    """Return the page ``docs/events.md``."""
+    lines = [
+        "# Events",
+        "",
+        "Printed from `salt_gluster/remediation/salt_events.py` by"
+        " `python tests/support/printed.py`.",
+        "",
+        f"Tag `{PREFIX}/<cluster>/<subject>/<name>/<event>`: always six parts, a slash in a name",
+        "becomes `:`. Only changes are fired. A change keeps its `id` when it is fired again.",
+        "",
+        "| subject | event | severity | what has happened | all-clear of |",
+        "|---|---|---|---|---|",
+    ]
+    for row in _ROWS:
+        ends = ", ".join(row.clears)
+        lines.append(
+            f"| {row.subject} | {row.name} | {row.severity.value} | {row.means} | {ends} |"
+        )
+    return "\n".join([*lines, ""])

@@ -1,0 +1,33 @@
+"""What a person reads: status, states' comments, plans and impacts, as text and as plain data.
+
+Data in, text out, at most 80 columns. No Salt, no I/O and no rule lives here: what is wrong
+and what may be done was decided before. What is not known is printed as such, with its why.
+"""
+
+from salt_gluster.model.formatting import utc_clock
+from salt_gluster.render.automation import render_explained, render_journal, render_proposals
+from salt_gluster.render.config_history import render_diff, render_history, render_restore
+from salt_gluster.render.plan import impact_data, plan_data, render_impact, render_plan
+from salt_gluster.render.state_return import as_declared, state_error, state_return
+from salt_gluster.render.status import render_status
+from salt_gluster.status.summary import EXIT_WORDS, status_data
+
+__all__ = [
+    "EXIT_WORDS",
+    "as_declared",
+    "impact_data",
+    "plan_data",
+    "render_diff",
+    "render_explained",
+    "render_history",
+    "render_impact",
+    "render_journal",
+    "render_plan",
+    "render_proposals",
+    "render_restore",
+    "render_status",
+    "state_error",
+    "state_return",
+    "status_data",
+    "utc_clock",
+]

@@ -1,0 +1,173 @@
+"""A plan, its refusals and an impact as a person reads them, and as plain data.
+
+The same lines stand in a state's comment (``state.py``) and on the screen of a runner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from salt_gluster.model.formatting import count, natural_key, plain, some
+from salt_gluster.model.pool import Hazard, Plan, Refusal
+from salt_gluster.plan import drift
+from salt_gluster.plan.guards import BRAKES, Answer
+from salt_gluster.render.text import SCREEN, clean, labelled, ways, wrap
+
+if TYPE_CHECKING:
+    from salt_gluster.status.impact import VolumeHealth
+
+#: What a person may accept for one plan: a brake's no, or a hazard (change.md 2). Drift and a
+#: declaration that does not fit are no such thing: there is nothing to carry out.
+ACCEPTABLE = frozenset(BRAKES) | {drift.REFUSAL} | {h.value for h in Hazard if h is not Hazard.NONE}
+
+
+def plan_data(plan: Plan, answers: Sequence[Answer] = ()) -> dict[str, Any]:
+    """Return the plan and what the brakes said as plain data.
+
+    ``accept`` names what a person has to accept to have it carried out; empty where nothing
+    refuses, or where one of the refusals cannot be accepted.
+    """
+    names = list(dict.fromkeys(r.name for r in plan.refusals))
+    may = bool(plan.steps) and set(names) <= ACCEPTABLE
+    data: dict[str, Any] = {
+        "id": plan.id,
+        "subject": plan.subject,
+        "steps": [plain(s) for s in plan.steps],
+        "waits": [{"node": w.node, "what": w.what} for w in plan.waits],
+        "refusals": [plain(r) for r in _in_order(plan, answers)],
+        "yes": [{"brake": a.brake, "note": a.note} for a in answers if a.refusal is None],
+        "notes": list(plan.notes),
+        "changes": plain(plan.changes),
+        "accept": names if may else [],
+    }
+    return data
+
+
+def _in_order(plan: Plan, answers: Sequence[Answer]) -> list[Refusal]:
+    """Return every reason once: two brakes may give the same one (majority, pool_whole)."""
+    told = [*plan.refusals, *(a.refusal for a in answers if a.refusal is not None)]
+    return list({(r.name, r.why): r for r in told}.values())
+
+
+def render_plan(data: Mapping[str, Any], width: int = SCREEN) -> str:
+    """Return what is to be done, what is waited for and what forbids it, from ``plan_data``."""
+    lines: list[str] = []
+    steps = count(len(data["steps"]), "step")
+    if data["refusals"]:
+        lines += wrap(f"{data['subject']}: REFUSED (plan {data['id']}, {steps}).", width)
+    elif data["steps"]:
+        lines += wrap(f"{data['subject']}: {steps} to do (plan {data['id']}).", width)
+    elif data["waits"]:
+        lines += wrap(f"{data['subject']}: nothing to do here yet.", width)
+    else:
+        lines += wrap(f"{data['subject']}: nothing to do.", width)
+    if data["steps"]:
+        lines += ["", *step_lines(data["steps"], width)]
+    if data["refusals"]:
+        lines += ["", *refusal_lines(data, width)]
+    lines += wait_lines(data["waits"], width)
+    lines += note_lines(data["notes"], width)
+    return "\n".join(lines)
+
+
+def step_lines(
+    steps: Sequence[Mapping[str, Any]], width: int, verb: str = "", begin: int = 1
+) -> list[str]:
+    """Return the steps, numbered; ``verb`` stands before each, such as ``would``."""
+    lines: list[str] = []
+    digits = len(str(begin + len(steps) - 1))
+    for number, step in enumerate(steps, begin):
+        text = f"{verb} {step['text']}" if verb else step["text"]
+        lines += wrap(text, width, f"{number:>{digits}} ", " " * (digits + 3))
+        if step.get("hazard", "none") != "none":
+            words = step["hazard"].replace("_", " ")
+            lines += wrap(f"{words}: {step['hazard_why']}", width, " " * (digits + 3))
+    return lines
+
+
+def refusal_lines(data: Mapping[str, Any], width: int) -> list[str]:
+    """Return every brake's answer and what a person can do, as in interface.md."""
+    lines: list[str] = []
+    for refusal in data["refusals"]:
+        lines += _reason(refusal, width)
+    yes = [(a["brake"], f"yes ({a['note']})" if a["note"] else "yes") for a in data["yes"]]
+    lines += labelled(yes, width, "")
+    out = [way for refusal in data["refusals"] for way in refusal["ways"]]
+    if data["accept"]:
+        names = ",".join(data["accept"])
+        out.append(
+            f"do it anyway   salt-run gluster_operation.apply {data['id']} "
+            f"accept={names} reason='...'"
+        )
+    if out:
+        lines += ["", "Do one of:", *ways(out, width)]
+    return lines
+
+
+def _reason(refusal: Mapping[str, Any], width: int) -> list[str]:
+    """Return the name with the first sentence beside it and the others indented below."""
+    why = clean(refusal["why"])
+    head = f"{refusal['name']}   "
+    at = why.find(". ")
+    if at >= 0 and len(head) + at + 1 <= width:
+        return [head + why[: at + 1], *wrap(why[at + 2 :], width, " " * 4)]
+    return wrap(why, width, head, " " * 4)
+
+
+def wait_lines(waits: Sequence[Mapping[str, Any]], width: int) -> list[str]:
+    """Return what another node, or time, has to do first; what several nodes owe stands once."""
+    owed: dict[str, list[str]] = {}
+    for wait in waits:
+        owed.setdefault(wait["what"], []).append(wait["node"])
+    lines: list[str] = []
+    for what, nodes in owed.items():
+        names = sorted({n for n in nodes if n}, key=natural_key)
+        text = f"{some(names)} {_plural(what) if len(names) > 1 else what}".strip()
+        lines += wrap(f"waiting: {text}; the next run goes on", width, "", "  ")
+    return lines
+
+
+def _plural(what: str) -> str:
+    verb, _, rest = what.partition(" ")
+    return {"has": "have", "is": "are"}.get(verb, verb) + " " + rest
+
+
+def note_lines(notes: Collection[str], width: int) -> list[str]:
+    """Return what a person should know though nothing is to be done about it."""
+    return [line for note in notes for line in wrap(f"note: {note}", width, "", "  ")]
+
+
+# --- impact --------------------------------------------------------------------------------------
+
+
+def impact_data(healths: Sequence[VolumeHealth]) -> dict[str, Any]:
+    """Return what each volume would be, and each of its sets, as plain data."""
+    return {
+        h.volume: {"word": plain(h.word), "why": plain(h.why), "sets": [plain(s) for s in h.sets]}
+        for h in sorted(healths, key=lambda h: natural_key(h.volume))
+    }
+
+
+def render_impact(healths: Sequence[VolumeHealth], lost: str = "", width: int = SCREEN) -> str:
+    """Return what happens to each volume when ``lost`` (words for people) goes.
+
+    At most 12 volumes are shown whole; of more only those that are not ok, and a count.
+    """
+    data = impact_data(healths)
+    lines = wrap(f"After the loss of {lost}:" if lost else "As it is now:", width)
+    if not data:
+        return "\n".join([*lines, "  there is no volume"])
+    hit = {name: v for name, v in data.items() if v["word"] != "ok"}
+    shown = data if len(data) <= 12 else hit
+    rows = []
+    for name, volume in shown.items():
+        why = f": {volume['why']}" if volume["why"] else ""
+        rows.append((name, f"{volume['word'].replace('_', ' ')}{why}"))
+    lines += labelled(rows, width)
+    fine = len(data) - len(shown)
+    if fine:
+        lines.append(f"  {count(fine, 'volume')} of {len(data)} ok")
+    elif not hit:
+        lines.append("  every volume goes on and keeps all its copies")
+    return "\n".join(lines)

@@ -1,0 +1,166 @@
+"""What a state returns: Salt's name, result, changes and comment, from an ``apply.Outcome``.
+
+True: it is so, or another node has to go first. None: test mode, this would change. False: refused
+or failed. ``changes`` is what was seen to change, or in test mode what will be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from salt_gluster.errors import GlusterError, OutcomeUnknown
+from salt_gluster.model.formatting import Clock, count, plain, utc_clock
+from salt_gluster.model.pool import Step, Volume
+from salt_gluster.plan.actions import shape
+from salt_gluster.render.plan import note_lines, plan_data, refusal_lines, step_lines, wait_lines
+from salt_gluster.render.text import COMMENT, labelled, wrap
+
+if TYPE_CHECKING:
+    from salt_gluster.plan.outcome import Outcome
+
+
+def as_declared(volume: Volume) -> str:
+    """Return a volume in words for the one line of an empty plan: ``1 x replica 3, started``."""
+    return f"{shape(volume)}, {volume.status.lower()}"
+
+
+def state_return(
+    name: str, outcome: Outcome, *, test: bool, told: str = "", clock: Clock = utc_clock
+) -> dict[str, Any]:
+    """Return Salt's dict for a convergence, or for a forecast when ``test``.
+
+    ``told`` is what the subject is like when nothing is to be done (``as_declared``).
+    """
+    data = plan_data(outcome.plan, outcome.answers)
+    changes = plain(outcome.changes)
+    result: bool | None = True
+    if outcome.error is not None:
+        result, lines = False, _failed(outcome, data, outcome.error, clock)
+    elif outcome.refused:
+        result, lines = False, _refused(outcome, data)
+    elif data["steps"] and test:
+        result, changes = None, data["changes"]
+        lines = _would(data)
+    elif data["waits"]:
+        lines = _waits(outcome, data)
+    elif data["steps"]:
+        result, lines = False, _unfinished(outcome, data)
+    else:
+        lines = _converged(name, outcome, told)
+    lines += note_lines(data["notes"], COMMENT)
+    return {"name": name, "result": result, "changes": changes, "comment": "\n".join(lines)}
+
+
+def state_error(name: str, error: GlusterError, clock: Clock = utc_clock) -> dict[str, Any]:
+    """Return Salt's dict for an error before anything was planned; nothing was changed."""
+    lines = ["FAILED, nothing was changed.", "", *_error_lines(error, clock)]
+    return {"name": name, "result": False, "changes": {}, "comment": "\n".join(lines)}
+
+
+# --- the ends a run can come to ------------------------------------------------------------------
+
+
+def _converged(name: str, outcome: Outcome, told: str) -> list[str]:
+    end = f": {told}" if told else ""
+    own = _steps(outcome.done)
+    if outcome.by_others:
+        lines = wrap(f"{name} is as declared, done by another node{end}", COMMENT)
+    elif own:
+        return [
+            *wrap(f"{name}: {count(len(own), 'step')} done{end}", COMMENT),
+            *step_lines(own, COMMENT),
+        ]
+    else:
+        lines = wrap(f"{name} is as declared{end}", COMMENT)
+    if own:
+        lines += ["This node did:", *step_lines(own, COMMENT)]
+    return lines
+
+
+def _would(data: dict[str, Any]) -> list[str]:
+    steps = data["steps"]
+    head = f"{count(len(steps), 'step')} would be done (plan {data['id']})."
+    return [
+        *wrap(head, COMMENT),
+        "",
+        *step_lines(steps, COMMENT, "would"),
+        *wait_lines(data["waits"], COMMENT),
+    ]
+
+
+def _refused(outcome: Outcome, data: dict[str, Any]) -> list[str]:
+    steps, done = data["steps"], _steps(outcome.done)
+    plan = f"plan {data['id']}, {count(len(steps), 'step')}"
+    if not data["refusals"]:
+        head = f"REFUSED, nothing was changed: the plan is another one now ({plan})."
+        return [*wrap(head, COMMENT), "", *step_lines(steps, COMMENT)]
+    if not done:
+        lines = wrap(f"REFUSED, nothing was changed ({plan}).", COMMENT)
+    else:
+        were = "step was" if len(done) == 1 else "steps were"
+        head = f"REFUSED after {len(done)} {were} done. What is left is refused now ({plan}); "
+        lines = wrap(head + "running it again goes on from there.", COMMENT)
+        lines += ["", "Done:", *step_lines(done, COMMENT), "Left:"]
+    if steps:
+        lines += [*([] if done else [""]), *step_lines(steps, COMMENT, begin=len(done) + 1)]
+    return [*lines, "", *refusal_lines(data, COMMENT)]
+
+
+def _waits(outcome: Outcome, data: dict[str, Any]) -> list[str]:
+    lines = wait_lines(data["waits"], COMMENT)
+    done = _steps(outcome.done)
+    if done:
+        lines += ["Done:", *step_lines(done, COMMENT)]
+    if data["steps"]:
+        lines += ["Left:", *step_lines(data["steps"], COMMENT, begin=len(done) + 1)]
+    return lines
+
+
+def _unfinished(outcome: Outcome, data: dict[str, Any]) -> list[str]:
+    head = "STOPPED with steps left; running it again goes on from there."
+    return [*wrap(head, COMMENT), "", *_progress(outcome, data, "left")]
+
+
+def _failed(outcome: Outcome, data: dict[str, Any], error: GlusterError, clock: Clock) -> list[str]:
+    unknown = outcome.unknown_step is not None or isinstance(error, OutcomeUnknown)
+    word = "unknown" if unknown else "failed"
+    total = len(outcome.done) + len(data["steps"])
+    if not total:
+        head = "FAILED, nothing was changed."
+    else:
+        after = f"FAILED after {len(outcome.done)} of {count(total, 'step')} (plan {data['id']}); "
+        head = after + "running it again goes on from there."
+    lines = [*wrap(head, COMMENT), "", *_progress(outcome, data, word)]
+    if unknown and data["steps"]:
+        step = len(outcome.done) + 1
+        text = f"Whether step {step} happened is unknown: the next run looks before it does a step."
+        lines += ["", *wrap(text, COMMENT)]
+    return [*lines, *([""] if total else []), *_error_lines(error, clock)]
+
+
+def _progress(outcome: Outcome, data: dict[str, Any], word: str) -> list[str]:
+    """Return each step with what became of it; ``word`` is what became of the first one left."""
+    words = ["done"] * len(outcome.done) + [word] + ["left"] * len(data["steps"])
+    steps = [*_steps(outcome.done), *data["steps"]]
+    rows = [(words[i], f"{i + 1} {step['text']}") for i, step in enumerate(steps)]
+    return labelled(rows, COMMENT, "")
+
+
+def _error_lines(error: GlusterError, clock: Clock) -> list[str]:
+    said = error.text if error.text and error.text not in error.message else ""
+    lines = wrap(error.message, COMMENT)
+    if said:
+        lines += wrap(f"gluster said: {said}", COMMENT, "", "    ")
+    if error.hosts:
+        lines += wrap(f"Gluster names {', '.join(error.hosts)}.", COMMENT)
+    until = error.locked_until if isinstance(error, OutcomeUnknown) else None
+    if until is not None and "until about" not in error.hint:
+        lines += wrap(f"The pool may stay locked until about {clock(until)}.", COMMENT)
+    if error.hint:
+        lines += wrap(error.hint, COMMENT)
+    return lines
+
+
+def _steps(steps: Sequence[Step]) -> list[dict[str, Any]]:
+    return [plain(step) for step in steps]

@@ -1,0 +1,306 @@
+"""A pool's configuration as its members tell it: when it counts, what differs, who did it. Pure.
+
+A *version* is what was accepted (spec, policy) and what the pool really was (``actual``: volumes
+with options and bricks in order, members with their names). Only a change of that makes a new one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from salt_gluster.model.facts import Change, NodeFacts
+from salt_gluster.model.pool import Unknown, digest_of, telling
+
+#: Sensors write at least every 300 s; an older report says nothing of now.
+FRESH_S = 400.0
+#: Salt's own words for a change that nobody is known to have made.
+NOBODY = "unknown"
+_WORDS = {
+    "kind": "kind", "replica": "replica", "arbiter": "arbiter", "disperse": "disperse",
+    "redundancy": "redundancy", "transport": "transport", "id": "id", "status": "status",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Look:
+    """One node's report, as far as it speaks of the configuration.
+
+    ``connected`` is what it says of others, ``commands`` are the changing ones given on it.
+    """
+
+    uuid: str
+    name: str
+    at: float
+    digest: str
+    members: frozenset[str]
+    connected: Mapping[str, bool]
+    commands: tuple[Change, ...]
+    report: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Believed:
+    """What most members tell: its digest, who tells it (``source`` last), whether all do."""
+
+    digest: str
+    source: str
+    nodes: frozenset[str]
+    unanimous: bool
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that is another; ``old`` or ``new`` is None where it is not there.
+
+    ``where`` is ``volume NAME``, ``node NAME``, ``declaration`` or ``policy``.
+    """
+
+    where: str
+    what: str
+    old: Any
+    new: Any
+
+    def to_data(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+    @property
+    def words(self) -> str:
+        """Say it in one line."""
+        what = f"{self.where}: {self.what}" if self.what else self.where
+        if self.old is None:
+            return f"{what} = {self.new}"
+        if self.new is None:
+            return f"{what} is gone (was {self.old})"
+        return f"{what}: {self.old} -> {self.new}"
+
+
+@dataclass(frozen=True)
+class Given:
+    """A changing command and where it was given. ``ours`` = a job of ours sent it."""
+
+    node: str
+    name: str
+    at: float
+    command: str
+    ours: bool
+
+    @property
+    def words(self) -> str:
+        """Say it in one line."""
+        return f"gluster {self.command} on {self.name}"
+
+
+# --- what the members tell -----------------------------------------------------------------------
+
+
+def look(report: Mapping[str, Any], facts: NodeFacts | Unknown) -> Look | None:
+    """Return what a report says of the configuration; None for one that does not say it.
+
+    A node that imports volumes tells only some of them (cases B.3).
+    """
+    if isinstance(facts, Unknown) or not isinstance(report.get("peers"), list):
+        return None
+    importing, volumes = facts.volumes_without_info, facts.volumes
+    if isinstance(importing, Unknown) or importing or isinstance(volumes, Unknown):
+        return None
+    members = frozenset(str(p["uuid"]) for p in report["peers"])
+    told = [sorted(members), {name: v.digest() for name, v in volumes.items()}]
+    return Look(
+        str(report["uuid"]), str(report["node"]), facts.at, digest_of(told), members,
+        {} if isinstance(facts.connected, Unknown) else facts.connected,
+        () if isinstance(facts.changes, Unknown) else facts.changes, report,
+    )  # fmt: skip
+
+
+def believed(
+    looks: Mapping[str, Look], now: float, away: Mapping[str, float] | None = None
+) -> Believed | Unknown:
+    """Return what more than half of the members tell in reports that are not old.
+
+    ``away``: uuid -> since when a node is missed; what it had written before says nothing of now.
+    """
+    gone = away or {}
+    fresh = {
+        u: one for u, one in looks.items()
+        if abs(now - one.at) <= FRESH_S and not one.at <= gone.get(u, 0.0)
+    }  # fmt: skip
+    if not fresh:
+        return Unknown("no member has told anything lately")
+    counted = Counter(one.digest for one in fresh.values())
+    digest, votes = counted.most_common(1)[0]
+    nodes = frozenset(u for u, one in fresh.items() if one.digest == digest)
+    youngest = max((fresh[u] for u in nodes), key=lambda one: one.at)
+    if 2 * votes <= len(youngest.members):
+        return Unknown(f"{votes} of {len(youngest.members)} members tell the same: no majority")
+    return Believed(digest, youngest.uuid, nodes, len(counted) == 1)
+
+
+def actual(one: Look, looks: Iterable[Look]) -> dict[str, Any]:
+    """Return the pool's configuration by one report; a member's names are all that it goes by."""
+    names: dict[str, list[str]] = {uuid: [] for uuid in one.members}
+    others: dict[str, set[str]] = {uuid: set() for uuid in one.members}
+    for seen in looks:
+        if seen.uuid in names:
+            names[seen.uuid] = [str(n) for n in seen.report["names"]]
+        for peer in seen.report["peers"]:
+            if peer["uuid"] in others:
+                others[peer["uuid"]] |= {str(n) for n in peer["names"]} - {"localhost"}
+    peers = {u: [*own, *sorted(others[u] - set(own))] for u, own in sorted(names.items())}
+    return {"volumes": dict(sorted(one.report["volumes"].items())), "peers": peers}
+
+
+# --- what differs --------------------------------------------------------------------------------
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Difference, ...]:
+    """Return everything that differs between two versions: declared, policy, members, volumes."""
+    found = [
+        *_nested("declaration", before.get("spec") or {}, after.get("spec") or {}),
+        *_nested("policy", before.get("policy") or {}, after.get("policy") or {}),
+    ]
+    old, new = before.get("actual"), after.get("actual")
+    return (*found, *actual_differences(old or {}, new or {}))
+
+
+def actual_differences(
+    before: Mapping[str, Any], after: Mapping[str, Any]
+) -> tuple[Difference, ...]:
+    """Return what differs in the pool itself."""
+    found: list[Difference] = []
+    old, new = before.get("peers", {}), after.get("peers", {})
+    for uuid in sorted(old.keys() | new.keys()):
+        if uuid not in old or uuid not in new:
+            name = (old.get(uuid) or new.get(uuid) or [uuid])[0]
+            there = [uuid if uuid in side else None for side in (old, new)]
+            found.append(Difference(f"node {name}", "", *there))
+    volumes = before.get("volumes", {}), after.get("volumes", {})
+    for name in sorted(volumes[0].keys() | volumes[1].keys()):
+        found += _volume(name, volumes[0].get(name), volumes[1].get(name))
+    return tuple(found)
+
+
+def _volume(
+    name: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None
+) -> Iterable[Difference]:
+    where = f"volume {name}"
+    if old is None or new is None:
+        yield Difference(where, "", *(None if v is None else _sketch(v) for v in (old, new)))
+        return
+    for key, word in _WORDS.items():
+        if old[key] != new[key]:
+            yield Difference(where, word, old[key], new[key])
+    yield from _bricks(where, old["bricks"], new["bricks"])
+    options = telling(old["options"]), telling(new["options"])
+    for option in sorted(options[0].keys() | options[1].keys()):
+        values = [side.get(option) for side in options]
+        if values[0] != values[1]:
+            yield Difference(where, f"option {option}", *values)
+
+
+def _bricks(
+    where: str, old: Iterable[Mapping[str, Any]], new: Iterable[Mapping[str, Any]]
+) -> Iterable[Difference]:
+    sides = [{(b["host_uuid"] or b["host"], b["path"]): _brick(b) for b in s} for s in (old, new)]
+    for key in sides[0].keys() - sides[1].keys():
+        yield Difference(where, "brick", sides[0][key], None)
+    for key in sides[1].keys() - sides[0].keys():
+        yield Difference(where, "brick", None, sides[1][key])
+    same = [[k for k in side if k in sides[0] and k in sides[1]] for side in sides]
+    if same[0] != same[1]:
+        yield Difference(where, "order of bricks", *(", ".join(s.values()) for s in sides))
+
+
+def _brick(brick: Mapping[str, Any]) -> str:
+    arbiter = " (arbiter)" if brick.get("is_arbiter") else ""
+    return f"{brick['host']}:{brick['path']}{arbiter}"
+
+
+def _sketch(volume: Mapping[str, Any]) -> str:
+    """Say what a volume is, short."""
+    kind = volume["type_text"] or volume["kind"]
+    return f"{kind}, {len(volume['bricks'])} bricks, {volume['status']}, id {volume['id']}"
+
+
+def _nested(
+    where: str, old: Mapping[str, Any], new: Mapping[str, Any], path: str = ""
+) -> Iterable[Difference]:
+    for key in sorted(old.keys() | new.keys(), key=str):
+        sides = old.get(key), new.get(key)
+        name = f"{path}{key}"
+        folders = [side for side in sides if isinstance(side, Mapping) and side]
+        if folders and all(side is None or isinstance(side, Mapping) for side in sides):
+            yield from _nested(where, sides[0] or {}, sides[1] or {}, f"{name}:")
+        elif sides[0] != sides[1]:
+            yield Difference(where, name, *sides)
+
+
+# --- who -----------------------------------------------------------------------------------------
+
+
+def given(looks: Iterable[Look], since: Mapping[str, float], otherwise: float) -> tuple[Given, ...]:
+    """Return the changing commands that were given after these times, by each node's own clock."""
+    found = [
+        Given(one.uuid, one.name, c.at, c.command, c.ours)
+        for one in looks for c in one.commands if c.at > since.get(one.uuid, otherwise)
+    ]  # fmt: skip
+    return tuple(sorted(found, key=lambda g: g.at))
+
+
+def explaining(difference: Difference, commands: Collection[Given]) -> Given | None:
+    """Return the last command that can have made this difference."""
+    return next((g for g in reversed(list(commands)) if _explains(g.command, difference)), None)
+
+
+def _explains(command: str, difference: Difference) -> bool:
+    words = command.split()
+    if len(words) < 2:
+        return False
+    kind, _, name = difference.where.partition(" ")
+    if kind == "node":
+        return words[:2] in (["peer", "probe"], ["peer", "detach"])
+    if words[0] == "snapshot":
+        return words[1] in ("restore", "clone")
+    if words[0] not in ("volume", "vol", "v") or words[2:3] not in ([name], ["all"]):
+        return words[1] == "sync"
+    verb, what = words[1], difference.what
+    if what.startswith("option "):
+        return _sets(words, what.removeprefix("option "), difference.new)
+    if what in ("", "id"):
+        return verb == ("delete" if difference.new is None else "create")
+    if what == "status":
+        return verb == {"Started": "start", "Stopped": "stop"}.get(str(difference.new))
+    return verb in ("add-brick", "remove-brick", "replace-brick", "reset-brick")
+
+
+def _sets(words: list[str], option: str, value: Any) -> bool:
+    """Whether this command can have left the option so. Its short name will do for gluster."""
+    verb, rest = words[1], words[3:]
+    names = {option, option.partition(".")[2]}
+    if verb == "set":
+        said = names.intersection(rest) and f" {value} " in f" {' '.join(rest)} "
+        return value is not None and (rest[:1] == ["group"] or bool(said))
+    if verb == "reset":
+        return value is None and (rest in ([], ["force"]) or bool(names.intersection(rest)))
+    # quota, bitrot, profile, heal enable and their like set options of their own.
+    return verb not in ("start", "stop", "create", "delete")
+
+
+def author(found: Collection[Difference], commands: Collection[Given]) -> tuple[str, str]:
+    """Return who made these differences, as far as it is really known, and why they are there.
+
+    The history of a node names a command, never a person: who typed it is unknown.
+    """
+    made = {d: explaining(d, commands) for d in found}
+    known = list(dict.fromkeys(g for g in made.values() if g is not None))
+    if len(known) == 0:
+        return NOBODY, "no command in any member's history explains it"
+    why = "; ".join(g.words for g in known[-3:])
+    if any(g is None for g in made.values()):
+        return NOBODY, f"{why}; that does not explain all of it"
+    if all(g.ours for g in known):
+        return f"salt-gluster on {', '.join(sorted({g.name for g in known}))}", why
+    return NOBODY, why

@@ -1,0 +1,172 @@
+"""A node's own report as evidence: ``NodeFacts`` to plain data and back. Pure.
+
+What is unknown travels as ``{"unknown": why}``. A report of a node that is too old to tell, or that
+cannot be read, is Unknown as a whole, never a report of good news.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields
+from typing import Any, TypeVar
+
+from salt_gluster.model.facts import BrickFacts, Change, NodeFacts
+from salt_gluster.model.pool import Brick, Hold, Unknown, Volume
+
+T = TypeVar("T")
+
+#: Raised when a key changes its meaning.
+SCHEMA = 1
+
+
+def facts_data(facts: NodeFacts) -> dict[str, Any]:
+    """Return the facts as plain data."""
+    return {
+        "schema": SCHEMA,
+        "at": facts.at,
+        "glusterd_started": _told(facts.glusterd_started),
+        "glusterd_answers": _told(facts.glusterd_answers),
+        "version": _told(facts.version),
+        "volumes_without_info": _told(facts.volumes_without_info, list),
+        "volumes": _told(facts.volumes, volumes_data),
+        "connected": _told(facts.connected, dict),
+        "bricks": {
+            path: {f.name: _told(getattr(brick, f.name)) for f in fields(BrickFacts)}
+            for path, brick in facts.bricks.items()
+        },
+        "changes": _told(facts.changes, lambda found: [asdict(c) for c in found]),
+        "hold": _told(facts.hold, lambda hold: None if hold is None else asdict(hold)),
+    }
+
+
+def facts_from(report: Mapping[str, Any]) -> NodeFacts | Unknown:
+    """Return the facts in a node's report; Unknown where it has none that we can read.
+
+    Facts without ``volumes`` mean those of the report itself.
+    """
+    data = report.get("facts")
+    if not isinstance(data, Mapping):
+        return Unknown("its report has no facts: is its salt-gluster older than ours?")
+    if data.get("schema") != SCHEMA:
+        return Unknown(f"its facts have schema {data.get('schema')}, we know {SCHEMA}")
+    try:
+        return _facts(data, report)
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        return Unknown(f"its facts cannot be read: {problem!r}")
+
+
+def volumes_data(volumes: Mapping[str, Volume]) -> dict[str, Any]:
+    """Return definitions as plain data."""
+    return {name: {**asdict(v), "options": dict(v.options)} for name, v in volumes.items()}
+
+
+def volumes_from(data: Mapping[str, Any]) -> dict[str, Volume]:
+    """Return definitions from plain data."""
+    return {
+        name: Volume(**{**v, "bricks": tuple(Brick(**b) for b in v["bricks"])})
+        for name, v in data.items()
+    }
+
+
+def _facts(data: Mapping[str, Any], report: Mapping[str, Any]) -> NodeFacts:
+    volumes = data["volumes"] if "volumes" in data else report["volumes"]
+    return NodeFacts(
+        at=float(data["at"]),
+        glusterd_started=_read(data["glusterd_started"], _or_none(float)),
+        glusterd_answers=_read(data["glusterd_answers"], _bool),
+        version=_read(data["version"], int),
+        volumes_without_info=_read(data["volumes_without_info"], _words),
+        volumes=_read(volumes, volumes_from),
+        connected=_read(data["connected"], _flags),
+        bricks={str(path): _brick(b) for path, b in data["bricks"].items()},
+        changes=_read(data["changes"], _changes),
+        hold=_read(data["hold"], _or_none(lambda hold: Hold(**hold))),
+    )
+
+
+def _brick(data: Mapping[str, Any]) -> BrickFacts:
+    return BrickFacts(
+        alive=_read(data["alive"], _bool),
+        port=_read(data["port"], _or_none(int)),
+        mounted=_read(data["mounted"], _bool),
+        read_only=_read(data["read_only"], _bool),
+        filesystem=_read(data["filesystem"], str),
+        volume_id=_read(data["volume_id"], _or_none(str)),
+        gluster_root=_read(data["gluster_root"], _bool),
+        io_errors=_read(data["io_errors"], int),
+        health_check_ended=_read(data["health_check_ended"], _bool),
+    )
+
+
+def _told(value: Any, as_data: Callable[[Any], Any] = lambda value: value) -> Any:
+    return {"unknown": value.why} if isinstance(value, Unknown) else as_data(value)
+
+
+def _read(value: Any, read: Callable[[Any], T]) -> T | Unknown:
+    if isinstance(value, Mapping) and isinstance(value.get("unknown"), str):
+        return Unknown(value["unknown"])
+    return read(value)
+
+
+def _or_none(read: Callable[[Any], T]) -> Callable[[Any], T | None]:
+    return lambda value: None if value is None else read(value)
+
+
+def _bool(value: Any) -> bool:
+    """Return a truth that was told; a word or a number is none."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r} is neither true nor false")
+    return value
+
+
+def _flags(value: Mapping[str, Any]) -> dict[str, bool]:
+    return {str(k): _bool(v) for k, v in value.items()}
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    return tuple(str(v) for v in value)
+
+
+def _changes(value: Any) -> tuple[Change, ...]:
+    return tuple(Change(float(c["at"]), str(c["command"]), _bool(c["ours"])) for c in value)
+
+
+# --- what is recorded of a brick while it is well ------------------------------------------------
+
+
+def identity_after(
+    before: Mapping[str, Any] | None, facts: NodeFacts, uuid: str, name: str
+) -> dict[str, Any]:
+    """Return the document ``identity/<uuid>`` as it should be after this report.
+
+    A brick is added while it is well, and taken away when it is no brick of that volume any more.
+    What stands there is never replaced by what a brick lies on now: that is the very thing it is
+    there to find out.
+    """
+    kept: dict[str, Any] = dict((before or {}).get("bricks", {}))
+    known_ones = not isinstance(facts.volumes, Unknown)
+    volumes = {} if isinstance(facts.volumes, Unknown) else facts.volumes
+    own = {b.path: v for v in volumes.values() for b in v.bricks if b.host_uuid == uuid}
+    importing = facts.volumes_without_info
+    if known_ones and not isinstance(importing, Unknown) and not importing:
+        # Not while something is imported: a volume is missing for a moment then.
+        kept = {p: r for p, r in kept.items() if p in own and r.get("volume_id") == own[p].id}
+    for path, brick in facts.bricks.items():
+        if path not in kept and path in own and _is_well(brick, own[path]):
+            kept[path] = {"filesystem": brick.filesystem, "volume_id": brick.volume_id}
+    return {"schema": SCHEMA, "uuid": uuid, "name": name, "at": facts.at, "bricks": kept}
+
+
+def _is_well(brick: BrickFacts, volume: Volume) -> bool:
+    # The log of a multiplexed brick is another's: of its health check nothing is known.
+    said = (brick.alive, brick.port, brick.mounted, brick.read_only, brick.filesystem,
+            brick.volume_id, brick.gluster_root)  # fmt: skip
+    if any(isinstance(value, Unknown) for value in said):
+        return False
+    fits = brick.volume_id == volume.id and brick.gluster_root is True and bool(brick.filesystem)
+    serves = brick.alive is True and isinstance(brick.port, int)
+    serves = serves and brick.health_check_ended is not True
+    return serves and fits and brick.mounted is True and brick.read_only is False
+
+
+# --- what Consul's checks say of it --------------------------------------------------------------

@@ -1,0 +1,164 @@
+"""What the copy of the pool in Consul is worth: what of it counts, how old it is, or why not. Pure.
+
+Each node tells Consul itself how it is: every five minutes, and within seconds when something
+changes. No age comes from a node's clock: a report names the leader's pulse that was the last one
+before the look, so the age by it is never too small, and our last change that it saw
+(``consul/heartbeat.py``). What is too old is unknown; where the copy cannot be judged, it is not used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from salt_gluster.model.formatting import duration
+from salt_gluster.status.report import usable
+
+#: A sensor looks every 300 s. To that come the look, the pulse before it (10 s), and ``LIVE_S``.
+LIMIT_S = 360.0
+#: A leader whose last pulse is older is not there, or has a clock that is not ours.
+LIVE_S = 30.0
+#: What the leader says of a node that is not well seen.
+AWAY = ("suspect", "down", "gone")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What stood in Consul at one moment. ``now`` is the time of ``reader``, this machine.
+
+    leader    who holds the lock, "" = nobody
+    pulse     its last one, ``by`` and ``at``; empty = none
+    changed   the index of our last change of the pool, read before the reports
+    status    the leader's last tick
+    reports   uuid -> report
+    """
+
+    now: float
+    reader: str
+    leader: str
+    pulse: Mapping[str, Any]
+    changed: int
+    status: Mapping[str, Any] | None
+    reports: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Copy:
+    """The pool as its nodes have told it.
+
+    now        this machine's time when it was read
+    reports    those that count, the youngest first
+    ages       uuid -> at most so many seconds ago it looked
+    silent     node -> why what it told does not count
+    verdicts   uuid -> what the leader thinks of a node that is away, and its words
+    """
+
+    now: float
+    reports: tuple[Mapping[str, Any], ...]
+    ages: Mapping[str, float]
+    silent: Mapping[str, str]
+    names: Mapping[str, str]
+    verdicts: Mapping[str, tuple[str, str]]
+
+
+def copy_of(kept: Kept) -> Copy | str:
+    """Return the copy, or why the nodes have to be asked."""
+    if why := _unwatched(kept):
+        return why
+    verdicts = _verdicts(kept)
+    missed = {u for u in verdicts if _is_missed(kept, u)}
+    told = {u: _age(r, kept) for u, r in kept.reports.items() if u not in missed}
+    ages = {u: a for u, a in told.items() if not isinstance(a, str)}
+    fresh = {u: a for u, a in ages.items() if a <= LIMIT_S and usable(kept.reports[u])}
+    if not fresh:
+        doubts = [a for a in told.values() if isinstance(a, str)]
+        return doubts[0] if doubts else f"no node's report is younger than {duration(LIMIT_S)}"
+    # Whoever was taken out of the pool may still tell of a pool of its own.
+    widest = max(fresh, key=lambda u: (len(kept.reports[u]["peers"]), -fresh[u]))
+    names = _names(kept.reports[widest]["peers"], kept.reports)
+    silent: dict[str, str] = {}
+    for uuid, name in names.items():
+        if uuid in missed:
+            silent[uuid] = verdicts[uuid][1]
+        elif uuid not in told:
+            return f"{name} has told Consul nothing"
+        elif uuid not in ages:
+            return str(told[uuid])
+        elif uuid not in fresh:
+            silent[uuid] = _why_silent(kept.reports[uuid], ages[uuid])
+        elif _saw(kept.reports[uuid]) < kept.changed:
+            return f"the pool was changed, and {name} has not looked since"
+    counted = {u: a for u, a in sorted(fresh.items(), key=lambda row: row[1]) if u in names}
+    reports = tuple(kept.reports[u] for u in counted)
+    return Copy(kept.now, reports, counted, silent, names, verdicts)
+
+
+def _names(
+    peers: Iterable[Mapping[str, Any]], reports: Mapping[str, Mapping[str, Any]]
+) -> dict[str, str]:
+    """Return what people call each peer: as it calls itself, where it has told anything."""
+    told = {p["uuid"]: reports.get(p["uuid"], {}).get("node") for p in peers}
+    return {p["uuid"]: str(told[p["uuid"]] or next(iter(p["names"]), p["uuid"])) for p in peers}
+
+
+def _unwatched(kept: Kept) -> str:
+    """Say why nobody keeps the copy, or ""."""
+    leader, pulse, status = kept.leader, kept.pulse, kept.status
+    if not leader:
+        return "nobody leads, so nobody watches"
+    if pulse.get("by") != leader:
+        return f"{leader} leads and has given no sign of life yet"
+    if abs(kept.now - pulse["at"]) > LIVE_S:
+        return f"the last sign of life of {leader} is {duration(abs(kept.now - pulse['at']))} off"
+    if status is None or status.get("by") != leader:
+        return f"{leader} leads and has told nothing yet"
+    if status.get("mode") == "blind":
+        return f"{leader} leads and is blind: {status.get('why') or 'it does not say why'}"
+    return ""
+
+
+def _now(kept: Kept) -> float:
+    """Return the leader's time, or a little more: on another machine its clock cannot be read."""
+    return kept.now if kept.reader == kept.leader else float(kept.pulse["at"]) + LIVE_S
+
+
+def _age(report: Mapping[str, Any], kept: Kept) -> float | str:
+    """Return how old a report is at most, or why that is not known."""
+    name, after = report.get("node"), report.get("after")
+    if not isinstance(after, Mapping) or not isinstance(after.get("at"), int | float):
+        return f"how old the report of {name} is is not known: nobody led when it looked"
+    if after.get("by") != kept.leader:
+        return f"{name} looked when {after.get('by')} led, by another clock"
+    age = _now(kept) - float(after["at"])
+    return age if age >= 0 else f"the report of {name} is younger than now: a clock went back"
+
+
+def _saw(report: Mapping[str, Any]) -> int:
+    """Return the last change of ours that it saw."""
+    changed = report["after"].get("changed")
+    return changed if isinstance(changed, int) else -1
+
+
+def _why_silent(report: Mapping[str, Any], age: float) -> str:
+    if age > LIMIT_S:
+        return f"it told last {duration(age)} ago, and should every 5 min"
+    peers = report.get("peers")
+    why = peers.get("unknown") if isinstance(peers, Mapping) else None
+    return str(why or "its report cannot be read")
+
+
+def _verdicts(kept: Kept) -> dict[str, tuple[str, str]]:
+    found = {}
+    for uuid, row in (kept.status or {}).get("nodes", {}).items():
+        state, since = str(row.get("state")), row.get("since")
+        if state in AWAY:
+            lasts = f" for {duration(_now(kept) - since)}" if isinstance(since, int | float) else ""
+            found[uuid] = (state, f"{state}{lasts}, says {kept.leader}: {row.get('why', '')}")
+    return found
+
+
+def _is_missed(kept: Kept, uuid: str) -> bool:
+    """Whether Consul itself does not see the node: what it told is from before."""
+    seen = (kept.status or {})["nodes"][uuid].get("witnesses", ())
+    return any(w.get("source") == "consul" and w.get("says") == "-" for w in seen)

@@ -1,0 +1,68 @@
+"""The status of a pool, and what a loss would do to it, from the reports of its nodes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from salt_gluster.errors import SpecError
+from salt_gluster.model.formatting import Clock
+from salt_gluster.model.pool import Observation, Unknown, is_known, known
+from salt_gluster.status import impact, report
+from salt_gluster.status.impact import VolumeHealth
+from salt_gluster.status.summary import status_data
+
+
+def pool_status(
+    reports: Iterable[Mapping[str, Any]], *, clock: Clock, now: float | None = None,
+    age_s: float = 0, verdicts: Mapping[str, tuple[str, str]] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Return the status screen's data from the reports of a pool's nodes.
+
+    ``clock`` turns seconds since the epoch into the text shown. Of older reports: ``now``, the age
+    of the oldest, and ``verdicts``, uuid -> state and words of nodes that have gone away since, as
+    the leader of the automation has it.
+    """
+    told = [r for r in reports if report.usable(r)]
+    if not told:
+        raise SpecError(
+            "target", "no minion of a Gluster pool answered.",
+            hint="Target the nodes, or see: salt '*' gluster.version",
+        )  # fmt: skip
+    obs = report.observation(told)
+    if now is not None:
+        obs = replace(obs, now=now)
+    away = {u for u, (state, _) in (verdicts or {}).items() if state in ("down", "gone")}
+    if away:  # whoever reported before that still had it as connected
+        peers = tuple(
+            replace(p, connected=p.connected and p.uuid not in away) for p in known(obs.peers)
+        )
+        obs = replace(obs, peers=peers)
+    more = {"age_s": age_s, "verdicts": verdicts, "clock": clock}
+    return screen(obs, report.space(obs, told), report.version(told), "", **more)
+
+
+def screen(
+    obs: Observation, space: Any, version: str | Unknown, pool: str, **more: Any
+) -> dict[str, Any]:  # fmt: skip
+    """Return the status screen's data of one observation of a pool."""
+    volumes = obs.volumes if is_known(obs.volumes) else {}
+    losses = {name: impact.next_loss(obs, name) for name in volumes} if len(volumes) <= 50 else None
+    return status_data(
+        obs,
+        impact.health(obs),
+        space=space,
+        next_loss=losses,
+        version=version,
+        pool=pool,
+        **more,
+    )
+
+
+def impact_of(
+    reports: Iterable[Mapping[str, Any]], nodes: Iterable[str], bricks: Iterable[str]
+) -> tuple[VolumeHealth, ...]:
+    """Return what the loss of these nodes and bricks would do, from all nodes' reports."""
+    obs = report.observation([r for r in reports if report.usable(r)])
+    return impact.impact(obs, nodes=tuple(nodes), bricks=tuple(bricks))

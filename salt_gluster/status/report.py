@@ -1,0 +1,202 @@
+"""What a node tells of itself as plain data, and the pool as the sum of what its nodes tell. Pure.
+
+Nobody takes a lock for that: peers and definitions come from ``pool list`` and ``volume info``,
+bricks from each node's own ``get-state``, what is left to heal from the bricks' own index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from salt_gluster.model.facts import LocalState, NodeFacts
+from salt_gluster.model.pool import (
+    BrickSpace,
+    BrickStatus,
+    Heal,
+    Hold,
+    Node,
+    Observation,
+    Peer,
+    Reach,
+    Unknown,
+    Volume,
+    VolumeStatus,
+    is_known,
+    known,
+)
+from salt_gluster.status.facts import facts_data, volumes_data, volumes_from
+
+#: Raised when a key changes its meaning.
+SCHEMA = 1
+
+
+def own_report(
+    obs: Observation,
+    state: LocalState | Unknown,
+    backlog: Mapping[str, int | Unknown],
+    version: str | Unknown,
+    facts: NodeFacts,
+) -> dict[str, Any]:
+    """Return this node's report: what it sees of the pool, its own bricks, and its evidence.
+
+    The definitions stand in it once: the facts are read with those of the report.
+    """
+    own = obs.node
+    uuid = next((p.uuid for p in known(obs.peers) if p.is_self), "") if is_known(obs.peers) else ""
+    return {
+        "schema": SCHEMA,
+        "at": obs.now,
+        "node": own.name,
+        "names": [own.name, *own.aliases],
+        "uuid": uuid,
+        "version": _told(version),
+        "hold": _told(own.hold) if not isinstance(own.hold, Hold) else asdict(own.hold),
+        "peers": [asdict(p) for p in obs.peers] if is_known(obs.peers) else _told(obs.peers),
+        "volumes": _volumes(obs),
+        "reach": {u: {"accepts": r.accepts, "max_op_version": _told(r.max_op_version)}
+                  for u, r in obs.reach.items()},
+        "bricks": _own_bricks(state, backlog) if is_known(state) else _told(state),
+        "facts": {k: v for k, v in facts_data(facts).items() if k != "volumes"},
+    }  # fmt: skip
+
+
+def _volumes(obs: Observation) -> Any:
+    if isinstance(obs.volumes, Unknown):
+        return _told(obs.volumes)
+    return volumes_data(obs.volumes)
+
+
+def _told(value: Any) -> Any:
+    return {"unknown": value.why} if isinstance(value, Unknown) else value
+
+
+def _own_bricks(
+    state: LocalState, backlog: Mapping[str, int | Unknown]
+) -> dict[str, list[dict[str, Any]]]:
+    bricks: dict[str, list[dict[str, Any]]] = {}
+    for volume in state.volumes.values():
+        rows = bricks.setdefault(volume.name, [])
+        for brick in volume.bricks:
+            if is_known(brick.started):
+                path = brick.name.split(":", 1)[1]
+                rows.append(
+                    {
+                        "name": brick.name,
+                        "online": brick.started,
+                        "port": _told(brick.port),
+                        "free": _told(brick.free),
+                        "total": _told(brick.total),
+                        "pending": _told(backlog.get(path, Unknown("its index was not read"))),
+                    }
+                )
+    return bricks
+
+
+# --- the sum of the reports ----------------------------------------------------------------------
+
+
+def usable(report: Any) -> bool:
+    """Return whether this is a report whose node could look at its pool."""
+    return (
+        isinstance(report, Mapping)
+        and report.get("schema") == SCHEMA
+        and isinstance(report.get("peers"), list)
+    )
+
+
+def observation(reports: Iterable[Mapping[str, Any]], seen_by: str = "") -> Observation:
+    """Return the pool as the sum of these reports; the first is believed for peers and volumes.
+
+    A brick of a node that did not report has no row: unknown, not down (gluster.md 0.12).
+    """
+    told = [r for r in reports if usable(r)]
+    first = next((r for r in told if r["node"] == seen_by), told[0])
+    volumes = volumes_from(_mapping(first["volumes"]))
+    peers = _named(tuple(_peer(p) for p in first["peers"]), told)
+    return Observation(
+        now=float(first["at"]),
+        node=Node(first["node"], tuple(first["names"][1:]), first["uuid"], hold=_hold(told)),
+        peers=peers,
+        volumes=volumes,
+        status={v.name: _status(v, told) for v in volumes.values() if v.is_started},
+        reach={u: _reach(r) for u, r in first["reach"].items()},
+        heal={v.name: _heal(v, told) for v in volumes.values() if v.is_started},
+    )
+
+
+def space(obs: Observation, reports: Iterable[Mapping[str, Any]]) -> dict[str, list[BrickSpace]]:
+    """Return the size of every brick that was reported, by volume; no inodes."""
+    sizes: dict[str, list[BrickSpace]] = {}
+    for _, volume, row in _rows(reports):
+        if volume in known(obs.volumes) and isinstance(row["total"], int):
+            size = BrickSpace(row["name"], row["total"], row["free"], 0, 0)
+            sizes.setdefault(volume, []).append(size)
+    return sizes
+
+
+def version(reports: Iterable[Mapping[str, Any]]) -> str | Unknown:
+    """Return the version that the nodes run, all of them where they differ."""
+    told = sorted({str(r["version"]) for r in reports if isinstance(r.get("version"), str)})
+    return " and ".join(told) if told else Unknown("no node told its version")
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) and "unknown" not in value else {}
+
+
+def _rows(reports: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, str, Mapping[str, Any]]]:
+    for report in reports:
+        for volume, rows in _mapping(report["bricks"]).items():
+            for row in rows:
+                yield report["uuid"], volume, row
+
+
+def _peer(data: Mapping[str, Any]) -> Peer:
+    return Peer(**{**data, "names": tuple(data["names"])})
+
+
+def _named(peers: tuple[Peer, ...], told: list[Mapping[str, Any]]) -> tuple[Peer, ...]:
+    """Give the own row, which gluster calls localhost, its name."""
+    names = {r["uuid"]: tuple(r["names"]) for r in told}
+    return tuple(replace(p, names=names.get(p.uuid, p.names)) if p.is_self else p for p in peers)
+
+
+def _reach(data: Mapping[str, Any]) -> Reach:
+    return Reach(bool(data["accepts"]), _number(data["max_op_version"]))
+
+
+def _number(value: Any) -> int | Unknown:
+    if isinstance(value, int):
+        return value
+    return Unknown(str(value["unknown"]) if isinstance(value, Mapping) else "not told")
+
+
+def _hold(told: list[Mapping[str, Any]]) -> Hold | Unknown | None:
+    """Return the first hold that any node has; a hold on one node holds the pool."""
+    for report in told:
+        hold = report["hold"]
+        if isinstance(hold, Mapping) and "unknown" in hold:
+            return Unknown(str(hold["unknown"]))
+        if isinstance(hold, Mapping):
+            return Hold(**hold)
+    return None
+
+
+def _status(volume: Volume, told: list[Mapping[str, Any]]) -> VolumeStatus:
+    rows = []
+    for uuid, name, row in _rows(told):
+        if name == volume.name:
+            host, path = str(row["name"]).split(":", 1)
+            port = row["port"] if isinstance(row["port"], int) and row["port"] > 0 else None
+            rows.append(BrickStatus(host, path, uuid, bool(row["online"]), port, None))
+    return VolumeStatus(volume.name, tuple(rows))
+
+
+def _heal(volume: Volume, told: list[Mapping[str, Any]]) -> tuple[Heal, ...]:
+    return tuple(
+        Heal(str(row["name"]), uuid, _number(row["pending"]))
+        for uuid, name, row in _rows(told)
+        if name == volume.name
+    )
