@@ -142,7 +142,7 @@ class Seen:
 def watch() -> None:
     """Print the state of every check whenever one changes: runs on the master."""
     from salt_gluster.consul.client import Client
-    from salt_gluster.consul.transport import Access
+    from salt_gluster.consul.settings import Access
     from salt_gluster.errors import ConsulError
 
     client, index, before = Client(Access()), 0, ""

@@ -41,7 +41,7 @@ from lab import packages  # noqa: E402
 from salt_gluster.consul.canary import FOLDER  # noqa: E402
 from salt_gluster.consul.client import MOST_OPS, Client  # noqa: E402
 from salt_gluster.consul.keys import Keys  # noqa: E402
-from salt_gluster.consul.transport import Access  # noqa: E402
+from salt_gluster.consul.settings import Access  # noqa: E402
 from salt_gluster.errors import ConsulError  # noqa: E402
 
 CLUSTER = "bench"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from salt.exceptions import CommandExecutionError
 
 from salt_gluster.errors import GlusterError
-from salt_gluster.minion import adhoc, query
+from salt_gluster.minion import adhoc, heal
 from salt_gluster.minion.context import Minion
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def info(name: str) -> dict[str, Any]:
         salt g1 gluster_heal.info data
     """
     with _minion() as minion:
-        return query.heal_entries(minion, name)
+        return heal.heal_entries(minion, name)
 
 
 def summary(name: str) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def summary(name: str) -> dict[str, Any]:
         salt g1 gluster_heal.summary data
     """
     with _minion() as minion:
-        return query.heal_summary(minion, name)
+        return heal.heal_summary(minion, name)
 
 
 def split_brain(name: str) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def split_brain(name: str) -> dict[str, Any]:
         salt g1 gluster_heal.split_brain data
     """
     with _minion() as minion:
-        return query.heal_entries(minion, name, "heal_split_brain")
+        return heal.heal_entries(minion, name, "heal_split_brain")
 
 
 def start(name: str, full: bool = False, test: bool | None = None) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def wait(name: str, timeout: float = 600) -> dict[str, Any]:
         salt g1 gluster_heal.wait data 3600
     """
     with _minion() as minion:
-        return query.wait_healed(minion, name, timeout)
+        return heal.wait_healed(minion, name, timeout)
 
 
 @contextlib.contextmanager

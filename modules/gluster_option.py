@@ -12,7 +12,7 @@ from salt.exceptions import CommandExecutionError
 
 from salt_gluster import node
 from salt_gluster.errors import GlusterError
-from salt_gluster.minion import adhoc, query
+from salt_gluster.minion import option as minion_option
 from salt_gluster.minion.context import Minion
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def list_(name: str) -> dict[str, str]:
         salt g1 gluster_option.list data
     """
     with _minion() as minion:
-        return query.options_set(minion, name)
+        return minion_option.options_set(minion, name)
 
 
 def get(name: str, option: str) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def get(name: str, option: str) -> dict[str, Any]:
         salt g1 gluster_option.get data network.ping-timeout
     """
     with _minion() as minion:
-        return query.option_value(minion, name, option)
+        return minion_option.option_value(minion, name, option)
 
 
 def set_(name: str, options: Any = None, test: bool | None = None, **more: Any) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def set_(name: str, options: Any = None, test: bool | None = None, **more: Any) 
         salt g1 gluster_option.set data options='{auth.allow: [198.18.0.1, 198.18.0.2]}' test=True
     """
     with _minion(test) as minion:
-        return adhoc.set_options(minion, name, adhoc.named(options, more))
+        return minion_option.set_options(minion, name, minion_option.named(options, more))
 
 
 def reset(name: str, option: str, test: bool | None = None) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def reset(name: str, option: str, test: bool | None = None) -> dict[str, Any]:
         salt g1 gluster_option.reset data network.ping-timeout
     """
     with _minion(test) as minion:
-        return adhoc.reset_option(minion, name, option)
+        return minion_option.reset_option(minion, name, option)
 
 
 def validate(option: str, value: Any) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def validate(option: str, value: Any) -> dict[str, Any]:
 
         salt g1 gluster_option.validate performance.cache-size 64MiB
     """
-    return query.option_check(option, value)
+    return minion_option.option_check(option, value)
 
 
 def catalog(pattern: str = "*") -> dict[str, Any]:
@@ -167,7 +167,7 @@ def catalog(pattern: str = "*") -> dict[str, Any]:
 
         salt g1 gluster_option.catalog 'network.*'
     """
-    return query.option_catalogue(pattern)
+    return minion_option.option_catalogue(pattern)
 
 
 def profiles() -> dict[str, dict[str, str]]:

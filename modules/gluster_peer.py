@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from salt.exceptions import CommandExecutionError
 
 from salt_gluster.errors import GlusterError
-from salt_gluster.minion import adhoc, query
+from salt_gluster.minion import peer
+from salt_gluster.minion import peer as minion_peer
 from salt_gluster.minion import restore as minion_restore
 from salt_gluster.minion.context import Minion
 from salt_gluster.plan.restore import Identity
@@ -45,7 +46,7 @@ def status() -> list[dict[str, Any]]:
         salt g1 gluster_peer.status
     """
     with _minion() as minion:
-        return query.peers(minion)
+        return peer.peers(minion)
 
 
 def list_() -> list[str]:
@@ -61,7 +62,7 @@ def list_() -> list[str]:
         salt g1 gluster_peer.list
     """
     with _minion() as minion:
-        return query.peer_names(minion)
+        return peer.peer_names(minion)
 
 
 def uuid() -> str | dict[str, str] | None:
@@ -77,7 +78,7 @@ def uuid() -> str | dict[str, str] | None:
         salt '*' gluster_peer.uuid
     """
     with _minion() as minion:
-        return query.own_uuid(minion)
+        return peer.own_uuid(minion)
 
 
 def probe(host: str, test: bool | None = None) -> dict[str, Any]:
@@ -102,7 +103,7 @@ def probe(host: str, test: bool | None = None) -> dict[str, Any]:
         salt g1 gluster_peer.probe g4
     """
     with _minion(test) as minion:
-        return adhoc.probe(minion, host)
+        return minion_peer.probe(minion, host)
 
 
 def detach(host: str, test: bool | None = None) -> dict[str, Any]:
@@ -124,7 +125,7 @@ def detach(host: str, test: bool | None = None) -> dict[str, Any]:
         salt g1 gluster_peer.detach g4 test=True
     """
     with _minion(test) as minion:
-        return adhoc.detach(minion, host)
+        return minion_peer.detach(minion, host)
 
 
 def restore(

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from salt.exceptions import CommandExecutionError
 
 from salt_gluster.errors import GlusterError
-from salt_gluster.minion import adhoc, query
+from salt_gluster.minion import adhoc, volume
+from salt_gluster.minion import volume as minion_volume
 from salt_gluster.minion.context import Minion
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def list_() -> list[str]:
         salt g1 gluster_volume.list
     """
     with _minion() as minion:
-        return query.volume_names(minion)
+        return volume.volume_names(minion)
 
 
 def info(name: str | None = None) -> dict[str, Any]:
@@ -62,7 +63,7 @@ def info(name: str | None = None) -> dict[str, Any]:
         salt g1 gluster_volume.info data
     """
     with _minion() as minion:
-        return query.volumes(minion, name)
+        return volume.volumes(minion, name)
 
 
 def status(name: str) -> dict[str, Any]:
@@ -84,7 +85,7 @@ def status(name: str) -> dict[str, Any]:
         salt g1 gluster_volume.status data
     """
     with _minion() as minion:
-        return query.volume_status(minion, name)
+        return volume.volume_status(minion, name)
 
 
 def detail(name: str) -> dict[str, Any]:
@@ -103,7 +104,7 @@ def detail(name: str) -> dict[str, Any]:
         salt g1 gluster_volume.detail data
     """
     with _minion() as minion:
-        return query.volume_space(minion, name)
+        return volume.volume_space(minion, name)
 
 
 def clients(name: str) -> dict[str, Any]:
@@ -124,7 +125,7 @@ def clients(name: str) -> dict[str, Any]:
         salt g1 gluster_volume.clients data
     """
     with _minion() as minion:
-        return query.volume_clients(minion, name)
+        return volume.volume_clients(minion, name)
 
 
 def rebalance_status(name: str) -> dict[str, Any]:
@@ -145,7 +146,7 @@ def rebalance_status(name: str) -> dict[str, Any]:
         salt g1 gluster_volume.rebalance_status data
     """
     with _minion() as minion:
-        return query.rebalance_status(minion, name)
+        return volume.rebalance_status(minion, name)
 
 
 def create(
@@ -190,7 +191,7 @@ def create(
         salt g1 gluster_volume.create data start=True test=True
     """
     with _minion(test) as minion:
-        return adhoc.create(
+        return minion_volume.create(
             minion, name, {"bricks": bricks, "replica": replica, **shape}, start=start
         )
 
@@ -214,7 +215,7 @@ def start(name: str, test: bool | None = None) -> dict[str, Any]:
         salt g1 gluster_volume.start data
     """
     with _minion(test) as minion:
-        return adhoc.start(minion, name)
+        return minion_volume.start(minion, name)
 
 
 def stop(name: str, confirm: str = "", test: bool | None = None) -> dict[str, Any]:
@@ -239,7 +240,7 @@ def stop(name: str, confirm: str = "", test: bool | None = None) -> dict[str, An
         salt g1 gluster_volume.stop old confirm=3d9a7c1e-6c5a-4c0b-9f5e-0d6c0a8a6c11
     """
     with _minion(test) as minion:
-        return adhoc.stop(minion, name, confirm)
+        return minion_volume.stop(minion, name, confirm)
 
 
 def delete(name: str, confirm: str = "", test: bool | None = None) -> dict[str, Any]:
@@ -264,7 +265,7 @@ def delete(name: str, confirm: str = "", test: bool | None = None) -> dict[str, 
         salt g1 gluster_volume.delete old confirm=3d9a7c1e-6c5a-4c0b-9f5e-0d6c0a8a6c11
     """
     with _minion(test) as minion:
-        return adhoc.delete(minion, name, confirm)
+        return minion_volume.delete(minion, name, confirm)
 
 
 def add_bricks(
@@ -308,7 +309,7 @@ def add_bricks(
         salt g1 gluster_volume.add_bricks data '["g[4-6]:/srv/gluster/data/1"]' test=True
     """
     with _minion(test) as minion:
-        return adhoc.add_bricks(
+        return minion_volume.add_bricks(
             minion, name, bricks, replica=replica, arbiter=arbiter, accept_risk=accept_risk
         )
 
@@ -331,7 +332,7 @@ def profile(name: str) -> dict[str, Any]:
         salt g1 gluster_volume.profile data
     """
     with _minion() as minion:
-        return query.volume_profile(minion, name)
+        return volume.volume_profile(minion, name)
 
 
 def profile_start(name: str, test: bool | None = None) -> dict[str, Any]:
@@ -353,7 +354,7 @@ def profile_start(name: str, test: bool | None = None) -> dict[str, Any]:
         salt g1 gluster_volume.profile_start data
     """
     with _minion(test) as minion:
-        return adhoc.profile(minion, name, on=True)
+        return minion_volume.profile(minion, name, on=True)
 
 
 def profile_stop(name: str, test: bool | None = None) -> dict[str, Any]:
@@ -375,7 +376,7 @@ def profile_stop(name: str, test: bool | None = None) -> dict[str, Any]:
         salt g1 gluster_volume.profile_stop data
     """
     with _minion(test) as minion:
-        return adhoc.profile(minion, name, on=False)
+        return minion_volume.profile(minion, name, on=False)
 
 
 def log_rotate(name: str, brick: str | None = None, test: bool | None = None) -> dict[str, Any]:

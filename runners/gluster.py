@@ -14,11 +14,14 @@ from salt_gluster.errors import GlusterError, SpecError
 from salt_gluster.master import (
     approvals,
     config_file,
+    config_history,
     declaration,
     journal,
     minions,
     pillar_source,
+    plans,
 )
+from salt_gluster.master import hold as master_hold
 from salt_gluster.master import (
     status as master_status,
 )
@@ -82,7 +85,7 @@ def plan(target="*"):
         salt-run gluster.plan
     """
     as_data = __opts__.get("output")
-    return _told(lambda: minions.plans(_ask, target, as_data=as_data))
+    return _told(lambda: plans.plans(_ask, target, as_data=as_data))
 
 
 def impact(node=None, brick=None, target="*"):
@@ -101,7 +104,7 @@ def impact(node=None, brick=None, target="*"):
         salt-run gluster.impact node=g3
     """
     as_data = __opts__.get("output")
-    return _told(lambda: minions.impact(_ask, target, _list(node), _list(brick), as_data=as_data))
+    return _told(lambda: plans.impact(_ask, target, _list(node), _list(brick), as_data=as_data))
 
 
 def explain(volume=None, node=None, target="*"):
@@ -124,7 +127,7 @@ def explain(volume=None, node=None, target="*"):
         salt-run gluster.explain node=g3
     """
     if node is None:
-        return _told(lambda: minions.explain(_ask, target, volume))
+        return _told(lambda: plans.explain(_ask, target, volume))
     return _told(lambda: _explained(str(node), __opts__.get("output")))
 
 
@@ -151,7 +154,7 @@ def history(limit=20):
 
         salt-run gluster.history
     """
-    return _asked(lambda at: journal.history(at, int(limit)), render_history)
+    return _asked(lambda at: config_history.history(at, int(limit)), render_history)
 
 
 def diff(a=None, b=None):
@@ -169,7 +172,7 @@ def diff(a=None, b=None):
         salt-run gluster.diff
         salt-run gluster.diff 4 7
     """
-    return _asked(lambda at: journal.diff(at, _number(a), _number(b)), render_diff)
+    return _asked(lambda at: config_history.diff(at, _number(a), _number(b)), render_diff)
 
 
 def export(version=None, actual=False):
@@ -280,7 +283,7 @@ def hold(reason, by="", target="*"):
         salt-run gluster.hold 'moving the rack' by=ann
     """
     who = str(by or get_specific_user())
-    return _told(lambda: minions.hold(_ask, target, str(reason), who, approvals.find(__opts__)))
+    return _told(lambda: master_hold.hold(_ask, target, str(reason), who, approvals.find(__opts__)))
 
 
 def release(target="*"):
@@ -293,7 +296,7 @@ def release(target="*"):
 
         salt-run gluster.release
     """
-    return _told(lambda: minions.release(_ask, target, approvals.find(__opts__)))
+    return _told(lambda: master_hold.release(_ask, target, approvals.find(__opts__)))
 
 
 def setup(test=False, remove=False, restart=False, pillar_from=None):

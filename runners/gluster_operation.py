@@ -6,7 +6,7 @@ import salt.client
 from salt.utils.user import get_specific_user
 
 from salt_gluster.errors import GlusterError
-from salt_gluster.master import approvals, journal, minions, restore
+from salt_gluster.master import approvals, journal, minions, plans, restore
 from salt_gluster.master import maintenance as hands_off
 from salt_gluster.render import render_restore
 
@@ -36,7 +36,7 @@ def apply(plan_id, accept="", reason="", target="*"):
 
         salt-run gluster_operation.apply 4c1e90ab accept=pool_whole reason='g3 is being rebuilt'
     """
-    return _told(lambda: minions.apply_plan(_ask, target, plan_id, accept, reason))
+    return _told(lambda: plans.apply_plan(_ask, target, plan_id, accept, reason))
 
 
 def maintenance(node, reason="", remove=False, by="", test=False, until=""):

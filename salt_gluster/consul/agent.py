@@ -22,7 +22,8 @@ from salt_gluster import node
 from salt_gluster.consul import raft
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.restart_lock import turn
-from salt_gluster.consul.transport import KEPT, Access, access, answers
+from salt_gluster.consul.settings import KEPT, Access, access
+from salt_gluster.consul.transport import answers
 from salt_gluster.errors import ConsulError, GlusterError, SpecError
 from salt_gluster.model.pool import is_known
 

@@ -6,6 +6,10 @@ It tells a wiped Consul from a new one. A file, because it must outlive Consul.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
+
+from salt_gluster.consul.client import Client
+from salt_gluster.consul.keys import Keys
 
 FOLDER = "/var/lib/salt-gluster"
 
@@ -32,3 +36,30 @@ class FileMarker:
                 "Consul was emptied on purpose.\n",
                 encoding="utf-8",
             )
+
+
+def canary(client: Client, cluster: str, *, marker: bool, may_create: bool) -> str:
+    """Return ``seen``, ``created``, ``absent`` or ``wiped`` (backbone.md 3).
+
+    ``marker``: this machine has seen it before. ``may_create``: it is the first of ``nodes``. The
+    caller writes the marker after ``seen`` and ``created``; an engine never creates.
+    """
+    keys = Keys(cluster)
+    if client.kv_get(keys.canary) is not None:
+        return "seen"
+    if marker:
+        return "wiped"
+    if not may_create:
+        return "absent"
+    made = client.kv_put(keys.canary, f'{{"cluster": "{cluster}"}}', cas=0)
+    return "created" if made else "seen"
+
+
+class Marker(Protocol):
+    """The note on this machine that it has seen the canary of a cluster."""
+
+    def seen(self, cluster: str) -> bool:
+        """Whether it is there."""
+
+    def remember(self, cluster: str) -> None:
+        """Write it."""

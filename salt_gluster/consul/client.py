@@ -15,7 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from salt_gluster.consul.transport import TIMEOUT_S, Access, Transport, access, library
+from salt_gluster.consul.settings import Access, access
+from salt_gluster.consul.transport import TIMEOUT_S, Transport, library
 from salt_gluster.errors import ConsulError
 
 T = TypeVar("T")

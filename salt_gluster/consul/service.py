@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from salt_gluster.consul.client import Client, Reply
-from salt_gluster.consul.keys import Keys
 from salt_gluster.consul.store import Store
 from salt_gluster.consul.watch import Query
 from salt_gluster.errors import ConsulError
@@ -267,23 +266,6 @@ class Checks:
 
 
 # --- canary --------------------------------------------------------------------------------------
-
-
-def canary(client: Client, cluster: str, *, marker: bool, may_create: bool) -> str:
-    """Return ``seen``, ``created``, ``absent`` or ``wiped`` (backbone.md 3).
-
-    ``marker``: this machine has seen it before. ``may_create``: it is the first of ``nodes``. The
-    caller writes the marker after ``seen`` and ``created``; an engine never creates.
-    """
-    keys = Keys(cluster)
-    if client.kv_get(keys.canary) is not None:
-        return "seen"
-    if marker:
-        return "wiped"
-    if not may_create:
-        return "absent"
-    made = client.kv_put(keys.canary, f'{{"cluster": "{cluster}"}}', cas=0)
-    return "created" if made else "seen"
 
 
 # --- the node's own report -----------------------------------------------------------------------

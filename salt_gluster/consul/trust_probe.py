@@ -5,23 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
 
+from salt_gluster.consul.canary import Marker
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.keys import Keys
 from salt_gluster.consul.leader_lock import Lock
 from salt_gluster.consul.trust import Canary, Facts, Gate, judge
 from salt_gluster.errors import ConsulError
-
-
-class Marker(Protocol):
-    """The note on this machine that it has seen the canary of a cluster."""
-
-    def seen(self, cluster: str) -> bool:
-        """Whether it is there."""
-
-    def remember(self, cluster: str) -> None:
-        """Write it."""
 
 
 class Eye:

@@ -13,7 +13,7 @@ from typing import Any
 from salt_gluster.consul.codec import pack
 from salt_gluster.errors import ConsulError, NotFound, SpecError
 from salt_gluster.master.approvals import Desk
-from salt_gluster.master.journal import kept_version
+from salt_gluster.master.config_history import kept_version
 from salt_gluster.master.pillar_source import Kept
 from salt_gluster.node.clock import local_datetime
 from salt_gluster.spec import parse_pool

@@ -2,7 +2,8 @@
 
 It stands at two places, and either alone holds: the pool's key ``maintenance/<uuid>``, and Consul's
 own maintenance of the service there, which only that agent can write, so its minion is asked.
-No engine begins one, and none ends one but at the time that a person gave (``engine/maintenance_expiry.py``).
+No engine begins one, and none ends one but at the time that was given for it
+(``engine/maintenance_expiry.py``).
 """
 
 from __future__ import annotations

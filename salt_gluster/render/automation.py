@@ -1,6 +1,7 @@
 """What automation did, wants and thinks, on 80 columns: journal, proposals, one node explained.
 
-Data in, text out; the data are those of ``master/approvals.py``. What is not known is printed as such.
+Data in, text out; the data are those of ``master/journal.py``. What is not known is printed as
+unknown.
 """
 
 from __future__ import annotations

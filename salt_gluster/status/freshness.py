@@ -3,7 +3,8 @@
 Each node tells Consul itself how it is: every five minutes, and within seconds when something
 changes. No age comes from a node's clock: a report names the leader's pulse that was the last one
 before the look, so the age by it is never too small, and our last change that it saw
-(``consul/heartbeat.py``). What is too old is unknown; where the copy cannot be judged, it is not used.
+(``consul/heartbeat.py``). What is too old is unknown; where the copy cannot be judged, it is not
+used.
 """
 
 from __future__ import annotations

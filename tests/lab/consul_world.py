@@ -14,7 +14,7 @@ from typing import Any
 from lab import Node
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.leader_lock import BEAT_TIMEOUT_S, Lock
-from salt_gluster.consul.transport import Access
+from salt_gluster.consul.settings import Access
 from salt_gluster.errors import ConsulError
 
 _CLONE_NEWNET = 0x40000000

@@ -25,7 +25,8 @@ from recorded_pool import answers
 from lab import Node
 from salt_gluster.consul.canary import FileMarker
 from salt_gluster.consul.client import Client
-from salt_gluster.consul.transport import TIMEOUT_S, Access
+from salt_gluster.consul.settings import Access
+from salt_gluster.consul.transport import TIMEOUT_S
 from salt_gluster.master.engine import Engine
 
 

@@ -17,8 +17,8 @@ from salt_gluster.consul import service
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.leader_lock import leading
 from salt_gluster.consul.service import Member
+from salt_gluster.consul.settings import Access
 from salt_gluster.consul.store import Document, Store
-from salt_gluster.consul.transport import Access
 from salt_gluster.errors import ConsulError
 from salt_gluster.model.facts import Change
 

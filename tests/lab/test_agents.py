@@ -22,7 +22,7 @@ from consul_world import until
 from lab import packages
 from salt_gluster.consul import agent, raft
 from salt_gluster.consul.client import Client
-from salt_gluster.consul.transport import Access
+from salt_gluster.consul.settings import Access
 from salt_gluster.errors import ConsulError, GlusterError
 from salt_gluster.master.deploy import credentials
 from salt_gluster.master.deploy.secret_store import Vault, place

@@ -31,12 +31,13 @@ from consul_world import (
 )
 
 from lab import Lab
-from salt_gluster.consul import service
+from salt_gluster.consul import canary, service
 from salt_gluster.consul.client import Client, Reply, cas_op, set_op
 from salt_gluster.consul.leader_lock import BEAT_TIMEOUT_S, Lock, leading
 from salt_gluster.consul.service import Member
+from salt_gluster.consul.settings import Access, access
 from salt_gluster.consul.store import Document, Store
-from salt_gluster.consul.transport import Access, access, library_name
+from salt_gluster.consul.transport import library_name
 from salt_gluster.consul.trust import Sight
 from salt_gluster.consul.trust_probe import Eye
 from salt_gluster.consul.watch import Watch
@@ -330,7 +331,7 @@ def test_whatever_a_person_puts_there_is_a_hold_and_silence_is_not_freedom(
 ) -> None:
     store = Store(here, cluster)
     assert isinstance(store.hold(), Unknown)  # no canary: an empty cluster proves nothing
-    service.canary(here, cluster, marker=False, may_create=True)
+    canary.canary(here, cluster, marker=False, may_create=True)
     assert store.hold() is None
     pool.node("g2").ok(["consul", "kv", "put", store.keys.hold, "moving the rack"])
     assert store.hold() == Hold("moving the rack")
@@ -506,7 +507,7 @@ def test_a_frozen_agent_blinds_within_fifteen_seconds(pool: Lab, cluster: str) -
     note = Note()
     with inside(node):
         client = Client(Access(), timeout_s=BEAT_TIMEOUT_S)
-        service.canary(client, cluster, marker=False, may_create=True)
+        canary.canary(client, cluster, marker=False, may_create=True)
         lock = Lock(client, cluster, "m1")
         eye = Eye(client, cluster, lock, note)
         assert eye.beat().sight is Sight.SETTLING
@@ -535,12 +536,12 @@ def test_a_wiped_consul_is_not_a_new_one(here: Client, cluster: str) -> None:
     lock = Lock(client, cluster, "m1")
     eye = Eye(client, cluster, lock, note)
     assert eye.beat().sight is Sight.BLIND  # a new one: no canary yet, and no marker
-    assert service.canary(here, cluster, marker=False, may_create=False) == "absent"
-    assert service.canary(here, cluster, marker=False, may_create=True) == "created"
-    assert service.canary(here, cluster, marker=False, may_create=True) == "seen"
+    assert canary.canary(here, cluster, marker=False, may_create=False) == "absent"
+    assert canary.canary(here, cluster, marker=False, may_create=True) == "created"
+    assert canary.canary(here, cluster, marker=False, may_create=True) == "seen"
     assert eye.beat().sight is Sight.SETTLING
     here.kv_delete(f"gluster/{cluster}/", recurse=True)
-    assert service.canary(here, cluster, marker=True, may_create=True) == "wiped"
+    assert canary.canary(here, cluster, marker=True, may_create=True) == "wiped"
     assert eye.beat().sight is Sight.WIPED
     assert here.kv_get(f"gluster/{cluster}/canary") is None
     lock.stop()

@@ -27,7 +27,7 @@ from lab import Lab, Node
 from salt_gluster.consul import service
 from salt_gluster.consul.acl import Grant, Registrar, engine_rules
 from salt_gluster.consul.client import Client
-from salt_gluster.consul.transport import Access
+from salt_gluster.consul.settings import Access
 
 SIGHT = {"blind", "sighted"}
 #: Short where it is ours, so that what takes time is Consul's. An intent outlives the story: nobody

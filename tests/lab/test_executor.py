@@ -16,8 +16,8 @@ from executor_process import ask, refresh
 from lab import Lab
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.codec import pack
+from salt_gluster.consul.settings import Access
 from salt_gluster.consul.store import Store
-from salt_gluster.consul.transport import Access
 from salt_gluster.errors import ConsulError, Fenced
 from salt_gluster.minion.automation.remediate import STEPS
 from salt_gluster.remediation.operations import Life, Operation

@@ -16,8 +16,8 @@ from lab import Lab, salt
 from salt_gluster.consul.canary import FileMarker
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.leader_lock import Lock
+from salt_gluster.consul.settings import Access
 from salt_gluster.consul.store import Document
-from salt_gluster.consul.transport import Access
 from salt_gluster.errors import GlusterError
 from salt_gluster.master import journal
 from salt_gluster.master.approvals import Desk, find

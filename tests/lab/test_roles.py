@@ -26,7 +26,7 @@ from salt_gluster.consul.keys import Keys
 from salt_gluster.consul.leader_lock import Lock
 from salt_gluster.consul.restart_lock import turn
 from salt_gluster.consul.service import Member, register
-from salt_gluster.consul.transport import Access
+from salt_gluster.consul.settings import Access
 from salt_gluster.errors import ConsulError
 from salt_gluster.master.deploy import credentials, deployment, secret_store
 from salt_gluster.master.deploy.secret_store import Vault

@@ -17,8 +17,8 @@ from executor_process import ask
 
 from lab import Lab, Node
 from salt_gluster.consul.client import Client
+from salt_gluster.consul.settings import Access
 from salt_gluster.consul.store import Store
-from salt_gluster.consul.transport import Access
 
 BRICK = "/srv/gluster/data"
 CALLS = "/run/gluster-calls"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from salt_gluster.consul import agent
-from salt_gluster.consul.transport import Access, access
+from salt_gluster.consul.settings import Access, access
 from salt_gluster.errors import GlusterError, SpecError
 from salt_gluster.minion.automation import consul_agent, engine_config
 from salt_gluster.minion.context import Minion

@@ -12,7 +12,7 @@ import pytest
 
 from salt_gluster.consul.canary import FileMarker
 from salt_gluster.consul.client import Client
-from salt_gluster.consul.transport import Access
+from salt_gluster.consul.settings import Access
 from salt_gluster.master.engine import Engine
 from salt_gluster.master.engine.loop import HINTS_S
 from salt_gluster.remediation import FleetObservation, Lock

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from salt_gluster.errors import ConsulError, GlusterError, SpecError
-from salt_gluster.master import minions
+from salt_gluster.master import hold, minions, plans
 from salt_gluster.master.approvals import name_of
 
 NO_CONSUL = ConsulError("no Consul agent answers.", kind="unreachable")
@@ -20,7 +20,7 @@ def asking(answers: Mapping[str, Any]) -> minions.Ask:
 
 
 def test_without_consul_a_hold_is_on_the_nodes_that_answer() -> None:
-    told = minions.hold(asking({"g2": DONE, "g1": DONE}), "*", "rack", "ann")
+    told = hold.hold(asking({"g2": DONE, "g1": DONE}), "*", "rack", "ann")
     assert told == {"held": ["g1", "g2"]}
 
 
@@ -30,14 +30,14 @@ def test_a_minion_that_fails_is_named_and_one_without_gluster_is_not() -> None:
         "g2": "ERROR: no room\nOSError: No space left on device",
         "web": "'gluster.hold' is not available.",
     }
-    told = minions.hold(asking(answers), "*", "rack", "ann")
+    told = hold.hold(asking(answers), "*", "rack", "ann")
     assert told["held"] == ["g1"]
     assert told["not held"] == {"g2": "OSError: No space left on device"}
     assert told["retcode"] == 1
 
 
 def test_a_consul_that_cannot_be_reached_may_still_be_held() -> None:
-    told = minions.release(asking({"g1": DONE}), "*", NO_CONSUL)
+    told = hold.release(asking({"g1": DONE}), "*", NO_CONSUL)
     assert told["free"] == ["g1"]
     assert told["perhaps still held"] == {"Consul": "no Consul agent answers."}
     assert told["retcode"] == 1
@@ -45,14 +45,14 @@ def test_a_consul_that_cannot_be_reached_may_still_be_held() -> None:
 
 def test_a_hold_that_nobody_took_is_an_error() -> None:
     with pytest.raises(GlusterError, match="none of them can see"):
-        minions.hold(asking({}), "*", "rack", "ann")
+        hold.hold(asking({}), "*", "rack", "ann")
     with pytest.raises(GlusterError, match=r"nothing was done.* no Consul agent"):
-        minions.hold(asking({}), "*", "rack", "ann", NO_CONSUL)
+        hold.hold(asking({}), "*", "rack", "ann", NO_CONSUL)
 
 
 def test_explaining_nothing_says_what_can_be_explained() -> None:
     with pytest.raises(SpecError, match="node=g3"):
-        minions.explain(asking({}), "*", None)
+        plans.explain(asking({}), "*", None)
 
 
 @pytest.mark.parametrize(

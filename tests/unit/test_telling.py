@@ -9,7 +9,7 @@ import pytest
 
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.leader_lock import TRUST_S, Lock
-from salt_gluster.consul.transport import Access
+from salt_gluster.consul.settings import Access
 from salt_gluster.master.engine.publish import Teller
 from salt_gluster.remediation import FleetObservation, Memory
 from salt_gluster.remediation import Lock as Held

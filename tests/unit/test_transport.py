@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from salt_gluster.consul.client import Client
-from salt_gluster.consul.transport import Access
+from salt_gluster.consul.settings import Access
 from salt_gluster.errors import ConsulError
 
 LOST = b"rpc error making call: stream closed"

@@ -18,8 +18,8 @@ from salt_gluster import node
 from salt_gluster.consul import agent, raft
 from salt_gluster.consul.acl import Grant, Registrar, grants
 from salt_gluster.consul.client import Client
+from salt_gluster.consul.settings import Access
 from salt_gluster.consul.store import Store
-from salt_gluster.consul.transport import Access
 from salt_gluster.errors import ConsulError, GlusterError
 from salt_gluster.gluster.events import PORT, url
 from salt_gluster.master.deploy import secret_store

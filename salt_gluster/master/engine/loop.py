@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from salt_gluster.consul.canary import Marker
 from salt_gluster.consul.catalog import Catalog, consul_view, hinted
 from salt_gluster.consul.client import Client, Op, check_absent_op
 from salt_gluster.consul.cluster_state import Records
 from salt_gluster.consul.codec import pack
 from salt_gluster.consul.heartbeat import PULSE_S, pulse_op
-from salt_gluster.consul.trust_probe import Marker
 from salt_gluster.errors import ConsulError, GlusterError
 from salt_gluster.master.engine.config_history import Keeper
 from salt_gluster.master.engine.declared_config import Accepted, accept

@@ -15,13 +15,13 @@ from collections.abc import Callable
 from typing import Any
 
 from salt_gluster.consul import service
-from salt_gluster.consul.canary import FileMarker
+from salt_gluster.consul.canary import FileMarker, Marker
 from salt_gluster.consul.catalog import Catalog, Wrong, catalog, wrong
 from salt_gluster.consul.client import Client, Reply
 from salt_gluster.consul.keys import Keys
 from salt_gluster.consul.leader_lock import BEAT_S, BEAT_TIMEOUT_S, Lock
 from salt_gluster.consul.trust import HEARTBEAT_S
-from salt_gluster.consul.trust_probe import Eye, Marker
+from salt_gluster.consul.trust_probe import Eye
 from salt_gluster.consul.watch import Query, Watch
 from salt_gluster.errors import ConsulError
 from salt_gluster.gluster.events import hinted

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from salt_gluster.consul import agent
-from salt_gluster.consul.transport import KEPT
+from salt_gluster.consul.settings import KEPT
 from salt_gluster.errors import GlusterError
 
 Call = Callable[..., Any]

@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from typing import Any, TypeVar
 
 from salt_gluster import node
-from salt_gluster.consul import agent, service
+from salt_gluster.consul import agent, canary, service
 from salt_gluster.consul.canary import FileMarker
 from salt_gluster.consul.client import Client, connect
 from salt_gluster.consul.heartbeat import before_look
@@ -113,7 +113,7 @@ class Place:
     def _canary(self, *, may_create: bool) -> str:
         cluster = self.pool.cluster
         marker = self._marker.seen(cluster)
-        found = service.canary(self.client, cluster, marker=marker, may_create=may_create)
+        found = canary.canary(self.client, cluster, marker=marker, may_create=may_create)
         if found == "wiped":
             raise ConsulError(
                 "Consul has lost what this pool had written there: the canary is gone.",

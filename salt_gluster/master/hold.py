@@ -1,0 +1,78 @@
+"""Hold a pool, and release it: on every node and in Consul."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from salt_gluster.consul.heartbeat import note_change
+from salt_gluster.errors import GlusterError
+from salt_gluster.master.approvals import Desk
+from salt_gluster.master.minions import Ask, Found, _nobody, is_excuse, last_line
+
+
+def hold(ask: Ask, target: str, reason: str, by: str, found: Found = None) -> dict[str, Any]:
+    """Hold the pool on every node and in Consul; say where it is written and where not."""
+    done, missing = _on_nodes(ask, target, found, "gluster.hold", reason, by)
+    set_it = lambda desk: desk.store.set_hold(reason, by, desk.now())  # noqa: E731
+    _in_consul(found, set_it, done, missing)
+    return _said("held", "not held", done, missing, target)
+
+
+def release(ask: Ask, target: str, found: Found = None) -> dict[str, Any]:
+    """Take the hold off every node and out of Consul; say where it could not be."""
+    done, missing = _on_nodes(ask, target, found, "gluster.release")
+    _in_consul(found, lambda desk: desk.store.release(), done, missing)
+    return _said("free", "perhaps still held", done, missing, target)
+
+
+def _on_nodes(
+    ask: Ask, target: str, found: Found, function: str, *arguments: Any
+) -> tuple[list[str], dict[str, str]]:
+    """Return the minions that did it, and those that did not with why."""
+    told = ask(target, function, *arguments)
+    done = [minion for minion in sorted(told) if not is_excuse(told[minion])]
+    missing = {
+        minion: last_line(answer) for minion, answer in sorted(told.items())
+        if minion not in done and isinstance(answer, str) and "is not available" not in answer
+    }  # fmt: skip
+    for minion in _registered(found) if target == "*" else ():
+        if minion not in done:
+            missing.setdefault(minion, "it did not answer")
+    return done, missing
+
+
+def _registered(found: Found) -> list[str]:
+    """Return the minions that Consul's catalog has: who does not answer is not in Salt's answer."""
+    try:
+        return [m.minion for m in found.members() if m.minion] if isinstance(found, Desk) else []
+    except GlusterError:
+        return []
+
+
+def _in_consul(
+    found: Found, do: Callable[[Desk], Any], done: list[str], missing: dict[str, str]
+) -> None:
+    if found is None:
+        return
+    try:
+        if isinstance(found, GlusterError):
+            raise found
+        do(found)
+        done.append(f"Consul ({found.cluster})")
+        with contextlib.suppress(GlusterError):  # the sensors see it within seconds all the same
+            note_change(found.client, found.store.keys, "a person", found.now())
+    except GlusterError as err:
+        missing["Consul"] = str(err)
+
+
+def _said(
+    word: str, other: str, done: list[str], missing: Mapping[str, str], target: str
+) -> dict[str, Any]:
+    if not done and missing:
+        why = "; ".join(f"{where}: {text}" for where, text in missing.items())
+        raise GlusterError(f"nothing was done. {why}", kind="no_answer")
+    if not done:
+        raise _nobody(target)
+    return {word: done, **({other: dict(missing), "retcode": 1} if missing else {})}
