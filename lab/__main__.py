@@ -31,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     cmd.add_argument("--no-salt", action="store_true")
     cmd.add_argument("--no-consul", action="store_true")
     cmd.add_argument("--sensor", action="store_true", help="each minion watches its own node")
+    cmd.add_argument("--georep", action="store_true", help="GlusterFS's own gsyncd, not a stub")
     cmd.add_argument("--salt-venv", metavar="DIR", help="a virtualenv with Salt; else .work/venv")
 
     cmd = verbs.add_parser("down", help="remove a lab")
@@ -86,6 +87,7 @@ def up(args: argparse.Namespace) -> None:
         consul=not args.no_consul,
         salt_venv=args.salt_venv,
         sensor=args.sensor,
+        georep=args.georep,
     )
     if args.join:
         lab.join()

@@ -29,6 +29,9 @@ BINDS = {
     "mnt": "/mnt",
 }
 STAND_IN = Path(__file__).with_name("systemctl.py")
+# Every gluster command runs `gsyncd --version` and every start of glusterd runs gsyncd 25 times: a
+# Python program each time, most of what a pool takes to start. This is what they look for.
+GSYNCD = "#!/bin/sh\necho gsyncd.py 0.0.1\n"
 
 SCRIPT = """\
 set -eu
@@ -52,6 +55,7 @@ def prepare(lab: Record, member: str) -> None:
     for name in (*BINDS, *(f"{kind}/{tree}" for kind in ("up", "work") for tree in OVERLAYS)):
         (home / name).mkdir(parents=True, exist_ok=True)
     _packaged_gluster(lab, member)
+    _stub_gsyncd(lab, member)
     etc = home / "up/etc"
     (etc / "hostname").write_text(f"{member}\n")
     (etc / "fstab").write_text("# this node's own: the lab starts it empty\n")
@@ -86,6 +90,23 @@ def _packaged_gluster(lab: Record, member: str) -> None:
             shutil.copytree(source / name, target, symlinks=True, dirs_exist_ok=True)
 
 
+def _stub_gsyncd(lab: Record, member: str) -> None:
+    """Make the layer of /usr that lies over GlusterFS's own: it has a gsyncd that does nothing."""
+    layer = lab.path("nodes", member, "stub")
+    layer.mkdir(exist_ok=True)
+    for found in () if lab.georep else Path("/usr/lib").glob("*/glusterfs/gsyncd"):
+        stub = layer / found.relative_to("/usr")
+        stub.parent.mkdir(parents=True, exist_ok=True)
+        stub.write_text(GSYNCD)
+        stub.chmod(0o755)
+
+
+def lower_usr(lab: Record, member: str, version: str = "") -> str:
+    """Give the lower layers of a node's /usr, uppermost first; `version` is another GlusterFS."""
+    other = [f"{unpacked(lab, version)}/usr"] if version else []
+    return ":".join([str(lab.path("nodes", member, "stub")), *other, "/usr"])
+
+
 def unpacked(lab: Record, version: str) -> Path:
     """Say where the packages of another GlusterFS version lie for this lab."""
     return lab.path(f"gluster-{version}")
@@ -117,9 +138,7 @@ def script(lab: Record, member: str) -> Path:
 
 def _overlay(lab: Record, member: str, tree: str) -> str:
     home = lab.path("nodes", member)
-    lower = f"/{tree}"
-    if tree == "usr" and member in lab.gluster:
-        lower = f"{unpacked(lab, lab.gluster[member])}/usr:/usr"
+    lower = lower_usr(lab, member, lab.gluster.get(member, "")) if tree == "usr" else f"/{tree}"
     options = f"lowerdir={lower},upperdir={home}/up/{tree},workdir={home}/work/{tree}"
     return f"mount -t overlay -o {shlex.quote(options)} overlay /{tree}"
 

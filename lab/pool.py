@@ -40,14 +40,16 @@ class Lab:
         consul: bool = True,
         salt_venv: str | Path | None = None,
         sensor: bool = False,
+        georep: bool = False,
     ) -> Lab:
         """Make a lab and wait until all in it answers.
 
         `disks` blank disks per node, 0 for an XFS at /srv/gluster. `gluster` maps node names to
         another version ("11"); without it all nodes have that of $LAB_GLUSTER. `sensor` gives every
-        minion the engine that watches its node. A lab of that name that is up and was asked for
-        with the same words is given back as it is; LabError otherwise. A lab that does not come up
-        is taken down.
+        minion the engine that watches its node. `georep` leaves GlusterFS its own gsyncd: a stub of
+        it makes gluster five times as quick. A lab of that name that is up and was asked for with
+        the same words is given back as it is; LabError otherwise. A lab that does not come up is
+        taken down.
         """
         if os.geteuid():
             raise LabError("a lab is made of namespaces and mounts: run it as root (sudo)")
@@ -69,6 +71,7 @@ class Lab:
             "consul": consul,
             "salt_venv": str(salt_venv or ""),
             "sensor": sensor,
+            "georep": georep,
         }
         directory = record.where(name)
         with record.locked(record.base() / "lock"):
@@ -237,7 +240,7 @@ class Lab:
         boot.unpack(self.record, version)
         with self.record.changing() as fresh:
             fresh.gluster[node] = version
-        lower = f"lowerdir={boot.unpacked(self.record, version)}/usr:/usr"
+        lower = f"lowerdir={boot.lower_usr(self.record, node, version)}"
         self.node(node).ok(["mount", "-t", "overlay", "-o", lower, "overlay", "/usr"])
 
     def status(self) -> str:

@@ -41,6 +41,7 @@ class Record:
     gluster: dict[str, str] = field(default_factory=dict)
     salt_venv: str = ""
     sensor: bool = False
+    georep: bool = False
     state: str = "building"
     builder: int = 0
     faults: list[list[str]] = field(default_factory=list)

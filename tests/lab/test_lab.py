@@ -249,6 +249,17 @@ def test_two_labs_side_by_side_share_nothing(pool: Lab) -> None:
     assert remains(other.record) == []
 
 
+def test_the_stub_of_gsyncd_answers_as_the_real_one_does(pool: Lab) -> None:
+    ask = ["sh", "-c", "/usr/lib/*/glusterfs/gsyncd --version"]
+    with Lab.up("tgeorep", nodes=1, bare=True, salt=False, consul=False, georep=True) as other:
+        real = other.node("g1").ok(ask).split()
+        georep = other.node("g1").ok(["sh", "-c", "head -c 4 /usr/lib/*/glusterfs/gsyncd"])
+    stub = pool.node("g1").ok(ask).split()
+    assert georep == "\x7fELF"
+    assert stub[0] == real[0]
+    assert stub != real
+
+
 def test_down_refuses_what_the_lab_did_not_make(tmp_path: Path) -> None:
     (tmp_path / "lab.json").write_text('{"name": "mine"}')
     with pytest.raises(LabError, match="not touched"):
