@@ -1,7 +1,7 @@
 """The Consul agents of a lab: three servers, the rest and the master clients.
 
-Settings as consul.md 0 and 6.1 found them necessary: nobody leaves by being stopped, and a dead
-server stays in the catalog.
+No agent leaves by being stopped (facts.md#K-2.2), and a dead server stays in the catalog
+(facts.md#K-2.3).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Nothing in this package imports ``salt``. The map is in ``docs/map.md``.
 
 __version__ = "0.1.0"
 
-#: Version of the pillar's shape (``change.md`` 8 in the design); raised when a key changes meaning.
+#: Version of the pillar's shape; raised when a key changes meaning.
 PILLAR_CONTRACT = 1
 #: Version of the actions that a node can be asked for.
 ACTION_CONTRACT = 1

@@ -16,7 +16,7 @@
         Fenced                        somebody else leads: nothing was written
 
 A refusal is not an error: it is data (``model.Refusal``). Only the classes live here; which gluster
-text means which kind stands in ``gluster/errors.py``.
+text means which kind stands in ``gluster/error_texts.py``.
 """
 
 from __future__ import annotations

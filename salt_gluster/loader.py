@@ -1,7 +1,7 @@
 """Where Salt finds the loader folders: the entry point ``salt.loader``.
 
 Works on paths and imports nothing of the loader folders, so that a wheel, every kind of editable
-install and a plain checkout load alike (salt.md 2.1). Nothing else may live here: Salt calls
+install and a plain checkout load alike (facts.md#S-2.1). Nothing else may live here: Salt calls
 ``dirs`` for every loader it builds, so it must stay cheap and must not import ``salt``.
 """
 

@@ -1,4 +1,4 @@
-"""The only room that speaks to Consul. What may be believed of it: backbone.md.
+"""The only room that speaks to Consul.
 
 * ``transport``  HTTP under the client library's API; address and token
 * ``client``     what we ask, one function each

@@ -1,8 +1,8 @@
 """Who may do what in a Consul of ours: the rights of each role, and how they come there.
 
-Everything is denied that is not written here (backbone.md 6). The rules are plain data;
-``Registrar`` makes policies and tokens that are missing or differ, and changes nothing else. Rights
-name a node and a gluster uuid: what one node may write, no other may.
+Everything is denied that is not written here: the agents' default policy is ``deny``. The rules are
+plain data; ``Registrar`` makes policies and tokens that are missing or differ, and changes nothing
+else. Rights name a node and a gluster uuid: what one node may write, no other may.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Rules = dict[str, dict[str, dict[str, str]]]
 _SPACE = uuid.UUID("6f0f6a51-31d2-4b8e-9d7e-0c6c0a6a2f11")
 #: Consul's own for who brings no token; its secret is this word.
 _ANONYMOUS, ANONYMOUS = "00000000-0000-0000-0000-000000000002", "anonymous"
-#: A Consul that has just begun answers with these for a moment (consul.md 5.3).
+#: A Consul that has just begun answers with these for a moment (facts.md#K-5.3).
 _EARLY = ("legacy mode", "acl not found", "no cluster leader", "rpc error")
 _PAUSE_S = 0.5
 

@@ -1,4 +1,4 @@
-"""The Consul agent of one machine: its configuration, and how it comes to run (backbone.md 2).
+"""The Consul agent of one machine: its configuration, and how it comes to run (facts.md#K-6.1).
 
 ``settings`` is pure. ``ensure`` makes it so with a minion's execution functions, which are handed
 in: the same for the nodes of a pool and for the master beside them. What is written holds secrets:

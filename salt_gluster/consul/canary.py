@@ -1,4 +1,4 @@
-"""The note on this machine that it has seen a cluster's canary (backbone.md 3).
+"""The note on this machine that it has seen a cluster's canary.
 
 It tells a wiped Consul from a new one. A file, because it must outlive Consul.
 """
@@ -39,7 +39,7 @@ class FileMarker:
 
 
 def canary(client: Client, cluster: str, *, marker: bool, may_create: bool) -> str:
-    """Return ``seen``, ``created``, ``absent`` or ``wiped`` (backbone.md 3).
+    """Return ``seen``, ``created``, ``absent`` or ``wiped`` (facts.md#K-5.4).
 
     ``marker``: this machine has seen it before. ``may_create``: it is the first of ``nodes``. The
     caller writes the marker after ``seen`` and ``created``; an engine never creates.

@@ -96,7 +96,7 @@ def consul_view(who: Catalog, what: Wrong, trust: Trust, index: int) -> ConsulVi
     """Return W1 of everybody, keyed by peer uuid.
 
     A renamed node stands there twice for a while: the name that is alive speaks for it
-    (consul.md 2.5).
+    (facts.md#K-2.5).
     """
     registered = dict(who.well)
     critical = _touched(who, what.serf | what.maintenance.keys())

@@ -3,7 +3,7 @@ here.
 
 Reads give a ``Reply`` with Consul's index; a missing key is ``None``, everything else that is not
 an answer raises a ``ConsulError``. One client per thread that waits (an agent takes 200 connections
-per client address, all processes together: consul.md 1.5).
+per client address, all processes together: facts.md#K-1.5).
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from salt_gluster.errors import ConsulError
 T = TypeVar("T")
 Op = dict[str, dict[str, Any]]
 
-#: A transaction takes no more than this (consul.md 5.1).
+#: A transaction takes no more than this (facts.md#K-5.1).
 MOST_OPS = 64
-#: Words in a transaction's error that mean a missing right, not a lost race (consul.md 5.4).
+#: Words in a transaction's error that mean a missing right, not a lost race (facts.md#K-5.4).
 _NO_RIGHT = ("permission denied", "acl not found")
 
 
@@ -124,7 +124,7 @@ class Client:
         return [_known_entry({**r, "Value": base64.b64decode(r.get("Value") or "")}) for r in rows]
 
     def _why_refused(self, err: ConsulError, ops: Sequence[Op]) -> ConsulError:
-        """A 409 is a lost race or a missing right: only ``What`` tells (consul.md 1.3)."""
+        """A 409 is a lost race or a missing right: only ``What`` tells (facts.md#K-1.3)."""
         rows = json.loads(self.transport.last.body).get("Errors") or ()
         failed = []
         for row in rows:
@@ -144,7 +144,7 @@ class Client:
         """Make a session that no health check can end; return its id.
 
         Made by hand: the default check kills it at 5.5 s, before a holder that trusts its TTL
-        stops (backbone.md 5), and the libraries know only the older ``checks``.
+        stops (facts.md#K-4.3), and the libraries know only the older ``checks``.
         """
         body = {
             "Name": name, "TTL": f"{ttl_s}s", "LockDelay": f"{lock_delay_s}s",
@@ -261,7 +261,7 @@ class Client:
         except (AssertionError, KeyError, TypeError, ValueError, AttributeError) as problem:
             raise _unreadable(problem) from problem
         except Exception as problem:
-            # The libraries' own class stands at different places (consul.md 1.3).
+            # The libraries' own class stands at different places (facts.md#K-1.3).
             if type(problem).__module__.split(".")[0] != "consul":
                 raise
             raise _unreadable(problem) from problem
@@ -280,7 +280,7 @@ def _unreadable(problem: Exception) -> ConsulError:
 
 
 def _wait(index: int, wait_s: float) -> str | None:
-    """A query with an index and no wait would be held for 5 minutes (consul.md 3.2)."""
+    """A query with an index and no wait would be held for 5 minutes (facts.md#K-3.2)."""
     if index and wait_s <= 0:
         raise ValueError("a query with an index needs a wait")
     return f"{wait_s:g}s" if index else None

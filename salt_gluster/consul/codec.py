@@ -15,7 +15,7 @@ from typing import Any
 
 from salt_gluster.errors import ConsulError
 
-#: A value may have 512 KiB, but a whole transaction no more than about 390 KB raw (consul.md 5.1),
+#: A value may have 512 KiB, but a whole transaction no more than about 390 KB raw (facts.md#K-5.1),
 #: and every document is written together with something.
 MOST_BYTES = 360_000
 MOST_PARTS = 32

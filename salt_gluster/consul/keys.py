@@ -1,4 +1,4 @@
-"""The names of the keys below ``gluster/<cluster>/`` (backbone.md 6), and nothing else."""
+"""The names of the keys below ``gluster/<cluster>/``, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who leads, and with which epoch (backbone.md 5).
+"""Who leads, and with which epoch.
 
 Every engine beats every 3 s: one session renewal on the write path. That is at once the heartbeat
 of the trust gate, the holder's right to believe in itself, and a standby's try to take over. An act
@@ -26,7 +26,7 @@ from salt_gluster.consul.client import (
 from salt_gluster.consul.keys import Keys
 from salt_gluster.errors import ConsulError, Fenced, NoLeader
 
-TTL_S = 10  # Consul ends a session after twice this (consul.md 4.1)
+TTL_S = 10  # Consul ends a session after twice this (facts.md#K-4.1)
 TRUST_S = 10.0
 BEAT_S = 3.0
 BEAT_TIMEOUT_S = 2.0
@@ -167,7 +167,7 @@ class Lock:
             raise self._fenced(err) from err
 
     def claim(self, operation: str, intent: bytes, nodes: Sequence[str] = ()) -> None:
-        """Write an operation's intent, once for ever (backbone.md 5).
+        """Write an operation's intent, once for ever (facts.md#K-4.4).
 
         ``nodes`` are the uuids whose maintenance forbids it. ``Fenced`` when we do not lead;
         ``ConsulError`` of kind ``held``, ``maintenance`` or ``claimed`` when that is why not, and

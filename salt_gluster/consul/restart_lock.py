@@ -1,4 +1,4 @@
-"""One Consul server after the other: whose turn it is to be away for a moment (backbone.md 2).
+"""One Consul server after the other: whose turn it is to be away for a moment.
 
 All servers may find at the same moment that they have to restart, and each sees two others to
 spare. So the turn is a lock in Consul itself: it is held while a server is away, and given back
@@ -16,7 +16,8 @@ from salt_gluster.consul.client import Client
 from salt_gluster.consul.keys import Keys
 from salt_gluster.errors import ConsulError, GlusterError
 
-#: A server that never comes back holds the others up for twice this, and no longer (consul.md 4.1).
+#: A server that never comes back holds the others up for twice this, and no longer
+#: (facts.md#K-4.1).
 TTL_S = 60
 #: Four others may be before us, each away for some seconds and an election.
 PATIENCE_S = 180.0

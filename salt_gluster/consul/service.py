@@ -1,4 +1,4 @@
-"""How a node stands in Consul: service, checks, maintenance, canary, report (backbone.md 2, 3).
+"""How a node stands in Consul: service, checks, maintenance, canary, report.
 
 Only what is ours is touched: the service ``gluster`` and checks that begin with ``gluster:``; a
 person's maintenance only at a person's word.
@@ -19,7 +19,7 @@ from salt_gluster.errors import ConsulError
 
 SERVICE = "gluster"
 PORT = 24007
-#: The dead man's switch: twice a beat of 60 s and a little (consul.md 7).
+#: The dead man's switch: twice a beat of 60 s and a little (facts.md#K-7.1).
 TTL_S = 150
 #: Pushed by the node itself; ``port`` is looked at by its agent.
 PUSHED = ("bricks", "heal", "space")
@@ -31,7 +31,7 @@ STATES = ("passing", "warning", "critical")
 #: stands in their notes.
 NODE_MAINTENANCE = "_node_maintenance"
 SERVICE_MAINTENANCE = f"_service_maintenance:{SERVICE}"
-#: An output of a check is cut at 4096 bytes (consul.md 7).
+#: An output of a check is cut at 4096 bytes (facts.md#K-7.2).
 NOTE_BYTES = 4000
 #: What Consul takes as the value of a meta key.
 _META_BYTES = 512
@@ -246,8 +246,8 @@ class Checks:
     def push(self, name: str, status: str, note: str = "", *, beat: bool = False) -> bool:
         """Push one of ``PUSHED``; return whether anything was sent.
 
-        The note alone is no change: text travels every 5 minutes only (consul.md 7). It goes with
-        the next beat.
+        The note alone is no change: text travels every 5 minutes only (facts.md#K-7.2). It goes
+        with the next beat.
         """
         if name not in PUSHED or status not in STATES:
             raise ValueError(f"{name}={status}: checks are {PUSHED}, states {STATES}")

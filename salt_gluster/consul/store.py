@@ -1,4 +1,4 @@
-"""What the pool keeps in Consul: one document per subject (backbone.md 6).
+"""What the pool keeps in Consul: one document per subject.
 
 Writes that the watchers must see bump ``rev`` in the same transaction. Who may write what is the
 token's business; that only the leader writes is the caller's: it hands in ``lock.guard()``.

@@ -1,8 +1,8 @@
-"""How bytes go to Consul and back: our HTTP under the client library's own API (backbone.md 7).
+"""How bytes go to Consul and back: our HTTP under the client library's own API.
 
 The library is py-consul >= 1.8 or python-consul 1.1.0; both import as ``consul``. Neither is fit by
 itself: no time-outs or one for all, methods without the token, an environment that overrides what
-was given (consul.md 1.3). Nothing here knows what a key or a service means.
+was given (facts.md#K-1.3). Nothing here knows what a key or a service means.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from salt_gluster.consul.settings import Access
 from salt_gluster.errors import ConsulError, NoLeader
 
 CONNECT_S = 2.0
-#: Longer than the 7 s an agent holds a call during an election (consul.md 2.4): a write then gets
+#: Longer than the 7 s an agent holds a call during an election (facts.md#K-2.4): a write then gets
 #: its real answer, not "it may have happened".
 TIMEOUT_S = 10.0
-#: What an answer may take beyond its wait and the server's jitter of wait/16 (consul.md 3.2).
+#: What an answer may take beyond its wait and the server's jitter of wait/16 (facts.md#K-3.2).
 GRACE_S = 5.0
-#: An answer older than this is no sight (backbone.md 3).
+#: An answer older than this is not believed (facts.md#K-3.2).
 OLDEST_S = 10.0
 
 #: How an agent reports a connection to a server that has ended without its knowing.
@@ -266,7 +266,7 @@ def answers(where: Access) -> bool:
 def library(transport: Transport) -> Any:
     """Return the installed client library's ``Consul`` object, speaking through our transport.
 
-    Told apart as consul.md 1.2 found: only py-consul has ``consul.exceptions``.
+    Only py-consul has ``consul.exceptions`` (facts.md#K-1.2).
     """
     try:
         import consul
@@ -291,7 +291,7 @@ def library(transport: Transport) -> Any:
         for name in ("kv", "txn", "agent", "catalog", "health", "session", "status", "operator"):
             part = name.upper() if name == "kv" else name.capitalize()
             setattr(made, name, getattr(base, part)(made))
-    made.token = None  # the transport has it: the library forgets it on 17 methods (consul.md 1.3)
+    made.token = None  # the transport has it: the library forgets it on 17 methods (facts.md#K-1.3)
     return made
 
 

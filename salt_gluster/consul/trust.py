@@ -1,4 +1,4 @@
-"""May I believe what I see? Pure: facts and the time in, a verdict out (backbone.md 3).
+"""May I believe what I see? Pure: facts and the time in, a verdict out.
 
 *blind*: nothing is decided, all clocks stop. *settling*: notices, but no act and no clock.
 *fresh*: what the watches show is so. *wiped*: blind, and Consul has lost what this pool had written
@@ -15,7 +15,7 @@ from salt_gluster.errors import ConsulError
 
 #: A good heartbeat is believed this long; a frozen agent is noticed within this + its time-out.
 HEARTBEAT_S = 10.0
-#: Rejoining takes up to 33 s, registering again 17 s (consul.md 6.4).
+#: Rejoining takes up to 33 s, registering again 17 s (facts.md#K-6.4).
 SETTLE_S = 60.0
 
 

@@ -1,6 +1,6 @@
-"""One blocking query, asked for ever by the rules of backbone.md 4.
+"""One blocking query, asked again and again by the rules of facts.md#K-3.7.
 
-A watch is no detector of life: a frozen agent leaves a query open (consul.md 3.6), so whether its
+A watch is no detector of life: a frozen agent leaves a query open (facts.md#K-3.6), so whether its
 picture may be believed is ``trust.py``'s question. Clock, sleep and chance are handed in.
 """
 
@@ -52,7 +52,7 @@ class Watch:
         chance: Callable[[], float] = random.random,
     ) -> None:
         if wait_s <= 0:
-            raise ValueError("a watch needs a wait: 0 means 5 minutes to Consul (consul.md 3.2)")
+            raise ValueError("a watch needs a wait: 0 means 5 minutes to Consul (facts.md#K-3.2)")
         self._query = query
         self._wait_s = wait_s
         self._watcher = watcher
@@ -114,7 +114,7 @@ class Watch:
     def _take(self, reply: Reply[Any]) -> None:
         before, now = self._index, max(1, reply.index)
         if now < before:
-            # A restore gives its old value once more (consul.md 3.2): believe the next, full read
+            # A restore gives its old value once more (facts.md#K-3.2): believe the next, full read
             self._index, self._digest = 0, None
             self._watcher.regressed(before, now)
             return

@@ -29,7 +29,7 @@ _NOT_OPTIONS = frozenset({"all", "force", "group", "help"})
 
 
 def volume(key: str, value: Any) -> Words:
-    """Accept a volume's name: letters, digits, ``_`` and ``-`` (gluster.md 3)."""
+    """Accept a volume's name: letters, digits, ``_`` and ``-`` (facts.md#G-3.1)."""
     name = _text(key, value)
     if not _VOLUME.fullmatch(name) or name in ("all", "volume"):
         raise SpecError(
@@ -70,7 +70,7 @@ def bricks(key: str, value: Any) -> Words:
 def new_brick(key: str, value: Any) -> Words:
     """Accept a brick whose path is already in its plain form.
 
-    gluster stores ``/a/../b/`` as typed (gluster.md 0.15), and no such name compares well.
+    gluster stores ``/a/../b/`` as typed (facts.md#G-0.15), and no such name compares well.
     """
     (text,) = brick(key, value)
     path = text.partition(":")[2]

@@ -1,8 +1,8 @@
 """Running gluster: one process per change, one for many reads; deadlines and the lock retry.
 
 Only processes and time live here. The lines come from ``commands.py``, the meaning of a failure
-from ``errors.py``. glusterd goes on with what the CLI gave up on: after a time-out nothing is known
-but that the lock may stay (cases M.3).
+from ``error_texts.py``. glusterd goes on with what the CLI gave up on: after a time-out nothing is
+known but that the lock may stay (facts.md#C-M.3).
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from salt_gluster.model.pool import Unknown
 
 log = logging.getLogger(__name__)
 
-#: Seconds after its start until which a timed-out call can hold the lock (180 s in gluster.md 0.4,
-#: 200 s in cases M.3 with the link cut).
+#: Seconds after its start until which a timed-out call can hold the lock (180 s in facts.md#G-0.4,
+#: 200 s in #C-M.3 with the link cut).
 LOCK_S = 200.0
 #: Seconds between the CLI's own deadline and the end we put to it.
 GRACE_S = 5.0
-#: Attempts against a lock; 4 were enough for four nodes at once (cases C).
+#: Attempts against a lock; 4 were enough for four nodes at once (facts.md#C-C.1).
 TRIES = 7
 _PAUSE_S = (0.1, 0.5)
 
@@ -131,7 +131,7 @@ class Gluster:
         """Run a change of the table and return its answer; a lock is waited for, nothing else.
 
         Raises the classified ``GlusterError``; ``OutcomeUnknown`` when it may have been carried
-        out. A clean answer proves nothing: read back (gluster.md 0.6, 0.7, 0.10).
+        out. A clean answer proves nothing: read back (facts.md#G-0.6, #G-0.7, #G-0.10).
         """
         row = command(name)
         if not row.changes:

@@ -1,8 +1,8 @@
 """Every gluster command line we can ever run. What is not in this table cannot happen.
 
 ``volume status`` of all volumes is not in it on purpose: it locks, hangs in a cut, and left volumes
-out in 39 of 80 concurrent answers with exit code 0 (cases C). Neither is a ``remove-brick force``
-without ``replica``: it drops files and answers like a clean commit (gluster.md 0.3).
+out in 39 of 80 concurrent answers with exit code 0 (facts.md#C-C.1). Neither is a ``remove-brick
+force`` without ``replica``: it drops files and answers like a clean commit (facts.md#G-0.3).
 
 A line is written as gluster prints it: ``{x}`` is a mandatory argument, ``[x]`` an optional one
 with its word before it (``replica 3``; a flag is only the word), ``[{x}]`` an optional one without,
@@ -23,7 +23,7 @@ from salt_gluster.gluster.arguments import TYPES, Words
 FLAGS = frozenset({"force"})
 
 #: One word as stdin mode may carry it: gluster splits its input at blanks, and knows no quoting
-#: that we would trust (cases K).
+#: that we would trust (facts.md#C-K.1).
 _STREAM_WORD = re.compile(r"[A-Za-z0-9_.:/@%+=,-]+")
 
 
@@ -36,7 +36,7 @@ class Command:
     locks       it takes the lock of the volume or the pool: it can be refused by another caller,
                 and hang for as long as an unreachable peer is still shown Connected
     deadline_s  after so long the gluster program gives up; the lock it took stays for 180-200 s
-    output      ``xml``, or ``text`` where gluster ignores ``--xml`` or lies (gluster.md 1.3)
+    output      ``xml``, or ``text`` where gluster ignores ``--xml`` or lies (facts.md#G-1.3)
     remote      it is asked of another node's glusterd: argument ``host``, not part of the line
     """
 
@@ -102,7 +102,7 @@ def _change(name: str, line: str, deadline_s: int = 60, **more: Any) -> Command:
 
 
 _TABLE = (
-    # --- reads that no lock can hold up (gluster.md 1.5, cases C) --------------------------------
+    # --- reads that no lock can hold up (facts.md#G-1.5, #C-C.1) --------------------------------
     _read("pool_list", "pool list"),
     _read("uuid_get", "system:: uuid get"),
     _read("volume_info", "volume info"),
@@ -114,11 +114,11 @@ _TABLE = (
     _read("set_help", "volume set help", output="text"),
     _read("get_state", "get-state glusterd odir {directory} file {file_name} [{detail}]",
           output="text"),
-    # glfsheal asks the bricks itself; disperse needs > 60 s while it heals (cases M.2).
+    # glfsheal asks the bricks itself; disperse needs > 60 s while it heals (facts.md#C-M.2).
     _read("heal_info", "volume heal {volume} info", 120),
     _read("heal_summary", "volume heal {volume} info summary", 120),
     _read("heal_split_brain", "volume heal {volume} info split-brain", 120),
-    # --- reads of another node's glusterd: 0.1 s, no lock, member or not (cases M.5) -------------
+    # --- reads of another node's glusterd: 0.1 s, no lock, member or not (facts.md#C-M.5) --------
     _read("remote_pool_list", "pool list", 10, remote=True),
     _read("remote_uuid", "system:: uuid get", 10, remote=True),
     _read("remote_volume_info", "volume info", 10, remote=True),
@@ -147,7 +147,7 @@ _TABLE = (
     _change("volume_delete", "volume delete {volume}"),
     _change("volume_set", "volume set {volume} {options}"),
     _change("volume_reset", "volume reset {volume} {option}"),
-    # --- bricks (gluster.md 7) --------------------------------------------------------------------
+    # --- bricks (facts.md#G-7.1) ------------------------------------------------------------------
     _change("volume_add_brick", "volume add-brick {volume} [replica] [arbiter] {bricks:new_bricks} "
             "[force]"),
     _change("volume_remove_brick_start", "volume remove-brick {volume} [replica] {bricks} start",
@@ -171,7 +171,7 @@ _TABLE = (
             output="text"),
     _change("split_brain_source_brick", "volume heal {volume} split-brain source-brick {brick} "
             "{file}", output="text"),
-    # Answers 0 although lines say "failed" (gluster.md 8): read the text.
+    # Answers 0 although lines say "failed" (facts.md#G-8.2): read the text.
     _change("split_brain_source_brick_all", "volume heal {volume} split-brain source-brick {brick}",
             120, output="text"),
     # --- rebalance: the start alone takes 10-38 s -------------------------------------------------

@@ -1,8 +1,8 @@
 """Which text of gluster means what: the texts as one table, the kinds as another.
 
-Measured on 10.3, complete for what was seen (gluster.md 4; cases B, C, M.4). The text decides:
-opErrno is 30800 for nearly everything. Nothing else in the library looks at gluster's texts. The
-first row that matches wins, so a special text stands above the general one.
+Measured on 10.3, complete for what was seen (facts.md#G-4.1, #C-B.3, #C-C.1, #C-M.4). The text
+decides: opErrno is 30800 for nearly everything. Nothing else in the library looks at gluster's
+texts. The first row that matches wins, so a special text stands above the general one.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """What is asked of gluster, and when: facets of an observation, with a cache that files vouch for.
 
 Peers and volumes come from one process without any lock. What was read is used again while
-glusterd's own files are untouched (change.md 4); Unknown, heal counts and bricks' status are never
-kept. Nothing is decided here, and no error leaves this room: it becomes Unknown with the reason,
-and stays at ``last_error``.
+glusterd's own files are untouched (facts.md#S-5.2); Unknown, heal counts and bricks' status are
+never kept. Nothing is decided here, and no error leaves this room: it becomes Unknown with the
+reason, and stays at ``last_error``.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class Reader:
         """Return peers and volumes, from the cache or from one process without a lock.
 
         ``about`` names the volumes whose files have to vouch for the cache, None = all: a state
-        costs two stats, and the full walk is made when gluster is asked (change.md 4).
+        costs two stats, and the full walk is made when gluster is asked (facts.md#S-5.2).
         """
         kept = self._kept
         if kept and 0 <= self._clock() - kept[1] < MAX_AGE_S and self._vouched(kept[0], about):
@@ -277,7 +277,7 @@ def _parallel(
     """Ask for every item, ``THREADS`` at a time; what has no result in time is ``late``.
 
     The threads are daemons: a name that does not resolve holds one for half a minute, and must not
-    hold the process (gluster.md 0.9).
+    hold the process (facts.md#G-0.9).
     """
     todo: SimpleQueue[tuple[str, K]] = SimpleQueue()
     for item in what.items():

@@ -77,7 +77,7 @@ class Setup:
         return _OURS + _REPEATS + dump(wanted)
 
     def _engines(self) -> list[Any]:
-        """Salt's runners say that no reactor runs unless it is named among engines (salt.md 4)."""
+        """Salt's runners see no reactor that is not named among engines (facts.md#S-4.1)."""
         mine, theirs = self._repeated("engines"), self._others.get("engines") or []
         named = {_name(engine) for engine in [*mine, *theirs]}
         add: list[Any] = [] if "reactor" in named else ["reactor"]

@@ -106,7 +106,7 @@ def _plan(
 
 
 def _refill(brick: Mapping[str, str]) -> list[str]:
-    """Return the commands that fill an emptied brick again; a person's (cases A.3)."""
+    """Return the commands that fill an emptied brick again; a person's (facts.md#C-A.3)."""
     name = f"{brick['volume']} {brick['brick']}"
     return [f"gluster volume reset-brick {name} start",
             f"gluster volume reset-brick {name} {brick['brick']} commit force"]  # fmt: skip

@@ -1,7 +1,7 @@
 """The executor: brakes, one step, read back, observe and plan again. There is no other.
 
 What it touches is handed in as a ``World``: the real one is ``observe.Site``, a test brings a
-simulated pool with a virtual clock. The rules are those of ``docs/change.md``.
+simulated pool with a virtual clock.
 """
 
 from __future__ import annotations
@@ -39,11 +39,12 @@ log = logging.getLogger(__name__)
 
 #: Seconds a state waits for other nodes before it leaves the rest to the next run.
 WAIT_S = 60.0
-#: Rounds in which one and the same step comes up before the executor gives up (change.md 1).
+#: Rounds in which one and the same step comes up before the executor gives up.
 ROUNDS = 3
 #: Tries for the lock that are made however short ``wait_s`` is: all losers got through within 4.
 TRIES = 5
-#: Seconds to wait for a step's post-condition: a brick is up 0.1-16 s after its start (cases B.3).
+#: Seconds to wait for a step's post-condition: a brick is up 0.1-16 s after its start
+#: (facts.md#C-B.3).
 READ_BACK_S = 20.0
 _POLL_S = 0.5
 #: Gluster's answers that another node's turn, or a moment, will mend.
@@ -328,7 +329,7 @@ class _Run:
         return True
 
     def _judge_failure(self, err: CommandFailed, step: Step, view: View, out: Outcome) -> bool:
-        """An error may have been carried out, by us or by another node (gluster.md 0.7)."""
+        """An error may have been carried out, by us or by another node (facts.md#G-0.7)."""
         after = self.world.look(_read_back_needs(step), fresh=True)
         theirs = isinstance(err, AlreadyExists | Conflict | NotFound) or err.kind in _LOST_RACE
         if theirs:

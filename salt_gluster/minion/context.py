@@ -36,7 +36,7 @@ _READY = "ready bricks"
 _REPAIRS = "repairs"
 _PARSED = "salt_gluster_pool"
 _KNOWN = "salt_gluster_known"
-#: What Salt itself may pass to a state function that takes ``**kwargs`` (salt.md 5).
+#: What Salt itself may pass to a state function that takes ``**kwargs`` (facts.md#S-5.1).
 _SALTS_OWN = frozenset({"aggregate", "name", "fun", "state", "order", "saltenv", "test"})
 
 

@@ -189,7 +189,7 @@ class Site:
         return self.reader.gluster.version()
 
     def own_state(self) -> LocalState | Unknown:
-        """Return this node's own bricks as its glusterd sees them; no lock (gluster.md 1.5)."""
+        """Return this node's own bricks as its glusterd sees them; no lock (facts.md#G-1.5)."""
         with tempfile.TemporaryDirectory(prefix="salt-gluster-") as folder:
             try:
                 self.reader.gluster.ask(
@@ -231,7 +231,7 @@ class Site:
 
 
 def _silent(peers: Sequence[Peer], reach: Mapping[str, Reach]) -> Unknown | None:
-    """Return why rows are not to be asked for: the lock would hang on a silent member (C M.3)."""
+    """Return why no rows are asked for: the lock would hang on a silent member (facts.md#C-M.3)."""
     names = [p.name for p in peers if p.usable and p.uuid in reach and not reach[p.uuid].accepts]
     if not names:
         return None

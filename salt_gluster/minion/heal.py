@@ -10,7 +10,7 @@ from salt_gluster.model.formatting import plain
 from salt_gluster.model.pool import Heal, Unknown, is_known
 
 #: Looks in a row that must show nothing to heal: a disperse volume shows 0 in its first seconds
-#: (gluster.md 0.2).
+#: (facts.md#G-0.2).
 ZEROS = 3
 
 

@@ -1,4 +1,4 @@
-"""How Gluster comes to a node: the package, the node's identity, the daemon (change.md 7)."""
+"""How Gluster comes to a node: the package, the node's identity, the daemon."""
 
 from __future__ import annotations
 

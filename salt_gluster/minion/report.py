@@ -38,7 +38,8 @@ from salt_gluster.status.pool import screen
 
 log = logging.getLogger(__name__)
 
-#: A glusterd that needs longer for a pool list does not count as answering (remediation.md N7).
+#: A glusterd that needs longer for a pool list does not count as answering (row N7 of
+#: docs/tables.md).
 ANSWERS_S = 20.0
 #: With more volumes than this, one node's view leaves the bricks of other nodes unknown.
 ASKED_VOLUMES = 20
@@ -123,7 +124,7 @@ def op_version(minion: Minion) -> int:
 
 
 def reached(obs: Observation, site: Site) -> Observation:
-    """Add what ``heal info`` sees of other nodes' bricks; it takes no lock (gluster.md 1.5)."""
+    """Add what ``heal info`` sees of other nodes' bricks; it takes no lock (facts.md#G-1.5)."""
     volumes = obs.volumes if is_known(obs.volumes) else {}
     asked = [v for v in volumes.values() if v.is_started and v.kind != "distribute"]
     if not asked or len(asked) > ASKED_VOLUMES:

@@ -1,4 +1,4 @@
-"""Giving this node back the uuid and the peers that it has lost (gluster-cases.md A.2, way F).
+"""Giving this node back the uuid and the peers that it has lost (facts.md#C-A.2).
 
 What they are is told by whoever asks; here is checked that there is nothing to lose, and read back
 that the pool has taken this node in.
@@ -19,7 +19,8 @@ from salt_gluster.plan.restore import DIRECTORY, Identity
 
 #: What came with the package, and is not told by anybody else.
 _KEPT = frozenset({"groups", "hooks"})
-#: Connected after 3-4 s, the volumes a moment later; an import window may last 14 s (cases B.3).
+#: Connected after 3-4 s, the volumes a moment later; an import window may last 14 s
+#: (facts.md#C-B.3).
 BACK_S = 60.0
 RESOLVE_S = 3.0
 JOB_WAIT_S = 10.0
@@ -61,7 +62,7 @@ def _nothing_to_lose(own: str | Unknown | None, identity: Identity) -> None:
     elif own != identity.uuid and _names("peers"):
         why = "it has peers of its own, by another uuid"
     elif any(True for _ in node.glusterfsd_processes()):
-        why = "bricks run here: glusterd would forget their ports (cases B.2)"
+        why = "bricks run here: glusterd would forget their ports (facts.md#C-B.2)"
     unresolved = [] if why else [
         name for name in identity.peers.values()
         if isinstance(node.resolve(name, RESOLVE_S), Unknown)

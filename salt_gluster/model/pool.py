@@ -145,7 +145,7 @@ class Volume:
 
     @property
     def is_broken(self) -> bool:
-        """A ghost of a failed create or a killed glusterd: no subvolume at all (gluster.md 0.7)."""
+        """A ghost of a failed create or a killed glusterd: no subvolume at all (facts.md#G-0.7)."""
         return self.dist_count == 0 or not self.bricks or len(self.bricks) % self.set_size != 0
 
     @property
@@ -157,7 +157,7 @@ class Volume:
         """Return a digest of what the definition says, for comparing it between members.
 
         Own content instead of glusterd's checksum, which is an XOR of bytes. The order of options
-        is left out: it reverses at a glusterd restart (gluster.md 3). So is what `telling` leaves
+        is left out: it reverses at a glusterd restart (facts.md#G-3.3). So is what `telling` leaves
         out.
         """
         what = [
@@ -195,7 +195,7 @@ def _not_a_number(digest: str) -> str:
 
 @dataclass(frozen=True)
 class BrickStatus:
-    """One row of ``volume status V``. No row at all is unknown, not down (gluster.md 0.12)."""
+    """One row of ``volume status V``. No row at all is unknown, not down (facts.md#G-0.12)."""
 
     host: str
     path: str
@@ -206,13 +206,13 @@ class BrickStatus:
 
     @property
     def up(self) -> bool:
-        """Status 1 **and** a numeric port; 1 with port N/A serves no new client (cases B.2)."""
+        """Status 1 **and** a port; 1 with port N/A serves no new client (facts.md#C-B.2)."""
         return self.online and self.port is not None
 
 
 @dataclass(frozen=True)
 class DaemonStatus:
-    """A self-heal, quota, bitrot or scrub row; they disagree between volumes (gluster.md 0.11)."""
+    """A self-heal, quota, bitrot or scrub row; they disagree between volumes (facts.md#G-0.11)."""
 
     kind: str
     host: str
@@ -284,7 +284,7 @@ class Node:
 
     ``aliases`` are its other names, such as its storage address. ``glusterd_started`` is None when
     glusterd does not run. ``volumes_at_start`` are older than that start. ``volumes_without_info``
-    are the directories below ``vols/`` that an import has not filled yet (cases B.3).
+    are the directories below ``vols/`` that an import has not filled yet (facts.md#C-B.3).
     """
 
     name: str

@@ -31,7 +31,8 @@ _OWN_ENTRIES = frozenset({".glusterfs", "lost+found"})
 def check_path(path: str, key: str = "path") -> str:
     """Return ``path`` if gluster stores it as typed, else raise ``SpecError``.
 
-    Gluster cuts a path at a blank and stores ``..`` without a word, and refuses a colon (cases J).
+    Gluster cuts a path at a blank and stores ``..`` without a word, and refuses a colon
+    (facts.md#C-J.1).
     """
     bad = ""
     if not path.startswith("/"):
@@ -55,7 +56,7 @@ def brick_path(path: str) -> BrickPath:
     ``foreign`` names up to five entries that gluster did not put there; also, in words, what makes
     the place unfit: a network mount, a file instead of a directory, a parent that is part of a
     volume (gluster then says "parent directory … is already part of a volume", with ``force`` not
-    even that: cases J), or leftovers of gluster without a volume id.
+    even that: facts.md#C-J.1), or leftovers of gluster without a volume id.
     """
     try:
         return _look(path, mounts())
@@ -96,8 +97,8 @@ def _look(path: str, table: Sequence[Mount]) -> BrickPath:
 def make_brick_dir(path: str, *, accept_root: bool = False, test: bool = False) -> tuple[str, ...]:
     """Make the directory of a brick and its parents (0755); return those made, outermost first.
 
-    Gluster's own create makes one level only, with ``force`` too (cases J). Raises ``SpecError``
-    on a bad path, and on the root file system unless ``accept_root``.
+    Gluster's own create makes one level only, with ``force`` too (facts.md#C-J.1). Raises
+    ``SpecError`` on a bad path, and on the root file system unless ``accept_root``.
     """
     check_path(path)
     seen = brick_path(path)
@@ -131,9 +132,9 @@ def make_brick_dir(path: str, *, accept_root: bool = False, test: bool = False) 
 def remove_stale_volume_id(path: str, live_ids: Collection[str]) -> str:
     """Take the volume id off an empty directory that a failed create left; return the id.
 
-    A failed create leaves the xattr, and the next one says "already part of a volume" (gluster.md
-    0.7, cases J). A volume that was created and not yet started looks just the same, so
-    ``live_ids`` must hold the ids of all volumes of the pool. Raises ``GlusterError`` of kind
+    A failed create leaves the xattr, and the next one says "already part of a volume"
+    (facts.md#G-0.7, #C-J.2). A volume that was created and not yet started looks just the same,
+    so ``live_ids`` must hold the ids of all volumes of the pool. Raises ``GlusterError`` of kind
     ``refused`` when the directory holds anything, was ever started, or its volume lives.
     """
     check_path(path)
@@ -199,7 +200,7 @@ def inventory(root: str | Path = "/") -> list[dict[str, Any]]:
 def heal_backlog(root: str | Path = "/") -> dict[str, int | Unknown]:
     """Return how many entries each brick of this node has to heal in others, by path.
 
-    The brick's own index tells it in 10 ms, without a lock (gluster.md 8); directories count too.
+    The brick's own index tells it in 10 ms, without a lock (facts.md#G-8.1); directories count too.
     A disk that hangs is not waited for.
     """
     paths = [brick.path for brick in local_bricks(root)]

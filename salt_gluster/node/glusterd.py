@@ -25,7 +25,7 @@ class OwnNode:
 
     A walk through ``/proc`` and every brick's file takes 50 ms with 200 volumes. They are the same
     while that process is glusterd, and ``glusterd.info`` and ``vols/`` are untouched. The hold is
-    read every time; what is unknown, down or half imported is never kept (change.md 4).
+    read every time; what is unknown, down or half imported is never kept.
     """
 
     def __init__(self, name: str, aliases: Sequence[str] = (), root: str | Path = "/") -> None:
@@ -105,7 +105,7 @@ def _own_uuid(base: Path) -> str | Unknown | None:
 
 
 def _volumes_without_info(base: Path) -> tuple[str, ...] | Unknown:
-    """Return the volumes glusterd is still importing: cases B.3."""
+    """Return the volumes glusterd is still importing: facts.md#C-B.3."""
     vols = base / GLUSTERD_DIR / "vols"
     try:
         names = sorted(entry.name for entry in os.scandir(vols) if entry.is_dir())
@@ -117,7 +117,7 @@ def _volumes_without_info(base: Path) -> tuple[str, ...] | Unknown:
 
 
 def _volumes_at_start(base: Path, started: float | Unknown | None) -> tuple[str, ...] | Unknown:
-    """Return the volumes that are older than glusterd's start (brake ``settled``, change.md 2).
+    """Return the volumes that are older than glusterd's start (brake ``settled``, facts.md#C-B.3).
 
     A file of the volume that is older, or a brick here that was first started before: an import
     writes every file below ``vols/V`` anew, and the brick's own root entry stays. A volume without
@@ -268,7 +268,7 @@ def glusterd_stamp(volume: str | None = None, root: str | Path = "/") -> tuple[o
 
     With ``volume``: two stats, of its ``info`` and ``cksum``. Without: the full walk, once a run,
     with ``vols/``, ``peers/`` and glusterd's start. The files are not opened: ``info`` holds the
-    volume's password (change.md 4, salt.md 5). A missing file is None, so that an import shows.
+    volume's password (facts.md#S-5.2). A missing file is None, so that an import shows.
     """
     base = Path(root) / GLUSTERD_DIR
     if volume is not None:

@@ -1,4 +1,4 @@
-"""The hold file of this node: a person says "change nothing" (change.md 2).
+"""The hold file of this node: a person says "change nothing".
 
 Touching it by hand is enough, for the day Salt is down; so everything readable in it is a hold, and
 what cannot be read is unknown, never "no hold".

@@ -28,7 +28,7 @@ COPIES_KEPT = 10
 
 @contextlib.contextmanager
 def one_job(wait_s: float, path: str | Path = LOCK_FILE) -> Iterator[None]:
-    """Hold this node's lock for one changing job (change.md 3.1); waits up to ``wait_s``.
+    """Hold this node's lock for one changing job; waits up to ``wait_s``.
 
     Raises ``Conflict`` of kind ``node_busy`` naming the process that holds it. The kernel frees the
     lock when its holder dies; the file stays and means nothing.
@@ -109,7 +109,7 @@ def copy_glusterd_dir(now: float, root: str | Path = "/") -> Path | None:
     """Copy ``/var/lib/glusterd`` to a tar.gz (0600, it holds passwords); return it.
 
     The newest ten are kept. None where glusterd has no directory. Taken before the first change of
-    a plan (change.md 2).
+    a plan.
     """
     source = Path(root) / GLUSTERD_DIR
     if not source.is_dir():

@@ -1,4 +1,4 @@
-"""Names and TCP ports, each with a limit: a slow name stops a whole glusterd (gluster.md 0.9)."""
+"""Names and TCP ports, each with a limit: a slow name stops a whole glusterd (facts.md#G-0.9)."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 Each row names the brakes it needs, the gluster command it is made of, what it does to an
 observation (``simulate``: a plan can be looked at before it is run), what counts as done when read
 back
-(``done``, because a clean reply proves nothing: gluster.md 0.6, 0.7, 0.10), and which part of the
-pool it may report as changed. Nothing is run here.
+(``done``, because a clean reply proves nothing: facts.md#G-0.6, #G-0.7, #G-0.10), and which part of
+the pool it may report as changed. Nothing is run here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from salt_gluster.model.pool import (
 
 Args = Mapping[str, Any]
 
-#: What ``volume create`` sets by itself (gluster.md 3, measured on 10.3 and 11.1).
+#: What ``volume create`` sets by itself (facts.md#G-3.2).
 SET_BY_CREATE = {
     "storage.fips-mode-rchecksum": "on",
     "transport.address-family": "inet",
@@ -39,7 +39,7 @@ SET_BY_CREATE_REPLICATE = {
     "performance.client-io-threads": "off",
 }
 
-#: What ``volume profile V start`` sets, and its stop takes away again (gluster.md 7).
+#: What ``volume profile V start`` sets, and its stop takes away again (facts.md#G-7.2).
 SET_BY_PROFILE = {"diagnostics.latency-measurement": "on", "diagnostics.count-fop-hits": "on"}
 
 WHOLE_POOL = ("not_held", "right_pool", "pool_whole", "single_version", "settled")
@@ -255,7 +255,7 @@ def _has_status(status: str) -> Callable[[Observation, str, Args], bool]:
 
 
 def _is_serving(obs: Observation, subject: str, args: Args) -> bool:
-    """Started, and every brick of a usable member has a row that is up (gluster.md 0.10, 0.12).
+    """Started, and every brick of a usable member has a row that is up (facts.md#G-0.10, #G-0.12).
 
     Where nobody asked for the rows, the definition alone decides.
     """
@@ -417,7 +417,7 @@ _ROWS = (
         "volume_start", _args(), _status("Started"), _is_serving, _seen_volume("status"),
         "'already started': done",
     ),
-    # Starts every brick of the volume that is down (gluster.md 0.10): the guards judged them all.
+    # Starts every brick of the volume that is down (facts.md#G-0.10): the guards judged them all.
     Action(
         "brick_restart", ON_VOLUME,
         "volume_start", lambda _: {"force": True}, _restart, _brick_serves, _seen_brick,

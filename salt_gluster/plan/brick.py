@@ -11,7 +11,7 @@ from salt_gluster.plan.guards import marked_lately_s
 from salt_gluster.spec import PoolSpec, VolumeSpec
 
 #: A volume id on an empty directory may belong to a create that is under way on another node:
-#: from staging to commit took 0.1-0.5 s (cases C), a hung one is cut off after 120 s.
+#: from staging to commit took 0.1-0.5 s (facts.md#C-C.1), a hung one is cut off after 120 s.
 LEFTOVER_AFTER_S = 150
 
 

@@ -14,7 +14,7 @@ BrickSets = list[list[str]]
 
 
 class Finder:
-    """Compares bricks by the member's uuid, because a host has many spellings (gluster.md 2.1)."""
+    """Compares bricks by the member's uuid, because a host has many spellings (facts.md#G-2.1)."""
 
     def __init__(self, obs: Observation) -> None:
         self._obs = obs

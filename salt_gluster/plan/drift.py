@@ -1,4 +1,4 @@
-"""The same repair again and again: somebody else sets it back each time (change.md 3).
+"""The same repair again and again: somebody else sets it back each time.
 
 A drift is repaired once without a word. When this node has made the very same change three times
 in a day, another declaration or a person is at work, and one of the two has to give way.

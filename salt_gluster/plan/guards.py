@@ -23,16 +23,17 @@ from salt_gluster.model.pool import (
 )
 from salt_gluster.plan.actions import ACTIONS, bricks_down
 
-#: A glusterd started this recently may still import volumes (cases B.3: 2-14 s, once 16 s).
+#: A glusterd started this recently may still import volumes (facts.md#C-B.3: 2-14 s, once 16 s).
 SETTLING_S = 60
 
-#: A brick has its port 2.6-16 s after its glusterd is connected again (cases B.3).
+#: A brick has its port 2.6-16 s after its glusterd is connected again (facts.md#C-B.3).
 PORT_S = 16
-#: A peer that was just probed or restarted is not a full member for 1-5 s (cases A.1).
+#: A peer that was just probed or restarted is not a full member for 1-5 s (facts.md#C-A.1).
 JOINING_S = 30
-#: From the id on the bricks to the volume in ``volume info`` a create takes 0.1-0.5 s (cases C).
+#: From the id on the bricks to the volume in ``volume info`` a create takes 0.1-0.5 s
+#: (facts.md#C-C.1).
 CREATING_S = 10
-#: A member that restarts shows as Disconnected for 1-3 s (cases A.1).
+#: A member that restarts shows as Disconnected for 1-3 s (facts.md#C-A.1).
 BLINK_S = 5
 
 Brake = Callable[[Observation, Step, Collection[str]], Refusal | None]
@@ -295,7 +296,7 @@ def marked_lately_s(path: BrickPath, now: float) -> float:
 
 
 def _is_plain(path: str) -> bool:
-    """Gluster cuts at a blank and keeps ``..`` (gluster.md 0.15)."""
+    """Gluster cuts at a blank and keeps ``..`` (facts.md#G-0.15)."""
     odd = any(c.isspace() or c == ":" for c in path)
     return path.startswith("/") and not odd and not {"", ".", ".."} & set(path.split("/")[1:])
 

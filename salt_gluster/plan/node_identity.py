@@ -1,4 +1,4 @@
-"""Is this node the one the pool knows under its name? (change.md 7)"""
+"""Is this node the one the pool knows under its name? (facts.md#C-A.1)"""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def plan_options(draft: Draft, desired: VolumeSpec, volume: Volume) -> None:
 
 
 def as_stored(name: str, value: str) -> str:
-    """Return the value as glusterd keeps it: blanks inside a known option's value go (cases I)."""
+    """Return the value as glusterd keeps it: its blanks go, but of ``user.*`` (facts.md#C-I.1)."""
     return value if name.startswith("user.") else value.replace(" ", "")
 
 

@@ -19,7 +19,7 @@ from salt_gluster.plan.builder import Draft, blind
 
 #: How long a declared node may take to start its glusterd while the others are being applied.
 SILENCE_S = 45
-#: From a probe by another member until this node sees the new one too: 1-5 s (cases A.1).
+#: From a probe by another member until this node sees the new one too: 1-5 s (facts.md#C-A.1).
 JOINING_S = 30
 
 
@@ -29,7 +29,7 @@ def plan_peer(
     """Plan that ``node``, which gluster calls ``host``, is a member.
 
     ``nodes`` and ``hosts`` are all declared nodes and their host names, in the order written: the
-    first one alone begins a pool (change.md 3.5).
+    first one alone begins a pool: two halves would form two pools.
     """
     unseen = blind(node, obs)
     if unseen:
@@ -199,7 +199,7 @@ def _judge_candidate(draft: Draft, candidate: Candidate, obs: Observation) -> No
 
 
 def unresolved_ways(name: str) -> tuple[str, ...]:
-    """Return what to do about a name; glusterd would stand still over it (gluster.md 0.9)."""
+    """Return what to do about a name; glusterd would stand still over it (facts.md#G-0.9)."""
     return (
         f"look           getent hosts {name}",
         "mend it        in /etc/hosts or the DNS of every node, or give `addresses` in the pillar",
@@ -207,7 +207,7 @@ def unresolved_ways(name: str) -> tuple[str, ...]:
 
 
 def _judge_past(draft: Draft, candidate: Candidate, obs: Observation) -> None:
-    """A node with volumes or peers of its own could overwrite this pool's (gluster.md 0.1)."""
+    """A node with volumes or peers of its own could overwrite this pool's (facts.md#G-0.1)."""
     name, volumes = candidate.name, known(candidate.volumes)
     peers = [p for p in known(candidate.peers) if not p.is_self]
     own = {n.lower() for n in (obs.node.name, *obs.node.aliases)}

@@ -1,7 +1,7 @@
 """What a node needs that has lost ``/var/lib/glusterd``, and whether that can be given back. Pure.
 
 Its uuid and its peers, in two kinds of files, before glusterd's first start: then the members take
-it back and the volumes come by themselves, never rejected (gluster-cases.md A.2, way F: 5 of 5).
+it back and the volumes come by themselves, never rejected (5 of 5, facts.md#C-A.2).
 Everything stands in the store; the members that are there have to say the same.
 """
 

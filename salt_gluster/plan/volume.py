@@ -133,7 +133,7 @@ def _start_or_stop(draft: Draft, desired: VolumeSpec, volume: Volume) -> None:
 def _need_processes(draft: Draft, volume: Volume) -> None:
     """Refuse to call a volume started whose brick on this node has no process.
 
-    Gluster answers `start force` with success over a missing directory (gluster.md 0.10). Rows of
+    Gluster answers `start force` with success over a missing directory (facts.md#G-0.10). Rows of
     the other nodes' bricks would cost the volume's lock; each node speaks for its own.
     """
     own = draft.state.node.uuid
@@ -172,7 +172,7 @@ def _need_confirmation(draft: Draft, volume: Volume, confirm: str) -> None:
 
 
 def _refuse_ghost(draft: Draft, volume: Volume) -> None:
-    """A create that failed half-way, or a glusterd killed inside a change (gluster.md 0.7)."""
+    """A create that failed half-way, or a glusterd killed inside a change (facts.md#G-0.7)."""
     draft.needs.add("definitions")
     members = {p.uuid: p.name for p in known(draft.state.peers) if not p.is_self}
     holders = sorted(

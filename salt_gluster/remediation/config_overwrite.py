@@ -1,7 +1,7 @@
 """Was the configuration overwritten by a node that came back? And what is told of a version. Pure.
 
 glusterd takes the definition with the higher number, whole and silently, also from a node that was
-outside meanwhile (gluster.md 0.1). So a change that no command inside the pool explains, while a
+outside meanwhile (facts.md#G-0.1). So a change that no command inside the pool explains, while a
 node has come back since the pool was last seen as it should be, is that node's doing.
 """
 

@@ -1,6 +1,6 @@
 """The verdict tables: what every node and every brick is, from what the witnesses say.
 
-Exactly one event and one row for each at every tick. The witnesses (remediation.md 3.1): W1 Consul,
+Exactly one event and one row for each at every tick. The witnesses: W1 Consul,
 W2 the bricks' ports from other members, W3 other members' peer lists, W4 the node itself.
 """
 

@@ -32,7 +32,7 @@ class Sight(str, Enum):
 
 @dataclass(frozen=True)
 class Trust:
-    """May Consul's view be believed (backbone.md 3)? ``since`` = the present answer holds since.
+    """May Consul's view be believed? ``since`` = the present answer holds since.
 
     The edge starts ``since`` anew when sight returns and when Consul changes its leader.
     """

@@ -17,7 +17,7 @@ from salt_gluster.render.text import SCREEN, clean, labelled, ways, wrap
 if TYPE_CHECKING:
     from salt_gluster.status.impact import VolumeHealth
 
-#: What a person may accept for one plan: a brake's no, or a hazard (change.md 2). Drift and a
+#: What a person may accept for one plan: a brake's no, or a hazard. Drift and a
 #: declaration that does not fit are no such thing: there is nothing to carry out.
 ACCEPTABLE = frozenset(BRAKES) | {drift.REFUSAL} | {h.value for h in Hazard if h is not Hazard.NONE}
 
@@ -87,7 +87,7 @@ def step_lines(
 
 
 def refusal_lines(data: Mapping[str, Any], width: int) -> list[str]:
-    """Return every brake's answer and what a person can do, as in interface.md."""
+    """Return every brake's answer and what a person can do."""
     lines: list[str] = []
     for refusal in data["refusals"]:
         lines += _reason(refusal, width)

@@ -1,6 +1,6 @@
 """Names: ranges, volumes, hosts, paths, devices. what gluster would cut is refused.
 
-Sources: gluster.md 0.15 and 3 (names), cases J (bricks), cases K (the CLI on stdin splits words).
+Sources: facts.md#G-0.15, #G-3.1, #C-J.1, #C-J.3 and, as the CLI on stdin splits words, #C-K.1.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _inside(inside: str, pattern: str, key: str) -> list[str]:
 
 
 def check_volume_name(value: Any, key: str) -> str:
-    """Return a volume's name that gluster takes (gluster.md 3)."""
+    """Return a volume's name that gluster takes (facts.md#G-3.1)."""
     text(value, key, "A volume's name has letters, digits, - and _.")
     name = str(value)  # with its blanks: a name that was trimmed is another one than was written
     if not _VOLUME.fullmatch(name) or name.startswith("-") or name in ("all", "volume"):
@@ -157,7 +157,7 @@ def check_peer(value: Any, key: str) -> str:
 
 
 def check_host(value: Any, key: str) -> str:
-    """Return a host that gluster takes: a name or an address, no loopback (cases J)."""
+    """Return a host that gluster takes: a name or an address, no loopback (facts.md#C-J.3)."""
     host = text(value, key)
     bare = host.strip("[]")
     try:
@@ -193,7 +193,7 @@ def _bad_host(host: str, key: str) -> SpecError:
 def check_path(value: Any, key: str, what: str = "path") -> str:
     """Return an absolute, normal path; ``//`` and a trailing ``/`` are dropped, as gluster does.
 
-    Blanks (gluster cuts there, gluster.md 0.15), colons, ``..``, quotes and shell marks are errors.
+    Blanks (gluster cuts there, facts.md#G-0.15), colons, ``..``, quotes and shell marks are errors.
     """
     path = text(value, key, "An absolute path such as /srv/gluster/data/1.")
     parts = [p for p in path.split("/") if p not in ("", ".")]

@@ -1,7 +1,7 @@
 """Volume options: what exists, what a value means, what a change can do to users.
 
 The catalogue is ``option_catalog.py``; a name that is not in it and not ``user.*`` is an error.
-Gluster stores what was typed (gluster.md 0.14), so that values are compared by type here.
+Gluster stores what was typed (facts.md#G-0.14), so that values are compared by type here.
 Parsing follows libglusterfs' own ``gf_string2…`` functions; a test asks them.
 """
 
@@ -31,7 +31,7 @@ _REAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
 _USER = re.compile(r"user\.[A-Za-z0-9_.-]+")
 
 #: Volume options that ``volume create``, quota, bitrot, snapshots and geo-replication set by
-#: themselves (gluster.md 3, cases F, I); resetting them takes away what nobody declared.
+#: themselves (facts.md#G-3.2, #C-F.1, #C-I.2); resetting them takes away what nobody declared.
 LEFT_ALONE = frozenset(
     {
         "storage.fips-mode-rchecksum", "transport.address-family", "nfs.disable",
@@ -45,7 +45,7 @@ LEFT_ALONE_PREFIXES = (
     "features.quota", "features.inode-quota", "feature.simple-quota", "features.bitrot",
     "features.scrub", "features.snapshot", "features.uss", "features.show-snapshot",
     "changelog.", "geo-replication.",
-    # Gluster cannot reset a user option by itself (gluster.md 0.14).
+    # Gluster cannot reset a user option by itself (facts.md#G-0.14).
     "user.",
 )  # fmt: skip
 

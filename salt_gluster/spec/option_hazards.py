@@ -61,7 +61,7 @@ HAZARDS: dict[str, tuple[Hazard, str]] = {
     "features.barrier": (_PAUSE, "writing waits while it is on"),
     "cluster.brick-multiplex": (
         _PAUSE,
-        "bricks need a restart, and with 200 volumes 369 of 600 stayed away (gluster.md 0.10)",
+        "bricks need a restart, and with 200 volumes 369 of 600 stayed away",  # facts.md#G-0.10
     ),
 }
 #: Switches that do harm only one way: name -> (value after, hazard, reason).

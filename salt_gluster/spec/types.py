@@ -114,7 +114,7 @@ class VolumeSpec:
 
 @dataclass(frozen=True)
 class PoolSpec:
-    """One wanted pool. ``nodes`` is in the order written: the first one bootstraps (change.md 3).
+    """One wanted pool. ``nodes`` is in the order written: the first one bootstraps.
 
     ``addresses`` and ``zones`` hold only what was written; ask :meth:`address` and :meth:`zone`.
     ``devices`` are the names of the disks that every node has, in order. ``remediation`` holds the
@@ -149,7 +149,7 @@ class PoolSpec:
         return self.zones.get(node, node)
 
     def node_of(self, host: str) -> str | None:
-        """Return the node known as ``host``, by address or name; gluster ignores case (cases J)."""
+        """Return the node with this address or name; gluster ignores case (facts.md#C-J.3)."""
         wanted = host.lower()
         for node in self.nodes:
             if self.address(node).lower() == wanted:

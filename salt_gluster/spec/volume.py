@@ -13,7 +13,7 @@ from salt_gluster.spec.names import ACCEPT, check_path, check_volume_name, expan
 from salt_gluster.spec.option import checked
 from salt_gluster.spec.types import BrickSpec, MountSpec, PoolSpec, VolumeSpec
 
-#: Shapes that a pillar may accept for good (interface.md). Everything else is accepted per plan.
+#: Shapes that a pillar may accept for good. Everything else is accepted per plan.
 RISKS = ("replica2", "root_disk")
 #: Limit of the erasure code, upstream ``EC_METHOD_MAX_FRAGMENTS``: more data bricks do not start.
 MOST_DATA_BRICKS = 16
@@ -164,7 +164,7 @@ def _node(host: str, key: str, pool: PoolSpec | None) -> str:
 
 
 def check_apart(bricks: Sequence[tuple[str, BrickSpec]]) -> None:
-    """Raise where two bricks are the same directory or lie inside one another (cases J)."""
+    """Raise where two bricks are the same directory or lie inside one another (facts.md#C-J.1)."""
     order = sorted(bricks, key=lambda b: (b[1].node.lower(), b[1].path.split("/")))
     for (_, one), (key, two) in pairwise(order):
         if one.node.lower() != two.node.lower():
@@ -189,7 +189,7 @@ def _on_different_nodes(bricks: Sequence[tuple[str, BrickSpec]], index: int) -> 
 
 
 def _fits_in_a_file_name(volume: str, brick: BrickSpec, key: str) -> None:
-    """Glusterd makes a file of volume, host and path; a longer name is 'too long' (cases J)."""
+    """Raise for a brick whose volume, host and path make too long a file name (facts.md#C-J.4)."""
     name = f"{volume}.{brick.node}{brick.path.replace('/', '-')}.vol"
     if len(name.encode()) > 255:
         raise SpecError(

@@ -100,7 +100,7 @@ class Given:
 def look(report: Mapping[str, Any], facts: NodeFacts | Unknown) -> Look | None:
     """Return what a report says of the configuration; None for one that does not say it.
 
-    A node that imports volumes tells only some of them (cases B.3).
+    A node that imports volumes tells only some of them (facts.md#C-B.3).
     """
     if isinstance(facts, Unknown) or not isinstance(report.get("peers"), list):
         return None

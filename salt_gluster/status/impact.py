@@ -15,7 +15,7 @@ from salt_gluster.model.formatting import natural_key
 from salt_gluster.model.pool import Observation, Volume, known
 from salt_gluster.status.quorum import BrickKey, OneSet, Pool, State, Verdict
 
-#: The health words of interface.md, each worse than the one before. ``unknown`` stands apart.
+#: The health words, each worse than the one before. ``unknown`` stands apart.
 WORDS = ("ok", "degraded", "hollow", "partial", "data_at_risk", "down")
 
 
@@ -44,8 +44,8 @@ class VolumeHealth:
 def health(observation: Observation, *, hollow: Collection[str] = ()) -> tuple[VolumeHealth, ...]:
     """Return the health of every volume as observed.
 
-    ``hollow`` names bricks (HOST:PATH) known to lack their data: gluster cannot tell (gluster.md
-    0.2). Raises ``UnknownRead`` where the volumes are not known.
+    ``hollow`` names bricks (HOST:PATH) known to lack their data: gluster cannot tell
+    (facts.md#G-0.2). Raises ``UnknownRead`` where the volumes are not known.
     """
     return impact(observation, hollow=hollow)
 

@@ -118,7 +118,7 @@ class Pool:
         return said, "has no row in the status"
 
     def killed(self, volume: Volume, gone: Collection[str]) -> str:
-        """Say why glusterd kills the bricks on this side, if it does (gluster.md 6, cases L.4)."""
+        """Say why glusterd kills the bricks on this side, if it does (facts.md#G-6.1, #C-L.4)."""
         if volume.options.get("cluster.server-quorum-type") != "server" or not self.peers:
             return ""
         present = sum(p.usable and uuid not in gone for uuid, p in self.peers.items())
@@ -209,7 +209,7 @@ class OneSet:
         """Say why the newest data hang on too few bricks.
 
         A brick that lists entries holds their newest content and blames others; one that lists none
-        while others do is taken as stale. Counts cannot show more (remediation.md 2.1, case 10).
+        while others do is taken as stale. Counts cannot show more (facts.md#G-6.2).
         """
         if self.split:
             return f"{self.split} entries in split-brain: somebody has to choose the copy to keep"

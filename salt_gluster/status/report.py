@@ -109,7 +109,7 @@ def usable(report: Any) -> bool:
 def observation(reports: Iterable[Mapping[str, Any]], seen_by: str = "") -> Observation:
     """Return the pool as the sum of these reports; the first is believed for peers and volumes.
 
-    A brick of a node that did not report has no row: unknown, not down (gluster.md 0.12).
+    A brick of a node that did not report has no row: unknown, not down (facts.md#G-0.12).
     """
     told = [r for r in reports if usable(r)]
     first = next((r for r in told if r["node"] == seen_by), told[0])

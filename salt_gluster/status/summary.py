@@ -225,7 +225,7 @@ def volume_type(volume: Volume) -> str:
 def _bricks(obs: Observation, volume: Volume) -> dict[str, Any]:
     """Count bricks that are up; those of a member that is away are listed, not counted as seen.
 
-    Gluster gives no row for the bricks of a member that is away (gluster.md 0.12). A brick of a
+    Gluster gives no row for the bricks of a member that is away (facts.md#G-0.12). A brick of a
     member that is here and has no row is ``unseen``: neither up nor down.
     """
     total = len(volume.bricks)

@@ -161,7 +161,7 @@ def test_the_environment_is_read_in_one_place_and_never_overrides_what_was_given
 
 
 def test_every_call_carries_the_token_and_a_missing_right_is_no_lost_race(pool: Lab) -> None:
-    """By themselves the libraries forget it on 17 methods (consul.md 1.3)."""
+    """By themselves the libraries forget it on 17 methods (facts.md#K-1.3)."""
     node = pool.node("g3")
     with agent_with_acl(node), inside(node):
         root = Client(Access(FENCED_ADDRESS, ROOT_TOKEN))

@@ -22,7 +22,7 @@ from lab.node import Node
 
 ROOT = "/srv/gluster"
 HOLD = "/var/lib/salt-gluster/hold"
-#: change.md 2: an own glusterd younger than this may still be importing volumes.
+#: An own glusterd younger than this may still be importing volumes (facts.md#C-B.3).
 SETTLING_S = 60
 
 Ret = dict[str, Any]
@@ -381,7 +381,7 @@ def wanted(value: int) -> dict[str, Kind]:
 def assert_refused(
     lab: Lab, brake: str, why: str, way: str, *, node: str = "g1", runs: bool = True
 ) -> None:
-    """In test mode and in the run: refused in the form of interface.md, nothing changed."""
+    """In test mode and in the run: refused with the reason and the ways out, nothing changed."""
     watched = [name for name in ("g1", "g2") if lab.node(name).holder()]
     before = [seen.volumes(lab.node(name)) for name in watched]
     for test in (True, False) if runs else (True,):
@@ -486,7 +486,7 @@ def test_a_member_cut_off_is_noticed_while_glusterd_still_calls_it_connected(
     )  # fmt: skip
     assert seen.connected(lab.node("g1"))["g3"], "glusterd had noticed: this showed nothing"
     assert_refused(lab, "pool_whole", "g3 (does not answer|is down or cut off)", "gluster.status")
-    # Nothing may have taken the lock, which a cut member keeps for minutes (cases M.3).
+    # Nothing may have taken the lock, which a cut member keeps for minutes (facts.md#C-M.3).
     assert not seen.commands(lab.node("g1"), "Locking failed|Another transaction")
 
 

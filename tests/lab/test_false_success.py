@@ -151,7 +151,7 @@ def plain(ret: dict[str, Any]) -> str:
     return " ".join(ret["comment"].split())
 
 
-# --- gluster.md 0.1: a peer detached while dead comes back with its past -------------------------
+# --- facts.md#G-0.1: a peer detached while dead comes back with its past -------------------------
 
 
 def returned(lab: Lab) -> tuple[Node, Node]:

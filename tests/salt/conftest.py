@@ -32,7 +32,7 @@ def salt_root() -> Iterator[Path]:
     """A directory with a short name (unix sockets: 107 characters), fresh for every run.
 
     The default of the plugin is shared between runs and keeps scripts of another checkout
-    (salt.md 7).
+    (facts.md#S-7.1).
     """
     path = Path(tempfile.mkdtemp(prefix="sg"))
     yield path

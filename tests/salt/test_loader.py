@@ -15,7 +15,7 @@ import salt.utils.entrypoints
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("modules", "states", "runners", "engines", "pillar")
-#: Salt's option for a folder of a kind; mind the singulars (salt.md 2.4).
+#: Salt's option for a folder of a kind; mind the singulars (facts.md#S-2.4).
 OPTION = {
     "modules": "module_dirs",
     "states": "states_dirs",

@@ -117,7 +117,7 @@ def test_a_writer_that_dies_is_followed_by_the_next(seed: int, after: int) -> No
     planner = volume_planner()
     outcomes = pool.time.run({n: partial(converge, planner, pool.world(n), NAMES) for n in NAMES})
     assert len(died) == (1 if after < 3 else 0)
-    # Order saves collisions but cannot forbid them: a `set` may meet the same `set` (change.md 3).
+    # Order saves collisions but cannot forbid them: a `set` may meet the same `set`.
     assert len(pool.needless) <= 1 and {s.action for s in pool.needless} <= {"options_set"}
     assert list(dict.fromkeys(steps_of(pool))) == ["volume_create", "options_set", "volume_start"]
     assert len(steps_of(pool)) == 3 + len(pool.needless)
@@ -306,7 +306,7 @@ def test_a_time_out_that_was_carried_out_is_reported_as_changed_and_still_stops(
     [OutcomeUnknown("Commit failed on g3", kind="partial"), CommandFailed("-1/107", kind="other")],
 )
 def test_an_error_that_was_carried_out_is_reported_as_a_change(error: Exception) -> None:
-    """'stop' answered -1 and yet Stopped (gluster.md 0.7)."""
+    """'stop' answered -1 and yet Stopped (facts.md#G-0.7)."""
     pool = together()
     live(pool)
     pool.fault = failing(error, on="volume_stop", carried_out=True)
@@ -362,7 +362,7 @@ def test_three_rounds_without_progress_end_the_run() -> None:
 
 
 def test_a_start_whose_bricks_stay_down_is_a_change_and_an_error() -> None:
-    """``start`` answers 0 with bricks that never come up (gluster.md 0.10)."""
+    """``start`` answers 0 with bricks that never come up (facts.md#G-0.10)."""
     pool = together()
     live(pool, status="Stopped")
     pool.bricks_never_up = True

@@ -7,7 +7,7 @@ from salt_gluster import errors
 from salt_gluster.gluster.error_texts import KINDS, TEXTS, classify, read_text
 from salt_gluster.gluster.parse.answer import is_document, parse_answer, text_answer
 
-# gluster.md 4, every quoted text, with names put in. Kind -> texts.
+# Every text that was seen (facts.md#G-4.1), with names put in. Kind -> texts.
 QUOTED = {
     "locked": [
         "Another transaction is in progress for t1. Please try again after some time.",

@@ -93,7 +93,7 @@ def one(found: tuple[VolumeHealth, ...]) -> VolumeHealth:
     [
         ("3", {}, "", "ok"),
         ("3", {}, "g1", "degraded"),
-        ("3", {}, "g1 g3", "down"),  # cases M.5: reads fail too
+        ("3", {}, "g1 g3", "down"),  # facts.md#C-M.6: reads fail too
         ("3", AUTO, "g2 g3", "down"),
         ("3", NONE, "g2 g3", "degraded"),
         ("3", fixed(1), "g2 g3", "degraded"),

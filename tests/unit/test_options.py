@@ -25,7 +25,7 @@ from salt_gluster.spec.option import (
 )
 from salt_gluster.spec.option_hazards import HAZARDS, ONE_WAY
 
-# --- the table of cases I, tried again on GlusterFS 10.3 ------------------------------------------
+# --- the table of facts.md#C-I.1, tried again on GlusterFS 10.3 -----------------------------------
 
 TAKEN = {
     "cluster.lookup-optimize": "true on yes enable 1 false off no disable 0 TRUE Yes oFF",
@@ -45,7 +45,7 @@ REFUSED = {
     "cluster.lookup-optimize": "enabled bogus 2",
     "performance.cache-size": "64M 64MiB -1 abc 10%",
     "cluster.min-free-disk": "101% -1%",
-    # 10:00 is taken according to cases I; 10.3 answers "invalid time format".
+    # 10:00 is no time to 10.3 (facts.md#C-I.1): it answers "invalid time format".
     "network.ping-timeout": "-1 30.5 abc 1h 1014 10:00",
     "performance.io-thread-count": "0 65 008",
     "cluster.quorum-type": "AUTO",

@@ -138,7 +138,7 @@ def test_every_module_of_the_library_imports_from_the_wheel(
 
 
 def test_importing_setup_builds_nothing() -> None:
-    """Salt imports it when somebody points ``module_dirs`` at a checkout (salt.md 2.4)."""
+    """Salt imports it when somebody points ``module_dirs`` at a checkout (facts.md#S-2.4)."""
     spec = importlib.util.spec_from_file_location("setup_of_ours", ROOT / "setup.py")
     assert spec is not None
     assert spec.loader is not None

@@ -124,7 +124,7 @@ def test_all_reasons_against_a_candidate_are_told() -> None:
 
 
 def test_a_peer_detached_while_dead_is_never_probed() -> None:
-    """gluster.md 0.1: gfn3 came back with its old pool and volumes, and a probe took them over."""
+    """facts.md#G-0.1: gfn3 came back with its old pool and volumes, and a probe took them over."""
     candidate = in_pool("g3", "g1", "g2", volumes=("data", "gone"))
     obs = seen("g1", peer("g2"), candidates=asked(candidate))
     said = plan("g3", obs)
@@ -151,7 +151,7 @@ def test_a_member_is_left_alone_whatever_its_name_is_spelled_like() -> None:
 
 
 def test_a_rejected_peer_is_refused_and_never_probed() -> None:
-    """A probe answers 'already in peer list' and mends nothing (gluster.md 0.8)."""
+    """A probe answers 'already in peer list' and mends nothing (facts.md#G-0.8)."""
     said = plan("g2", seen("g1", peer("g2", state=6), candidates=asked()))
     assert [r.name for r in said.refusals] == ["rejected"] and not said.steps
 

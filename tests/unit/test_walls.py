@@ -169,7 +169,7 @@ def test_public_loader_functions_show_how_they_are_called(folder: str) -> None:
 
 
 def test_no_python_of_ours_asks_for_the_masked_pillar() -> None:
-    """``pillar.get`` gives asterisks on Salt 3008 (salt.md 0.1)."""
+    """``pillar.get`` gives asterisks on Salt 3008 (facts.md#S-0.1)."""
     wrong = []
     for source in [*LOADED, *LIB]:
         for node in ast.walk(source.tree):
@@ -179,7 +179,7 @@ def test_no_python_of_ours_asks_for_the_masked_pillar() -> None:
 
 
 def test_loader_folders_are_no_packages() -> None:
-    """With an ``__init__.py`` in them Salt loads a module of that name (salt.md 2.4)."""
+    """With an ``__init__.py`` in them Salt loads a module of that name (facts.md#S-2.4)."""
     assert [p for name in LOADERS for p in (ROOT / name).rglob("__init__.py")] == []
 
 

@@ -1,7 +1,7 @@
 """One answer of the gluster CLI: the envelope around what a subject's parser reads.
 
 Only the envelope lives here. Whether an answer is an error, and of which kind, is decided in
-``gluster/errors.py``: opErrstr holds success texts too (gluster.md 0.6).
+``gluster/error_texts.py``: opErrstr holds success texts too (facts.md#G-0.6).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Answer:
 
     @property
     def ok(self) -> bool:
-        """Whether gluster says it went well. A task it started can still fail (gluster.md 0.6)."""
+        """Whether gluster says it went well. A task it started can still fail (facts.md#G-0.6)."""
         return self.op_ret == 0
 
     def element(self, path: str) -> Element:
@@ -60,7 +60,7 @@ def parse_answer(stdout: str, stderr: str = "", rc: int = 0) -> Answer:
 
     Raises ``Unreadable`` for anything but exactly one well-formed ``<cliOutput>``: text before or
     after it, a truncated document, entities, another root. The exit code does not count: it is 0
-    for most failures and 1 for some answers that are complete (gluster.md 1.2).
+    for most failures and 1 for some answers that are complete (facts.md#G-1.2).
     """
     try:
         root = cast(Element, fromstring(stdout.strip(), forbid_dtd=True))
@@ -81,7 +81,7 @@ def text_answer(stdout: str, stderr: str, rc: int) -> Answer:
 
 
 def split_documents(stdout: str) -> list[str]:
-    """Return the pieces of a ``--xml`` stream fed on stdin, in order (cases K).
+    """Return the pieces of a ``--xml`` stream fed on stdin, in order (facts.md#C-K.1).
 
     There is no separator: a document ends at ``</cliOutput>``. Text that is no document (usage
     after an unknown word, "Connection failed") is a piece of its own.

@@ -1,4 +1,4 @@
-"""The text of ``get-state``: the answering node's own view, without any lock (gluster.md 1.5)."""
+"""The text of ``get-state``: the answering node's own view, without any lock (facts.md#G-1.5)."""
 
 from __future__ import annotations
 

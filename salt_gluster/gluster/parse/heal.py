@@ -1,7 +1,7 @@
 """``heal V info``, ``... summary`` and ``... split-brain``.
 
-Zero pending does not mean that the data is there (gluster.md 0.2), and a count that gluster could
-not get is ``-``, absent or glued into the status text (gluster.md 5): all three become Unknown.
+Zero pending does not mean that the data is there (facts.md#G-0.2), and a count that gluster could
+not get is ``-``, absent or glued into the status text (facts.md#G-5.1): all three become Unknown.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def parse_heal_entries(answer: Answer) -> tuple[HealEntries, ...]:
     """Return the entries per brick of ``heal V info`` or ``heal V info split-brain``.
 
     A file in split-brain looks like any other in ``heal V info``: ask split-brain for them
-    (gluster.md 8). Raises ``Unreadable``.
+    (facts.md#G-8.3). Raises ``Unreadable``.
     """
     return tuple(_entries(row) for row in answer.element("healInfo/bricks").iterfind("brick"))
 

@@ -1,7 +1,7 @@
 """Progress of a rebalance or a remove-brick, per node and together.
 
 The task's state is the truth: the command that started it says success even where the task then
-fails on two of three nodes (gluster.md 0.6).
+fails on two of three nodes (facts.md#G-0.6).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from salt_gluster.model.pool import Unknown
 
 
 class TaskState(IntEnum):
-    """glusterd's numbers (gluster.md 5; 0, 5 and 6 were never seen)."""
+    """glusterd's numbers (facts.md#G-5.2; 0, 5 and 6 were never seen)."""
 
     NOT_STARTED = 0
     IN_PROGRESS = 1

@@ -56,8 +56,8 @@ def parse_volume_info(answer: Answer) -> dict[str, Volume]:
 def parse_volume_status(answer: Answer, volume: str) -> VolumeStatus:
     """Return the rows of one volume, daemons apart.
 
-    A brick whose peer is unreachable has no row: it is missing here too, not down (gluster.md
-    0.12). Raises ``Unreadable``, also when the answer leaves the volume out.
+    A brick whose peer is unreachable has no row: it is missing here too, not down
+    (facts.md#G-0.12). Raises ``Unreadable``, also when the answer leaves the volume out.
     """
     found = _volume_rows(answer, volume)
     bricks, daemons = [], []
@@ -145,7 +145,7 @@ def _brick_status(row: Element) -> BrickStatus:
 
 
 def _daemon_status(row: Element) -> DaemonStatus:
-    # Here the path is the host's name, "localhost" for the answering node (gluster.md 3).
+    # Here the path is the host's name, "localhost" for the answering node (facts.md#G-3.4).
     name, online = required_text(row, "hostname"), required_number(row, "status") == 1
     uuid = required_text(row, "peerid")
     return DaemonStatus(DAEMONS.get(name, name), required_text(row, "path"), uuid, online)

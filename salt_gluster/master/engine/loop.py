@@ -44,7 +44,7 @@ from salt_gluster.remediation.operations import ENDED, Operation
 
 log = logging.getLogger(__name__)
 
-#: In a healthy pool nothing but this asks for anything (remediation.md 3.2).
+#: In a healthy pool nothing but this asks for anything.
 COLLECT_S = 300.0
 #: A full read of the watches after sight came back takes less; until then there is nothing to say.
 READING_S = 5.0

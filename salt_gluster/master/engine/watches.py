@@ -1,4 +1,4 @@
-"""The heart and the three blocking queries of backbone.md 4, each in a thread of its own; a fourth
+"""The heart and the three blocking queries (facts.md#K-3.8), each in a thread of its own; a fourth
 for the hints that GlusterFS's own events give, which nothing depends on.
 
 What they see is kept here until the loop takes it; ``news`` is set whenever there is something.
@@ -143,7 +143,7 @@ class Watches:
             self._make_hint_key()
 
     def _make_hint_key(self) -> None:
-        """Let the key be there: a query for a missing one is woken by every write (consul.md 3)."""
+        """Create the key: a query for a missing one is woken by every write (facts.md#K-3.1)."""
         with contextlib.suppress(ConsulError):
             self._heart_client.kv_put(self._keys.hint, b"{}", cas=0)
 

@@ -1,4 +1,4 @@
-"""Carrying out one operation on this node, as Consul names it (remediation.md 4, step 8).
+"""Carrying out one operation on this node, as Consul names it.
 
 The edge of ``remediation/authorize.py``, in its order. The request brings an id and nothing else.
 Wherever this process is killed and asked again, the command is not sent a second time: *issued* is
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 #: How long another job of this node is waited for; the leader asks again anyway.
 JOB_WAIT_S = 30.0
 CONSUL_S = 5.0
-#: How long a brick may need for its row and port after the command (cases B.3: up to 16 s).
+#: How long a brick may need for its row and port after the command (facts.md#C-B.3: up to 16 s).
 READ_BACK_S = 25.0
 CONNECT_S = 3.0
 #: Where an executor may be killed: a test enumerates them.

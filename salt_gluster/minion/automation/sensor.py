@@ -1,4 +1,4 @@
-"""The sensor of one node (remediation.md 3.2): it tells Consul how this node is. Decides nothing.
+"""The sensor of one node: it tells Consul how this node is. Decides nothing.
 
 It keeps the service registered, pushes the checks, and writes the node's own report on every change
 it notices. Between collections no process of gluster runs: a process that ends is seen at once,
@@ -29,7 +29,7 @@ from salt_gluster.status import checks as status_checks
 log = logging.getLogger(__name__)
 
 GLANCE_S = 2.0
-#: A brick that has just been started has its port 0.1-16 s later (cases B.3).
+#: A brick that has just been started has its port 0.1-16 s later (facts.md#C-B.3).
 AGAIN_S = (3.0, 20.0)
 COLLECT_S = 300.0
 #: While something is not well, and nothing changes that could be noticed.
