@@ -4,7 +4,7 @@ PYTHON ?= python3
 # which the tests with a pool run as well.
 N ?= 3
 GLUSTER ?=
-# Random stories of the simulated pool: for make sim; make test runs 300.
+# Random stories of the simulated pool: for make sim; make test runs 100.
 SEEDS ?= 1000
 RUN = .work/venv-3007/bin/python
 
@@ -37,7 +37,7 @@ lint:
 
 sim:
 	@$(PYTHON) .ci/setup 3007
-	@$(RUN) tests/sim/simstory.py $(SEEDS)
+	@$(RUN) tests/simulation/simstory.py $(SEEDS)
 
 capabilities:
 	@$(PYTHON) tests/support/capabilities.py

@@ -12,7 +12,7 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 #: Seconds a test may take, by room; a test with a mark of its own keeps that.
-LIMITS = {"unit": 120, "sim": 120, "salt": 300, "lab": 1800}
+LIMITS = {"unit": 120, "meta": 120, "simulation": 120, "functional": 300, "integration": 1800}
 
 _quiet = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large]
 hypothesis.settings.register_profile("dev", deadline=None, suppress_health_check=_quiet)

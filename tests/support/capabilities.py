@@ -1,8 +1,8 @@
 """The project's list of capabilities, held against the tests: ``make capabilities``.
 
 ``docs/capabilities.csv`` says what works; a test says with ``@pytest.mark.capability(id)`` what it
-shows. Tests are read, not imported, so this needs nothing installed. Only tests in ``tests/lab``
-and ``tests/salt`` run the real thing; for a row called ``recorded`` any test counts.
+shows. Tests are read, not imported, so this needs nothing installed. Only ``tests/integration``
+and ``tests/functional`` run the real thing; for a row called ``recorded`` any test counts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 STATES = ("works", "recorded", "planned", "out of scope")
-REAL = ("lab", "salt")
+REAL = ("integration", "functional")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,54 @@
+"""The tests on a real pool: skipped, naming what is missing, where no pool can be held."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+PROGRAMS = ("glusterd", "gluster", "mkfs.xfs", "ip", "unshare", "nsenter", "losetup")
+HERE = Path(__file__).resolve().parent
+#: The files that take longest, in the order they begin: a long one begun last would run alone.
+LONGEST = (
+    "test_remediation_end_to_end",
+    "test_consul_deployment",
+    "test_config_history",
+    "test_maintenance",
+)
+
+
+def missing() -> str:
+    """Return what this machine lacks for a pool of namespaces, or nothing."""
+    if os.geteuid() != 0:
+        return "root"
+    path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
+    absent = [name for name in PROGRAMS if not shutil.which(name, path=path)]
+    if absent:
+        return f"{', '.join(absent)} (`.ci/setup system` installs them)"
+    # One real try: a container may have root without the right to any of these.
+    probe = ["unshare", "--net", "--mount", "--uts", "mount", "-t", "tmpfs", "none", "/mnt"]
+    if subprocess.run(probe, capture_output=True, check=False).returncode:
+        return "the right to make network and mount namespaces and to mount in them"
+    if not Path("/dev/fuse").exists():
+        return "/dev/fuse"
+    return ""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files of this folder first; skip all of it when no pool can be held here."""
+    ours = [item for item in items if HERE in item.path.parents]
+    others = [item for item in items if HERE not in item.path.parents]
+    items[:] = others + sorted(ours, key=_turn)
+    lack = missing() if ours else ""
+    for item in ours:
+        item.add_marker(pytest.mark.lab)
+        if lack:
+            item.add_marker(pytest.mark.skip(reason=f"a pool on this machine needs {lack}"))
+
+
+def _turn(item: pytest.Item) -> int:
+    name = item.path.stem
+    return LONGEST.index(name) if name in LONGEST else len(LONGEST)

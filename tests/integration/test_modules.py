@@ -1,0 +1,201 @@
+"""The modules for peers, volumes, options and healing, asked through a master of a real pool."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import gluster_facts
+import pytest
+
+from lab import Lab
+from lab.command import wait_for
+
+BRICKS = [f"g{i}:/srv/gluster/data/1" for i in (1, 2, 3)]
+MORE = [f"g{i}:/srv/gluster/data/2" for i in (1, 2, 3)]
+
+
+class Pool:
+    """A pool of two, a third node beside it, and the member that need not wait for its turn."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        lab.node("g1").ok(["gluster", "--mode=script", "peer", "probe", "g2"])
+        # The probe is answered before they are friends, and a forecast looks only once.
+        wait_for("g1 and g2 to be connected", self._are_friends, timeout=60)
+        uuids = {name: self.said(name, "gluster_peer.uuid") for name in ("g1", "g2")}
+        self.first = min(uuids, key=lambda name: uuids[name])
+
+    def _are_friends(self) -> bool:
+        both = [self.lab.node(name) for name in ("g1", "g2")]
+        well = [
+            [*gluster_facts.peers(n).values(), *gluster_facts.connected(n).values()] for n in both
+        ]
+        return well == [["3", True]] * 2
+
+    def said(self, minion: str, function: str, *args: Any, **kwargs: Any) -> Any:
+        return self.lab.salt(minion, function, *args, **kwargs)[minion]
+
+    def __call__(self, function: str, *args: Any, **kwargs: Any) -> Any:
+        """Return what a function of the first member returned; a text is an error."""
+        return self.said(self.first, function, *args, **kwargs)
+
+    def as_foreseen(self, function: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Carry out what test mode foresaw, and return the changes of both."""
+        foreseen = self(function, *args, test=True, **kwargs)
+        done = self(function, *args, **kwargs)
+        assert isinstance(done, dict), done
+        assert foreseen["changes"] == done["changes"]
+        return dict(done["changes"])
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    with Lab.up("modules", nodes=3, consul=False, salt_venv=sys.prefix) as lab:
+        yield Pool(lab)
+
+
+@pytest.fixture(scope="module")
+def data(pool: Pool) -> dict[str, Any]:
+    """The volume that most tests look at, as the pool tells of it."""
+    for node in pool.lab:
+        node.ok(["mkdir", "-p", "/srv/gluster/data"])
+    if "g3" not in pool("gluster_peer.list"):
+        pool("gluster_peer.probe", "g3")
+    shape = {"replica": 3, "bricks": BRICKS, "start": True}
+    changes = pool("gluster_volume.create", "data", **shape)["changes"]
+    assert changes["data"]["status"] == {"old": None, "new": "Started"}
+    again = pool("gluster_volume.create", "data", **shape)
+    assert (again["changes"], "nothing to do" in again["comment"]) == ({}, True)
+    return dict(pool("gluster_volume.info", "data"))
+
+
+@pytest.mark.capability(1, 2, 3, 161, 162)
+def test_a_node_is_invited_seen_and_sent_away(pool: Pool) -> None:
+    changes = {"g3": {"old": None, "new": "member"}}
+    assert pool.as_foreseen("gluster_peer.probe", "g3") == changes
+    assert pool("gluster_peer.probe", "g3")["changes"] == {}
+    rows = {row["name"]: row for row in pool("gluster_peer.status")}
+    assert sorted(rows) == ["g1", "g2", "g3"]
+    assert rows["g3"]["uuid"] == pool.said("g3", "gluster_peer.uuid")
+    assert [name for name, row in rows.items() if row["is_self"]] == [pool.first]
+    assert pool.as_foreseen("gluster_peer.detach", "g3") == {"g3": {"old": "member", "new": None}}
+    assert pool("gluster_peer.list") == ["g1", "g2"]
+
+
+@pytest.mark.capability(48, 119, 178)
+def test_a_volume_tells_its_definition_bricks_space_and_clients(
+    pool: Pool, data: dict[str, Any]
+) -> None:
+    assert (data["shape"], data["sets"]) == ("1 x replica 3", [BRICKS])
+    rows = pool("gluster_volume.status", "data")
+    assert {name: row["up"] for name, row in rows["bricks"].items()} == dict.fromkeys(BRICKS, True)
+    pids = {row["pid"] for row in rows["bricks"].values()}
+    assert all(isinstance(pid, int) for pid in pids)
+    space = pool("gluster_volume.detail", "data")
+    for name, row in space.items():
+        told = pool.lab.node(name[:2]).ok(["stat", "-fc", "%b %S", "/srv/gluster"]).split()
+        assert row["total"] == int(told[0]) * int(told[1])
+        assert 0 < row["inodes_free"] <= row["inodes_total"]
+    client = "mkdir -p /mnt/c && mount -t glusterfs g1:/data /mnt/c && echo x > /mnt/c/f"
+    pool.lab.node("g2").ok(["sh", "-c", client])
+    address = pool.lab.node("g2").address
+    before = _clients_at(pool, address)
+    pool.lab.node("g2").ok(["umount", "/mnt/c"])
+    wanted = {brick: count - 1 for brick, count in before.items()}
+    wait_for("its end at the bricks", lambda: _clients_at(pool, address) == wanted, timeout=20)
+
+
+def _clients_at(pool: Pool, address: str) -> dict[str, int]:
+    listed = pool("gluster_volume.clients", "data")
+    return {
+        brick: sum(client["address"].startswith(address + ":") for client in listed[brick])
+        for brick in BRICKS
+    }
+
+
+@pytest.mark.capability(57, 58, 59)
+def test_options_are_set_in_one_call_compared_by_meaning_and_reset(
+    pool: Pool, data: dict[str, Any]
+) -> None:
+    wanted = {"network.ping-timeout": 25, "performance.cache-size": "64MB"}
+    changes = pool.as_foreseen("gluster_option.set", "data", **wanted)["data"]["options"]
+    assert {k: v["new"] for k, v in changes.items()} == {k: str(v) for k, v in wanted.items()}
+    same = pool("gluster_option.set", "data", **{"performance.cache-size": 64 * 1024**2})
+    assert same["changes"] == {}
+    told = pool("gluster_option.get", "data", "ping-timeout")
+    assert told == {"option": "network.ping-timeout", "value": "25", "is_default": False}
+    changes = pool.as_foreseen("gluster_option.reset", "data", "network.ping-timeout")
+    assert changes["data"]["options"]["network.ping-timeout"] == {"old": "25", "new": None}
+    assert "network.ping-timeout" not in pool("gluster_option.list", "data")
+    assert "64MB" in pool("gluster_option.set", "data", **{"performance.cache-size": "64MiB"})
+    virt = pool("gluster_option.profiles")["virt"]
+    assert virt["features.shard"] == "on"
+
+
+@pytest.mark.capability(91, 92, 96)
+def test_what_a_dead_brick_missed_is_counted_healed_and_waited_for(
+    pool: Pool, data: dict[str, Any]
+) -> None:
+    pool.lab.fault("brick-kill", "g3", "data")
+    write = "mkdir -p /mnt/h && mount -t glusterfs g1:/data /mnt/h && seq 5 | while read i; do "
+    pool.lab.node("g1").ok(["sh", "-c", write + "echo $i > /mnt/h/new$i; done; umount /mnt/h"])
+    counts = pool("gluster_heal.summary", "data")
+    assert counts[BRICKS[0]]["pending"] >= 5
+    assert "unknown" in counts[BRICKS[2]]["pending"]
+    entries = pool("gluster_heal.info", "data")[BRICKS[0]]
+    assert {f"/new{i}" for i in range(1, 6)} <= {entry["path"] for entry in entries}
+    assert "is not healed after" in pool("gluster_heal.wait", "data", 1)
+    refused = pool("gluster_option.set", "data", **{"network.ping-timeout": 30})
+    assert refused.startswith("ERROR: REFUSED, nothing was changed")
+    assert BRICKS[2] in refused
+    pool.lab.heal("brick-kill", "g3", "data")
+    pool("gluster_heal.start", "data")
+    assert pool("gluster_heal.wait", "data", 60)["healed"] is True
+    names = pool.lab.node("g3").ok(["ls", "/srv/gluster/data/1"]).split()
+    assert {f"new{i}" for i in range(1, 6)} <= set(names)
+    assert pool("gluster_heal.split_brain", "data") == {brick: [] for brick in BRICKS}
+
+
+def test_upkeep_leaves_its_traces_on_the_nodes(pool: Pool, data: dict[str, Any]) -> None:
+    assert set(pool.as_foreseen("gluster_volume.profile_start", "data")["data"]) == {"options"}
+    assert set(pool("gluster_volume.profile", "data")) == set(BRICKS)
+    pool("gluster_volume.profile_stop", "data")
+    options = pool("gluster_option.list", "data")
+    assert [name for name in options if name.startswith("diagnostics.")] == []
+    before = _files(pool, "/var/log/glusterfs/bricks"), _files(pool, "/run/gluster")
+    pool.as_foreseen("gluster_volume.log_rotate", "data")
+    pool("gluster_volume.statedump", "data", "fd")
+    after = _files(pool, "/var/log/glusterfs/bricks"), _files(pool, "/run/gluster")
+    rotated, dumped = (new - old for old, new in zip(before, after, strict=True))
+    assert [name for name in rotated if name.startswith("srv-gluster-data-1.log.")]
+    assert [name for name in dumped if ".dump." in name]
+
+
+def _files(pool: Pool, folder: str) -> set[str]:
+    return set(pool.lab.node("g1").ok(["ls", folder]).split())
+
+
+@pytest.mark.capability(45, 46, 64, 65, 166)
+def test_a_volume_grows_by_whole_sets_and_goes_only_by_its_id(
+    pool: Pool, data: dict[str, Any]
+) -> None:
+    assert "do not divide" in pool("gluster_volume.add_bricks", "data", MORE[:2])
+    changes = pool.as_foreseen("gluster_volume.add_bricks", "data", MORE)["data"]
+    assert changes["bricks"]["new"] == [*BRICKS, *MORE]
+    assert pool("gluster_volume.add_bricks", "data", MORE)["changes"] == {}
+    more = [*BRICKS, *MORE, "g[1-3]:/srv/gluster/x"]
+    refused = pool("gluster_volume.create", "data", replica=3, bricks=more)
+    assert "to create does not grow it" in " ".join(refused.split())
+    assert "holds bricks of data" in pool("gluster_peer.detach", "g3")
+    assert data["id"] in pool("gluster_volume.stop", "data")
+    stopped = {"data": {"status": {"old": "Started", "new": "Stopped"}}}
+    assert pool.as_foreseen("gluster_volume.stop", "data", confirm=data["id"]) == stopped
+    pool("gluster_volume.start", "data")
+    assert pool("gluster_volume.info", "data")["status"] == "Started"
+    assert "REFUSED" in pool("gluster_volume.delete", "data", confirm="data")
+    pool.as_foreseen("gluster_volume.delete", "data", confirm=data["id"])
+    assert pool("gluster_volume.list") == []
+    assert pool("gluster_volume.delete", "data")["changes"] == {}
+    assert "there is no volume data" in pool("gluster_volume.status", "data")

@@ -1,0 +1,128 @@
+"""What a person asks and orders from the master, on a pool that was made by hand.
+
+The pool has no pillar and no Consul at first: looking works all the same, and writes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import gluster_facts
+import pytest
+
+from lab import Lab
+from lab.command import wait_for
+
+NODES = ("g1", "g2", "g3")
+BRICKS = [f"{name}:/srv/gluster/data" for name in NODES]
+HOLD = "/var/lib/salt-gluster/hold"
+#: What a look must not touch.
+TRACES = (
+    "cd /var/lib/glusterd && find . -type f ! -path './vols/*/run/*' | sort | xargs sha256sum;"
+    " find /var/lib/salt-gluster /srv/gluster -maxdepth 1 2>/dev/null"
+)
+#: A change that can cost data: refused until a person accepts it for this very plan.
+RISKY = {"cluster.favorite-child-policy": "size"}
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Lab]:
+    with Lab.up("trun", nodes=3, consul=False) as lab:
+        lab.join()
+        first = lab.node("g1")
+        for words in (["create", "data", "replica", "3", *BRICKS], ["start", "data"]):
+            first.ok(["gluster", "--mode=script", "volume", *words])
+        wait_for("bricks", lambda: not ports_missing(lab), timeout=30)
+        yield lab
+
+
+def ports_missing(lab: Lab) -> list[str]:
+    rows = gluster_facts.xml(lab.node("g1"), "volume", "status", "data").findall(".//node")
+    ports = {row.findtext("path"): row.findtext("port") or "" for row in rows}
+    return [path for path, port in ports.items() if not port.isdigit() and path != "localhost"
+            and str(path).startswith("/")]  # fmt: skip
+
+
+def said(lab: Lab, *words: str, rc: int = 0) -> str:
+    """What a runner prints for a person; its exit code is part of the answer."""
+    done = lab.master.run(["salt-run", *words], timeout=180)
+    assert done.returncode == rc, (words, done.returncode, done.stdout, done.stderr)
+    return str(done.stdout)
+
+
+def data(lab: Lab, *words: str) -> Any:
+    done = lab.master.run(["salt-run", "--out", "json", *words], timeout=180)
+    return json.loads(done.stdout)
+
+
+def traces(lab: Lab) -> dict[str, str]:
+    return {node.name: node.ok(["sh", "-c", TRACES]) for node in lab}
+
+
+@pytest.mark.capability(171, 172, 173)
+def test_a_pool_made_by_hand_is_looked_at_and_not_touched(pool: Lab) -> None:
+    before = traces(pool)
+    screen = said(pool, "gluster.status")
+    for words in (
+        "3 nodes, 1 volume", "nothing lost", "reading and writing works on the volume",
+        "NODES  3 up", "1x3", "3/3", "UNKNOWN", "WHY",
+        "SOURCE   the nodes, asked just now: the pool is in no Consul",
+    ):  # fmt: skip
+        assert words in screen, screen
+    assert max(map(len, screen.splitlines())) <= 80
+    as_data = data(pool, "gluster.status")
+    assert sorted(as_data["nodes"]) == list(NODES) or len(as_data["nodes"]) == 3
+    assert traces(pool) == before
+
+
+@pytest.mark.capability(127, 160, 172)
+def test_the_loss_of_a_node_and_of_two_is_told_in_words(pool: Lab) -> None:
+    before = traces(pool)
+    one = said(pool, "gluster.impact", "node=g3")
+    assert re.search(r"data\s+degraded", one), one
+    two = said(pool, "gluster.impact", "node=g2,g3")
+    assert re.search(r"data\s+down", two), two
+    assert "client quorum" in two
+    brick = said(pool, "gluster.impact", f"brick={BRICKS[0]}")
+    assert re.search(r"data\s+degraded", brick), brick
+    assert pool.salt("g1", "gluster.can_stop")["g1"] == {"can_stop": True, "why": {}}
+    shown = pool.node("g1").ok(["gluster", "volume", "get", "all", "cluster.op-version"])
+    assert str(pool.salt("g1", "gluster.op_version")["g1"]) in shown.split()
+    assert traces(pool) == before
+
+
+def test_a_hold_is_on_every_node_and_stops_changes_until_it_is_released(pool: Lab) -> None:
+    said(pool, "gluster.hold", "moving the rack", "by=ann")
+    for node in pool:
+        assert "moving the rack" in node.ok(["cat", HOLD])
+    refused = pool.salt("g1", "gluster_option.set", "data", **{"network.ping-timeout": 25})["g1"]
+    assert "a hold is set by ann: moving the rack" in " ".join(refused.split())
+    assert "moving the rack" in said(pool, "gluster.status")
+    said(pool, "gluster.release")
+    assert all(node.run(["test", "-e", HOLD]).returncode for node in pool)
+    pool.salt("g1", "gluster_option.set", "data", **{"network.ping-timeout": 25})
+    assert gluster_facts.volumes(pool.node("g2"))["data"]["options"]["network.ping-timeout"] == "25"
+
+
+@pytest.mark.capability(84, 161, 166)
+def test_a_plan_is_shown_and_carried_out_for_the_person_who_accepts_it(pool: Lab) -> None:
+    volume = {"replica": 3, "bricks": BRICKS, "options": RISKY}
+    pool.write_pillar({"gluster": {"nodes": list(NODES), "volumes": {"data": volume}}})
+    shown = said(pool, "gluster.plan")
+    assert "cluster.favorite-child-policy" in shown
+    assert "data_at_risk" in shown
+    found = re.search(r"plan ([0-9a-f]{8})", shown)
+    assert found, shown
+    assert "/srv/gluster/data" in said(pool, "gluster.explain", "volume=data")
+    other = said(pool, "gluster_operation.apply", "0000000f", "accept=data_at_risk",
+                 "reason=we know", rc=1)  # fmt: skip
+    assert "no member has the plan 0000000f now" in other
+    assert "reason" in said(pool, "gluster_operation.apply", found[1], "accept=data_at_risk", rc=1)
+    assert not RISKY.keys() & gluster_facts.volumes(pool.node("g1"))["data"]["options"].keys()
+    said(pool, "gluster_operation.apply", found[1], "accept=data_at_risk", "reason=we know")
+    options = gluster_facts.volumes(pool.node("g2"))["data"]["options"]
+    assert options["cluster.favorite-child-policy"] == "size"
+    assert "cluster.favorite-child-policy" not in said(pool, "gluster.plan")

@@ -1,0 +1,114 @@
+"""Which nodes are let into Consul; the rights: tests/integration/test_consul_acl_and_tls.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from salt_gluster.errors import ConsulError, GlusterError
+from salt_gluster.master.deploy import deployment, secret_store
+from salt_gluster.master.deploy.secret_store import Vault
+
+ONE, TWO = (f"0000000{n}-0000-4000-8000-000000000000" for n in (1, 2))
+PILLAR = {"gluster": {"nodes": "g[1-4]"}}
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Vault:
+    """A vault whose Consul is away: whoever is admitted comes as far as that."""
+    made = secret_store.place(tmp_path / "master", "main")
+    made.make()
+    monkeypatch.setattr(deployment, "Access", lambda token: _Nowhere("http://127.0.0.1:9", token))
+    return made
+
+
+_Nowhere = deployment.Access
+
+
+def admit(
+    kept: Vault, minion: str, uuid: str, *, says: Any = "", pillar: dict[str, Any] = PILLAR
+) -> dict[str, Any]:
+    conf = str(kept.folder.parent.parent / "master")
+    return deployment.admit(conf, minion, uuid, pillar, lambda: uuid if says == "" else says)
+
+
+def test_a_node_that_says_the_same_itself_is_admitted(kept: Vault) -> None:
+    with pytest.raises(ConsulError, match="own Consul agent does not answer"):
+        admit(kept, "g1", ONE)
+    mine = kept.known("g1")
+    assert mine is not None and (mine.uuid, mine.server) == (ONE, True)
+
+
+@pytest.mark.parametrize(
+    ("minion", "pillar"),
+    [
+        ("web", PILLAR),
+        ("g1", {}),
+        ("g1", {"gluster": {"nodes": "g[2-4]"}}),
+        ("g1", {"gluster": {"nodes": "g1", "cluster": "other"}}),
+        ("../g1", PILLAR),
+    ],
+    ids=str,
+)
+def test_who_is_no_node_by_the_pillar_is_not(
+    kept: Vault, minion: str, pillar: dict[str, Any]
+) -> None:
+    with pytest.raises(GlusterError, match="is no node of a pool"):
+        admit(kept, minion, ONE, pillar=pillar)
+    assert kept.nodes() == []
+
+
+@pytest.mark.parametrize("says", [TWO, False, {"unknown": "no identity"}, "ERROR"], ids=str)
+def test_a_request_that_the_minion_does_not_confirm_binds_nothing(kept: Vault, says: Any) -> None:
+    """An event with its name in it may come from any minion."""
+    with pytest.raises(GlusterError, match="itself says"):
+        admit(kept, "g1", ONE, says=says)
+    assert kept.nodes() == []
+
+
+def test_who_is_known_already_is_not_asked_again(kept: Vault) -> None:
+    with pytest.raises(ConsulError):
+        admit(kept, "g1", ONE)
+    with pytest.raises(ConsulError):
+        admit(kept, "g1", ONE, says="busy")
+    with pytest.raises(GlusterError, match="itself says"):
+        admit(kept, "g1", TWO, says="busy")
+
+
+def test_a_silent_minion_is_not_admitted(kept: Vault) -> None:
+    with pytest.raises(GlusterError, match="itself says"):
+        admit(kept, "g1", ONE, says=None)
+    assert kept.nodes() == []
+
+
+@pytest.mark.parametrize("uuid", ["", "x", ONE + "/..", ONE.upper().replace("0", "A"), '"' + ONE])
+def test_what_is_no_uuid_is_none(kept: Vault, uuid: str) -> None:
+    with pytest.raises(GlusterError, match="is no gluster uuid"):
+        admit(kept, "g1", uuid)
+
+
+def test_two_nodes_never_share_a_uuid(kept: Vault) -> None:
+    with pytest.raises(ConsulError):
+        admit(kept, "g1", ONE)
+    with pytest.raises(GlusterError, match="g1 is the node with the gluster uuid"):
+        admit(kept, "g2", ONE)
+    with pytest.raises(ConsulError):
+        admit(kept, "g1", TWO)
+    with pytest.raises(ConsulError):
+        admit(kept, "g2", ONE)
+
+
+def test_only_the_first_node_may_make_the_canary(kept: Vault) -> None:
+    for n in (1, 2):
+        with kept.locked():
+            kept.node(f"g{n}")
+            kept.admit(f"g{n}", f"0000000{n}-0000-4000-8000-000000000000")
+    canary = "gluster/main/canary"
+    found = {
+        g.whose: canary in g.rules.get("key", {})
+        for g in deployment.wanted(kept, kept.nodes(), "g1")
+        if g.role == "node"
+    }
+    assert found == {"main/g1": True, "main/g2": False}
