@@ -1,4 +1,4 @@
-"""Measure how soon a fault is known: to Consul, and to people as an event on Salt's bus.
+"""Measure how soon a fault is known: in Consul, and as an event on Salt's bus.
 
 A real pool of four nodes in namespaces, its sensors and the engine on the master, all through the
 shipped states and runner. Faults rotate over the nodes; after each one the pool is put right and

@@ -1,4 +1,4 @@
-"""A real GlusterFS pool on one machine, of namespaces: ``python -m lab up``.
+"""Make, break and remove a real GlusterFS pool of namespaces on one machine.
 
 Every node is a network, mount, PID and host-name namespace with its own glusterd, Consul agent and
 salt-minion; ``master`` is one more, with the salt-master. What is here makes, breaks and removes

@@ -1,4 +1,4 @@
-"""The command line of the lab: ``python -m lab up | down | enter | fault | heal | status``."""
+"""Command line of the lab: ``python -m lab up | down | enter | fault | heal | status``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The private tree of a node and the script that its first process runs.
+"""Build the private file tree of a node, and the script of its first process.
 
 /etc, /var, /usr and /root are overlays: the node reads the machine's and writes its own, so
 packages, Salt, units and fstab are never shared. State worth looking at from outside is bound from

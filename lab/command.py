@@ -1,4 +1,4 @@
-"""Running a program, and doing several things at once. Nothing here knows what a lab is."""
+"""Run a program, or several functions at once. Knows nothing of a lab."""
 
 from __future__ import annotations
 

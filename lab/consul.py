@@ -1,4 +1,4 @@
-"""The Consul agents of a lab: three servers, the rest and the master clients.
+"""Configure and start a lab's Consul agents: three servers, the rest and the master clients.
 
 No agent leaves by being stopped (facts.md#K-2.2), and a dead server stays in the catalog
 (facts.md#K-2.3).

@@ -1,4 +1,4 @@
-"""`make demo`: a pool from bare nodes to a lost node and back, told step by step.
+"""Run `make demo`: from bare nodes to a pool, a node lost and back.
 
 Salt does the work, as a user would have it done; whether it was done is asked from gluster itself
 and from the files (lab/witness.py). A step that did not happen ends the story with exit code 1.

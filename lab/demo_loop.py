@@ -1,4 +1,4 @@
-"""The demo's second part: the pool watched through Consul, broken, and healed by the reactor.
+"""Run the demo's second part: a watched pool, a brick killed and healed by the reactor.
 
 All durations are the defaults of the policy, so that what is seen here is what a site would see.
 """

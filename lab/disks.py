@@ -1,4 +1,4 @@
-"""Disks of a lab: sparse files on loop devices.
+"""Make and remove the disks of a lab: sparse files on loop devices.
 
 With --disks every node has N blank ones; without, one each with XFS on it, for bricks in
 directories. A loop device is the lab's when its backing file lies in the lab's directory.

@@ -1,4 +1,4 @@
-"""The one error of the lab. Its text says what to do next."""
+"""LabError, the one error of the lab. Its text says what to do next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one table of what can be broken, how, and how it is put right again.
+"""Table of faults: what each does, and how it is undone.
 
 Every row really does it: signals, links, routing rules, mounts. `lab fault KIND NODE [ARGS]` runs
 `strike`, `lab heal KIND NODE [ARGS]` runs `undo`; both may be repeated.

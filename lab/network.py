@@ -1,4 +1,4 @@
-"""Links of a lab: one bridge, and per member a network namespace on it by a veth pair.
+"""Make and remove the links of a lab: one bridge, one veth pair for each node.
 
 The bridge has no address: a lab cannot be reached from outside its namespaces, and two labs cannot
 meet. Addresses are a /24 of 198.18.0.0/15 (RFC 2544), which collides with nothing that is routed.

@@ -1,4 +1,4 @@
-"""One node of a lab: the process that holds its namespaces, and running things in it."""
+"""Class Node: the process that holds a node's namespaces, and running programs in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Programs a lab needs: from the system, else from another suite of the same distribution.
+"""Fetch programs that a lab needs: from the system, else from another suite.
 
 No host is named here: where another suite lies is derived from the machine's own apt
 configuration by replacing the suite's name. What is fetched is checked by apt with the machine's

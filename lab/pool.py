@@ -1,4 +1,4 @@
-"""A lab as an object: up, down, its nodes, and what is done to all of them."""
+"""Class Lab: up, down, its nodes, and what is done to all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting a node: the first time with what the lab puts on it, later with what its disk says."""
+"""Start a node: at first with the lab's files, later with what its disk holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a lab is: one JSON file, written before the first thing it names is made.
+"""Read and write ``lab.json``, which names all that a lab has made.
 
 ``down`` needs nothing else: the names of namespaces and links derive from the token, loop devices
 from the directory of their backing files. A directory without this file, or with another mark in

@@ -1,4 +1,4 @@
-"""The Salt of a lab: one master, a minion per node, from a virtualenv that has the extension.
+"""Configure and start the Salt of a lab: one master, a minion on each node.
 
 Nothing here imports Salt; its programs are run. Pillar and states of the lab are directories that
 a test or a person may write.

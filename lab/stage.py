@@ -1,4 +1,4 @@
-"""What both parts of the demo play on: a lab, the pillar of its minions, files with checksums."""
+"""Common parts of the demo: its lab, the minions' pillar, files with checksums."""
 
 from __future__ import annotations
 

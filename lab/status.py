@@ -1,4 +1,4 @@
-"""What a lab looks like now, as rows and as a table."""
+"""Return the present state of a lab, as rows and as a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the demo talks: one line and a time for each step, with what it has to show below it."""
+"""Print the demo: one line and a time for each step, its output below."""
 
 from __future__ import annotations
 

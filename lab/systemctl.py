@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""systemctl and systemd-run of the lab: a stand-in, because no systemd runs in its nodes.
+"""Stand-in for systemctl and systemd-run, because no systemd runs in a lab's nodes.
 
 It lies at /usr/bin/systemctl of a node, reads the same unit files and symlinks as systemd and does
 what they say about ExecStart, Type, PIDFile, KillMode, Environment and EnvironmentFile. Processes

@@ -1,4 +1,4 @@
-"""What a pool is, told by gluster itself and by the files on its bricks, never by our own code.
+"""Read a pool's state from gluster and from the bricks' files, never by salt-gluster.
 
 The demo and the tests check with these what the product says it did.
 """

@@ -1,4 +1,4 @@
-"""A program that keeps writing while things break: appends lines, each with an fsync.
+"""Append lines to a file without end, each with an fsync, and count failures.
 
 Run in a node (``python writer.py DIRECTORY``) it answers each line on its input with its counters
 as JSON, and ends with its input. ``Writer`` is the handle of it. Nothing here retries: an append

@@ -1,4 +1,4 @@
-"""The pool as this node sees it, its plan, and the hold. Plain data."""
+"""Read the pool as this node sees it, plan it, and hold it."""
 
 import time
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The disks and brick directories of this node.
+"""List, prepare and format the disks and brick directories of this node.
 
 Adapters only: ``salt_gluster.node`` looks and makes directories, its ``disks`` formats.
 GlusterFS need not be installed.

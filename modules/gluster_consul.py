@@ -1,4 +1,4 @@
-"""This node in Consul: service, report, members, leader.
+"""Read and write this node's part of Consul: service, report, members, leader.
 
 Where Consul is comes from ``gluster_consul: {address, token, ca}`` in the minion's configuration,
 or from ``CONSUL_HTTP_ADDR`` and its like; without either it is the agent on this machine.

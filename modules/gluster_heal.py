@@ -1,4 +1,4 @@
-"""Healing: what is left to heal, launching it, waiting for it, and split-brain.
+"""Read what is left to heal, launch a heal, wait for it, resolve split-brain.
 
 Adapters only: reads are ``salt_gluster.minion.query``, changes ``salt_gluster.minion.adhoc``.
 """

@@ -1,4 +1,4 @@
-"""The options of a volume: what is set, what could be, what a value would do.
+"""Read and set the options of a volume, and say what a value would do.
 
 Adapters only: reads are ``salt_gluster.minion.query``, changes ``salt_gluster.minion.adhoc``.
 """

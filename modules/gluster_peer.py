@@ -1,4 +1,4 @@
-"""The members of the pool.
+"""List, probe, detach and restore the members of the pool.
 
 Adapters only: reads are ``salt_gluster.minion.query``, changes ``salt_gluster.minion.adhoc``.
 """

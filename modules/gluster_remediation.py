@@ -1,4 +1,4 @@
-"""What automation asks of a node: to look at itself and at its neighbours, and to carry out.
+"""Observe this node, and execute an operation, for the engine of the automation.
 
 People do not need these; ``salt-run gluster_remediation`` is theirs.
 """

@@ -1,4 +1,4 @@
-"""Volumes: what they are, what they do, and orders for one of them.
+"""Read volumes, and create, start, stop, grow or delete one.
 
 Adapters only: reads are ``salt_gluster.minion.query``, changes ``salt_gluster.minion.adhoc``.
 """

@@ -1,4 +1,4 @@
-"""What a node of a pool needs to know of the Consul that the master has prepared for it.
+"""Return what a minion needs to join the pool's own Consul: servers, tokens, certificate.
 
 And, where that was asked for, the pool's declaration itself, which Consul then keeps.
 """

@@ -1,4 +1,4 @@
-"""Look at the whole pool from the master, hold it, release it, and set the master up."""
+"""Show the whole pool, hold and release it, and set the master up."""
 
 import functools
 import os

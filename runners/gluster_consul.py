@@ -1,4 +1,4 @@
-"""The pool's own Consul, from the master: prepare it, and let a node in."""
+"""Prepare the pool's own Consul, and admit a node to it."""
 
 import functools
 import logging

@@ -1,4 +1,4 @@
-"""What a person decided about one plan or one node."""
+"""Apply one plan, set a maintenance window, restore a node's glusterd."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""What automation did and wants, and what a person says to it. Consul is needed for all of it.
+"""Show what automation did and proposes; approve, reject, acknowledge. Needs Consul.
 
 Where Consul is comes from ``gluster_consul: {address, token, ca, cluster}`` in the master's
 configuration or from the engine's own arguments; without either it is the agent of this machine.

@@ -1,4 +1,4 @@
-"""Gluster on this node, and the whole declaration."""
+"""Ensure that GlusterFS is installed and runs, and that the pool is as declared."""
 
 from salt_gluster.errors import GlusterError
 from salt_gluster.minion import converge, install

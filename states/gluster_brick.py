@@ -1,4 +1,4 @@
-"""The disks and brick directories of this node, declared."""
+"""Ensure that the brick directories of this node are there, on their disks."""
 
 from salt_gluster.errors import GlusterError
 from salt_gluster.minion import converge

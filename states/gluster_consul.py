@@ -1,4 +1,4 @@
-"""This node in Consul, declared: its agent, its registration, its sensor."""
+"""Ensure this node's Consul agent, its registration and its sensor."""
 
 import os
 import subprocess

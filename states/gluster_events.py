@@ -1,4 +1,4 @@
-"""GlusterFS's own events, told to the master."""
+"""Ensure that this node posts GlusterFS's own events to the master."""
 
 from salt_gluster.errors import GlusterError
 from salt_gluster.minion.automation import event_webhook

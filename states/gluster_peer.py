@@ -1,4 +1,4 @@
-"""Members of the pool, declared."""
+"""Ensure that a node is a member of the pool, or is none."""
 
 from salt_gluster import plan
 from salt_gluster.errors import GlusterError

@@ -1,4 +1,4 @@
-"""Volumes and their mounts, declared.
+"""Ensure volumes, their options and their mounts.
 
 A volume state may run on every minion at once: one carries the plan out, the others wait their turn
 and find nothing left to do. ``present`` creates, adds sets, raises the replica count and sets

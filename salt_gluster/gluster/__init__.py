@@ -1,1 +1,1 @@
-"""The only room that runs gluster: its command table, its processes, its errors, its reader."""
+"""The gluster command line: table of commands, processes, error texts, reader."""

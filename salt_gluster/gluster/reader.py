@@ -2,7 +2,7 @@
 
 Peers and volumes come from one process without any lock. What was read is used again while
 glusterd's own files are untouched (facts.md#S-5.2); Unknown, heal counts and bricks' status are
-never kept. Nothing is decided here, and no error leaves this room: it becomes Unknown with the
+never kept. Nothing is decided here, and no error leaves this file: it becomes Unknown with the
 reason, and stays at ``last_error``.
 """
 

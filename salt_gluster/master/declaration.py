@@ -1,7 +1,7 @@
 """The declaration goes out of the pool's history as a pillar, and comes into Consul from a person.
 
 How files and YAML are read and written is handed in; how a pillar gets what stands in Consul is
-``kept_pillar.py``'s.
+``pillar_source.py``'s.
 """
 
 from __future__ import annotations

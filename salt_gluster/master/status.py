@@ -1,7 +1,7 @@
 """The pool on one screen: from its copy in Consul where that is worth it, else by asking the nodes.
 
 Reading the copy starts no process of gluster, publishes no job and waits for nobody, however many
-look at once. ``collected.py`` decides what the copy is worth.
+look at once. ``status/freshness.py`` decides what the copy is worth.
 """
 
 from __future__ import annotations

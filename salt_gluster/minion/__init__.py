@@ -1,1 +1,1 @@
-"""minion"""
+"""What runs on a node: observe, plan, apply, query, install, mount."""

@@ -1,6 +1,6 @@
 """The real world of the executor: gathers an observation and carries out a step, on this node.
 
-It joins the rooms ``gluster``, ``node`` and ``disks``; no rule lives here.
+It joins ``gluster`` and ``node``; no rule lives here.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Looking at a pool: this node's report, one node's status, the plan of a declaration. No changes.
 
-The rooms are joined here for the loader functions; what a report means stands in ``report.py``.
+``gluster`` and ``node`` are joined here for the loader functions; what a report means stands in
+``status/report.py``.
 """
 
 from __future__ import annotations

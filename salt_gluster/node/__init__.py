@@ -1,23 +1,24 @@
-"""The only room that looks at this node: /proc, mounts, xattrs, glusterd's files, names and TCP.
+"""The edge to this node: /proc, mounts, xattrs, disks, glusterd's files, names and TCP.
 
-No gluster command and no block-device command is run here (``gluster/``, ``disks.py``), and nothing
-is decided. Callers import from ``salt_gluster.node``, not from its files:
+No gluster command is run here, and nothing is decided. Callers import from ``salt_gluster.node``,
+not from its files:
 
-* ``identity``  who this node is, when glusterd started, stamps of glusterd's files
-* ``groups``    the option groups that GlusterFS ships
-* ``hold``      the hold file
-* ``paths``     brick directories and what is in them
-* ``bricks``    the facts of this node's own bricks: process, disk, marks
-* ``filesystems`` a file system's own uuid, what the kernel said of its device
-* ``history``   who changed the pool from here: glusterd's history, what we sent
-* ``limits``    asking what may never answer
-* ``events``    GlusterFS's events daemon and its webhooks
-* ``watching``  noticing that something has changed
-* ``mounts``    mountinfo, fstab, mounting
-* ``network``   name resolution and TCP probes, with limits
-* ``records``   one job at a time, last convergence, copies of glusterd's directory
-* ``files``     writing whole or not at all, and for few eyes only
-* ``command``   how a process is run; handed in, so that a test can hand in a recording
+* ``glusterd``      who this node is, when glusterd started, stamps of glusterd's files
+* ``groups``        the option groups that GlusterFS ships
+* ``hold``          the hold file
+* ``brick_dirs``    brick directories and what is in them
+* ``brick_state``   the facts of this node's own bricks: process, disk, marks
+* ``disks``         block devices: which are blank, XFS on one
+* ``filesystems``   a file system's own uuid, what the kernel said of its device
+* ``cmd_history``   who changed the pool from here: glusterd's history, what we sent
+* ``timeouts``      calling what may never return
+* ``events_daemon`` GlusterFS's events daemon and its webhooks
+* ``change_watch``  noticing that something has changed
+* ``mounts``        mountinfo, fstab, mounting
+* ``network``       name resolution and TCP probes, with limits
+* ``local_state``   one job at a time, last convergence, copies of glusterd's directory
+* ``files``         writing whole or not at all, readable by few only
+* ``command``       how a process is run; handed in, so that a test can hand in a recording
 """
 
 from __future__ import annotations

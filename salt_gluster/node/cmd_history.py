@@ -1,7 +1,7 @@
 """Who changed the pool from this node: glusterd's own history, and a note of what we sent.
 
 glusterd writes each command of a CLI here into ``cmd_history.log``, ours among them. So that a
-person's can be told from ours, every changing command that our process room starts is noted before
+person's can be told from ours, every changing command that ``gluster/cli.py`` runs is noted before
 it is sent (a killed job leaves its note behind).
 """
 

@@ -1,4 +1,4 @@
-"""How this room and ``disks.py`` run a process. No shell, a deadline always, English output."""
+"""Run a process, for ``node`` alone. No shell, a deadline always, English output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The only room that runs block-device commands: what disks there are, which are blank, XFS on one.
+"""Block devices: what disks there are, which are blank, XFS on one.
 
 No force flag stands here, so the tools themselves refuse too. Nothing is ever wiped. Devices are
 named by what stays: ``serial:…``, ``/dev/disk/by-id/…`` or ``/dev/disk/by-path/…``. Commands run

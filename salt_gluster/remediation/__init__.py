@@ -1,15 +1,17 @@
-"""Deciding what automation does about a hurt pool. Pure: facts in, decisions out.
+"""Decide what automation does about a hurt pool. Pure: facts in, decisions out.
 
-policy       every duration and budget, with its unit and its reason
-observation  what a decision may look at
-judge        the verdict tables of nodes and bricks
-fleet        may anything be done at all: open, blind, storm, held
-guards       named claims that return a refusal or None; the same for engine and executor
-ladder       which action has which guards, and what follows when it fails
-follow       what has become of the operations under way
-newcomers    who has registered and waits to be one of the pool
-decide       all of it together, on one screen
-execute      what an executor checks before it acts
+policy        every duration and budget, with its unit and its reason
+observation   what a decision may look at
+membership    who is a member, and whether Consul's view of it may be believed
+health        the tables of states of nodes and bricks; ``evaluate`` applies them
+fleet_mode    whether anything may be done at all: open, blind, storm, held
+guards        named claims that return a refusal or None; the same for engine and executor
+ladder        which action has which guards, and what follows when it fails
+operations    the table of an operation's life; ``progress`` applies it
+admission     who has registered and waits to be a member
+decide        all of it together, on one screen
+authorize     what an executor checks before it acts
+salt_events   the events on Salt's bus
 """
 
 from salt_gluster.remediation.authorize import Verdict, look_back, verdict

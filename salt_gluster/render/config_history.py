@@ -1,6 +1,6 @@
 """The versions of the configuration, on 80 columns: the history, differences, giving one back.
 
-Data in, text out; the data are those of ``journal.py`` and ``master/restore.py``.
+Data in, text out; the data are those of ``master/journal.py`` and ``master/restore.py``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The options of GlusterFS 10.3 and 11.1, as data. No rule lives here; see ``options.py``.
+"""The options of GlusterFS 10.3 and 11.1, as data. No rule lives here; see ``option.py``.
 
 One line each, in gluster's own order: ``name|type|default|minimum|maximum|choices``. Read from the
 option tables of the 10.3 translators and glusterd, then each one tried on a real volume with values

@@ -1,1 +1,1 @@
-"""status"""
+"""What is observed: reports, the pool from its reports, quorum, impact, age. Pure."""

@@ -1,4 +1,4 @@
-"""The Consul room on a real Consul: what hangs, who leads, what is fenced, what may be believed.
+"""The package ``consul`` on a real one: what hangs, who leads, what is fenced, what is believed.
 
 The whole file runs once more, in an environment of its own, on python-consul 1.1.0.
 """

@@ -1,4 +1,4 @@
-"""The gluster room against real glusterds: streams, other nodes, the handshake, locks, time-out."""
+"""``gluster`` against real glusterds: streams, other nodes, the handshake, locks, time-out."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "salt_gluster"
 LOADERS = ("modules", "states", "runners", "engines", "pillar")
-#: The rooms that may touch the world. Every other room of the library is pure.
+#: The packages that may do I/O. Every other package of the library is pure.
 EDGES = {"gluster", "node", "consul", "minion", "master", "loader"}
 FORBIDDEN_IN_PURE = {"subprocess", "os", "socket", "time", "random", "logging"}
 CLOCK = {"now", "utcnow", "today", "fromtimestamp"}

@@ -1,4 +1,4 @@
-"""The map shows every room, the README only what is there, and nothing of this machine."""
+"""The map shows every package, the README only what is there, and nothing of this machine."""
 
 from __future__ import annotations
 
@@ -23,11 +23,15 @@ def test_every_room_is_on_the_map() -> None:
     assert rooms - shown == set()
 
 
-def test_the_map_invents_no_room() -> None:
-    """A path in backquotes exists."""
-    told = re.findall(r"`([a-z_.-]+(?:/[a-z_.]*)+)`", MAP)
-    made = (".work/", ".work/log/", "tests/data/")
+@pytest.mark.parametrize("page", ["docs/map.md", "CONTRIBUTING.md"])
+def test_a_path_that_a_page_names_exists(page: str) -> None:
+    """A path in backquotes, or the target of a link."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    told = re.findall(r"`([a-z_.-]+(?:/[a-z_.]*)+)`", text)
+    made = (".work/", ".work/log/", ".work/venv-", "tests/data/")
     assert [path for path in told if path not in made and not (ROOT / path).exists()] == []
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text)]
+    assert [x for x in links if "://" not in x and not ((ROOT / page).parent / x).exists()] == []
     assert len(told) > 10
 
 

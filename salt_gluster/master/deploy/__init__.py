@@ -1,1 +1,1 @@
-"""master/deploy"""
+"""Deploy the pool's own Consul: servers, secrets, certificates, credentials."""

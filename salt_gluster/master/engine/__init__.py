@@ -1,13 +1,13 @@
-"""The engine on a master: lead, watch Consul, ask, decide, record, tell. No rule of its own.
+"""The engine on a master: lead, watch Consul, ask nodes, decide, write, publish. No rule is here.
 
-* ``engine``    the loop, and how one tick's decisions are carried out
-* ``watches``   the three blocking queries and the heart, each in a thread of its own
-* ``view``      what Consul's rows say of the members; pure
-* ``records``   the documents in Consul, as a decision wants them
-* ``asking``    which minions are asked what, and what their answers say
-* ``accepting`` submitted spec and policy become the accepted version
-* ``telling``   what people are told: stored, then fired
-* ``status``    what people are shown of the last tick; pure
+* ``loop``               one tick: read, decide, act, publish
+* ``watches``            the three blocking queries and the heartbeat, each in a thread of its own
+* ``probe``              which minions are asked what, and what they answer
+* ``declared_config``    submitted spec and policy become the accepted version
+* ``config_history``     versions of the configuration
+* ``maintenance_expiry`` maintenance windows that are over are removed
+* ``publish``            events: stored, then fired
+* ``status_document``    the document that the status screen shows; pure
 
 Salt is not imported: the bus that fires and asks is handed in.
 """

@@ -1,8 +1,8 @@
 """The versions of the configuration: noticed in the reports, stored by the leader, then told.
 
-What a version is and what it means stands in ``config_versions`` and ``overwriting``. Nobody asks
-gluster for it: the nodes' reports lie in Consul anyway, and one of them is read every few seconds,
-because every member has the definitions of all.
+What a version is and what it means stands in ``status/config_versions.py`` and
+``remediation/config_overwrite.py``. Nobody asks gluster for it: the nodes' reports lie in Consul
+anyway, and one of them is read every few seconds, because every member has the definitions of all.
 """
 
 from __future__ import annotations

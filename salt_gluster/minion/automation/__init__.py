@@ -1,1 +1,1 @@
-"""minion/automation"""
+"""Automation on a node: sensor, registration, witness, executor of operations."""

@@ -143,7 +143,7 @@ class Sensor:
     def _is_outdated(self, after: Mapping[str, Any]) -> bool:
         """Whether the last report is from before a change of ours, or before this leader led.
 
-        Nobody may show it then (``collected.py``): the nodes would be asked for five minutes.
+        Nobody may show it then (``freshness.py``): the nodes would be asked for five minutes.
         """
         old = self._after
         by = after.get("by", old.get("by"))

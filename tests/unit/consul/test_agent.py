@@ -91,7 +91,7 @@ def test_a_pillar_that_lacks_something_is_named_without_its_secrets() -> None:
 
 
 class Machine:
-    """Salt's functions as the agent's room calls them, on a machine that is a few booleans."""
+    """Salt's functions as ``consul/agent.py`` calls them, on a machine that is a few booleans."""
 
     def __init__(self) -> None:
         self.runs = self.enabled = False

@@ -21,7 +21,7 @@ K = "gluster:remediation"
 
 
 def test_the_names_are_those_of_the_policy() -> None:
-    """The pillar is read below the room of remediation, so that its names stand in both."""
+    """The pillar is read in a layer below remediation, so that its names stand in both."""
     told = {f.name: f.metadata["unit"] for f in fields(Policy)}
     assert {*RUNGS, *DURATIONS, *STEPS, *COUNTS} == set(told)
     assert {n for n, unit in told.items() if unit == "mode"} == set(RUNGS)
