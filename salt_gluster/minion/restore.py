@@ -34,10 +34,10 @@ def give_back(minion: Minion, identity: Identity, volumes: frozenset[str]) -> di
     identity.check()
     with node.one_job(JOB_WAIT_S):
         own = node.observe_node(minion.name)
-        if own.uuid == identity.uuid and _is_back(minion, identity, volumes):
+        old = own.uuid if isinstance(own.uuid, str) else None
+        if old == identity.uuid and _is_back(minion, identity, volumes):
             return {"changes": {}, "comment": "this node is in the pool as it was"}
         _nothing_to_lose(own.uuid, identity)
-        old = own.uuid if isinstance(own.uuid, str) else None
         changes: dict[str, Any] = {}
         if old != identity.uuid:
             changes["uuid"] = {"old": old, "new": identity.uuid}
@@ -125,4 +125,5 @@ def _is_back(minion: Minion, identity: Identity, volumes: frozenset[str]) -> boo
         return False
     there = {p.uuid for p in obs.peers if p.usable and not p.is_self}
     importing = obs.node.volumes_without_info
-    return there == set(identity.peers) and volumes <= set(obs.volumes) and importing == ()
+    settled = is_known(importing) and not importing
+    return settled and there == set(identity.peers) and volumes <= set(obs.volumes)

@@ -1,0 +1,257 @@
+"""The leader's lock on a Consul in memory: who leads, for how long, and what a claim refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from fake_consul import FakeConsul
+
+from salt_gluster.consul.client import set_op
+from salt_gluster.consul.leader_lock import TRUST_S, Lock, leading
+from salt_gluster.errors import ConsulError, Fenced
+
+INTENT = b'{"op": 1}'
+
+
+class Watched:
+    """A Consul, a clock, and locks of several engines on it."""
+
+    def __init__(self) -> None:
+        self.consul = FakeConsul()
+        self.now = 1000.0
+        self.client = self.consul.client()
+
+    def lock(self, name: str = "m1") -> Lock:
+        return Lock(self.consul.client(), "main", name, clock=lambda: self.now)
+
+    def led(self, name: str = "m1") -> Lock:
+        lock = self.lock(name)
+        assert lock.beat()
+        return lock
+
+    def written(self) -> set[str]:
+        return {k.removeprefix("gluster/main/") for k in self.consul.keys}
+
+    def put(self, key: str, value: str = "x") -> None:
+        self.client.kv_put(f"gluster/main/{key}", value)
+
+    def at(self, path: str, what: Callable[[], object]) -> None:
+        """Let something happen while the agent thinks about a request to ``path``."""
+        self.consul.before = lambda method, asked: what() if asked.startswith(path) else None
+
+
+@pytest.fixture
+def here() -> Watched:
+    return Watched()
+
+
+def kind(claim: Callable[[], object]) -> str:
+    with pytest.raises(ConsulError) as refused:
+        claim()
+    return refused.value.kind
+
+
+def passing(here: Watched, seconds: float) -> Callable[[], None]:
+    def passes() -> None:
+        here.now += seconds
+
+    return passes
+
+
+# --- for how long --------------------------------------------------------------------------------
+
+
+def test_trust_runs_from_the_sending_of_the_renewal_and_not_from_its_answer(here: Watched) -> None:
+    """Consul counts from when it got it: an answer that took 1.9 s must not lengthen our word."""
+    lock = here.led()
+    here.at("session/renew", passing(here, 1.9))
+    assert lock.beat()
+    here.consul.before = lambda method, path: None
+    assert lock.renewed_at == 1000.0
+    here.now = 1000.0 + TRUST_S - 0.01
+    assert lock.holds()
+    here.now = 1000.0 + TRUST_S
+    assert not lock.holds()
+    assert lock.epoch == 0
+
+
+def test_a_session_that_is_made_is_trusted_from_before_it_was_asked_for(here: Watched) -> None:
+    here.at("session/create", passing(here, 1.9))
+    lock = here.led()
+    assert lock.renewed_at == 1000.0
+
+
+def test_no_answer_is_no_renewal_and_ten_seconds_of_it_are_the_end(here: Watched) -> None:
+    lock = here.led()
+
+    def silence() -> None:
+        raise ConsulError("no agent answers", kind="timeout")
+
+    here.at("session/renew", silence)
+    here.now += 9.0
+    assert lock.beat(), "nobody else can have it yet"
+    assert lock.error
+    here.now += 1.0
+    assert not lock.beat()
+    assert lock.renewed_at == 1000.0
+
+
+def test_a_session_that_consul_has_ended_leads_no_more_even_within_its_time(here: Watched) -> None:
+    lock = here.led()
+    epoch = lock.epoch
+    here.consul.end_session(next(iter(here.consul.sessions)))
+    second = here.led("m2")
+    assert not lock.beat()
+    assert (lock.epoch, second.holds(), second.epoch > epoch) == (0, True, True)
+
+
+# --- who -----------------------------------------------------------------------------------------
+
+
+def test_one_leads_and_a_standby_gets_it_when_the_lock_is_free(here: Watched) -> None:
+    first, second = here.led("m1"), here.lock("m2")
+    assert not second.beat()
+    assert (second.epoch, second.error) == (0, "")
+    assert (leading(here.client, "main").holder, leading(here.client, "main").held) == ("m1", True)
+    first.stop()
+    assert not first.holds()
+    assert leading(here.client, "main").held is False
+    assert second.beat()
+    assert leading(here.client, "main").holder == "m2"
+
+
+def test_who_takes_the_same_name_again_gets_another_epoch(here: Watched) -> None:
+    """Consul keeps the index of a value that stays as it is."""
+    first = here.led("m1")
+    before = first.epoch
+    first.stop()
+    assert here.led("m1").epoch != before
+
+
+def test_who_keeps_it_keeps_its_epoch_and_the_fence_is_the_keys_own_index(here: Watched) -> None:
+    lock = here.led()
+    before = lock.epoch
+    here.put("rev")
+    assert lock.beat()
+    assert lock.epoch == before == leading(here.client, "main").epoch
+
+
+def test_who_may_not_lead_gives_it_back_and_takes_none(here: Watched) -> None:
+    blind = here.lock("m1")
+    assert not blind.beat(lead=False)
+    assert "leader" not in here.written()
+    assert blind.beat(lead=True)
+    assert not blind.beat(lead=False)
+    assert blind.renewed_at is not None, "its session is its heartbeat all the same"
+    assert here.lock("m2").beat()
+
+
+def test_a_lock_that_was_taken_away_is_noticed_at_the_next_beat(here: Watched) -> None:
+    lock = here.led()
+    here.consul.keys["gluster/main/leader"]["Session"] = "somebody else's"
+    assert not lock.beat()
+    del here.consul.keys["gluster/main/leader"]
+    assert lock.beat(), "it is free: taken anew"
+
+
+def test_a_lost_race_for_the_epoch_is_no_leadership(here: Watched) -> None:
+    lock = here.lock()
+
+    def stolen() -> None:
+        if "gluster/main/leader" in here.consul.keys:
+            here.consul.keys["gluster/main/leader"]["Session"] = "somebody else's"
+
+    here.at("txn", stolen)
+    assert not lock.beat()
+    assert "epoch" not in here.written()
+
+
+def test_before_anybody_has_led_nobody_is_named(here: Watched) -> None:
+    lead = leading(here.client, "main")
+    assert (lead.holder, lead.epoch, lead.held) == ("", 0, False)
+    here.put("leader", json.dumps({"holder": "m1"}))
+    assert leading(here.client, "main").holder == "", "words without a session hold nothing"
+
+
+# --- claiming ------------------------------------------------------------------------------------
+
+
+def test_a_claim_is_written_once_for_ever(here: Watched) -> None:
+    lock = here.led()
+    lock.claim("op1", INTENT, ["u1"])
+    assert here.consul.keys["gluster/main/operations/op1"]["Value"] == INTENT
+    assert kind(lambda: lock.claim("op1", b"another", ["u1"])) == "claimed"
+    assert here.consul.keys["gluster/main/operations/op1"]["Value"] == INTENT
+    assert lock.holds(), "that it was written before says nothing about the lock"
+
+
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [("hold", "held"), ("maintenance/u1", "maintenance"), ("maintenance/u2", "maintenance")],
+)
+def test_a_word_of_a_person_that_comes_in_the_last_moment_forbids_the_claim(
+    here: Watched, key: str, why: str
+) -> None:
+    """It is asked in the transaction itself: what was read before is a moment old."""
+    lock = here.led()
+    here.put(key)
+    assert kind(lambda: lock.claim("op1", INTENT, ["u1", "u2"])) == why
+    assert "operations/op1" not in here.written()
+    assert lock.holds()
+
+
+def test_the_maintenance_of_another_node_forbids_nothing(here: Watched) -> None:
+    lock = here.led()
+    here.put("maintenance/u9")
+    lock.claim("op1", INTENT, ["u1"])
+    assert "operations/op1" in here.written()
+
+
+FENCES: dict[str, Callable[[Watched], object]] = {
+    "its session has ended": lambda h: h.consul.end_session(next(iter(h.consul.sessions))),
+    "another holds the lock": lambda h: h.consul.keys["gluster/main/leader"].update(Session="x"),
+    "the lock was deleted": lambda h: h.consul.keys.pop("gluster/main/leader"),
+    "another epoch began": lambda h: h.put("epoch", "another"),
+    "the epoch was deleted": lambda h: h.consul.keys.pop("gluster/main/epoch"),
+}
+
+
+@pytest.mark.parametrize("name", FENCES)
+@pytest.mark.parametrize("how", ["claim", "write"])
+def test_who_leads_no_more_without_knowing_it_writes_nothing(
+    here: Watched, name: str, how: str
+) -> None:
+    lock = here.led()
+    FENCES[name](here)
+    write = set_op("gluster/main/operations/op1", INTENT)
+    with pytest.raises(Fenced):
+        lock.claim("op1", INTENT) if how == "claim" else lock.write([write])
+    assert "operations/op1" not in here.written()
+    assert not lock.holds(), "and knows it from now on"
+
+
+@pytest.mark.parametrize("ever", [True, False])
+def test_who_does_not_believe_it_himself_does_not_even_ask(here: Watched, ever: bool) -> None:
+    lock = here.led() if ever else here.lock()
+    here.now += TRUST_S
+    asked = len(here.consul.requests)
+    with pytest.raises(Fenced):
+        lock.claim("op1", INTENT)
+    with pytest.raises(Fenced):
+        lock.guard()
+    assert len(here.consul.requests) == asked
+
+
+def test_a_claim_whose_answer_is_lost_says_that_it_may_have_been_done(here: Watched) -> None:
+    lock = here.led()
+
+    def cut() -> None:
+        raise ConsulError("cut", kind="timeout", maybe_done=True)
+
+    here.at("txn", cut)
+    with pytest.raises(ConsulError) as lost:
+        lock.claim("op1", INTENT)
+    assert (lost.value.kind, lost.value.maybe_done) == ("timeout", True)
+    assert lock.holds()

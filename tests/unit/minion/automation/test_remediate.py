@@ -1,0 +1,595 @@
+"""The executor of one node: it looks, begins once, judges again, acts once, and reads back.
+
+Consul is one in memory, gluster's answers are recorded ones, the node is this file's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import fleet
+import pytest
+from fake_consul import FakeConsul
+from fleet import BRICK, CLUSTER, DEAD, GFN1, GFN3, NOW, PATH, SEAT, VOLUME
+
+from salt_gluster import node
+from salt_gluster.consul.service import Member
+from salt_gluster.consul.store import Store
+from salt_gluster.errors import CommandFailed, Conflict, ConsulError, OutcomeUnknown
+from salt_gluster.minion import report
+from salt_gluster.minion.automation import registration, remediate
+from salt_gluster.minion.automation.remediate import carry_out
+from salt_gluster.model.pool import Node, Observation, Peer, Reach, Step, Unknown
+from salt_gluster.remediation.operations import Life, Operation, Outcome
+
+#: The port of gfn2's brick in the recorded rows.
+PORT = next(r.port for r in fleet.GOOD_ROWS.bricks if r.host_uuid == SEAT)
+
+
+class Place:
+    """The node gfn2: its clock, what its glusterd shows, what is sent to it."""
+
+    def __init__(self) -> None:
+        self.clock = NOW
+        self.volumes: Any = {"rep3": VOLUME}
+        self.rows, self.good = fleet.DEAD_ROWS, fleet.GOOD_ROWS
+        self.dead = [SEAT]
+        self.told: Any = {uuid: {"rep3": VOLUME.digest()} for uuid in (GFN1, GFN3)}
+        self.looks = 0
+        self.copies = 0
+        self.sent: list[Step] = []
+        self.listens = {PORT}
+        #: What the command does, and after how many seconds its brick is up.
+        self.answer: Exception | None = None
+        self.helps_after_s: float | None = 0.0
+        self.then: Callable[[], object] = list
+        self.copy_fails = False
+        self._up_at: float | None = None
+
+    def now(self) -> float:
+        return self.clock
+
+    def sleep(self, seconds: float) -> None:
+        self.clock += seconds
+
+    def jitter(self) -> float:
+        return 0.5
+
+    def stamp(self) -> object:
+        return None
+
+    def look(self, needs: frozenset[str] = frozenset(), *, fresh: bool = False) -> Observation:
+        self.looks += 1
+        if self._up_at is not None and self.clock >= self._up_at:
+            self.come_up()
+        peers = tuple(Peer(u, (n,), True, 3, is_self=u == SEAT) for n, u in fleet.UUIDS.items())
+        own = Node(
+            "gfn2", uuid=SEAT, glusterd_started=NOW - 9999, volumes_without_info=(),
+            volumes_at_start=("rep3",), hold=None,
+        )  # fmt: skip
+        return Observation(
+            self.clock, own, peers, self.volumes, status={"rep3": self.rows},
+            reach={u: Reach(True, fleet.OP_VERSION) for u in fleet.UUIDS.values()},
+            definitions=self.told,
+        )  # fmt: skip
+
+    def come_up(self) -> None:
+        self.rows, self.dead = self.good, []
+
+    def keep_copy(self) -> None:
+        if self.copy_fails:
+            raise CommandFailed("no space left on device", kind="other")
+        self.copies += 1
+
+    def perform(self, step: Step) -> None:
+        self.sent.append(step)
+        self.then()
+        if self.helps_after_s is not None:
+            self._up_at = self.clock + self.helps_after_s
+        if self.answer is not None:
+            raise self.answer
+
+    def report(self) -> dict[str, Any]:
+        brick = DEAD if SEAT in self.dead else fleet.WELL
+        told = fleet.facts(SEAT, brick, at=self.clock, volumes=self.volumes)
+        return fleet.report_data(SEAT, told)
+
+
+class Pool:
+    """Consul with an intent for gfn2, and gfn2."""
+
+    def __init__(self) -> None:
+        self.consul = FakeConsul()
+        self.consul.node, self.consul.nodes = "gfn2", {"gfn2"}
+        self.consul.catalog = [dict(row) for row in fleet.catalog_rows()]
+        self.client = self.consul.client()
+        self.store = Store(self.client, CLUSTER)
+        self.place = Place()
+        keys = self.store.keys
+        session = self.client.session_create("engine", ttl_s=10, lock_delay_s=0)
+        self.client.kv_put(keys.leader, '{"holder": "m1"}', acquire=session)
+        self.client.kv_put(keys.canary, "1")
+        self.epoch()
+        for uuid, told in fleet.reports().items():
+            self.store.write(keys.node(uuid), fleet.report_data(uuid, told))
+            well = {PATH: {"filesystem": "fs", "volume_id": VOLUME.id}}
+            name = next(n for n, u in fleet.UUIDS.items() if u == uuid)
+            self.store.write(keys.identity(uuid), {"bricks": well, "name": name})
+
+    def epoch(self) -> int:
+        """Let somebody begin to lead; return his epoch."""
+        self.client.kv_put(self.store.keys.epoch, f"epoch {self.consul.index}")
+        entry = self.client.kv_get(self.store.keys.epoch)
+        assert entry is not None
+        return entry.modify_index
+
+    def intend(self, **changed: Any) -> Operation:
+        entry = self.client.kv_get(self.store.keys.epoch)
+        assert entry is not None
+        op = fleet.operation(**{"epoch": entry.modify_index, **changed})
+        self.store.write(self.store.keys.operation(op.id), op.to_data())
+        return op
+
+    def execute(self, at: str = "", what: Callable[[], object] = list, op: str = "op1") -> Any:
+        """Carry it out; ``what`` happens at the end of the step ``at``."""
+
+        def after(step: str) -> None:
+            if step == at:
+                what()
+
+        return carry_out(op, self.place, {}, after=after)  # type: ignore[arg-type]
+
+    def outcome(self, op: str = "op1") -> str | None:
+        told = self.store.outcome(SEAT, op)
+        return None if told is None else str(told.data["state"])
+
+    def say(self, state: Life, op: str = "op1") -> None:
+        """Write what this node said of it before, or what its other process says."""
+        self.store.write_outcome(SEAT, op, Outcome(op, SEAT, state, NOW).to_data())
+
+    def hold(self) -> None:
+        self.client.kv_put(self.store.keys.hold, "the rack is being moved")
+
+
+@pytest.fixture
+def pool(monkeypatch: pytest.MonkeyPatch) -> Pool:
+    pool = Pool()
+    me = Member(SEAT, "gfn2", "gfn2", CLUSTER)
+    monkeypatch.setattr(registration, "remembered", lambda: me)
+    monkeypatch.setattr(remediate, "connect", lambda settings, timeout_s: pool.consul.client())
+    monkeypatch.setattr(report, "own_report", lambda site: pool.place.report())
+    monkeypatch.setattr(node, "one_job", lambda wait_s: contextlib.nullcontext())
+    monkeypatch.setattr(node, "accepts", lambda host, port, limit: port in pool.place.listens)
+    monkeypatch.setattr(node, "recall", lambda key: None)
+    monkeypatch.setattr(node, "remember", lambda what: None)
+    return pool
+
+
+def names(told: Any) -> set[str]:
+    return {reason["name"] for reason in told["reasons"]}
+
+
+def refused(pool: Pool, told: Any, reason: str) -> None:
+    assert (told["did"], reason in names(told)) == ("refuse", True), told
+    assert pool.place.sent == []
+    assert pool.outcome() == "refused"
+
+
+def ignored(pool: Pool, told: Any, reason: str) -> None:
+    assert (told["did"], names(told)) == ("ignore", {reason})
+    assert pool.place.sent == []
+    assert pool.outcome() is None
+
+
+# --- what it does --------------------------------------------------------------------------------
+
+
+def test_a_dead_brick_is_started_once_with_a_copy_before_and_told(pool: Pool) -> None:
+    pool.intend()
+    told = pool.execute()
+    assert (told["did"], told["outcome"], told["reasons"]) == ("perform", "applied", [])
+    (step,) = pool.place.sent
+    assert (step.action, step.subject, step.args["brick"]) == ("brick_restart", "rep3", BRICK)
+    assert (pool.place.copies, pool.outcome()) == (1, "applied")
+    again = pool.execute()
+    assert (again["did"], names(again)) == ("ignore", {"not_done_before"})
+    assert len(pool.place.sent) == 1
+
+
+def test_all_bricks_that_the_command_starts_too_are_named_in_the_step(pool: Pool) -> None:
+    """The brake for bricks without a port must not stop what is there to give them one."""
+    told = fleet.facts(GFN3, DEAD)
+    pool.store.write(pool.store.keys.node(GFN3), fleet.report_data(GFN3, replace(told, at=NOW + 1)))
+    others = (replace(r, online=False, port=None) if r.host == "gfn3" else r
+              for r in fleet.DEAD_ROWS.bricks)  # fmt: skip
+    pool.place.rows = replace(fleet.DEAD_ROWS, bricks=tuple(others))
+    pool.intend()
+    assert pool.execute()["did"] == "perform"
+    (step,) = pool.place.sent
+    assert set(step.args["starts"]) == {BRICK, f"gfn3:{PATH}"}
+
+
+# --- what is no matter of this node --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"executor": "gfn3"}, "named_here"),
+        ({"node": GFN3}, "named_here"),
+        ({"state": Life.DONE}, "is_open"),
+        ({"state": Life.CLOSED}, "is_open"),
+    ],
+)
+def test_what_is_not_for_this_node_costs_no_look_and_says_nothing(
+    pool: Pool, changed: dict[str, Any], reason: str
+) -> None:
+    pool.intend(**changed)
+    ignored(pool, pool.execute(), reason)
+    assert pool.place.looks == 0
+
+
+@pytest.mark.parametrize("forged", ["0123456789abcdef", "../hold", ""])
+def test_an_id_that_consul_does_not_know_is_no_order(pool: Pool, forged: str) -> None:
+    pool.intend()
+    ignored(pool, pool.execute(op=forged), "operation_known")
+
+
+@pytest.mark.parametrize("written", [b"start it", b"{}", b'{"schema": 99}'])
+def test_an_operation_that_cannot_be_read_is_no_order(pool: Pool, written: bytes) -> None:
+    pool.client.kv_put(pool.store.keys.operation("op1"), written)
+    ignored(pool, pool.execute(), "operation_known")
+
+
+def test_a_node_that_never_registered_does_nothing(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool.intend()
+    monkeypatch.setattr(registration, "remembered", lambda: None)
+    ignored(pool, pool.execute(), "registered")
+
+
+def test_another_job_of_this_node_is_not_disturbed(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(wait_s: float) -> Any:
+        raise Conflict("a highstate is running", kind="node_busy")
+
+    pool.intend()
+    monkeypatch.setattr(node, "one_job", busy)
+    ignored(pool, pool.execute(), "node_free")
+
+
+def test_an_outcome_of_before_that_cannot_be_read_counts_as_one(pool: Pool) -> None:
+    pool.intend()
+    pool.client.kv_put(pool.store.keys.outcome(SEAT, "op1"), b"half a wor")
+    told = pool.execute()
+    assert (told["did"], names(told)) == ("ignore", {"outcome_known"})
+    assert pool.place.sent == []
+
+
+# --- what is seen from here ----------------------------------------------------------------------
+
+
+def canary_away_for_a_moment(pool: Pool) -> None:
+    """Let the canary be gone when it is asked for alone: somebody restores a snapshot just now."""
+    canary = pool.store.keys.canary
+    kept = pool.consul.keys[canary]
+
+    def before(method: str, path: str) -> None:
+        if path == f"kv/{canary}":
+            pool.consul.keys.pop(canary, None)
+        else:
+            pool.consul.keys[canary] = kept
+
+    pool.consul.before = before
+
+
+FROM_HERE: dict[str, tuple[Callable[[Pool], object], str]] = {
+    "the canary is deleted": (
+        lambda p: p.client.kv_delete(p.store.keys.canary), "not_held",
+    ),
+    "the canary was away when it was asked for": (canary_away_for_a_moment, "fleet_open"),
+    "the own agent is not in the catalog": (lambda p: p.consul.nodes.clear(), "fleet_open"),
+    "nobody leads": (
+        lambda p: p.consul.end_session(next(iter(p.consul.sessions))), "lock_valid",
+    ),
+    "somebody else began to lead": (lambda p: p.epoch(), "epoch_current"),
+    "there is no epoch": (lambda p: p.client.kv_delete(p.store.keys.epoch), "epoch_current"),
+    "a hold in Consul": (lambda p: p.hold(), "not_held"),
+    "a maintenance in Consul": (
+        lambda p: p.client.kv_put(p.store.keys.maintenance(SEAT), "ann has it"),
+        "not_in_maintenance",
+    ),
+    "this node is not in the catalog": (
+        lambda p: p.consul.catalog.pop(1), "in_catalog",
+    ),
+    "its disk was never recorded": (
+        lambda p: p.client.kv_delete(p.store.keys.identity(SEAT)), "same_filesystem",
+    ),
+    "another operation is under way": (
+        lambda p: p.store.write(
+            p.store.keys.operation("op0"), fleet.operation(id="op0", node=GFN1).to_data()
+        ),
+        "nothing_in_flight",
+    ),
+    "one operation is broken": (
+        lambda p: p.client.kv_put(p.store.keys.operation("op0"), b"?"), "nothing_in_flight",
+    ),
+    "a neighbour is silent": (
+        lambda p: p.client.kv_delete(p.store.keys.node(GFN3)), "bricks_known",
+    ),
+    "the volume was stopped": (
+        lambda p: setattr(p.place, "volumes", {"rep3": replace(VOLUME, status="Stopped")}),
+        "volume_started",
+    ),
+    "it serves again by itself": (lambda p: p.place.come_up(), "still_down"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FROM_HERE)
+def test_one_thing_seen_from_here_is_enough_to_refuse(pool: Pool, name: str) -> None:
+    change, reason = FROM_HERE[name]
+    pool.intend()
+    change(pool)
+    refused(pool, pool.execute(), reason)
+
+
+@pytest.mark.parametrize("skew", [None, True, "0", 6.0])
+def test_a_clock_that_was_not_measured_or_differs_refuses(pool: Pool, skew: Any) -> None:
+    pool.intend(evidence={"skew_s": skew})
+    refused(pool, pool.execute(), "clocks_agree")
+
+
+def test_the_budget_is_that_of_the_accepted_configuration(pool: Pool) -> None:
+    config = {"schema": 1, "spec": {}, "policy": {"restart_budget": 0}}
+    pool.store.accept(config, by="ann", why="a test", now=NOW)
+    pool.intend()
+    refused(pool, pool.execute(), "budget_left")
+
+
+def test_a_consul_that_stops_answering_is_no_reason_to_act(pool: Pool) -> None:
+    pool.intend()
+
+    def silence() -> None:
+        def before(method: str, path: str) -> None:
+            raise ConsulError("no agent", kind="unreachable")
+
+        pool.consul.before = before
+
+    told = pool.execute("read", silence)
+    assert told["did"] == "ignore"
+    assert pool.place.sent == []
+
+
+# --- it begins once ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("serves", [True, False])
+def test_who_comes_second_looks_back_and_sends_nothing(pool: Pool, serves: bool) -> None:
+    """Another process of this node wrote *issued* after our look and before our own word."""
+    pool.intend()
+
+    def other() -> None:
+        pool.say(Life.ISSUED)
+        pool.place.sleep(1)
+        if serves:
+            pool.place.come_up()
+
+    told = pool.execute("judged", other)
+    assert told["did"] == "look_back"
+    assert pool.place.sent == []
+    assert pool.outcome() == ("applied" if serves else "issued")
+
+
+def test_what_was_begun_by_a_process_that_died_is_never_begun_again(pool: Pool) -> None:
+    pool.intend()
+    pool.say(Life.ISSUED)
+    told = pool.execute()
+    assert (told["did"], told["outcome"], pool.outcome()) == ("look_back", None, "issued")
+    pool.place.come_up()
+    assert (pool.execute()["did"], pool.outcome()) == ("look_back", "applied")
+    assert pool.place.sent == []
+
+
+@pytest.mark.parametrize(("kind", "did"), [("timeout", "look_back"), ("forbidden", "ignore")])
+def test_a_begin_that_nobody_answered_is_taken_for_begun(pool: Pool, kind: str, did: str) -> None:
+    pool.intend()
+
+    def cut() -> None:
+        def before(method: str, path: str) -> None:
+            if path == "txn" and method == "PUT" and not pool.place.sent:
+                pool.consul.before = lambda method, path: None
+                raise ConsulError("cut", kind=kind, maybe_done=kind == "timeout")
+
+        pool.consul.before = before
+
+    assert pool.execute("judged", cut)["did"] == did
+    assert pool.place.sent == []
+
+
+# --- it judges again, right before ---------------------------------------------------------------
+
+BETWEEN: dict[str, tuple[Callable[[Pool], object], str]] = {
+    "a hold": (lambda p: p.hold(), "not_held"),
+    "a new leader": (lambda p: p.epoch(), "epoch_current"),
+    "the lock is free": (
+        lambda p: p.consul.end_session(next(iter(p.consul.sessions))), "lock_valid",
+    ),
+    "the engine gave it up": (lambda p: p.intend(state=Life.LOST), "is_open"),
+    "it is another node's now": (lambda p: p.intend(executor="gfn3"), "named_here"),
+    "its time is over": (lambda p: p.place.sleep(120), "in_time"),
+    "another operation began": (
+        lambda p: p.store.write(
+            p.store.keys.operation("op0"), fleet.operation(id="op0", node=GFN1).to_data()
+        ),
+        "nothing_in_flight",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BETWEEN)
+def test_what_changes_after_it_has_begun_still_stops_it(pool: Pool, name: str) -> None:
+    change, reason = BETWEEN[name]
+    pool.intend()
+    refused(pool, pool.execute("begun", lambda: change(pool)), reason)
+
+
+def test_an_operation_that_is_deleted_after_it_has_begun_is_not_carried_out(pool: Pool) -> None:
+    pool.intend()
+    told = pool.execute("begun", lambda: pool.client.kv_delete(pool.store.keys.operation("op1")))
+    assert (told["did"], pool.place.sent, pool.outcome()) == ("ignore", [], "issued")
+
+
+LAST_LOOK: dict[str, Any] = {
+    "stopped": {"rep3": replace(VOLUME, status="Stopped")},
+    "another of that name": {"rep3": replace(VOLUME, id="1" * 8)},
+    "gone": {},
+}
+
+
+@pytest.mark.parametrize("name", LAST_LOOK)
+def test_the_last_look_is_at_the_volume_itself(pool: Pool, name: str) -> None:
+    """Right before the command: ``start force`` would start what was stopped."""
+    pool.intend()
+    change = lambda: setattr(pool.place, "volumes", LAST_LOOK[name])  # noqa: E731
+    refused(pool, pool.execute("judged_again", change), "volume_started")
+
+
+def test_a_glusterd_that_does_not_answer_any_more_refuses(pool: Pool) -> None:
+    pool.intend()
+    change = lambda: setattr(pool.place, "volumes", Unknown("it died"))  # noqa: E731
+    told = pool.execute("judged_again", change)
+    assert (told["did"], pool.place.sent, pool.outcome()) == ("refuse", [], "refused")
+
+
+def test_a_brick_that_came_back_in_the_last_moment_is_not_started(pool: Pool) -> None:
+    pool.intend()
+    told = pool.execute("judged_again", pool.place.come_up)
+    assert (told["outcome"], pool.place.sent) == ("applied", [])
+
+
+def test_without_a_copy_of_glusterds_files_nothing_is_sent(pool: Pool) -> None:
+    pool.place.copy_fails = True
+    pool.intend()
+    refused(pool, pool.execute(), "nothing_sent")
+
+
+# --- it reads back -------------------------------------------------------------------------------
+
+
+def port_is_not_open(place: Place) -> None:
+    place.listens.clear()
+
+
+def own_row(**changed: Any) -> Callable[[Place], None]:
+    """Let the row of this node's brick be another, once it was started."""
+    rows = (replace(r, **changed) if r.host_uuid == SEAT else r for r in fleet.GOOD_ROWS.bricks)
+    good = replace(fleet.GOOD_ROWS, bricks=tuple(rows))
+    return lambda place: setattr(place, "good", good)
+
+
+def others_tell(what: Any) -> Callable[[Place], None]:
+    """Let the other members tell this from the moment on that the command was sent."""
+    told = {GFN1: what, GFN3: what}
+    return lambda place: setattr(place, "then", lambda: setattr(place, "told", told))
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (port_is_not_open, "connects"),
+        (own_row(pid=None), "row_up"),
+        (own_row(port=None), "row_up"),
+        (own_row(online=False), "row_up"),
+        (own_row(path="/elsewhere"), "row_up"),
+        (others_tell(Unknown("cut off")), "told_elsewhere"),
+        (others_tell({"rep3": "another"}), "told_elsewhere"),
+        (others_tell({}), "told_elsewhere"),
+        (lambda place: setattr(place, "helps_after_s", None), "row_up"),
+        (lambda place: setattr(place, "helps_after_s", 40.0), "row_up"),
+    ],
+)
+def test_a_brick_that_nobody_can_use_is_not_called_applied(
+    pool: Pool, fault: Callable[[Place], object], reason: str
+) -> None:
+    fault(pool.place)
+    pool.intend()
+    told = pool.execute()
+    assert (told["did"], names(told), pool.outcome()) == ("perform", {reason}, "failed")
+    assert len(pool.place.sent) == 1
+
+
+def test_a_brick_may_take_a_while_for_its_port(pool: Pool) -> None:
+    pool.place.helps_after_s = 16.0
+    pool.intend()
+    assert pool.execute()["outcome"] == "applied"
+    assert NOW + 16 <= pool.place.clock < NOW + 18
+
+
+def test_a_command_that_was_cut_off_is_neither_applied_nor_failed(pool: Pool) -> None:
+    """It may still happen: *issued* stays, and the engine judges it when it is due."""
+    pool.place.answer, pool.place.helps_after_s = OutcomeUnknown("cut", kind="timeout"), None
+    pool.intend()
+    told = pool.execute()
+    assert (told["did"], told["outcome"]) == ("perform", None)
+    assert names(told) == {"outcome_known", "row_up"}
+    assert (len(pool.place.sent), pool.outcome()) == (1, "issued")
+
+
+@pytest.mark.parametrize(
+    "answer", [OutcomeUnknown("cut", kind="timeout"), CommandFailed("-1", kind="other")]
+)
+def test_what_is_so_counts_and_not_what_gluster_answered(pool: Pool, answer: Exception) -> None:
+    pool.place.answer = answer
+    pool.intend()
+    assert (pool.execute()["outcome"], pool.outcome()) == ("applied", "applied")
+
+
+def test_a_command_that_failed_and_did_not_help_says_both(pool: Pool) -> None:
+    pool.place.answer, pool.place.helps_after_s = CommandFailed("no", kind="other"), None
+    pool.intend()
+    told = pool.execute()
+    assert (names(told), pool.outcome()) == ({"command", "row_up"}, "failed")
+
+
+# --- it tells ------------------------------------------------------------------------------------
+
+
+def test_a_refusal_does_not_write_over_what_another_process_has_begun(pool: Pool) -> None:
+    """Ours saw a hold that is gone; the other began meanwhile: its word stands."""
+    pool.intend()
+    pool.hold()
+    wanted = f"kv/{pool.store.keys.outcome(SEAT, 'op1')}"
+
+    def late() -> None:
+        def before(method: str, path: str) -> None:
+            if path == "txn" and method == "PUT" and seen[-1:] == [wanted]:
+                pool.consul.before = lambda method, path: None
+                pool.say(Life.ISSUED)
+            seen.append(path)
+
+        pool.consul.before = before
+
+    seen: list[str] = []
+    pool.execute("judged", late)
+    assert pool.outcome() == "issued"
+
+
+def test_an_outcome_that_cannot_be_told_is_found_by_looking_back(pool: Pool) -> None:
+    pool.intend()
+
+    def silent() -> None:
+        def before(method: str, path: str) -> None:
+            raise ConsulError("no agent", kind="unreachable")
+
+        pool.consul.before = before
+
+    assert pool.execute("read_back", silent)["outcome"] == "applied"
+    pool.consul.before = lambda method, path: None
+    assert pool.outcome() == "issued"
+    assert (pool.execute()["did"], pool.outcome()) == ("look_back", "applied")
+    assert len(pool.place.sent) == 1
