@@ -2,7 +2,7 @@
 
 A small HTTP server on one address: whoever has the token may post an event, and may ask whether an
 event that it sent to try the way has arrived. Everybody else hears 401, whatever was asked. What an
-event means stands in ``hints.py``; what goes on from here is one key in Consul.
+event means stands in ``gluster/events.py``; what goes on from here is one key in Consul.
 """
 
 from __future__ import annotations

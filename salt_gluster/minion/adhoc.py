@@ -66,7 +66,7 @@ def _nothing(subject: str, minion: Minion, plan: Plan) -> str:
 
 
 def once(minion: Minion, action: str, name: str, **arguments: Any) -> dict[str, Any]:
-    """Carry out one of ``orders.ONCE``."""
+    """Carry out one of ``plan.adhoc.ONCE``."""
     given: dict[str, Any] = {key: value for key, value in arguments.items() if value}
     command(ACTIONS[action].command).words(volume=name, **given)  # before anything is asked
     planner = lambda obs: adhoc.plan_once(action, name, obs, **given)  # noqa: E731

@@ -1,6 +1,6 @@
 """The executor: brakes, one step, read back, observe and plan again. There is no other.
 
-What it touches is handed in as a ``World``: the real one is ``observe.Site``, a test brings a
+What it touches is handed in as a ``World``: the real one is ``driver.Site``, a test brings a
 simulated pool with a virtual clock.
 """
 

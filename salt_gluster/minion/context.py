@@ -188,7 +188,7 @@ class Minion:
         *,
         preview: bool = True,
     ) -> Site:
-        """Return this node as ``observe.Site`` says; ``preview`` counts in test mode only."""
+        """Return this node as ``driver.Site`` says; ``preview`` counts in test mode only."""
         address = self.pool.address(self.name) if self.pool else self.name
         aliases = () if address == self.name else (address,)
         return Site(

@@ -46,7 +46,7 @@ def converged(
     wait_s: float = WAIT_S,
     mounts: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Forecast or converge one subject; return its state dict. ``mounts`` see ``observe.Site``."""
+    """Forecast or converge one subject; return its state dict. ``mounts`` see ``driver.Site``."""
     try:
         outcome = minion.run(planner, wait_s=wait_s, will_mount=mounts, about=_about(subject))
     except GlusterError as err:

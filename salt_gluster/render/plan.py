@@ -1,6 +1,6 @@
 """A plan, its refusals and an impact as a person reads them, and as plain data.
 
-The same lines stand in a state's comment (``state.py``) and on the screen of a runner.
+The same lines stand in a state's comment (``state_return.py``) and on the screen of a runner.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the operator wants, from plain dicts. Every error names the key and the way out.
 
-``nouns`` the frozen shapes · ``names`` ranges, hosts, paths, devices · ``plain`` values by type ·
-``volume`` and ``pool`` the two readers. Nothing here looks at a pool.
+``types`` the frozen shapes · ``names`` ranges, hosts, paths, devices · ``values`` values by type ·
+``volume`` and ``pool`` the two readers · ``option`` what values of options mean. Pure.
 """
 
 from __future__ import annotations
