@@ -29,7 +29,7 @@ _REPEATS = (
     "# Salt replaces the lists of the master's own file by the ones below, so what it says under\n"
     "# these keys is repeated here: after a change of it there, run gluster.setup again.\n"
 )
-FORMULA = Path(__file__).resolve().parent / "formula"
+FORMULA = Path(__file__).resolve().parents[1] / "formula"
 Settings = Mapping[str, Any]
 
 
