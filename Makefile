@@ -7,6 +7,8 @@ GLUSTER ?=
 # Random stories of the simulated pool: for make sim; make test runs 100.
 SEEDS ?= 1000
 RUN = .work/venv-3007/bin/python
+# All that the tests need: packages, programs that the distribution lacks, environments.
+ALL = system consul gluster-11 3006 3007 3008 python-consul
 
 .PHONY: help test long lint capabilities demo lab down bench sim
 .NOTPARALLEL:
@@ -22,13 +24,13 @@ help:
 	@echo 'make lint          ruff, mypy, import-linter'
 
 test:
-	@$(PYTHON) .ci/setup system 3006 3007 3008
+	@$(PYTHON) .ci/setup $(ALL)
 	@N='$(N)' GLUSTER='$(GLUSTER)' $(PYTHON) .ci/test
 
 long: N = 20
 long: GLUSTER = 11
 long:
-	@$(PYTHON) .ci/setup system 3006 3007 3008
+	@$(PYTHON) .ci/setup $(ALL)
 	@N='$(N)' GLUSTER='$(GLUSTER)' $(PYTHON) .ci/test --long
 
 lint:
@@ -43,11 +45,11 @@ capabilities:
 	@$(PYTHON) tests/support/capabilities.py
 
 demo:
-	@$(PYTHON) .ci/setup system 3007
+	@$(PYTHON) .ci/setup system consul 3007
 	@$(RUN) -m lab.demo
 
 lab:
-	@$(PYTHON) .ci/setup system 3007
+	@$(PYTHON) .ci/setup system consul 3007
 	@$(RUN) -m lab up --nodes 4 --join
 
 down:
@@ -55,5 +57,5 @@ down:
 	@$(RUN) -m lab down
 
 bench:
-	@$(PYTHON) .ci/setup system 3007
+	@$(PYTHON) .ci/setup system consul 3007
 	@$(RUN) .ci/bench

@@ -82,6 +82,13 @@ def _no_daemons() -> Iterator[None]:
         POLICY.unlink()
 
 
+def is_kept(name: str) -> bool:
+    """Tell whether "consul" or "gluster-11" has been fetched, or need not be."""
+    if name == "consul" and shutil.which("consul"):
+        return True
+    return (cache() / name).is_dir()
+
+
 def consul() -> Path:
     """Find a Consul program: PATH, the cache, this suite, an older one; LabError with the ways."""
     if found := shutil.which("consul"):
