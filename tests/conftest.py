@@ -9,6 +9,7 @@ from pathlib import Path
 import capabilities
 import hypothesis
 import pytest
+from needs import needs, nothing_may_be_skipped
 
 HERE = Path(__file__).resolve().parent
 #: Seconds a test may take, by room; a test with a mark of its own keeps that.
@@ -23,7 +24,7 @@ hypothesis.settings.register_profile(
     "long", deadline=None, suppress_health_check=_quiet, max_examples=2000
 )
 hypothesis.settings.load_profile(
-    os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
+    os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if nothing_may_be_skipped() else "dev")
 )
 
 
@@ -60,6 +61,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if report and Path(report).read_text():
         terminalreporter.section("parts before this one")
         terminalreporter.write(Path(report).read_text())
+
+
+@pytest.fixture
+def root() -> None:
+    """The test does what only root may."""
+    needs("root" if os.geteuid() else "")
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from needs import needs
 from salt.exceptions import CommandExecutionError
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="bricks need root")
+pytestmark = pytest.mark.usefixtures("root")
 
 
 @pytest.fixture
@@ -24,8 +25,7 @@ def brick(loaders: Any) -> Any:
 @pytest.fixture
 def own_mount() -> Iterator[Path]:
     """A directory on a file system that is not the root's."""
-    if not os.path.ismount("/dev/shm"):
-        pytest.skip("/dev/shm is no mount here")
+    needs("" if os.path.ismount("/dev/shm") else "a mount at /dev/shm")
     folder = Path("/dev/shm") / f"sg-brick-{uuid.uuid4().hex[:8]}"
     folder.mkdir()
     yield folder
@@ -40,8 +40,7 @@ def blank_disk(tmp_path: Path) -> Iterator[str]:
         file.truncate(600 * 1024**2)
     argv = ["losetup", "-f", "--show", str(image)]
     made = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if made.returncode:
-        pytest.skip(f"no loop device here: {made.stderr.strip()}")
+    needs(f"a loop device: {made.stderr.strip()}" if made.returncode else "")
     loop = made.stdout.strip()
     yield loop
     subprocess.run(["losetup", "-d", loop], check=True)

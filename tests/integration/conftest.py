@@ -1,13 +1,15 @@
-"""The tests on a real pool: skipped, naming what is missing, where no pool can be held."""
+"""The tests on a real pool: each needs a machine that can hold one, and names what is missing."""
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from needs import needs
 
 PROGRAMS = ("glusterd", "gluster", "mkfs.xfs", "ip", "unshare", "nsenter", "losetup")
 HERE = Path(__file__).resolve().parent
@@ -20,6 +22,7 @@ LONGEST = (
 )
 
 
+@functools.cache
 def missing() -> str:
     """Return what this machine lacks for a pool of namespaces, or nothing."""
     if os.geteuid() != 0:
@@ -38,15 +41,18 @@ def missing() -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files of this folder first; skip all of it when no pool can be held here."""
+    """Put the longest files of this folder first."""
     ours = [item for item in items if HERE in item.path.parents]
     others = [item for item in items if HERE not in item.path.parents]
     items[:] = others + sorted(ours, key=_turn)
-    lack = missing() if ours else ""
     for item in ours:
         item.add_marker(pytest.mark.lab)
-        if lack:
-            item.add_marker(pytest.mark.skip(reason=f"a pool on this machine needs {lack}"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Look before any pool is made; only the tests of this folder come here."""
+    needs(missing())
 
 
 def _turn(item: pytest.Item) -> int:

@@ -6,12 +6,9 @@ The whole file runs once more, in an environment of its own, on python-consul 1.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import json
 import os
 import random
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -29,6 +26,7 @@ from consul_world import (
     make_token,
     until,
 )
+from needs import needs
 
 from lab import Lab
 from salt_gluster.consul import canary, service
@@ -695,17 +693,7 @@ def test_all_of_this_holds_on_python_consul(pool: Lab) -> None:
 
 
 def _other_environment() -> Path:
-    """Make .work/venv-python-consul, or take it as it is when its list is the same."""
-    wanted = ["python-consul==1.1.0", "urllib3", "pytest>=8", "pytest-timeout>=2.3",
-              "hypothesis>=6.100", "defusedxml"]  # fmt: skip
-    venv = ROOT / ".work" / "venv-python-consul"
-    venv.parent.mkdir(exist_ok=True)
-    stamp, text = venv / "stamp", json.dumps([sys.version, wanted])
-    with (venv.parent / f"{venv.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not stamp.exists() or stamp.read_text() != text:
-            subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)], check=True)
-            pip = [str(venv / "bin/pip"), "install", "-q", "--disable-pip-version-check", *wanted]
-            subprocess.run(pip, check=True, capture_output=True)
-            stamp.write_text(text)
-    return venv / "bin" / "python"
+    """Find the environment with python-consul, which set-up makes."""
+    python = ROOT / ".work" / "venv-python-consul" / "bin" / "python"
+    needs("" if python.exists() else "python-consul (`.ci/setup python-consul` installs it)")
+    return python

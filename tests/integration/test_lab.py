@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import socket
@@ -16,25 +15,6 @@ import pytest
 
 from lab import Lab, LabError, disks, network, record
 from lab.node import Node
-
-
-def _lacking() -> str:
-    """Name what this machine lacks for a lab, "" when it has all."""
-    if os.geteuid():
-        return "root"
-    libc = ctypes.CDLL(None, use_errno=True)
-    child = os.fork()
-    if child == 0:
-        os._exit(1 if libc.unshare(0x40000000 | 0x00020000) else 0)  # a new net and mount namespace
-    _, status = os.waitpid(child, 0)
-    return "CAP_SYS_ADMIN for network and mount namespaces" if status else ""
-
-
-LACKING = _lacking()
-pytestmark = [
-    pytest.mark.lab,
-    pytest.mark.skipif(bool(LACKING), reason=f"a lab needs {LACKING}"),
-]
 
 
 @pytest.fixture(scope="module")

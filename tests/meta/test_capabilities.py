@@ -39,6 +39,28 @@ def test_a_claim_needs_a_test_of_the_right_kind(
     assert len(capabilities.problems(_project(tmp_path, state, test))) == count
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("@pytest.mark.skipif(True, reason='')\n" + MARK, False),
+        (MARK + "    pytest.skip('from N=20 on')\n", False),
+        ("pytestmark = pytest.mark.skip\n" + MARK, False),
+        (
+            "@pytest.fixture\ndef disk():\n    pytest.skip('no disk')\n"
+            + MARK.replace("()", "(disk)"),
+            False,
+        ),
+        ("def helper():\n    pytest.xfail('one day')\n" + MARK + "    helper()\n", False),
+        (MARK + "def test_y():\n    pytest.skip('another test')\n", True),
+        (MARK + "    needs('a disk')\n", True),
+    ],
+)
+def test_a_test_that_may_be_skipped_shows_nothing(tmp_path: Path, text: str, shown: bool) -> None:
+    root = _project(tmp_path, "works", "integration/test_a.py")
+    (root / "tests/integration/test_a.py").write_text(text)
+    assert (capabilities.problems(root) == []) is shown
+
+
 def test_a_mark_without_a_row_is_named(tmp_path: Path) -> None:
     root = _project(tmp_path, "works", "integration/test_a.py")
     (root / "tests" / "integration" / "test_b.py").write_text(MARK.replace("7", "999"))

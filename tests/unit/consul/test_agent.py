@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,7 +132,7 @@ def ensure(machine: Machine, what: dict[str, Any], *, test: bool = False) -> dic
     return agent.ensure(what, machine, name="g1", address="10.0.0.1", test=test)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="files of root are written")
+@pytest.mark.usefixtures("root")
 def test_test_mode_says_what_the_run_does_and_the_second_run_does_nothing(
     machine: Machine,
 ) -> None:
@@ -150,7 +149,7 @@ def test_test_mode_says_what_the_run_does_and_the_second_run_does_nothing(
     assert SECRET not in json.dumps(would)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="files of root are written")
+@pytest.mark.usefixtures("root")
 def test_a_file_that_others_may_read_is_closed_again(machine: Machine) -> None:
     ensure(machine, told(server=False))
     agent.pem("key").chmod(0o644)
@@ -161,7 +160,7 @@ def test_a_file_that_others_may_read_is_closed_again(machine: Machine) -> None:
     assert agent.pem("key").stat().st_mode & 0o007 == agent.DATA.stat().st_mode & 0o007 == 0
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="files of root are written")
+@pytest.mark.usefixtures("root")
 def test_an_agent_that_runs_is_disturbed_only_as_much_as_needed(machine: Machine) -> None:
     def after(**change: Any) -> list[str]:
         machine.did.clear()
@@ -175,7 +174,7 @@ def test_an_agent_that_runs_is_disturbed_only_as_much_as_needed(machine: Machine
     assert after(encrypt="other") == ["service.restart"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="files of root are written")
+@pytest.mark.usefixtures("root")
 def test_a_server_is_not_restarted_without_knowing_that_the_others_have_a_majority(
     machine: Machine,
 ) -> None:
@@ -194,7 +193,7 @@ def test_a_server_is_not_restarted_without_knowing_that_the_others_have_a_majori
     assert machine.did == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="files of root are written")
+@pytest.mark.usefixtures("root")
 def test_a_client_becomes_a_server_although_a_server_is_lost(machine: Machine) -> None:
     ensure(machine, told(server=False))
     machine.did.clear()
@@ -213,7 +212,7 @@ def test_a_consul_of_somebody_else_that_is_only_down_is_not_mixed_with_ours(
     assert (machine.did, list(agent.FOLDER.iterdir())) == ([], [theirs])
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="files of root are written")
+@pytest.mark.usefixtures("root")
 def test_the_file_that_a_package_brings_is_nobodys_configuration(machine: Machine) -> None:
     agent.FOLDER.mkdir()
     (agent.FOLDER / "consul.hcl").write_text('# Full options ...\n\ndata_dir = "/opt/consul"\n')

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from needs import needs
 
 from salt_gluster.errors import SpecError
 from salt_gluster.model.pool import Hazard
@@ -174,7 +175,7 @@ def lib() -> Any:
     try:
         return ctypes.CDLL("libglusterfs.so.0")
     except OSError:
-        pytest.skip("libglusterfs is not installed")
+        needs("libglusterfs (`.ci/setup system` installs it)")
 
 
 @settings(max_examples=300, deadline=None)

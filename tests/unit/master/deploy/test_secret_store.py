@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import subprocess
 import sys
 import time
@@ -207,7 +206,7 @@ def test_it_is_found_by_its_name_or_when_it_is_the_only_one(tmp_path: Path) -> N
     assert vaults.of(conf).cluster == "main"  # type: ignore[union-attr]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+@pytest.mark.usefixtures("root")
 def test_what_root_writes_belongs_to_the_user_of_the_master(tmp_path: Path) -> None:
     made = vaults.place(tmp_path / "master", "main")
     made.make((12345, 12346))
