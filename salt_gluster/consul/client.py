@@ -52,9 +52,11 @@ class Reply(Generic[T]):
 class Client:
     """Consul as one process of ours speaks to it. ``library`` is the client library itself."""
 
-    def __init__(self, where: Access, *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, where: Access, *, timeout_s: float = TIMEOUT_S, transport: Transport | None = None
+    ) -> None:
         self.where = where
-        self.transport = Transport(where, timeout_s=timeout_s)
+        self.transport = transport or Transport(where, timeout_s=timeout_s)
         self.library = library(self.transport)
 
     def close(self) -> None:

@@ -17,11 +17,12 @@ from salt_gluster.consul.client import (
     Entry,
     Op,
     cas_op,
+    check_index_op,
     delete_op,
     set_op,
     tree_op,
 )
-from salt_gluster.consul.codec import pack, part_names, unpack
+from salt_gluster.consul.codec import MOST_VALUE_BYTES, pack, unpack
 from salt_gluster.consul.keys import Keys
 from salt_gluster.errors import ConsulError
 from salt_gluster.model.pool import Hold, Unknown, digest_of
@@ -56,26 +57,10 @@ class Store:
     def read(self, key: str) -> Document | None:
         """Return a document as Consul's leader knows it, or None where there is none.
 
-        ``ConsulError`` of kind ``unreadable`` when it is there and not whole.
+        ``ConsulError`` of kind ``unreadable`` when it is there and none.
         """
-        for last in (False, True):
-            entry = self._client.kv_get(key)
-            if entry is None:
-                return None
-            try:
-                return self._whole(entry)
-            except ConsulError as err:
-                # Replaced between head and parts: look once more.
-                if last or err.kind != "unreadable" or not part_names(entry.value):
-                    raise
-        raise AssertionError("unreachable")
-
-    def _whole(self, entry: Entry) -> Document:
-        parts = []
-        for name in part_names(entry.value):
-            part = self._client.kv_get(f"{entry.key}/{name}")
-            parts.append(b"" if part is None else part.value)
-        return Document(entry.key, unpack(entry.value, tuple(parts)), entry.modify_index)
+        entry = self._client.kv_get(key)
+        return None if entry is None else _document(entry)
 
     def all(self, prefix: str) -> list[Document | Unknown]:
         """Return all documents right below a prefix; one that is broken is an ``Unknown``."""
@@ -105,23 +90,15 @@ class Store:
         gives operations that must hold, such as ``lock.guard``. ``ConsulError`` of kind
         ``conflict`` when one of them does not.
         """
-        packed = pack(data)
-        before = None if cas == 0 else self._client.kv_get(key)
-        for name, piece in packed.parts:
-            self._client.kv_put(f"{key}/{name}", piece)
-        write = set_op(key, packed.head) if cas is None else cas_op(key, packed.head, cas)
+        value = pack(data)
+        write = set_op(key, value) if cas is None else cas_op(key, value, cas)
         self._commit([write], guard, seen)
-        new = {name for name, _ in packed.parts}
-        for name in part_names(before.value) if before is not None else ():
-            if name not in new:
-                self._client.kv_delete(f"{key}/{name}")
 
     def remove(
         self, key: str, *, seen: bool = False, guard: Callable[[], Sequence[Op]] = list
     ) -> None:
-        """Take a document and its parts away; one that is not there is no error."""
+        """Take a document away; one that is not there is no error."""
         self._commit([delete_op(key)], guard, seen)
-        self._client.kv_delete(key + "/", recurse=True)
 
     def _commit(self, ops: Sequence[Op], guard: Callable[[], Sequence[Op]], seen: bool) -> None:
         for tried in range(1, _TRIES + 1):
@@ -278,19 +255,32 @@ class Store:
         whole = {**config, **(notes or {}), "version": number, "digest": digest, "by": by,
                  "why": why, "at": now}  # fmt: skip
         key = self.keys.version(number)
-        if self._client.kv_get(key) is None:
-            self.write(key, whole, cas=0, guard=guard)
-        else:  # a leader died between the two writes: its number was never pointed to
-            self.write(key, whole, guard=guard)
+        guard()  # a large value takes seconds to compress and to send
+        same = check_index_op(key, self._write_version(key, whole))
         told = json.dumps({"version": number, "digest": digest}).encode()
         point = cas_op(self.keys.current, told, pointer.index if pointer is not None else 0)
-        self._commit([point], guard, seen=True)
+        self._commit([same, point], guard, seen=True)
         return number
+
+    def _write_version(self, key: str, version: Mapping[str, Any]) -> int:
+        """Write a version that nothing points to yet, and return its index.
+
+        Alone, because a transaction takes less than a value may have: the pointer is written only
+        if this still is what stands there. One that is there was left by a leader that died between
+        the two writes.
+        """
+        value = pack(version, MOST_VALUE_BYTES)
+        left = self._client.kv_get(key)
+        written = self._client.kv_put(key, value, cas=0 if left is None else left.modify_index)
+        entry = self._client.kv_get(key) if written else None
+        if entry is None or entry.value != value:
+            raise ConsulError(f"another leader has just written {key}.", kind="conflict")
+        return entry.modify_index
 
     def version_numbers(self) -> list[int]:
         """Return the numbers of the versions that are kept, oldest first."""
         prefix = self.keys.versions
-        names = {key[len(prefix) :].split("/")[0] for key in self._client.kv_keys(prefix)}
+        names = (key[len(prefix) :] for key in self._client.kv_keys(prefix))
         return sorted(int(name) for name in names if name.isdigit())
 
     def versions(self, numbers: Sequence[int]) -> list[Document | Unknown]:
@@ -389,13 +379,12 @@ def _stamp(key: str) -> str:
 def _documents(entries: Mapping[str, Entry], keys: Iterable[str]) -> list[Document | Unknown]:
     found: list[Document | Unknown] = []
     for key in keys:
-        entry = entries[key]
         try:
-            parts = tuple(
-                entries[f"{key}/{n}"].value if f"{key}/{n}" in entries else b""
-                for n in part_names(entry.value)
-            )
-            found.append(Document(key, unpack(entry.value, parts), entry.modify_index))
+            found.append(_document(entries[key]))
         except ConsulError as err:
             found.append(Unknown(f"{key}: {err}"))
     return found
+
+
+def _document(entry: Entry) -> Document:
+    return Document(entry.key, unpack(entry.value), entry.modify_index)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import subprocess
 import threading
 import time
@@ -26,11 +25,24 @@ from consul_world import (
     make_token,
     until,
 )
+from fake_consul import FakeConsul
 from needs import needs
 
 from lab import Lab
 from salt_gluster.consul import canary, service
-from salt_gluster.consul.client import Client, Reply, cas_op, set_op
+from salt_gluster.consul.client import (
+    Client,
+    Op,
+    Reply,
+    cas_op,
+    check_absent_op,
+    check_index_op,
+    check_session_op,
+    delete_op,
+    set_op,
+    tree_op,
+)
+from salt_gluster.consul.codec import MOST_BYTES, MOST_VALUE_BYTES, pack
 from salt_gluster.consul.leader_lock import BEAT_TIMEOUT_S, Lock, leading
 from salt_gluster.consul.service import Member
 from salt_gluster.consul.settings import Access, access
@@ -39,7 +51,7 @@ from salt_gluster.consul.transport import library_name
 from salt_gluster.consul.trust import Sight
 from salt_gluster.consul.trust_probe import Eye
 from salt_gluster.consul.watch import Watch
-from salt_gluster.errors import ConsulError, Fenced, SpecError
+from salt_gluster.errors import ConsulError, Fenced
 from salt_gluster.model.pool import Hold, Unknown
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -222,8 +234,9 @@ def test_documents_of_any_size_come_back_and_leave_nothing_behind(
     key = store.keys.members
     small = {"a": [1, 2.5, None, "é"]}
     compressed = {"text": "gluster " * 100_000}
-    split = {"noise": [os.urandom(50).hex() for _ in range(15_000)]}
-    for document in (small, split, compressed, split, small):
+    largest = _noise(300_000)
+    assert 320_000 < len(pack(largest)) <= MOST_BYTES
+    for document in (small, largest, compressed, largest, small):
         store.write(key, document, seen=True)
         read = store.read(key)
         assert read is not None
@@ -232,35 +245,80 @@ def test_documents_of_any_size_come_back_and_leave_nothing_behind(
     rev = here.kv_get(store.keys.rev)
     assert rev is not None
     assert rev.value == b"5"
-    huge = {"noise": [os.urandom(500).hex() for _ in range(25_000)]}
-    assert _kind(lambda: store.write(key, huge)) == "too_big"
+    assert _kind(lambda: store.write(key, _noise(400_000))) == "too_big"
     assert store.read(key) == read
 
 
-def test_a_document_with_a_missing_part_is_unreadable_never_half_believed(
-    here: Client, cluster: str
-) -> None:
-    store = Store(here, cluster)
-    store.write(store.keys.node("u"), {"noise": [os.urandom(50).hex() for _ in range(15_000)]})
-    part = next(k for k in here.kv_keys(store.keys.root) if k.count("/") > 3)
-    here.kv_delete(part)
-    assert _kind(lambda: store.read(store.keys.node("u"))) == "unreadable"
-    (found,) = store.all(store.keys.node(""))
-    assert isinstance(found, Unknown)
+def test_a_version_may_be_as_big_as_a_value(here: Client, cluster: str) -> None:
+    store, big = Store(here, cluster), _noise(450_000)
+    assert MOST_BYTES < len(pack(big, MOST_VALUE_BYTES)) <= MOST_VALUE_BYTES
+    assert store.accept(big, by="m1", why="", now=1.0) == 1
+    current = store.current()
+    assert current is not None
+    assert current.data["noise"] == big["noise"]
 
 
-def test_many_documents_are_read_at_once_and_those_that_are_not_there_are_no_failure(
-    here: Client, cluster: str
-) -> None:
-    store = Store(here, cluster)
-    big = {"noise": [os.urandom(50).hex() for _ in range(15_000)]}
-    store.write(store.keys.node("u1"), {"n": 1})
-    store.write(store.keys.node("u2"), big)
-    here.kv_put(store.keys.node("u3"), "{broken")
-    uuids = ["u1", "u2", "u3", *(f"absent{i}" for i in range(130))]
-    first, second, third = store.several([store.keys.node(u) for u in uuids])
-    assert [first.data, second.data] == [{"n": 1}, big]
-    assert isinstance(third, Unknown)
+def _noise(size: int) -> dict[str, list[str]]:
+    """A document of so many bytes that no program makes shorter."""
+    return {"noise": [os.urandom(50).hex() for _ in range(size // 50)]}
+
+
+def test_the_consul_of_the_unit_tests_answers_as_this_one_does(here: Client, cluster: str) -> None:
+    real = _conversation(here, f"gluster/{cluster}/fake/")
+    assert real == _conversation(FakeConsul().client(), f"gluster/{cluster}/fake/")
+    assert len(real) > 25
+
+
+def _conversation(client: Client, root: str) -> list[Any]:
+    """Return what a Consul answers to everything that the fake can do, without its numbers."""
+    a, b, absent = f"{root}a", f"{root}b", f"{root}absent"
+    session = client.session_create("fake", ttl_s=60, lock_delay_s=0)
+    indexes: dict[str, int] = {}
+
+    def index(key: str) -> int:
+        entry = client.kv_get(key)
+        return 0 if entry is None else entry.modify_index
+
+    def moved(key: str) -> bool:
+        before, indexes[key] = indexes.get(key, 0), index(key)
+        return indexes[key] > before
+
+    def txn(*ops: Op) -> Any:
+        try:
+            return [(e.key, e.value, bool(e.session)) for e in client.txn(ops)]
+        except ConsulError as err:
+            return err.kind, [(verb, key) for verb, key, _ in err.failed]
+
+    def entry(key: str) -> Any:
+        found = client.kv_get(key)
+        return found and (found.key, found.value, bool(found.session))
+
+    return [
+        entry(a), client.kv_keys(root), client.kv_tree(root),
+        client.kv_put(a, "1", cas=0), moved(a),
+        client.kv_put(a, "2", cas=0), moved(a),
+        client.kv_put(a, "1"), moved(a),  # the same value keeps its index
+        client.kv_put(a, "2", cas=index(a)), moved(a), entry(a),
+        client.kv_put(a, "3", cas=1), moved(a),
+        txn(set_op(b, b"1"), cas_op(a, b"x", 1), check_absent_op(a)), entry(b),
+        txn(set_op(b, b"1"), cas_op(a, b"4", index(a)), check_absent_op(absent)), moved(a),
+        txn(check_index_op(absent, 0)), txn(check_index_op(a, index(a))), txn(cas_op(b, b"", 0)),
+        txn(tree_op(root), tree_op(absent)), txn(set_op(a, b"4")), moved(a),
+        txn(check_session_op(a, session)),
+        client.kv_put(a, "mine", acquire=session), moved(a), entry(a),
+        client.kv_put(a, "mine", acquire=session), moved(a),
+        txn(check_session_op(a, session), set_op(a, b"set")), moved(a), entry(a),
+        client.kv_put(a, "free", release=session), moved(a), entry(a),
+        client.kv_put(a, "free", release=session),
+        client.kv_put(b, "held", acquire=session),
+        client.session_destroy(session), entry(b),
+        _kind(lambda: client.kv_put(a, "x", acquire=session)),
+        _kind(lambda: client.session_renew(session)),
+        txn(delete_op(b), delete_op(absent)), client.kv_delete(a, cas=1), entry(a),
+        sorted(client.kv_keys(root)), client.kv_delete(root, recurse=True), client.kv_keys(root),
+        _kind(lambda: client.kv_put(a, "x" * 600_000)),
+        _kind(lambda: client.txn([set_op(a, b"x" * 400_000)])),
+    ]  # fmt: skip
 
 
 def test_many_writers_at_once_lose_no_bump_of_the_counter(
@@ -290,40 +348,6 @@ def test_many_writers_at_once_lose_no_bump_of_the_counter(
     assert all(err.kind == "conflict" for err in failures)
 
 
-def test_versions_count_up_and_the_same_content_is_the_same_version(
-    here: Client, cluster: str
-) -> None:
-    store = Store(here, cluster)
-    assert store.current() is None
-    said = {"by": "m1", "why": "submitted", "now": 1.0}
-    assert [store.accept(c, **said) for c in ({"spec": 1}, {"spec": 1}, {"spec": 2})] == [1, 1, 2]
-    # A leader died between version and pointer: its number is taken over.
-    store.write(store.keys.version(3), {"spec": "orphan"})
-    assert store.accept({"spec": 3}, **said) == 3
-    now, first = store.current(), store.version(1)
-    assert isinstance(now, Document)
-    assert isinstance(first, Document)
-    assert (now.data["spec"], first.data["spec"], now.data["why"]) == (3, 1, "submitted")
-
-
-def test_of_old_versions_the_newest_and_the_accepted_one_are_kept(
-    here: Client, cluster: str
-) -> None:
-    store = Store(here, cluster)
-    big = "".join(random.Random(7).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=900_000))
-    for number in range(1, 6):  # the second one lies in parts
-        config = {"spec": number, "actual": big if number == 2 else ""}
-        store.accept(config, by="m1", why="", now=1.0, notes={"before": number - 1})
-    assert store.prune_versions(2, also={1}) == 2
-    assert store.version_numbers() == [1, 4, 5]
-    assert here.kv_keys(store.keys.version(2)) == []
-    kept = [d.data["spec"] for d in store.versions([1, 2, 5]) if isinstance(d, Document)]
-    assert kept == [1, 5]
-    assert (
-        store.accept({"spec": 5, "actual": ""}, by="m2", why="", now=2.0, notes={"before": 9}) == 5
-    )
-
-
 def test_whatever_a_person_puts_there_is_a_hold_and_silence_is_not_freedom(
     pool: Lab, here: Client, cluster: str
 ) -> None:
@@ -343,16 +367,6 @@ def test_whatever_a_person_puts_there_is_a_hold_and_silence_is_not_freedom(
     assert isinstance(dead.hold(), Unknown)
 
 
-def test_pruning_keeps_the_newest_whatever_their_age(here: Client, cluster: str) -> None:
-    store = Store(here, cluster)
-    for day in range(1, 8):
-        store.audit(f"202611{day:02}T000000Z", "x", {"day": day})
-    assert store.prune_audit(3, "20991231T000000Z") == 4
-    assert store.prune_audit(1, "20261106T000000Z") == 1
-    left = [d.data["day"] for d in store.all(store.keys.audit("")) if isinstance(d, Document)]
-    assert left == [6, 7]
-
-
 # --- who leads -----------------------------------------------------------------------------------
 
 
@@ -369,42 +383,6 @@ def test_a_clean_stop_hands_over_at_once(pool: Lab, here: Client, cluster: str) 
     assert two.epoch > epoch
     two.stop()
     assert not leading(here, cluster).held
-
-
-def test_what_a_person_has_seen_is_kept_once_and_wakes_the_watchers(
-    here: Client, cluster: str
-) -> None:
-    store = Store(here, cluster)
-    assert store.acknowledged() == []
-    store.acknowledge(cluster, "ann", 5.0)
-    store.acknowledge("op1", "ann", 6.0)
-    woken = here.kv_get(store.keys.rev)
-    store.acknowledge(cluster, "bob", 7.0)
-    again = here.kv_get(store.keys.rev)
-    assert woken and again and int(again.value) == int(woken.value) + 1
-    told = [d.data for d in store.acknowledged() if isinstance(d, Document)]
-    assert told == [
-        {"schema": 1, "what": "op1", "at": 6.0, "by": "ann"},
-        {"schema": 1, "what": cluster, "at": 7.0, "by": "bob"},
-    ]
-    with pytest.raises(SpecError):
-        store.acknowledge("g1/../hold", "ann", 8.0)
-
-
-def test_a_submission_is_written_only_when_it_says_something_new(
-    here: Client, cluster: str
-) -> None:
-    store, said = Store(here, cluster), {"schema": 1, "spec": {"nodes": ["g1"]}, "policy": {}}
-    assert store.submit("u1", {**said, "at": 1.0, "by": "g1"})
-    first = here.kv_get(store.keys.rev)
-    assert not store.submit("u1", {**said, "at": 2.0, "by": "g1"})
-    assert here.kv_get(store.keys.rev) == first
-    assert store.submit("u2", {**said, "at": 3.0, "by": "g2"})
-    assert store.submit("u1", {**said, "policy": {"restart_brick": "act"}, "at": 4.0, "by": "g1"})
-    told = [(d.name, d.data["at"]) for d in store.submitted() if isinstance(d, Document)]
-    assert told == [("u1", 4.0), ("u2", 3.0)]
-    last = here.kv_get(store.keys.rev)
-    assert first and last and int(last.value) == int(first.value) + 2
 
 
 def test_the_same_holder_keeps_its_epoch_and_a_stolen_lock_is_noticed(

@@ -79,7 +79,7 @@ class World:
         """Write an intent as the leader does."""
         op = self.operation(**changed)
         with inside(self.g1):
-            self.lead.lock.claim(op.id, pack(op.to_data()).head)
+            self.lead.lock.claim(op.id, pack(op.to_data()))
         self.open.append(op)
         return op
 

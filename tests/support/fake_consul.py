@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.settings import Access
-from salt_gluster.consul.transport import Transport, library
+from salt_gluster.consul.transport import Transport
 
 #: As ``kv_max_value_size`` and ``txn_max_req_len`` are by default.
 MOST_BYTES = 512 * 1024
@@ -55,10 +55,7 @@ class FakeConsul:
 
     def client(self) -> Client:
         """Return a client that speaks to nobody else."""
-        client = Client(Access())
-        client.transport = _Wire(self)
-        client.library = library(client.transport)
-        return client
+        return Client(Access(), transport=_Wire(self))
 
     def end_session(self, session: str) -> None:
         """Let a session end as Consul does: its locks are free, its keys stay."""

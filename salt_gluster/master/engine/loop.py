@@ -290,7 +290,7 @@ class Engine:
     def _claim(self, obs: FleetObservation, op: Operation) -> None:
         """Write the intent in the one transaction; a lost race is decided anew."""
         try:
-            self._lock.claim(op.id, pack(op.to_data()).head, [op.node])
+            self._lock.claim(op.id, pack(op.to_data()), [op.node])
         except ConsulError as err:
             log.warning("the intent to %s %s was not written: %s", op.action, op.brick, err)
             return
