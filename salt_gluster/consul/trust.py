@@ -1,8 +1,8 @@
-"""May I believe what I see? Pure: facts and the time in, a verdict out.
+"""Judge whether what Consul shows may be believed: facts and the time in, a verdict out. Pure.
 
-*blind*: nothing is decided, all clocks stop. *settling*: notices, but no act and no clock.
-*fresh*: what the watches show is so. *wiped*: blind, and Consul has lost what this pool had written
-there; a person decides.
+*blind*: nothing is decided, all clocks stop. *fresh*: what the watches show is so; for how long
+nothing may be begun after a disturbance (facts.md#K-6.4) is the fleet mode's to decide.
+*wiped*: blind, and Consul has lost what this pool had written there; an operator decides.
 """
 
 from __future__ import annotations
@@ -15,15 +15,12 @@ from salt_gluster.errors import ConsulError
 
 #: A good heartbeat is believed this long; a frozen agent is noticed within this + its time-out.
 HEARTBEAT_S = 10.0
-#: Rejoining takes up to 33 s, registering again 17 s (facts.md#K-6.4).
-SETTLE_S = 60.0
 
 
-class Sight(str, Enum):
+class ViewState(str, Enum):
     """What the view is worth."""
 
     FRESH = "fresh"
-    SETTLING = "settling"
     BLIND = "blind"
     WIPED = "wiped"
 
@@ -60,29 +57,23 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Gate:
+class ViewVerdict:
     """The verdict, and what the next one is compared with.
 
-    ``reread`` tells the watches to read in full, without index. ``until`` ends the settling.
+    ``reread`` tells the watches to read in full, without index.
     """
 
-    sight: Sight = Sight.BLIND
+    state: ViewState = ViewState.BLIND
     why: str = "Consul has not been asked yet"
     since: float = 0.0
-    until: float = 0.0
     reread: bool = False
     leader: str = ""
     regressions: int = 0
 
     @property
-    def may_notice(self) -> bool:
-        """Whether changes may be told to people."""
-        return self.sight in (Sight.FRESH, Sight.SETTLING)
-
-    @property
-    def may_act(self) -> bool:
-        """Whether clocks run and something may be begun."""
-        return self.sight is Sight.FRESH
+    def is_fresh(self) -> bool:
+        """Whether what the watches show may be believed."""
+        return self.state is ViewState.FRESH
 
 
 def _heartbeat(facts: Facts, now: float) -> str:
@@ -115,36 +106,30 @@ def _wiped(facts: Facts, now: float) -> str:
 
 
 #: The rows in order: what forbids sight, and which verdict it gives. The first that says why wins.
-GATES: tuple[tuple[str, Sight, Callable[[Facts, float], str]], ...] = (
-    ("heartbeat", Sight.BLIND, _heartbeat),
-    ("wiped", Sight.WIPED, _wiped),
-    ("canary", Sight.BLIND, _canary),
-    ("own_agent", Sight.BLIND, _own_agent),
+GATES: tuple[tuple[str, ViewState, Callable[[Facts, float], str]], ...] = (
+    ("heartbeat", ViewState.BLIND, _heartbeat),
+    ("wiped", ViewState.WIPED, _wiped),
+    ("canary", ViewState.BLIND, _canary),
+    ("own_agent", ViewState.BLIND, _own_agent),
 )
 
 
-def judge(facts: Facts, before: Gate, now: float) -> Gate:
-    """Return what the view is worth now. ``before`` is the last verdict, at first ``Gate()``."""
+def evaluate(facts: Facts, before: ViewVerdict, now: float) -> ViewVerdict:
+    """Return what the view is worth now. ``before`` is the last verdict."""
     leader = facts.leader or before.leader
     memory = {"leader": leader, "regressions": facts.regressions}
-    for _, sight, gate in GATES:
+    for _, state, gate in GATES:
         if why := gate(facts, now):
-            since = before.since if before.sight is sight else now
-            return Gate(sight, why, since, **memory)  # type: ignore[arg-type]
+            since = before.since if before.state is state else now
+            return ViewVerdict(state, why, since, **memory)  # type: ignore[arg-type]
     disturbed = _disturbed(facts, before)
-    if disturbed:
-        until = now + SETTLE_S
-        since = before.since if before.sight is Sight.SETTLING else now
-        return Gate(Sight.SETTLING, disturbed, since, until, reread=True, **memory)  # type: ignore[arg-type]
-    if before.sight is Sight.SETTLING and now < before.until:
-        return Gate(Sight.SETTLING, before.why, before.since, before.until, **memory)  # type: ignore[arg-type]
-    since = before.since if before.sight is Sight.FRESH else now
-    return Gate(Sight.FRESH, "", since, **memory)  # type: ignore[arg-type]
+    since = before.since if before.is_fresh else now
+    return ViewVerdict(ViewState.FRESH, disturbed, since, reread=bool(disturbed), **memory)  # type: ignore[arg-type]
 
 
-def _disturbed(facts: Facts, before: Gate) -> str:
-    """What makes everything be read again and the clocks wait, "" for nothing."""
-    if not before.may_notice:
+def _disturbed(facts: Facts, before: ViewVerdict) -> str:
+    """Return what makes everything be read again, "" for nothing."""
+    if not before.is_fresh:
         return f"sight regained; before: {before.why}"
     if facts.leader and before.leader and facts.leader != before.leader:
         return f"Consul changed its leader from {before.leader} to {facts.leader}"
@@ -155,7 +140,7 @@ def _disturbed(facts: Facts, before: Gate) -> str:
 
 # --- what an answer means ------------------------------------------------------------------------
 
-#: Kind of a ``ConsulError`` -> what a person is told. Every kind means: no sight.
+#: Kind of a ``ConsulError`` -> what it means, in words. Every kind means: no sight.
 ANSWERS: dict[str, str] = {
     "unreachable": "no Consul agent answers",
     "timeout": "the Consul agent does not answer in time",

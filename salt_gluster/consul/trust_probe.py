@@ -1,7 +1,8 @@
-"""Gather what the trust gate wants to know, once a beat. What it means is ``trust.py``'s."""
+"""Renew the session, read canary and catalog, and evaluate the gate of ``trust.py``."""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,12 +11,12 @@ from salt_gluster.consul.canary import Marker
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.keys import Keys
 from salt_gluster.consul.leader_lock import Lock
-from salt_gluster.consul.trust import Canary, Facts, Gate, judge
+from salt_gluster.consul.trust import Canary, Facts, ViewVerdict, evaluate
 from salt_gluster.errors import ConsulError
 
 
-class Eye:
-    """Beat and judge. ``client`` is the lock's own, with the short time-out."""
+class TrustProbe:
+    """Whether this machine may believe what Consul shows. ``client`` has the short time-out."""
 
     def __init__(
         self, client: Client, cluster: str, lock: Lock, marker: Marker,
@@ -29,16 +30,17 @@ class Eye:
         self._agent = ""
         self._facts = Facts()
         self._regressions = 0
-        self.gate = Gate()
+        self._guard = threading.Lock()
+        self.verdict = ViewVerdict()
 
     def regressed(self) -> None:
         """A watch saw an index go back."""
         self._regressions += 1
 
-    def beat(self, *, lead: bool = True) -> Gate:
-        """Renew, look and judge; at most some 8 s when nothing answers. Never raises for Consul."""
+    def renew(self, *, lead: bool = True) -> ViewVerdict:
+        """Renew, read and evaluate: 8 s at most without an answer. Raises no ``ConsulError``."""
         before = self._lock.renewed_at
-        self._lock.beat(lead=lead and self.gate.may_notice)
+        self._lock.beat(lead=lead and self.verdict.is_fresh)
         facts = replace(
             self._facts, heartbeat_at=self._lock.renewed_at, heartbeat_error=self._lock.error,
             regressions=self._regressions,
@@ -46,15 +48,19 @@ class Eye:
         # Renewed and then refused: a token that has lost its rights may keep its session, and what
         # was read before is no sight any more.
         renewed = self._lock.renewed_at not in (None, before)
-        self._facts = self._looked(facts) if renewed else facts
-        return self.look()
+        facts = self._read(facts) if renewed else facts
+        with self._guard:  # or another thread would take the verdict that says to read again
+            self._facts = facts
+            self.verdict = evaluate(facts, self.verdict, self._clock())
+            return self.verdict
 
-    def look(self) -> Gate:
-        """Judge again by what is known: sight is lost by time alone, between two beats too."""
-        self.gate = judge(self._facts, self.gate, self._clock())
-        return self.gate
+    def evaluate(self) -> ViewVerdict:
+        """Evaluate again what is known: sight is lost by time alone, between two renewals too."""
+        with self._guard:
+            self.verdict = evaluate(self._facts, self.verdict, self._clock())
+            return self.verdict
 
-    def _looked(self, facts: Facts) -> Facts:
+    def _read(self, facts: Facts) -> Facts:
         seen, why = self._canary()
         own: bool | None = None
         leader = ""

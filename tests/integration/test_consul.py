@@ -48,8 +48,8 @@ from salt_gluster.consul.service import Member
 from salt_gluster.consul.settings import Access, access
 from salt_gluster.consul.store import Document, Store
 from salt_gluster.consul.transport import library_name
-from salt_gluster.consul.trust import Sight
-from salt_gluster.consul.trust_probe import Eye
+from salt_gluster.consul.trust import ViewState
+from salt_gluster.consul.trust_probe import TrustProbe
 from salt_gluster.consul.watch import Watch
 from salt_gluster.errors import ConsulError, Fenced
 from salt_gluster.model.pool import Hold, Unknown
@@ -485,24 +485,24 @@ def test_a_frozen_agent_blinds_within_fifteen_seconds(pool: Lab, cluster: str) -
         client = Client(Access(), timeout_s=BEAT_TIMEOUT_S)
         canary.canary(client, cluster, marker=False, may_create=True)
         lock = Lock(client, cluster, "m1")
-        eye = Eye(client, cluster, lock, note)
-        assert eye.beat().sight is Sight.SETTLING
+        probe = TrustProbe(client, cluster, lock, note)
+        assert probe.renew().state is ViewState.FRESH
         assert note.seen(cluster)
     pool.fault("consul-freeze", "g2")
     began = time.monotonic()
     with inside(node):
-        while eye.gate.may_notice:
+        while probe.verdict.is_fresh:
             assert time.monotonic() - began < 30
-            eye.beat()
-            time.sleep(0.2 if eye.look().may_notice else 0)
+            probe.renew()
+            time.sleep(0.2 if probe.evaluate().is_fresh else 0)
         blind_s = time.monotonic() - began
         print(f"FIGURE frozen agent: blind after {blind_s:.1f} s")
         assert blind_s < 15
-        assert "did not answer in time" in eye.gate.why
+        assert "did not answer in time" in probe.verdict.why
     pool.heal("consul-freeze", "g2")
     with inside(node):
-        until("sight", lambda: eye.beat().may_notice, 30)
-        assert (eye.gate.sight, eye.gate.may_act) == (Sight.SETTLING, False)
+        until("sight", lambda: probe.renew().is_fresh, 30)
+        assert probe.verdict.state is ViewState.FRESH
         lock.stop()
 
 
@@ -510,15 +510,15 @@ def test_a_wiped_consul_is_not_a_new_one(here: Client, cluster: str) -> None:
     note = Note()
     client = Client(Access(), timeout_s=BEAT_TIMEOUT_S)
     lock = Lock(client, cluster, "m1")
-    eye = Eye(client, cluster, lock, note)
-    assert eye.beat().sight is Sight.BLIND  # a new one: no canary yet, and no marker
+    probe = TrustProbe(client, cluster, lock, note)
+    assert probe.renew().state is ViewState.BLIND  # a new one: no canary yet, and no marker
     assert canary.canary(here, cluster, marker=False, may_create=False) == "absent"
     assert canary.canary(here, cluster, marker=False, may_create=True) == "created"
     assert canary.canary(here, cluster, marker=False, may_create=True) == "seen"
-    assert eye.beat().sight is Sight.SETTLING
+    assert probe.renew().state is ViewState.FRESH
     here.kv_delete(f"gluster/{cluster}/", recurse=True)
     assert canary.canary(here, cluster, marker=True, may_create=True) == "wiped"
-    assert eye.beat().sight is Sight.WIPED
+    assert probe.renew().state is ViewState.WIPED
     assert here.kv_get(f"gluster/{cluster}/canary") is None
     lock.stop()
 

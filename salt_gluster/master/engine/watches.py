@@ -21,7 +21,7 @@ from salt_gluster.consul.client import Client, Reply
 from salt_gluster.consul.keys import Keys
 from salt_gluster.consul.leader_lock import BEAT_S, BEAT_TIMEOUT_S, Lock
 from salt_gluster.consul.trust import HEARTBEAT_S
-from salt_gluster.consul.trust_probe import Eye
+from salt_gluster.consul.trust_probe import TrustProbe
 from salt_gluster.consul.watch import Query, Watch
 from salt_gluster.errors import ConsulError
 from salt_gluster.gluster.events import hinted
@@ -48,7 +48,7 @@ class _Sees:
 
     def regressed(self, before: int, now: int) -> None:
         log.warning("Consul's index of %s went back from %d to %d", self._name, before, now)
-        self._owner.eye.regressed()
+        self._owner.probe.regressed()
 
     def failed(self, error: ConsulError) -> None:
         log.debug("watch of %s: %s", self._name, error)
@@ -73,7 +73,7 @@ class Watches:
         self._disturbed_at = time.time()
         heart = connect(BEAT_TIMEOUT_S)
         self.lock = Lock(heart, cluster, name)
-        self.eye = Eye(heart, cluster, self.lock, marker or FileMarker())
+        self.probe = TrustProbe(heart, cluster, self.lock, marker or FileMarker())
         self._heart_client, self._keys = heart, Keys(cluster)
         keys = self._keys
         self._watches = {
@@ -127,17 +127,17 @@ class Watches:
                 log.exception("a beat failed")
 
     def _beat(self) -> None:
-        before = self.eye.gate
+        before = self.probe.verdict
         led = self.lock.holds()
-        gate = self.eye.beat()
-        if gate.reread:
+        verdict = self.probe.renew()
+        if verdict.reread:
             with self._guard:
                 self._disturbed_at = time.time()
                 self._waits_for = set(_NEEDED)
             for watch in self._watches.values():
                 watch.reread()
-        if gate.sight is not before.sight or led != self.lock.holds():
-            log.info("sight: %s %s; %s", gate.sight.value, gate.why, self._leads())
+        if verdict.reread or verdict.state is not before.state or led != self.lock.holds():
+            log.info("view: %s %s; %s", verdict.state.value, verdict.why, self._leads())
             self.news.set()
         if self.lock.holds() and not led:
             self._make_hint_key()
@@ -175,23 +175,23 @@ class Watches:
 
     def trust(self) -> Trust:
         """Return whether the view may be believed, and since when it is undisturbed."""
-        gate = self.eye.look()
+        verdict = self.probe.evaluate()
         with self._guard:
             missing = sorted(self._waits_for)
-        if gate.may_notice and missing:
+        if verdict.is_fresh and missing:
             why = f"not read yet since sight came back: {', '.join(missing)}"
             return Trust(False, why, self._disturbed_at)
-        return Trust(gate.may_notice, gate.why, self._disturbed_at)
+        return Trust(verdict.is_fresh, verdict.why, self._disturbed_at)
 
     def is_reading(self, within_s: float) -> bool:
         """Whether sight came back just now and the watches still read in full."""
         with self._guard:
             young = time.time() - self._disturbed_at < within_s
-            return young and bool(self._waits_for) and self.eye.gate.may_notice
+            return young and bool(self._waits_for) and self.probe.verdict.is_fresh
 
     def blind_in_s(self) -> float:
         """Return after how long sight is lost if no beat goes through until then."""
         renewed = self.lock.renewed_at
-        if renewed is None or not self.eye.gate.may_notice:
+        if renewed is None or not self.probe.verdict.is_fresh:
             return BEAT_S
         return max(0.1, renewed + HEARTBEAT_S - time.monotonic() + 0.05)

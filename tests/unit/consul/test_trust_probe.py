@@ -10,8 +10,8 @@ from fake_consul import FakeConsul
 
 from salt_gluster.consul.canary import FileMarker
 from salt_gluster.consul.leader_lock import Lock
-from salt_gluster.consul.trust import HEARTBEAT_S, SETTLE_S, Sight
-from salt_gluster.consul.trust_probe import Eye
+from salt_gluster.consul.trust import HEARTBEAT_S, ViewState
+from salt_gluster.consul.trust_probe import TrustProbe
 from salt_gluster.errors import ConsulError
 
 
@@ -22,15 +22,16 @@ class World:
         self.consul, self.now = FakeConsul(), 1000.0
         client = self.consul.client()
         self.lock = Lock(client, "main", "m1", clock=lambda: self.now)
-        self.eye = Eye(client, "main", self.lock, FileMarker(folder), clock=lambda: self.now)
+        marker = FileMarker(folder)
+        self.probe = TrustProbe(client, "main", self.lock, marker, clock=lambda: self.now)
         client.kv_put("gluster/main/canary", "1")
 
-    def beats(self, seconds: float) -> Sight:
+    def beats(self, seconds: float) -> ViewState:
         end = self.now + seconds
         while self.now < end:
             self.now += 3
-            self.eye.beat()
-        return self.eye.gate.sight
+            self.probe.renew()
+        return self.probe.verdict.state
 
     def fails(self, path: str, kind: str = "timeout") -> None:
         def before(method: str, asked: str) -> None:
@@ -43,49 +44,54 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     world = World(tmp_path)
-    assert world.beats(SETTLE_S + 6) is Sight.FRESH
+    assert world.beats(6) is ViewState.FRESH
     assert world.lock.holds()
     return world
 
 
-def test_a_sight_that_is_new_settles_and_leads_nothing_before_it_has_begun(tmp_path: Path) -> None:
+def test_a_view_that_is_new_is_read_anew_and_leads_nothing_before_it_has_begun(
+    tmp_path: Path,
+) -> None:
     world = World(tmp_path)
-    assert world.eye.beat().sight is Sight.SETTLING
+    first = world.probe.renew()
+    assert (first.state, first.reread) == (ViewState.FRESH, True)
     assert not world.lock.holds(), "blind until this very beat: it must not take the lock"
     world.now += 3
-    world.eye.beat()
+    world.probe.renew()
     assert world.lock.holds()
 
 
-LOST: dict[str, tuple[Callable[[World], object], Sight]] = {
+LOST: dict[str, tuple[Callable[[World], object], ViewState]] = {
     "the canary was deleted": (
-        lambda w: w.consul.keys.pop("gluster/main/canary"), Sight.WIPED,
+        lambda w: w.consul.keys.pop("gluster/main/canary"), ViewState.WIPED,
     ),
     "the canary cannot be read": (
-        lambda w: w.fails("kv/gluster/main/canary", "forbidden"), Sight.BLIND,
+        lambda w: w.fails("kv/gluster/main/canary", "forbidden"), ViewState.BLIND,
     ),
-    "our agent is not in the catalog": (lambda w: w.consul.nodes.clear(), Sight.BLIND),
-    "the catalog cannot be asked": (lambda w: w.fails("catalog/node"), Sight.BLIND),
-    "the leader cannot be asked": (lambda w: w.fails("status/leader"), Sight.BLIND),
-    "an index went back": (lambda w: w.eye.regressed(), Sight.SETTLING),
+    "our agent is not in the catalog": (lambda w: w.consul.nodes.clear(), ViewState.BLIND),
+    "the catalog cannot be asked": (lambda w: w.fails("catalog/node"), ViewState.BLIND),
+    "the leader cannot be asked": (lambda w: w.fails("status/leader"), ViewState.BLIND),
+    "an index went back": (lambda w: w.probe.regressed(), ViewState.FRESH),
     "Consul has another leader": (
-        lambda w: setattr(w.consul, "leader", "10.0.0.2:8300"), Sight.SETTLING,
+        lambda w: setattr(w.consul, "leader", "10.0.0.2:8300"), ViewState.FRESH,
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", LOST)
-def test_one_thing_that_is_not_so_ends_the_sight_at_the_next_beat(world: World, name: str) -> None:
-    change, sight = LOST[name]
+def test_one_thing_that_is_not_so_ends_the_view_or_has_it_read_anew_at_the_next_beat(
+    world: World, name: str
+) -> None:
+    change, state = LOST[name]
     change(world)
     world.now += 3
-    assert world.eye.beat().sight is sight
-    assert not world.eye.gate.may_act
+    verdict = world.probe.renew()
+    assert (verdict.state, verdict.reread) == (state, state is ViewState.FRESH)
 
 
 def test_who_is_blind_gives_the_lock_back(world: World) -> None:
     world.consul.nodes.clear()
-    assert world.beats(6) is Sight.BLIND
+    assert world.beats(6) is ViewState.BLIND
     assert not world.lock.holds()
     assert world.consul.keys["gluster/main/leader"]["Session"] == ""
 
@@ -93,9 +99,9 @@ def test_who_is_blind_gives_the_lock_back(world: World) -> None:
 def test_a_renewal_that_does_not_go_through_blinds_by_time_alone(world: World) -> None:
     world.fails("session/renew")
     world.now += HEARTBEAT_S - 1
-    assert world.eye.beat().sight is Sight.FRESH
+    assert world.probe.renew().state is ViewState.FRESH
     world.now += 1
-    assert world.eye.look().sight is Sight.BLIND, "no beat was needed for that"
+    assert world.probe.evaluate().state is ViewState.BLIND, "no beat was needed for that"
 
 
 def test_what_was_read_before_is_not_read_again_without_a_renewal(world: World) -> None:
@@ -103,7 +109,7 @@ def test_what_was_read_before_is_not_read_again_without_a_renewal(world: World) 
     world.fails("session/renew")
     world.consul.keys.pop("gluster/main/canary")
     world.now += HEARTBEAT_S + 1
-    assert world.eye.beat().sight is Sight.BLIND
+    assert world.probe.renew().state is ViewState.BLIND
 
 
 def test_a_wipe_is_remembered_by_this_machine_and_not_by_this_process(
@@ -111,10 +117,10 @@ def test_a_wipe_is_remembered_by_this_machine_and_not_by_this_process(
 ) -> None:
     world.consul.keys.clear()
     world.now += 3
-    again = Eye(world.consul.client(), "main", world.lock, FileMarker(tmp_path),
-                clock=lambda: world.now)  # fmt: skip
-    assert again.beat().sight is Sight.WIPED
-    never = Eye(world.consul.client(), "main", world.lock, FileMarker(tmp_path / "other"),
-                clock=lambda: world.now)  # fmt: skip
+    lock, clock = world.lock, lambda: world.now
+    again = TrustProbe(world.consul.client(), "main", lock, FileMarker(tmp_path), clock=clock)
+    assert again.renew().state is ViewState.WIPED
+    other = FileMarker(tmp_path / "other")
+    never = TrustProbe(world.consul.client(), "main", lock, other, clock=clock)
     world.now += 3
-    assert never.beat().sight is Sight.BLIND
+    assert never.renew().state is ViewState.BLIND
