@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     cmd = verbs.add_parser("down", help="remove a lab")
     cmd.set_defaults(call=down)
     cmd.add_argument("--name", default="lab")
-    cmd.add_argument("--all", action="store_true", help="every lab of this machine")
+    cmd.add_argument("--all", action="store_true", help="every lab of this checkout")
 
     cmd = verbs.add_parser("enter", help="run a command, or a shell, in a node")
     cmd.set_defaults(call=enter)

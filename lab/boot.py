@@ -2,7 +2,8 @@
 
 /etc, /var, /usr and /root are overlays: the node reads the machine's and writes its own, so
 packages, Salt, units and fstab are never shared. State worth looking at from outside is bound from
-directories below the node's. /run, /srv, /mnt, /dev/disk and the list of loop devices are its own.
+directories below the node's. /run, /tmp, /srv, /mnt, /dev/disk and the list of loop devices are its
+own.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ hostname {name}
 {overlays}
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/gluster /run/lock /run/lab /run/blkid /run/salt /run/systemd/system
+{tmp}
 {binds}
 {disks}
 : > {ready}
@@ -129,6 +131,7 @@ def script(lab: Record, member: str) -> Path:
             name=member,
             overlays="\n".join(_overlay(lab, member, tree) for tree in OVERLAYS),
             binds="\n".join(_bind(home / own, target) for own, target in BINDS.items()),
+            tmp=_own_tmp(lab),
             disks=_own_disks(lab, member),
             ready=shlex.quote(str(home / "ready")),
         )
@@ -145,6 +148,21 @@ def _overlay(lab: Record, member: str, tree: str) -> str:
 
 def _bind(own: Path, target: str) -> str:
     return f"mkdir -p {target}; mount --bind {shlex.quote(str(own))} {target}"
+
+
+def _own_tmp(lab: Record) -> str:
+    """Give the node a /tmp of its own, in which what it shares with the machine stays.
+
+    gluster writes /tmp/VOLUME.tcp-fuse.vol there: of two pools one would read the other's.
+    """
+    kept = [str(lab.directory), *lab.shared]
+    # The outer ones first, so that none is hidden by what is moved after it.
+    names = sorted({path for path in kept if path.startswith("/tmp/")})
+    keep = [f"mkdir -p /run/keep/{n}; mount --bind {shlex.quote(p)} /run/keep/{n}"
+            for n, p in enumerate(names)]  # fmt: skip
+    back = [f"mkdir -p {shlex.quote(p)}; mount --move /run/keep/{n} {shlex.quote(p)}"
+            for n, p in enumerate(names)]  # fmt: skip
+    return "\n".join([*keep, "mount -t tmpfs -o mode=1777 tmpfs /tmp", *back])
 
 
 def _own_disks(lab: Record, member: str) -> str:

@@ -30,17 +30,18 @@ def make(lab: Record) -> None:
         for disk in wanted(lab):
             backing = lab.path("disks", f"{node}-{disk}")
             run(["truncate", "-s", SIZE, str(backing)])
-            _attach(backing)
+            attach(backing)
     if not lab.disks:
         at_once(_mkfs, [device for node in lab.nodes for device in of(lab, node).values()])
 
 
-def _attach(backing: Path) -> None:
+def attach(backing: Path, *options: str) -> str:
+    """Attach a file to a free loop device, with options of losetup, and give the device."""
     # Another program may take the free device between losetup's look and its claim: try again.
-    for _ in range(10):
-        done = run(["losetup", "-f", str(backing)], check=False)
+    for _ in range(100):
+        done = run(["losetup", "-f", "--show", *options, str(backing)], check=False)
         if not done.returncode:
-            return
+            return done.stdout.strip()
         time.sleep(0.1)
     raise LabError(f"no loop device for {backing}: {done.stderr.strip()}")
 

@@ -10,7 +10,6 @@ import json
 import secrets
 from pathlib import Path
 
-from lab import record
 from lab.command import run
 from lab.errors import LabError
 from lab.record import Record
@@ -18,12 +17,16 @@ from lab.record import Record
 NETNS = Path("/run/netns")
 
 
-def pick() -> tuple[str, str]:
-    """Pick a token no link of this machine has, and the first three numbers of a free /24."""
+def pick(labs: list[Record]) -> tuple[str, str]:
+    """Pick a token no link of this machine has, and the first three numbers of a free /24.
+
+    `labs` are all that are recorded; some of them have no link yet.
+    """
     links = {link["ifname"] for link in json.loads(run(["ip", "-j", "link"]).stdout)}
+    links |= {lab.bridge for lab in labs}
     token = next(t for t in iter(lambda: secrets.token_hex(2), "") if f"sgl{t}" not in links)
     routes = run(["ip", "-4", "route", "show", "table", "all"]).stdout
-    taken = {lab.subnet for lab in record.every()}
+    taken = {lab.subnet for lab in labs}
     for number in range(512):
         subnet = f"198.{18 + number // 256}.{number % 256}"
         if subnet not in taken and f"{subnet}." not in routes:

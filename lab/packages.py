@@ -15,9 +15,8 @@ from pathlib import Path
 
 from lab.command import run
 from lab.errors import LabError
-from lab.record import locked
+from lab.record import CHECKOUT, locked
 
-CHECKOUT = Path(__file__).resolve().parent.parent
 NEEDED = {
     "glusterd": "glusterfs-server",
     "mkfs.xfs": "xfsprogs",

@@ -74,11 +74,12 @@ class Lab:
             "georep": georep,
         }
         directory = record.where(name)
-        with record.locked(record.base() / "lock"):
+        with record.picking() as labs:
             if directory.exists():
                 return cls._there(directory, asked)
-            token, subnet = network.pick()
+            token, subnet = network.pick(labs)
             lab = Record(name, directory, token, subnet, builder=os.getpid(), **asked)
+            lab.shared = record.shared(str(salt_venv or ""))
             lab.save()
         try:
             return cls(lab)._build()

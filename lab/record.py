@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -21,6 +23,9 @@ from lab.errors import LabError
 
 MARK = "salt-gluster lab 1"
 MASTER = "master"
+CHECKOUT = Path(__file__).resolve().parent.parent
+# The directories of all checkouts that have labs on this machine, a line each.
+BASES = Path("/run/salt-gluster-lab")
 # Unix sockets below the lab directory (Salt's, glusterd's) must stay under 108 characters.
 LONGEST_DIR = 60
 
@@ -42,6 +47,7 @@ class Record:
     salt_venv: str = ""
     sensor: bool = False
     georep: bool = False
+    shared: list[str] = field(default_factory=list)
     state: str = "building"
     builder: int = 0
     faults: list[list[str]] = field(default_factory=list)
@@ -89,8 +95,16 @@ class Record:
 
 
 def base() -> Path:
-    """Give the directory that holds all labs: $LAB_DIR or one in the temporary directory."""
-    return Path(os.environ.get("LAB_DIR") or Path(tempfile.gettempdir()) / "salt-gluster-lab")
+    """Give the directory of this checkout's labs: $LAB_DIR or one in the temporary directory."""
+    mark = hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:8]
+    return Path(os.environ.get("LAB_DIR") or Path(tempfile.gettempdir()) / f"sgl-{mark}")
+
+
+def shared(salt_venv: str) -> list[str]:
+    """List what a node sees below its own /tmp: checkout, virtualenvs and $LAB_SHARED."""
+    asked = os.environ.get("LAB_SHARED", "").split(os.pathsep)
+    own = (str(CHECKOUT), sys.prefix, salt_venv)
+    return [path for path in (*own, *asked) if path.startswith("/tmp/")]
 
 
 def gluster_version() -> str:
@@ -121,18 +135,31 @@ def read(directory: Path) -> Record:
     return Record(**(data | {"directory": directory}))
 
 
-def every() -> list[Record]:
-    """List the records of all labs, by name."""
-    if not base().is_dir():
-        return []
+def every(directory: Path | None = None) -> list[Record]:
+    """List the records of all labs of this checkout, or in another's directory, by name."""
     found = []
-    for entry in sorted(base().absolute().glob("*/lab.json")):
+    for entry in sorted((directory or base().absolute()).glob("*/lab.json")):
         try:
             found.append(read(entry.parent))
         except LabError:
             if entry.exists():  # else another process has just taken that lab down
                 raise
     return found
+
+
+@contextlib.contextmanager
+def picking() -> Iterator[list[Record]]:
+    """Give the labs of all checkouts of this machine; while held, no other lab is recorded."""
+    with locked(BASES.with_suffix(".lock")):
+        own = base().absolute()
+        known = BASES.read_text().splitlines() if BASES.exists() else []
+        labs = every()
+        for other in {Path(line) for line in known} - {own}:
+            with contextlib.suppress(LabError):  # that is for its own checkout to mend
+                labs += every(other)
+        bases = {str(lab.directory.parent) for lab in labs} | {str(own)}
+        BASES.write_text("".join(f"{line}\n" for line in sorted(bases)))
+        yield labs
 
 
 @contextlib.contextmanager

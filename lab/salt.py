@@ -16,8 +16,7 @@ from typing import Any
 from lab.command import run, wait_for
 from lab.errors import LabError
 from lab.node import Node
-from lab.packages import CHECKOUT
-from lab.record import MASTER, Record, locked
+from lab.record import CHECKOUT, MASTER, Record, locked
 
 PUBLISHES = f":{4505:04X}"
 RELEASE = "salt~=3007.0"

@@ -6,8 +6,8 @@ from typing import Any
 
 from lab import witness
 from lab.command import wait_for
-from lab.packages import CHECKOUT
 from lab.pool import Lab
+from lab.record import CHECKOUT
 from lab.story import Story, expect
 from lab.writer import Writer
 

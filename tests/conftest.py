@@ -11,6 +11,8 @@ import hypothesis
 import pytest
 from needs import needs, nothing_may_be_skipped
 
+from salt_gluster import node
+
 HERE = Path(__file__).resolve().parent
 #: Seconds a test may take, by room; a test with a mark of its own keeps that.
 LIMITS = {"unit": 120, "meta": 120, "simulation": 120, "functional": 300, "integration": 1800}
@@ -67,6 +69,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def root() -> None:
     """The test does what only root may."""
     needs("root" if os.geteuid() else "")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_history(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Note what is sent to gluster in a file of the tests' own, not in this machine's."""
+    node.note_sent.__defaults__ = (tmp_path_factory.getbasetemp() / "commands.jsonl",)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,9 @@ import pytest
 from needs import needs
 from salt.exceptions import CommandExecutionError
 
+from lab import LabError
+from lab.disks import attach
+
 pytestmark = pytest.mark.usefixtures("root")
 
 
@@ -38,10 +41,10 @@ def blank_disk(tmp_path: Path) -> Iterator[str]:
     image = tmp_path / "disk.img"
     with image.open("wb") as file:
         file.truncate(600 * 1024**2)
-    argv = ["losetup", "-f", "--show", str(image)]
-    made = subprocess.run(argv, capture_output=True, text=True, check=False)
-    needs(f"a loop device: {made.stderr.strip()}" if made.returncode else "")
-    loop = made.stdout.strip()
+    try:
+        loop = attach(image)
+    except LabError as err:
+        needs(f"a loop device: {err}")
     yield loop
     subprocess.run(["losetup", "-d", loop], check=True)
 

@@ -40,6 +40,12 @@ def missing() -> str:
     return ""
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _shared_with_nodes(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let nodes see the tests' temporary directories, though their /tmp is their own."""
+    os.environ["LAB_SHARED"] = str(tmp_path_factory.getbasetemp())
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files of this folder first."""
     ours = [item for item in items if HERE in item.path.parents]

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import json
 import os
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -33,6 +34,20 @@ def inside(node: Node) -> Iterator[None]:
         _enter(own)
         os.close(own)
         os.close(there)
+
+
+@contextlib.contextmanager
+def own_network() -> Iterator[None]:
+    """Let this thread, and what it starts, live in a network that holds nothing but a loopback."""
+    own = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    if _LIBC.unshare(_CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "unshare")
+    try:
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        yield
+    finally:
+        _enter(own)
+        os.close(own)
 
 
 def _enter(handle: int) -> None:

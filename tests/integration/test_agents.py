@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from consul_world import until
+from consul_world import own_network, until
 
 from lab import packages
 from salt_gluster.consul import agent, raft
@@ -96,6 +96,14 @@ class World:
 
     def root(self, name: str) -> Client:
         return self.agents[name].client(self.vault.secrets().management)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _alone() -> Iterator[None]:
+    """Be in a network of our own: the addresses are the same in every checkout's run."""
+    packages.consul()  # may have to be fetched
+    with own_network():
+        yield
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.disks import attach
 from salt_gluster import node
 from salt_gluster.errors import AlreadyExists, GlusterError, SpecError
 from salt_gluster.node import disks
@@ -52,7 +53,7 @@ class Bench:
         file = self.home / f"disk{len(self.loops)}.img"
         with file.open("wb") as image:
             image.truncate(size)
-        self.loops.append(run("losetup", "-f", "--show", *options, str(file)))
+        self.loops.append(attach(file, *options))
         link = self.dev_disk / "by-id" / f"test-{len(self.loops)}"
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(self.loops[-1])

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -93,6 +94,14 @@ def test_a_node_sees_its_own_processes_hosts_and_disks_only(pool: Lab) -> None:
     loops = [name for name in node.ok(["ls", "/sys/block"]).split() if name.startswith("loop")]
     mine = disks.of(pool.record, "g2").values()
     assert [f"/dev/{name}" for name in loops] == list(mine)
+
+
+def test_a_node_has_a_tmp_of_its_own_with_what_it_shares_in_it(pool: Lab, tmp_path: Path) -> None:
+    mine, shared = Path("/tmp/sgl-of-this-node"), tmp_path / "from-a-node"
+    pool.node("g1").ok(["touch", str(mine), str(shared)])
+    assert (mine.exists(), shared.exists()) == (False, True)
+    there = ["ls", *sorted((str(pool.directory / "lab.json"), str(shared)))]
+    assert pool.node("g2").run([*there, str(mine)]).stdout.splitlines() == there[1:]
 
 
 def test_up_again_gives_the_same_lab_and_refuses_another_shape(pool: Lab) -> None:
@@ -217,8 +226,16 @@ def test_down_finds_what_an_up_that_was_killed_had_made() -> None:
     assert remains(half) == []
 
 
-def test_two_labs_side_by_side_share_nothing(pool: Lab) -> None:
-    with Lab.up("tside", nodes=1, bare=True, salt=False, consul=False) as other:
+def test_two_labs_of_two_checkouts_share_nothing(
+    pool: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="sgl-") as elsewhere:
+        monkeypatch.setenv("LAB_DIR", elsewhere)
+        _share_nothing(pool)
+
+
+def _share_nothing(pool: Lab) -> None:
+    with Lab.up("tlab", nodes=1, bare=True, salt=False, consul=False) as other:
         assert other.record.subnet != pool.record.subnet
         node = other.node("g1")
         assert connect(pool.node("g2"), pool.node("g1").address, 24007) == "open"
