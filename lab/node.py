@@ -39,15 +39,19 @@ class Node:
                 return pid
         return None
 
-    def prefix(self) -> list[str]:
-        """Give the words that put a command into the node; LabError when it is not up."""
+    def up(self) -> int:
+        """Give the host's pid of the first process of the node; LabError when it is not up."""
         pid = self.holder()
         if pid is None:
             raise LabError(
                 f"{self.name} is not up: python -m lab heal node-kill {self.name}"
                 f" --name {self.lab.name}, or down and up again"
             )
-        return ["nsenter", "-t", str(pid), *NAMESPACES, "--"]
+        return pid
+
+    def prefix(self) -> list[str]:
+        """Give the words that put a command into the node; LabError when it is not up."""
+        return ["nsenter", "-t", str(self.up()), *NAMESPACES, "--"]
 
     def run(
         self,

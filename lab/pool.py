@@ -112,6 +112,8 @@ class Lab:
         for version in set(lab.gluster.values()):
             boot.unpack(lab, version)
         programs = salt.venv(lab.salt_venv) if lab.salt else None
+        if programs:
+            salt.warm(programs)
         network.make(lab)
         disks.make(lab)
         for member in lab.members:
@@ -187,24 +189,23 @@ class Lab:
         `by` is the command line's letter for the target: "L" a list, "C" compound. A minion that
         does not answer has a text that says so in place of its answer.
         """
-        how = [f"-{by}"] if by else []
-        argv = ["-t", "60", *how, target, fun, *salt.words(args, kwargs)]
-        return salt.minions(self.record, argv, timeout)
+        words = salt.words(args, kwargs)
+        return salt.minions(self.record, target, by, fun, words, timeout=timeout)
 
     def salt_run(self, fun: str, *args: Any, timeout: float = 600, **kwargs: Any) -> Any:
         """Run `salt-run FUN …` on the master and give its answer; LabError if there is none.
 
         A runner that raised answers with the text of its exception.
         """
-        argv = ["salt-run", fun, *salt.words(args, kwargs)]
-        return salt.call(self.record, argv, timeout)
+        words = [fun, *salt.words(args, kwargs)]
+        return salt.call(self.record, "salt-run", words, timeout)
 
     def salt_call(
         self, node: str, fun: str, *args: Any, timeout: float = 600, **kwargs: Any
     ) -> Any:
         """Run `salt-call FUN …` on a node and give its answer; LabError if there is none."""
-        argv = ["salt-call", fun, *salt.words(args, kwargs)]
-        return salt.call(self.record, argv, timeout, node)["local"]
+        words = [fun, *salt.words(args, kwargs)]
+        return salt.call(self.record, "salt-call", words, timeout, node)["local"]
 
     def write_pillar(self, pillar: dict[str, Any] | str, *, refresh: bool = False) -> None:
         """Make this the pillar of all minions: data, or the text of an SLS.

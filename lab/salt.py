@@ -1,7 +1,8 @@
 """Configure and start the Salt of a lab: one master, a minion on each node.
 
-Nothing here imports Salt; its programs are run. Pillar and states of the lab are directories that
-a test or a person may write.
+Nothing here imports Salt: its programs are run, or what they do is done by a fork of a Python that
+has imported it (``forked.py``). Pillar and states of the lab are directories that a test or a
+person may write.
 """
 
 from __future__ import annotations
@@ -13,12 +14,26 @@ from pathlib import Path
 from subprocess import TimeoutExpired
 from typing import Any
 
+from lab import forked
 from lab.command import run, wait_for
 from lab.errors import LabError
 from lab.node import Node
 from lab.record import CHECKOUT, MASTER, Record, locked
 
 PUBLISHES = f":{4505:04X}"
+# What the programs, their loaders and our modules import, for the fork server to have it already.
+# The last three lines are what loading all of Salt's utils, grains and runners brings along.
+MODULES = (
+    "salt.scripts", "salt.cli.run", "salt.cli.call", "salt.cli.caller", "salt.runner",
+    "salt.client", "salt.minion", "salt.loader", "salt.pillar", "salt.state", "salt.fileclient",
+    "salt.utils.jinja", "salt.utils.templates", "salt.returners.local_cache", "salt.output",
+    "salt.channel.client", "salt.channel.server", "salt.transport.zeromq", "salt.transport.tcp",
+    "salt_gluster.*", "lab.salt_client", "tornado.platform.asyncio", "tornado.queues",
+    "Cryptodome.PublicKey.RSA", "cryptography.hazmat.backends.openssl.backend", "xmlrpc.client",
+    "salt.utils.vault", "salt.utils.nacl", "salt.utils.napalm", "salt.utils.cloud",
+    "salt.utils.zfs", "salt.fileserver.gitfs", "salt.modules.cmdmod", "salt.modules.network",
+    "salt.modules.saltutil", "salt.modules.publish", "salt.proxy.fx2", "salt.utils.reactor",
+)  # fmt: skip
 RELEASE = "salt~=3007.0"
 PROGRAMS = ("salt", "salt-call", "salt-key", "salt-run", "salt-master", "salt-minion", "salt-cp")
 # KillMode as Salt's own packages have it: a minion may restart itself from a job.
@@ -36,14 +51,19 @@ WantedBy=multi-user.target
 """
 
 
-def venv(asked: str) -> Path:
-    """Give the virtualenv to use, made or completed where needed; LabError with what to do.
+def place(asked: str) -> Path:
+    """Give the directory of the virtualenv to use, which may not be there yet.
 
     Without one asked for it is the one this Python runs in, if Salt is there, else .work/venv.
     """
     own = Path(sys.prefix)
     where = own if (own / "bin/salt-minion").exists() else CHECKOUT / ".work/venv"
-    where = Path(asked).absolute() if asked else where
+    return Path(asked).absolute() if asked else where
+
+
+def venv(asked: str) -> Path:
+    """Give the virtualenv to use, made or completed where needed; LabError with what to do."""
+    where = place(asked)
     if asked and not (where / "bin/salt-minion").exists():
         raise LabError(f"--salt-venv {where}: no salt-minion there; pip install '{RELEASE}' in it")
     with locked(where.parent / f".{where.name}.lock"):
@@ -56,6 +76,11 @@ def venv(asked: str) -> Path:
         if run(probe, check=False, cwd="/").returncode:
             run([python, "-m", "pip", "install", "-q", "-e", str(CHECKOUT)], timeout=600, cwd="/")
     return where
+
+
+def warm(where: Path) -> None:
+    """Start the fork server of a virtualenv, which will be needed when the lab is up."""
+    forked.warm(task(where, ""))
 
 
 def prepare(lab: Record, member: str, programs: Path) -> None:
@@ -132,7 +157,7 @@ def minion(lab: Record, member: str) -> dict[str, Any]:
 
 def wait(lab: Record, *, timeout: float = 300) -> None:
     """Wait until every minion answers the master."""
-    # A ping to a minion that is not there yet costs Salt 13 s; its connection is seen at once.
+    # A ping to a minion that is not there yet is lost; its connection is seen at once.
     wait_for(
         "a connection of every minion to the master (see log/salt below the lab's nodes)",
         lambda: all(_connected(Node(lab, name)) for name in lab.nodes),
@@ -144,7 +169,8 @@ def wait(lab: Record, *, timeout: float = 300) -> None:
     def all_answer() -> bool:
         # A master that was just started refuses for a while, or says nothing.
         with contextlib.suppress(LabError, TimeoutExpired):
-            out = minions(lab, ["-t", "3", "-L", ",".join(sorted(missing)), "test.ping"], 60)
+            asked = ",".join(sorted(missing))
+            out = minions(lab, asked, "L", "test.ping", [], timeout=60, quiet_s=3)
             missing.difference_update(name for name, answer in out.items() if answer is True)
         return not missing
 
@@ -159,37 +185,51 @@ def _connected(node: Node) -> bool:
     return False
 
 
-def minions(lab: Record, argv: list[str], timeout: float) -> dict[str, Any]:
-    """Run `salt` on the master and give minion -> answer."""
-    # Not --static, which makes a batch of it with a ping before: one document per minion comes.
-    text = _output(lab, ["salt", *argv], timeout, MASTER)
-    answers: dict[str, Any] = {}
-    decoder = json.JSONDecoder()
-    while "{" in text:
-        found, end = decoder.raw_decode(text, text.index("{"))
-        answers |= found
-        text = text[end:]
-    return answers
+def minions(
+    lab: Record,
+    target: str,
+    by: str,
+    fun: str,
+    args: list[str],
+    *,
+    timeout: float,
+    quiet_s: float = 20,
+) -> dict[str, Any]:
+    """Run a job on the master and give minion -> answer; LabError if there is no such job.
+
+    Minions that have not answered are asked what they do after so long a silence.
+    """
+    asked = {"target": target, "by": by, "fun": fun, "args": args, "quiet_s": quiet_s}
+    return dict(_answer(lab, "lab.salt_client:answers", ["salt", json.dumps(asked)], timeout))
 
 
-def call(lab: Record, argv: list[str], timeout: float, node: str = MASTER) -> Any:
+def call(lab: Record, program: str, args: list[str], timeout: float, node: str = MASTER) -> Any:
     """Run salt-run or salt-call in a node and give its answer; LabError if it gives none.
 
     A runner that raised answers with the text of its exception.
     """
-    text = _output(lab, argv, timeout, node).lstrip()
-    return json.JSONDecoder().raw_decode(text)[0]
+    name = f"salt.scripts:{program.replace('-', '_')}"
+    return _answer(lab, name, [program, "--out", "json", "--no-color", *args], timeout, node)
 
 
-def _output(lab: Record, argv: list[str], timeout: float, node: str) -> str:
-    program, *words = argv
-    done = Node(lab, node).run([program, "--out", "json", "--no-color", *words], timeout=timeout)
+def _answer(lab: Record, name: str, argv: list[str], timeout: float, node: str = MASTER) -> Any:
+    done = forked.run(_work(lab, name), Node(lab, node), argv, timeout=timeout)
     try:
-        json.JSONDecoder().raw_decode(done.stdout.lstrip())
+        return json.JSONDecoder().raw_decode(done.stdout.lstrip())[0]
     except ValueError:
         said = (done.stderr + done.stdout).strip()[-4000:]
         raise LabError(f"{' '.join(argv)}: exit {done.returncode}: {said}") from None
-    return done.stdout
+
+
+def _work(lab: Record, name: str) -> forked.Work:
+    """Describe a task of the Salt that the lab's nodes have."""
+    program = lab.path("nodes", MASTER, "up/usr/local/bin/salt").readlink()
+    return task(program.parents[1], name)
+
+
+def task(venv: Path, name: str) -> forked.Work:
+    """Describe a task, ``module:function``, for the fork server of a virtualenv with Salt."""
+    return forked.Work(name, MODULES, python=str(venv / "bin/python"))
 
 
 def words(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:

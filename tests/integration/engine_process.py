@@ -1,6 +1,6 @@
 """One engine as a process of its own, with a file for a bus: it may be killed, frozen and doubled.
 
-`python engine_process.py CLUSTER NAME DIRECTORY [ADDRESS TOKEN]`, run in a node. DIRECTORY gets
+Its arguments are CLUSTER NAME DIRECTORY [ADDRESS TOKEN]. DIRECTORY gets
 `fired` (a line of JSON for each event, on the disk before the engine goes on), `asked` (a line for
 each question) and the marker of the canary. With `hold` in DIRECTORY a request to execute waits
 until that file is gone. Minions answer nothing, but where `pool.json` lies beside DIRECTORY as the
@@ -13,7 +13,6 @@ import json
 import logging
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,12 +21,15 @@ from typing import Any
 
 from recorded_pool import answers
 
-from lab import Node
+from lab import Node, forked
 from salt_gluster.consul.canary import FileMarker
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.settings import Access
 from salt_gluster.consul.transport import TIMEOUT_S
 from salt_gluster.master.engine import Engine
+
+HERE = Path(__file__).resolve()
+WORK = forked.Work("engine_process:main", ("salt_gluster.*",), (str(HERE.parent),))
 
 
 class FileBus:
@@ -67,40 +69,29 @@ class Process:
         self, node: Node, cluster: str, name: str, folder: Path, *access: str
     ) -> None:  # fmt: skip
         self.node, self.folder = node, folder
-        here = str(Path(__file__).resolve())
-        self._argv = [sys.executable, here, cluster, name, str(folder), *access]
+        self._argv = [str(HERE), cluster, name, str(folder), *access]
         folder.mkdir(exist_ok=True)
         self.start()
 
     def start(self) -> None:
-        path = {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
         with (self.folder / "log").open("a") as log:
-            self._process = self.node.popen(
-                self._argv, env=path, stdout=log, stderr=subprocess.STDOUT
-            )
+            self._process = forked.start(WORK, self.node, self._argv, out=log)
 
     def kill(self) -> None:
         """End it at once, wherever it is."""
-        self._signal(signal.SIGKILL)
+        self._process.kill()
         self._process.wait(10)
 
     def freeze(self) -> None:
-        self._signal(signal.SIGSTOP)
+        self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        self._signal(signal.SIGCONT)
-        self._process.send_signal(signal.SIGCONT)  # nsenter stops itself with its child
+        self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """End it as a clean stop does: the lock is handed over."""
-        self._signal(signal.SIGTERM)
+        self._process.send_signal(signal.SIGTERM)
         self._process.wait(20)
-
-    def _signal(self, number: signal.Signals) -> None:
-        """Send it to the program; what Popen knows is nsenter, which waits for it outside."""
-        outer = self._process.pid
-        (inner,) = Path(f"/proc/{outer}/task/{outer}/children").read_text().split()
-        os.kill(int(inner), number)
 
     def fired(self, event: str = "") -> list[dict[str, Any]]:
         """Return what it has fired, in order."""
@@ -114,7 +105,12 @@ class Process:
         return len(file.read_text().splitlines()) if file.exists() else 0
 
 
-def main(cluster: str, name: str, folder: Path, access: Access) -> None:
+def main() -> None:
+    cluster, name, folder, access = sys.argv[1], sys.argv[2], Path(sys.argv[3]), sys.argv[4:]
+    serve(cluster, name, folder, Access(*access))
+
+
+def serve(cluster: str, name: str, folder: Path, access: Access) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
 
     def connect(timeout_s: float | None) -> Client:
@@ -130,7 +126,3 @@ def main(cluster: str, name: str, folder: Path, access: Access) -> None:
 
     signal.signal(signal.SIGTERM, end)
     engine.run()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), Access(*sys.argv[4:]))

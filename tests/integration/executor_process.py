@@ -1,6 +1,6 @@
 """What a minion is asked, as a process of its own in a node, without Salt: it may be killed.
 
-`python executor_process.py register|observe|execute NAME [OPERATION] [--die STEP]` prints what it
+`executor_process.py register|observe|execute NAME [OPERATION] [--die STEP]` prints what it
 returns. With ``--die`` the process ends at once, as by SIGKILL, at the end of that step;
 ``while_sent`` is right after the gluster command was started. ``--at STEP --run COMMAND`` lets
 somebody else do something there.
@@ -12,10 +12,11 @@ import argparse
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from typing import Any
 
-from lab import Lab, Node
+from lab import Lab, Node, forked
 from salt_gluster import node
 from salt_gluster.gluster.cli import Gluster, Ran, run_process
 from salt_gluster.gluster.reader import Reader
@@ -26,34 +27,30 @@ from salt_gluster.minion.context import Minion
 from salt_gluster.minion.driver import Site
 
 HERE = os.path.abspath(__file__)  # noqa: PTH100
-CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))  # noqa: PTH120
 DIED = 9
+WORK = forked.Work("executor_process:main", ("salt_gluster.*",), (os.path.dirname(HERE),))  # noqa: PTH120
 
 
 def ask(member: Node, *words: str, timeout: float = 120) -> Any:
     """Run it in a node; return its answer, None where it was told to die."""
-    argv = [_python(), HERE, words[0], member.name, *words[1:]]
-    done = member.run(argv, timeout=timeout, env={"PYTHONPATH": CHECKOUT})
+    done = forked.run(WORK, member, _argv(member, *words), timeout=timeout)
     if "--die" in words and done.returncode == DIED:
         return None
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _python() -> str:
-    import sys
-
-    return sys.executable
+def _argv(member: Node, what: str, *words: str) -> list[str]:
+    return [HERE, what, member.name, *words]
 
 
 def refresh(lab: Lab) -> None:
     """Let every node look at itself and tell Consul, at once."""
-    argv = [_python(), HERE, "observe"]
-    running = [
-        n.popen([*argv, n.name], env={"PYTHONPATH": CHECKOUT}, stdout=subprocess.DEVNULL)
-        for n in lab.nodes
-    ]
-    assert [process.wait(60) for process in running] == [0] * len(running)
+    with open(os.devnull, "w") as out, tempfile.TemporaryFile() as err:  # noqa: PTH123
+        running = [forked.start(WORK, n, _argv(n, "observe"), out=out, err=err) for n in lab.nodes]
+        codes = [process.wait(60) for process in running]
+        err.seek(0)
+        assert codes == [0] * len(running), err.read().decode()[-3000:]
 
 
 def _site(name: str, die: str) -> Site:

@@ -133,11 +133,11 @@ def test_a_brick_that_ends_is_told_within_two_seconds(world: World) -> None:
 def test_a_quiet_minute_starts_no_gluster(world: World) -> None:
     world.settle()
     before, at = world.calls(), world.report()["at"]
-    ticks = _cpu(sensor_process.inner(world.process))
+    ticks = _cpu(world.process.pid)
     time.sleep(60)
     assert world.calls() == before
     assert world.report()["at"] == at
-    used_ms = (_cpu(sensor_process.inner(world.process)) - ticks) * 1000
+    used_ms = (_cpu(world.process.pid) - ticks) * 1000
     print(f"processor time in a quiet minute: {used_ms:.0f} ms")
     assert used_ms < 1500
 
@@ -183,7 +183,7 @@ def _quietly(world: World) -> bool:
 def test_sigterm_ends_it_at_once(world: World) -> None:
     until("well", world.is_well, 60)
     began = time.monotonic()
-    os.kill(sensor_process.inner(world.process), signal.SIGTERM)
+    os.kill(world.process.pid, signal.SIGTERM)
     world.process.wait(20)
     assert time.monotonic() - began < 1.0
 

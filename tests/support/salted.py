@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lab import Lab, Node
+from lab import Lab, Node, forked
 from lab import salt as programs
 
 Call = tuple[str, str, Mapping[str, Any]]
@@ -66,17 +66,13 @@ def apply(
 
 def call(node: Node, *words: str) -> Any:
     """Run an execution function and return its answer."""
-    program = str(_venv() / "bin/salt-call")
-    argv = [program, "--local", "-c", str(_folder(node)), "--out", "json", *words]
-    done = node.run(argv, timeout=200)
+    argv = ["salt-call", "--local", "-c", str(_folder(node)), "--out", "json", *words]
+    done = forked.run(programs.task(programs.place(""), "salt.scripts:salt_call"), node, argv,
+                      timeout=200)  # fmt: skip
     try:
         return json.loads(done.stdout)["local"]
     except ValueError:
         raise AssertionError(f"{node.name}: {words}: {done.stderr}{done.stdout}") from None
-
-
-def _venv() -> Path:
-    return programs.venv("")
 
 
 def _folder(node: Node) -> Path:
