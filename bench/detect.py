@@ -174,10 +174,7 @@ def until(what: str, check: Callable[[], Any], within_s: float) -> Any:
 def prepare(lab: Lab) -> None:
     """Make the pool and put it under automation, as a user would."""
     lab.write_pillar(PILLAR, refresh=True)
-    done = lab.salt_run("gluster.setup", restart=True)
-    if "error" in done:
-        raise SystemExit(str(done))
-    lab.wait()
+    lab.setup()
     for sls in ("gluster", "gluster.consul"):
         for minion, states in lab.salt("*", "state.apply", sls).items():
             bad = [states] if not isinstance(states, dict) else [

@@ -67,9 +67,7 @@ def watch(demo: Demo) -> Bus:
     lab, story = demo.lab, demo.story
     with story.step("Consul on every node (the lab's own), and salt-run gluster.setup") as step:
         lab.start_consul()
-        told = lab.salt_run("gluster.setup", restart=True)
-        expect("error" not in told, told)
-        lab.wait()
+        told = lab.setup()
         step.show("\n".join(str(f["new"]) for f in told["changes"].values()), limit=16)
     with story.step("salt '*' state.apply gluster.consul: the nodes tell Consul about themselves"):
         demo.apply(sls="gluster.consul", last="gluster-in-consul")

@@ -137,6 +137,19 @@ class Lab:
         if self.record.salt:
             salt.wait(self.record)
 
+    def setup(self, **kwargs: Any) -> dict[str, Any]:
+        """Run `gluster.setup restart=True`; wait for the new master and give the runner's answer.
+
+        LabError if it is an error. The master restarts when the runner's process has gone.
+        """
+        old = self.master.unit_pids("salt-master")
+        told = dict(self.salt_run("gluster.setup", restart=True, **kwargs))
+        if "error" in told:
+            raise LabError(f"gluster.setup: {told}")
+        self.master.gone(old, timeout=60)
+        self.wait()
+        return told
+
     def start_consul(self) -> None:
         """Give a bare lab its Consul, as a person would who wants it now."""
         consul.start(self.record)

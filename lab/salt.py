@@ -113,7 +113,7 @@ def master(lab: Record) -> dict[str, Any]:
         "interface": "0.0.0.0",
         "auto_accept": True,
         "keysize": 2048,
-        "worker_threads": 3,
+        "worker_threads": 2,  # each takes 2 s of a processor to start
         "timeout": 20,
         # /srv is the master's own: there a person writes, as on any master
         "file_roots": {"base": [str(lab.path("states")), "/srv/salt", str(formula)]},
@@ -164,17 +164,13 @@ def wait(lab: Record, *, timeout: float = 300) -> None:
         timeout=timeout,
         step=0.2,
     )
-    missing = set(lab.nodes)
-
-    def all_answer() -> bool:
-        # A master that was just started refuses for a while, or says nothing.
-        with contextlib.suppress(LabError, TimeoutExpired):
-            asked = ",".join(sorted(missing))
-            out = minions(lab, asked, "L", "test.ping", [], timeout=60, quiet_s=3)
-            missing.difference_update(name for name, answer in out.items() if answer is True)
-        return not missing
-
-    wait_for("an answer of every minion", all_answer, timeout=timeout)
+    heard = _work(lab, "lab.salt_client:heard")
+    try:
+        done = forked.run(heard, Node(lab, MASTER), ["heard", *lab.nodes], timeout=timeout)
+    except TimeoutExpired:
+        raise LabError(f"an answer of every minion: not after {timeout:g} s") from None
+    if done.returncode:
+        raise LabError(f"an answer of every minion: {done.stderr.strip()[-4000:]}")
 
 
 def _connected(node: Node) -> bool:

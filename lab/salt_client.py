@@ -12,12 +12,13 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import salt.client
 import salt.config
 import salt.utils.args
+from salt.exceptions import SaltException
 
 CONFIG = "/etc/salt/master"
 KINDS = {"": "glob", "L": "list", "C": "compound", "E": "pcre", "G": "grain", "I": "pillar"}
@@ -26,6 +27,8 @@ LOOK_S = 0.5
 #: each is given so long to say so. Who is silent twice is given up.
 FOUND_S, MISSES = 15, 2
 SILENCE = "Minion did not return. [No response]"
+#: A ping that was published before its minion listened is lost: so long is one waited for.
+PING_S = 2
 
 
 def answers() -> None:
@@ -40,6 +43,42 @@ def answers() -> None:
             sys.exit("no minion matches the target, or the master does not answer")
         told = _answers(client, job, asked["quiet_s"])
     print(json.dumps(told, default=repr))
+
+
+def heard() -> None:
+    """Wait until each of the minions named in the arguments has answered a ping.
+
+    Who starts says so on the master's bus, which is listened to before the first ping: it is asked
+    then, and not again and again.
+    """
+    missing = set(sys.argv[1:])
+    while missing:
+        with contextlib.suppress(SaltException, OSError), _client() as client:
+            job = client.run_job(
+                sorted(missing), "test.ping", tgt_type="list", listen=True, timeout=5
+            )
+            missing -= _pinged(client, job, missing)
+        if missing:
+            time.sleep(0.1)
+
+
+def _pinged(client: Any, job: dict[str, Any], missing: Collection[str]) -> set[str]:
+    """Return who has answered: all, or those until another one of them has started, or in 2 s."""
+    told: set[str] = set()
+    asked = set(job.get("minions", ()))
+    answer = f"salt/job/{job.get('jid')}/ret/"
+    starts = {f"salt/minion/{name}/start" for name in missing}
+    end = time.monotonic() + PING_S
+    while time.monotonic() < end:
+        event = client.event.get_event(wait=0.2, tag="salt/", full=True, match_type="startswith")
+        tag = event["tag"] if event else ""
+        if tag.startswith(answer):
+            told.add(event["data"]["id"])
+        elif tag in starts - {f"salt/minion/{name}/start" for name in told}:
+            break
+        if asked and told >= asked:
+            break  # all, or the others were not known to the master yet
+    return told
 
 
 @contextlib.contextmanager

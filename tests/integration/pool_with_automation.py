@@ -132,9 +132,7 @@ def automated(name: str, folder: Path) -> Iterator[Loop]:
     """Hold four nodes in one pool, a master with its engine, and all calm."""
     with Lab.up(name, nodes=4, sensor=True) as lab:
         lab.write_pillar(PILLAR, refresh=True)
-        done = lab.salt_run("gluster.setup", restart=True)
-        assert "error" not in done, done
-        lab.wait()
+        lab.setup()
         for sls in ("gluster", "gluster.consul"):
             for minion, states in lab.salt("*", "state.apply", sls).items():
                 assert isinstance(states, dict), (minion, states)

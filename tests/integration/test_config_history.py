@@ -167,9 +167,7 @@ def test_what_is_in_force_goes_out_and_comes_back_as_the_pillar_of_the_nodes(
     lab.master.ok(["sh", "-c", "salt-run gluster.export > /tmp/pool.sls"])
     told = lab.salt_run("gluster.import", "/tmp/pool.sls", reason="kept here", by="ann")
     assert told["changes"] == {key: {"old": None, "new": "ann: kept here"}}
-    done = lab.salt_run("gluster.setup", pillar_from="consul", restart=True)
-    assert "error" not in done, done
-    lab.wait()
+    lab.setup(pillar_from="consul")
     lab.write_pillar({"other": 1}, refresh=True)
     pillars = lab.salt("*", "pillar.items")
     assert {n: p.get("gluster") for n, p in pillars.items()} == dict.fromkeys(pillars, body)

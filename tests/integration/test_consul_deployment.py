@@ -139,9 +139,7 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backbone]:
         here = Backbone(lab, tmp_path_factory.mktemp("backbone"))
         try:
             began = time.monotonic()
-            done = lab.salt_run("gluster.setup", restart=True)
-            assert "error" not in done, done
-            lab.wait()
+            lab.setup()
             here.listen()
             before = here.pids()
             here.first = here.apply()

@@ -143,3 +143,9 @@ def test_a_minion_that_says_nothing_has_a_text_and_one_that_works_is_waited_for(
         pool.heal("minion-freeze", "g2")
     assert told["g1"] is True
     assert told["g2"].startswith("Minion did not return")
+
+
+def test_minions_are_heard_again_after_their_master_was_restarted(pool: Lab) -> None:
+    pool.master.ok(["systemctl", "restart", "salt-master"])
+    pool.wait()
+    assert pool.salt("*", "test.ping") == {"g1": True, "g2": True}

@@ -88,9 +88,7 @@ def world() -> Iterator[World]:
             ["sh", "-c", f"umask 077; cat > {file}"],
             input=json.dumps({"engines": [{"gluster_events": settings}]}),
         )
-        done = lab.salt_run("gluster.setup", restart=True)
-        assert "error" not in done, done
-        lab.wait()
+        lab.setup()
         for minion, states in lab.salt("*", "state.apply", "gluster.pool").items():
             assert isinstance(states, dict), (minion, states)
             assert [s["comment"] for s in states.values() if s["result"] is not True] == []
