@@ -10,7 +10,7 @@ from salt_gluster import node
 from salt_gluster.errors import GlusterError
 from salt_gluster.minion import report as minion_report
 from salt_gluster.minion.context import Minion
-from salt_gluster.model.formatting import plain
+from salt_gluster.model import plain
 from salt_gluster.render import state_return
 
 __virtualname__ = "gluster"

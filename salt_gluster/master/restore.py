@@ -11,7 +11,7 @@ from typing import Any
 from salt_gluster.errors import GlusterError, NotFound, SpecError
 from salt_gluster.master.approvals import Desk
 from salt_gluster.master.minions import Ask, is_excuse, last_line
-from salt_gluster.model.pool import Hold, Unknown
+from salt_gluster.model import Hold, Unknown
 from salt_gluster.plan.restore import Check, Lost, bricks_of, find, lost
 from salt_gluster.status.report import usable
 

@@ -13,7 +13,7 @@ from salt_gluster.errors import GlusterError
 from salt_gluster.gluster.commands import command
 from salt_gluster.minion import apply
 from salt_gluster.minion.context import Minion
-from salt_gluster.model.pool import Plan, is_known
+from salt_gluster.model import Plan, is_known
 from salt_gluster.plan import adhoc
 from salt_gluster.plan.actions import ACTIONS
 from salt_gluster.plan.outcome import Outcome, Planner

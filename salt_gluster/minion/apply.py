@@ -21,7 +21,7 @@ from salt_gluster.errors import (
     NotFound,
     OutcomeUnknown,
 )
-from salt_gluster.model.pool import (
+from salt_gluster.model import (
     Observation,
     Refusal,
     Step,

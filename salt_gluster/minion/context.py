@@ -17,7 +17,7 @@ from salt_gluster.gluster.reader import Reader
 from salt_gluster.minion import apply
 from salt_gluster.minion.accepted_nodes import Known, known
 from salt_gluster.minion.driver import Site, own_node_of, reader_of
-from salt_gluster.model.pool import Observation, Plan, Unknown, Volume
+from salt_gluster.model import Observation, Plan, Unknown, Volume
 from salt_gluster.plan.outcome import Outcome, Planner
 from salt_gluster.spec import PoolSpec, VolumeSpec, parse_pool, parse_volume, parse_who
 from salt_gluster.spec.names import has_globs

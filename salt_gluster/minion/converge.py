@@ -15,7 +15,7 @@ from salt_gluster.minion.apply import WAIT_S
 from salt_gluster.minion.context import Minion
 from salt_gluster.minion.mounts import mounted
 from salt_gluster.minion.submit import submit
-from salt_gluster.model.pool import Observation, Plan, is_known
+from salt_gluster.model import Observation, Plan, is_known
 from salt_gluster.node import disks
 from salt_gluster.plan.outcome import Outcome, Planner
 from salt_gluster.render import as_declared, state_error, state_return

@@ -20,10 +20,10 @@ from salt_gluster.errors import GlusterError
 from salt_gluster.gluster.cli import Gluster
 from salt_gluster.gluster.parse.get_state import parse_get_state
 from salt_gluster.gluster.reader import Reader
-from salt_gluster.model.facts import LocalState
-from salt_gluster.model.pool import (
+from salt_gluster.model import (
     BrickPath,
     Candidate,
+    LocalState,
     Node,
     Observation,
     Peer,

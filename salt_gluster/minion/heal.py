@@ -6,8 +6,7 @@ from salt_gluster.errors import CommandFailed, GlusterError, SpecError
 from salt_gluster.gluster.parse.heal import parse_heal_entries, parse_heal_summary
 from salt_gluster.minion.context import Minion
 from salt_gluster.minion.query import Data, ask
-from salt_gluster.model.formatting import plain
-from salt_gluster.model.pool import Heal, Unknown, is_known
+from salt_gluster.model import Heal, Unknown, is_known, plain
 
 #: Looks in a row that must show nothing to heal: a disperse volume shows 0 in its first seconds
 #: (facts.md#G-0.2).

@@ -7,7 +7,7 @@ from typing import Any
 from salt_gluster import node
 from salt_gluster.errors import GlusterError
 from salt_gluster.minion.context import Minion
-from salt_gluster.model.pool import is_known
+from salt_gluster.model import is_known
 from salt_gluster.plan import identify
 
 #: The package with glusterd, by Salt's ``os_family``.

@@ -8,7 +8,7 @@ from typing import Any
 from salt_gluster import node
 from salt_gluster.errors import GlusterError, NotFound, SpecError
 from salt_gluster.minion.context import Minion
-from salt_gluster.model.pool import is_known
+from salt_gluster.model import is_known
 from salt_gluster.render import state_error
 from salt_gluster.spec import check_host, check_path, check_volume_name
 from salt_gluster.spec.values import items

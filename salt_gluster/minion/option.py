@@ -12,7 +12,7 @@ from salt_gluster.gluster.parse.option import parse_volume_get
 from salt_gluster.minion.adhoc import carried_out, on_volume
 from salt_gluster.minion.context import Minion
 from salt_gluster.minion.query import Data, ask, volume_of
-from salt_gluster.model.formatting import plain
+from salt_gluster.model import plain
 from salt_gluster.plan import adhoc
 from salt_gluster.spec import VolumeSpec, option_text, parse_volume
 from salt_gluster.spec import option as spec_option

@@ -10,8 +10,7 @@ from salt_gluster.minion import converge
 from salt_gluster.minion.adhoc import carried_out
 from salt_gluster.minion.context import Minion
 from salt_gluster.minion.query import Data, ask
-from salt_gluster.model.formatting import plain
-from salt_gluster.model.pool import Peer
+from salt_gluster.model import Peer, plain
 from salt_gluster.spec import check_host
 
 

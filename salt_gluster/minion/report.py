@@ -18,10 +18,11 @@ from salt_gluster.minion import apply
 from salt_gluster.minion.context import Minion
 from salt_gluster.minion.converge import subjects
 from salt_gluster.minion.driver import Site
-from salt_gluster.model.facts import LocalState, NodeFacts
-from salt_gluster.model.pool import (
+from salt_gluster.model import (
     NOT_ASKED,
     BrickStatus,
+    LocalState,
+    NodeFacts,
     Observation,
     Plan,
     Unknown,

@@ -14,7 +14,7 @@ from salt_gluster import node
 from salt_gluster.errors import GlusterError
 from salt_gluster.minion.context import Minion
 from salt_gluster.minion.install import SERVICE
-from salt_gluster.model.pool import Unknown, is_known
+from salt_gluster.model import Unknown, is_known
 from salt_gluster.plan.restore import DIRECTORY, Identity
 
 #: What came with the package, and is not told by anybody else.

@@ -12,7 +12,7 @@ from typing import Any
 from salt_gluster import node
 from salt_gluster.errors import ConsulError, GlusterError
 from salt_gluster.minion.context import RECORD, Minion
-from salt_gluster.model.pool import is_known
+from salt_gluster.model import is_known
 from salt_gluster.spec.remediation import parse_remediation
 from salt_gluster.spec.values import plain
 

@@ -20,8 +20,7 @@ from salt_gluster.minion import converge
 from salt_gluster.minion.adhoc import on_volume
 from salt_gluster.minion.context import Minion
 from salt_gluster.minion.query import Data, ask, volume_of
-from salt_gluster.model.formatting import plain
-from salt_gluster.model.pool import Brick, Observation, Plan, Volume
+from salt_gluster.model import Brick, Observation, Plan, Volume, plain
 from salt_gluster.plan import adhoc
 from salt_gluster.plan.actions import shape
 from salt_gluster.spec import parse_volume

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from salt_gluster.model.pool import NOT_ASKED, Hold, Unknown, Volume, is_known
+from salt_gluster.model.pool import Hold, Volume
+from salt_gluster.model.unknown import NOT_ASKED, Unknown, is_known
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from salt_gluster.model.pool import Node, Unknown
+from salt_gluster.model import Node, Unknown
 from salt_gluster.node.hold import HOLD_FILE, read_hold
 
 GLUSTERD_DIR = "var/lib/glusterd"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from salt_gluster.model.pool import Plan, Wait
+from salt_gluster.model import Plan, Wait
 from salt_gluster.plan.brick import plan_brick, plan_own_bricks, ready_paths
 from salt_gluster.plan.brick_sets import explain_bricks
 from salt_gluster.plan.drift import is_repair, lately, with_repeats

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from salt_gluster.model.pool import (
+from salt_gluster.model import (
     Brick,
     BrickPath,
     BrickStatus,

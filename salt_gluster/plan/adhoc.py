@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from salt_gluster.errors import SpecError
-from salt_gluster.model.pool import Observation, Plan, Refusal, Step, Volume
+from salt_gluster.model import Observation, Plan, Refusal, Step, Volume
 from salt_gluster.plan.actions import is_profiled, shape
 from salt_gluster.plan.brick_sets import Finder
 from salt_gluster.plan.builder import Draft, blind

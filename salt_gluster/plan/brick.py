@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from salt_gluster.model.pool import BrickPath, Observation, Plan, Step, is_known
+from salt_gluster.model import BrickPath, Observation, Plan, Step, is_known
 from salt_gluster.plan.brick_sets import declared_sets
 from salt_gluster.plan.builder import Draft, blind
 from salt_gluster.plan.guards import marked_lately_s

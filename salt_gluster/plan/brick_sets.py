@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from salt_gluster.model.formatting import natural_key
-from salt_gluster.model.pool import Observation, Volume, known
+from salt_gluster.model import Observation, Volume, known, natural_key
 from salt_gluster.plan.layout import Layout, Place, explain, lay_out
 from salt_gluster.spec import PoolSpec, VolumeSpec
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from salt_gluster.model.pool import (
+from salt_gluster.model import (
     Hazard,
     Observation,
     Plan,

@@ -5,7 +5,7 @@ Sets are added and copies are added; bricks and copies are never taken away, nor
 
 from __future__ import annotations
 
-from salt_gluster.model.pool import Step, Volume, Wait, is_known, known
+from salt_gluster.model import Step, Volume, Wait, is_known, known
 from salt_gluster.plan.actions import shape
 from salt_gluster.plan.brick_sets import BrickSets, Finder, declared_sets
 from salt_gluster.plan.builder import Draft

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from salt_gluster.model.pool import (
+from salt_gluster.model import (
     NOT_ASKED,
     BrickPath,
     Observation,

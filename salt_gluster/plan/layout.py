@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from salt_gluster.errors import SpecError
-from salt_gluster.model.formatting import natural_key
+from salt_gluster.model import natural_key
 from salt_gluster.plan.placement import Node, Place, largest, make, ordered
 
 __all__ = ["Layout", "Place", "explain", "largest", "lay_out", "natural_key"]

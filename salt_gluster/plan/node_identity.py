@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from salt_gluster.model.pool import Candidate, Peer, Refusal, is_known
+from salt_gluster.model import Candidate, Peer, Refusal, is_known
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from salt_gluster.errors import GlusterError
-from salt_gluster.model.pool import Observation, Plan, Step
+from salt_gluster.model import Observation, Plan, Step
 from salt_gluster.plan import guards
 
 Planner = Callable[[Observation], Plan]

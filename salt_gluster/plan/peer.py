@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from salt_gluster.model.pool import (
+from salt_gluster.model import (
     Candidate,
     Observation,
     Peer,

@@ -16,7 +16,7 @@ from collections import Counter, deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from salt_gluster.model.formatting import natural_key
+from salt_gluster.model import natural_key
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from salt_gluster.model.pool import Hazard, Observation, Plan, Step, Volume, is_known, known
+from salt_gluster.model import Hazard, Observation, Plan, Step, Volume, is_known, known
 from salt_gluster.plan.actions import shape
 from salt_gluster.plan.brick_sets import declared_sets, explain_layout
 from salt_gluster.plan.builder import Draft, blind

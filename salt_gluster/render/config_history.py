@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from salt_gluster.model.formatting import Clock, count, utc_clock
+from salt_gluster.model import Clock, count, utc_clock
 from salt_gluster.render.text import SCREEN, clean, command, labelled, wrap
 from salt_gluster.status.config_versions import Difference
 

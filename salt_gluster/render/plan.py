@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from salt_gluster.model.formatting import count, natural_key, plain, some
-from salt_gluster.model.pool import Hazard, Plan, Refusal
+from salt_gluster.model import Hazard, Plan, Refusal, count, natural_key, plain, some
 from salt_gluster.plan import drift
 from salt_gluster.plan.guards import BRAKES, Answer
 from salt_gluster.render.text import SCREEN, clean, labelled, ways, wrap

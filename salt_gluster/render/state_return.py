@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from salt_gluster.errors import GlusterError, OutcomeUnknown
-from salt_gluster.model.formatting import Clock, count, plain, utc_clock
-from salt_gluster.model.pool import Step, Volume
+from salt_gluster.model import Clock, Step, Volume, count, plain, utc_clock
 from salt_gluster.plan.actions import shape
 from salt_gluster.render.plan import note_lines, plan_data, refusal_lines, step_lines, wait_lines
 from salt_gluster.render.text import COMMENT, labelled, wrap

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from salt_gluster.model.pool import digest_of
+from salt_gluster.model import digest_of
 from salt_gluster.spec.names import matches
 
 

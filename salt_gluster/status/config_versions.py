@@ -11,8 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from salt_gluster.model.facts import Change, NodeFacts
-from salt_gluster.model.pool import Unknown, digest_of, telling
+from salt_gluster.model import Change, NodeFacts, Unknown, comparable_options, digest_of
 
 #: Sensors write at least every 300 s; an older report says nothing of now.
 FRESH_S = 400.0
@@ -194,7 +193,7 @@ def _volume(
         if old[key] != new[key]:
             yield Difference(where, word, old[key], new[key])
     yield from _bricks(where, old["bricks"], new["bricks"])
-    options = telling(old["options"]), telling(new["options"])
+    options = comparable_options(old["options"]), comparable_options(new["options"])
     for option in sorted(options[0].keys() | options[1].keys()):
         values = [side.get(option) for side in options]
         if values[0] != values[1]:

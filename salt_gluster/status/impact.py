@@ -11,8 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from salt_gluster.errors import NotFound
-from salt_gluster.model.formatting import natural_key
-from salt_gluster.model.pool import Observation, Volume, known
+from salt_gluster.model import Observation, Volume, known, natural_key
 from salt_gluster.status.quorum import BrickKey, OneSet, Pool, State, Verdict
 
 #: The health words, each worse than the one before. ``unknown`` stands apart.

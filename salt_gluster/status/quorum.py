@@ -9,8 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from salt_gluster.errors import SpecError
-from salt_gluster.model.formatting import natural_key
-from salt_gluster.model.pool import (
+from salt_gluster.model import (
     NOT_ASKED,
     Brick,
     Heal,
@@ -20,6 +19,7 @@ from salt_gluster.model.pool import (
     Unknown,
     Volume,
     is_known,
+    natural_key,
 )
 
 # --- who is who, and what is up ------------------------------------------------------------------

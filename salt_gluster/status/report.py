@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from salt_gluster.model.facts import LocalState, NodeFacts
-from salt_gluster.model.pool import (
+from salt_gluster.model import (
     BrickSpace,
     BrickStatus,
     Heal,
     Hold,
+    LocalState,
     Node,
+    NodeFacts,
     Observation,
     Peer,
     Reach,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from salt_gluster.errors import AlreadyExists, CommandFailed, Conflict
-from salt_gluster.model.pool import (
+from salt_gluster.model import (
     BrickPath,
     BrickStatus,
     Candidate,

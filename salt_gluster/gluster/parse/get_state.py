@@ -6,8 +6,7 @@ import re
 from collections.abc import Mapping
 
 from salt_gluster.errors import Unreadable
-from salt_gluster.model.facts import LocalBrick, LocalState, LocalVolume
-from salt_gluster.model.pool import Unknown
+from salt_gluster.model import LocalBrick, LocalState, LocalVolume, Unknown
 
 _LINE = re.compile(r"^(?P<key>[^:\s][^:]*?):[ \t]*(?P<value>.*)$")
 _VOLUME = re.compile(r"^Volume(?P<n>\d+)\.(?P<key>.+)$")

@@ -16,7 +16,7 @@ from typing import Any
 from salt_gluster.consul.cluster_state import Records
 from salt_gluster.consul.leader_lock import Lock
 from salt_gluster.errors import ConsulError
-from salt_gluster.model.pool import Unknown
+from salt_gluster.model import Unknown
 from salt_gluster.remediation import Decisions, FleetObservation, config_overwrite
 from salt_gluster.remediation.membership import Standing
 from salt_gluster.remediation.salt_events import Notice

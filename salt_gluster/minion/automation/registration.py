@@ -23,7 +23,7 @@ from salt_gluster.minion import report as minion_report
 from salt_gluster.minion.automation import consul_agent
 from salt_gluster.minion.context import RECORD, Minion
 from salt_gluster.minion.submit import submit
-from salt_gluster.model.pool import Unknown, is_known
+from salt_gluster.model import Unknown, is_known
 from salt_gluster.remediation import salt_events
 from salt_gluster.render import state_error
 from salt_gluster.status.facts import facts_from, identity_after

@@ -23,7 +23,7 @@ from salt_gluster.errors import Conflict, ConsulError, GlusterError, OutcomeUnkn
 from salt_gluster.minion import apply, report
 from salt_gluster.minion.automation import registration
 from salt_gluster.minion.driver import Site
-from salt_gluster.model.pool import Observation, Plan, Refusal, Step, Unknown, is_known, known
+from salt_gluster.model import Observation, Plan, Refusal, Step, Unknown, is_known, known
 from salt_gluster.plan.actions import ACTIONS, is_done
 from salt_gluster.remediation import FleetObservation, Lock, Policy, authorize
 from salt_gluster.remediation.authorize import Do, Verdict

@@ -15,7 +15,7 @@ from salt_gluster.errors import GlusterError
 from salt_gluster.minion import report
 from salt_gluster.minion.automation import registration
 from salt_gluster.minion.driver import Site
-from salt_gluster.model.pool import Unknown
+from salt_gluster.model import Unknown
 
 SCHEMA = 1
 CONNECT_S = 3.0

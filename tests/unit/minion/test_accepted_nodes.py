@@ -7,7 +7,7 @@ import pytest
 from salt_gluster.errors import GlusterError, SpecError
 from salt_gluster.minion.accepted_nodes import Known
 from salt_gluster.minion.context import Minion
-from salt_gluster.model.pool import Plan
+from salt_gluster.model import Plan
 
 VOLUMES = {"data": {"replica": 3}}
 

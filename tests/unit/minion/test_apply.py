@@ -15,7 +15,7 @@ from simulated import T0, Died, Pool, World
 from salt_gluster.errors import AlreadyExists, CommandFailed, Conflict, OutcomeUnknown
 from salt_gluster.minion import apply
 from salt_gluster.minion.apply import converge, forecast
-from salt_gluster.model.pool import Brick, Hold, Observation, Plan, Step, Unknown, Volume
+from salt_gluster.model import Brick, Hold, Observation, Plan, Step, Unknown, Volume
 from salt_gluster.plan import plan_brick, plan_own_membership, plan_peer, plan_started, plan_volume
 from salt_gluster.plan.actions import SET_BY_CREATE, SET_BY_CREATE_REPLICATE
 from salt_gluster.plan.outcome import Outcome, Planner

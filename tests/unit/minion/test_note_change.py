@@ -11,7 +11,7 @@ from salt_gluster import node
 from salt_gluster.consul import client as consul_client
 from salt_gluster.minion.automation.sensor import Sensor
 from salt_gluster.minion.context import Minion
-from salt_gluster.model.pool import Plan, Step
+from salt_gluster.model import Plan, Step
 from salt_gluster.plan.outcome import Outcome
 
 NOBODY = {"address": "http://127.0.0.1:1"}

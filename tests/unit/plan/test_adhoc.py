@@ -13,7 +13,7 @@ from salt_gluster.gluster.commands import command
 from salt_gluster.gluster.parse.answer import parse_answer
 from salt_gluster.gluster.parse.profile import Operation, parse_profile
 from salt_gluster.minion import apply
-from salt_gluster.model.pool import Hold, Observation, Plan
+from salt_gluster.model import Hold, Observation, Plan
 from salt_gluster.node import option_groups
 from salt_gluster.plan import plan_volume
 from salt_gluster.plan.actions import ACTIONS, SET_BY_PROFILE

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from salt_gluster.model.pool import (
+from salt_gluster.model import (
     Brick,
     BrickPath,
     BrickStatus,

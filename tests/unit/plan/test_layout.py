@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from salt_gluster.errors import SpecError
-from salt_gluster.model.formatting import natural_key
+from salt_gluster.model import natural_key
 from salt_gluster.plan.layout import Layout, Place, explain, lay_out
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from salt_gluster.model.pool import Candidate, Node, Observation, Peer, Plan, Unknown
+from salt_gluster.model import Candidate, Node, Observation, Peer, Plan, Unknown
 from salt_gluster.plan import identify, plan_own_membership, plan_peer, plan_peer_absent, undeclared
 
 NODES = ("g1", "g2", "g3", "g4")

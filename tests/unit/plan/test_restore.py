@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from salt_gluster.errors import NotFound, SpecError
-from salt_gluster.model.facts import NodeFacts
-from salt_gluster.model.pool import Brick, Volume
+from salt_gluster.model import Brick, NodeFacts, Volume
 from salt_gluster.plan.restore import Identity, Lost, bricks_of, find, lost
 from salt_gluster.render import render_restore
 from salt_gluster.status.config_versions import look

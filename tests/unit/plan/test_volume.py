@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from salt_gluster.model.pool import (
+from salt_gluster.model import (
     Brick,
     BrickPath,
     Hazard,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from salt_gluster.model.pool import Candidate, Peer, Unknown
+from salt_gluster.model import Candidate, Peer, Unknown
 from salt_gluster.plan import plan_started, plan_volume
 from tests.unit.plan.test_volume import observed, spec, volume
 

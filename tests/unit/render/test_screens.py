@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from salt_gluster.errors import CommandFailed, OutcomeUnknown
-from salt_gluster.model.pool import (
+from salt_gluster.model import (
     Brick,
     BrickSpace,
     BrickStatus,

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from salt_gluster.model.facts import Change, NodeFacts
-from salt_gluster.model.pool import Brick, Unknown, Volume
+from salt_gluster.model import Brick, Change, NodeFacts, Unknown, Volume
 from salt_gluster.remediation import config_overwrite
 from salt_gluster.status.config_versions import (
     NOBODY,
