@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from salt_gluster.model import Hazard, Observation, Plan, Step, Volume, is_known, known
-from salt_gluster.plan.actions import shape
+from salt_gluster.model import Observation, Plan, Step, Volume, is_known, known
+from salt_gluster.plan.actions import ACTIONS, shape
 from salt_gluster.plan.brick_sets import declared_sets, explain_layout
 from salt_gluster.plan.builder import Draft, blind
 from salt_gluster.plan.expand import await_hosts, reshape, risks
@@ -124,9 +124,9 @@ def _start_or_stop(draft: Draft, desired: VolumeSpec, volume: Volume) -> None:
     if desired.started is True and not volume.is_started:
         draft.do(Step("volume_start", volume.name, {}, f"start {volume.name}"))
     elif desired.started is False and volume.is_started:
-        why = "every client of the volume loses it at once"
-        step = Step("volume_stop", volume.name, {}, f"stop {volume.name}", "pool",
-                    Hazard.CLIENT_CUT, why)  # fmt: skip
+        row = ACTIONS["volume_stop"]
+        step = Step(row.name, volume.name, {}, f"stop {volume.name}", "pool",
+                    row.hazard, row.hazard_why)  # fmt: skip
         draft.do(step)
 
 
