@@ -72,7 +72,7 @@ def report():
         salt 'g*' gluster.report
     """
     with _errors_for_salt():
-        return minion_report.own_report(_minion(declared=False).site())
+        return minion_report.collect_report(_minion(declared=False).driver())
 
 
 def impact(nodes=None, bricks=None):
@@ -94,7 +94,7 @@ def impact(nodes=None, bricks=None):
     """
     with _errors_for_salt():
         lost, gone = _list(nodes), _list(bricks)
-        return minion_report.impact_seen(
+        return minion_report.impact_from_here(
             _minion(), lost or ([] if gone else [__opts__["id"]]), gone
         )
 
@@ -128,7 +128,7 @@ def version():
 
         salt 'g*' gluster.version
     """
-    return plain(_minion(declared=False).site().version())
+    return plain(_minion(declared=False).driver().version())
 
 
 def op_version():

@@ -18,7 +18,7 @@ def _peer(name, planner_of):
     try:
         check_peer(name, "name")
         minion = Minion(__opts__, __salt__, __context__, __pillar__)
-        ret = converge.converged(f"peer {name}", minion, planner_of(minion))
+        ret = converge.converge_subject(f"peer {name}", minion, planner_of(minion))
     except GlusterError as err:
         ret = state_error(name, err)
     return {**ret, "name": name}

@@ -28,7 +28,7 @@ def _volume(name, arguments, planner_of):
     try:
         minion = _minion()
         planner = planner_of(minion, minion.volume(name, arguments))
-        ret = converge.converged(f"volume {name}", minion, planner)
+        ret = converge.converge_subject(f"volume {name}", minion, planner)
     except GlusterError as err:
         ret = state_error(name, err)
     return {**ret, "name": name}

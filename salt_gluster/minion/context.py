@@ -1,4 +1,4 @@
-"""What every loader function needs: this minion's name, its declaration, its site.
+"""What every loader function needs: this minion's name, its declaration, its driver.
 
 The dictionaries that Salt injects are handed in; nothing here imports Salt. No rule lives here.
 """
@@ -16,9 +16,9 @@ from salt_gluster.errors import GlusterError, SpecError
 from salt_gluster.gluster.reader import Reader
 from salt_gluster.minion import apply
 from salt_gluster.minion.accepted_nodes import Known, known
-from salt_gluster.minion.driver import Site, own_node_of, reader_of
+from salt_gluster.minion.driver import GlusterDriver, own_node_of, reader_of
 from salt_gluster.model import Observation, Plan, Unknown, Volume
-from salt_gluster.plan.outcome import Outcome, Planner
+from salt_gluster.plan.outcome import Planner, Result
 from salt_gluster.spec import PoolSpec, VolumeSpec, parse_pool, parse_volume, parse_who
 from salt_gluster.spec.names import has_globs
 
@@ -181,17 +181,17 @@ class Minion:
         hosts = [str(b).split(":", 1)[0] for b in named]
         return self.pool is not None and any(self.pool.node_of(h) for h in hosts)
 
-    def site(
+    def driver(
         self,
         will_mount: Sequence[str] = (),
         about: Collection[str] | None = None,
         *,
         preview: bool = True,
-    ) -> Site:
-        """Return this node as ``driver.Site`` says; ``preview`` counts in test mode only."""
+    ) -> GlusterDriver:
+        """Return this node as ``GlusterDriver``; ``preview`` counts in test mode only."""
         address = self.pool.address(self.name) if self.pool else self.name
         aliases = () if address == self.name else (address,)
-        return Site(
+        return GlusterDriver(
             self.name,
             aliases,
             reader=self.reader,
@@ -212,29 +212,29 @@ class Minion:
         accept: Iterable[str] = (),
         expect_id: str = "",
         preview: bool = True,
-    ) -> Outcome:
+    ) -> Result:
         """Forecast in test mode, converge otherwise; remember what was repaired."""
         self._may_act()
-        site = self.site(will_mount, about, preview=preview)
+        driver = self.driver(will_mount, about, preview=preview)
         repairs = node.recall(_REPAIRS) or {}
 
         def watched(obs: Observation) -> Plan:
             return plan.with_repeats(planner(obs), repairs, obs.now)
 
         if self.test:
-            return apply.forecast(watched, site, self.hosts)
+            return apply.dry_run(watched, driver, self.hosts)
         outcome = apply.converge(
-            watched, site, self.hosts, accept=tuple(accept), wait_s=wait_s, expect_id=expect_id
+            watched, driver, self.hosts, accept=tuple(accept), wait_s=wait_s, expect_id=expect_id
         )
         if outcome.done and plan.is_repair(outcome.first):
-            now = site.now()
+            now = driver.now()
             times = [*plan.lately(repairs.get(outcome.first.id, ()), now), now]
             kept = {k: v for k, v in repairs.items() if plan.lately(v, now)}
             node.remember({_REPAIRS: {**kept, outcome.first.id: times}})
         self.note_change(outcome)
         return outcome
 
-    def note_change(self, outcome: Outcome) -> None:
+    def note_change(self, outcome: Result) -> None:
         """Say in Consul that the pool was changed, best effort: the copy there is older now."""
         record = node.recall(RECORD)
         changed = outcome.done or outcome.unknown_step
@@ -254,7 +254,7 @@ class Minion:
 
     def volumes(self, about: Collection[str] | None = None) -> Mapping[str, Volume] | Unknown:
         """Return the volumes as this run has seen them; asks nothing where glusterd is down."""
-        return self.site(about=about).look().volumes
+        return self.driver(about=about).observe().volumes
 
     def can(self, function: str) -> bool:
         """Return whether this minion has that execution function."""

@@ -17,28 +17,28 @@ from salt_gluster.minion.mounts import mounted
 from salt_gluster.minion.submit import submit
 from salt_gluster.model import Observation, Plan, is_known
 from salt_gluster.node import disks
-from salt_gluster.plan.outcome import Outcome, Planner
+from salt_gluster.plan.outcome import Planner, Result
 from salt_gluster.render import as_declared, state_error, state_return
 from salt_gluster.spec import PoolSpec, VolumeSpec
 
 
-def bring_about(name: str, minion: Minion, *, wait_s: float = WAIT_S) -> dict[str, Any]:
+def converge_pool(name: str, minion: Minion, *, wait_s: float = WAIT_S) -> dict[str, Any]:
     """Bring this node's part of the declaration about; return one state's dict for all of it."""
     pool = minion.member()
-    deadline = minion.site().now() + wait_s
+    deadline = minion.driver().now() + wait_s
     mounts = pool.device_mounts()
     parts = [_disk(minion, device, mount) for device, mount in mounts]
     if all(part["result"] is not False for part in parts):
-        for subject, planner in subjects(pool, minion.name):
-            left_s = max(5.0, deadline - minion.site().now())
+        for subject, planner in declared_subjects(pool, minion.name):
+            left_s = max(5.0, deadline - minion.driver().now())
             at = [mount for _, mount in mounts]
-            parts.append(converged(subject, minion, planner, wait_s=left_s, mounts=at))
+            parts.append(converge_subject(subject, minion, planner, wait_s=left_s, mounts=at))
         parts += list(_mounts(minion, pool))
     notes = filter(None, (minion.note, submit(minion)))
     return _with_note(combined(name, parts), "\n".join(notes))
 
 
-def converged(
+def converge_subject(
     subject: str,
     minion: Minion,
     planner: Planner,
@@ -46,7 +46,10 @@ def converged(
     wait_s: float = WAIT_S,
     mounts: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Forecast or converge one subject; return its state dict. ``mounts`` see ``driver.Site``."""
+    """Converge one subject, or in test mode say what would be done; return its state dict.
+
+    ``mounts`` are mount points that the same run is about to make.
+    """
     try:
         outcome = minion.run(planner, wait_s=wait_s, will_mount=mounts, about=_about(subject))
     except GlusterError as err:
@@ -55,7 +58,7 @@ def converged(
     return state_return(subject, outcome, test=minion.test, told=_told(minion, subject))
 
 
-def subjects(pool: PoolSpec, own: str) -> Iterator[tuple[str, Planner]]:
+def declared_subjects(pool: PoolSpec, own: str) -> Iterator[tuple[str, Planner]]:
     """Yield what a declaration consists of for node ``own``, in the order it is brought about."""
     for volume in pool.volumes.values():
         yield f"bricks of {volume.name}", bricks_planner(volume, pool)
@@ -103,7 +106,9 @@ def brick(
         parts.append(_disk(minion, device, mount))
     if not parts or parts[0]["result"] is not False:
         planner = lambda obs: plan.plan_brick(path, obs, accept_risk=accept)  # noqa: E731
-        parts.append(converged(f"brick {path}", minion, planner, mounts=(mount,) if mount else ()))
+        parts.append(
+            converge_subject(f"brick {path}", minion, planner, mounts=(mount,) if mount else ())
+        )
     return {**combined(path, parts), "name": path}
 
 
@@ -131,7 +136,7 @@ def _mounts(minion: Minion, pool: PoolSpec) -> Iterator[dict[str, Any]]:
         yield mounted(mount.at, volume.name, minion, servers=servers, options=mount.options)
 
 
-def _announce(minion: Minion, subject: str, outcome: Outcome) -> None:
+def _announce(minion: Minion, subject: str, outcome: Result) -> None:
     """Tell the others that this node's bricks are ready, before anybody may create on them."""
     paths = plan.ready_paths(outcome.plan) if subject.startswith("brick") else ()
     if paths and not minion.test and not outcome.refused and outcome.error is None:

@@ -36,17 +36,17 @@ def wait_healed(minion: Minion, name: str, timeout_s: float) -> Data:
     """
     if isinstance(timeout_s, bool) or not isinstance(timeout_s, (int, float)):
         raise SpecError("timeout", f"expected seconds, not {timeout_s!r}", hint="timeout=600")
-    site = minion.site()
-    began, zeros = site.now(), 0
+    driver = minion.driver()
+    began, zeros = driver.now(), 0
     rows: tuple[Heal, ...] | Unknown = ask(minion, "heal_summary", parse_heal_summary, volume=name)
     while True:
         zeros = zeros + 1 if is_known(rows) and not _left(rows) else 0
-        took = site.now() - began
+        took = driver.now() - began
         if zeros == ZEROS:
             return {"healed": True, "seconds": round(took, 1)}
         if took >= timeout_s:
             raise _unhealed(name, rows, took)
-        site.sleep(_LOOK_EVERY_S)
+        driver.sleep(_LOOK_EVERY_S)
         rows = minion.reader.heal(name)
 
 

@@ -76,8 +76,8 @@ def _ret(at: str, result: bool | None, changes: dict[str, Any], comment: str) ->
 
 def _await_start(volume: str, minion: Minion) -> None:
     """Wait for a volume of this node's own pool; a pure client finds out by mounting."""
-    site = minion.site()
-    until = site.now() + WAIT_S
+    driver = minion.driver()
+    until = driver.now() + WAIT_S
     while True:
         volumes = minion.volumes()
         if not is_known(volumes):
@@ -85,9 +85,9 @@ def _await_start(volume: str, minion: Minion) -> None:
         seen = volumes.get(volume)
         if seen is not None and seen.is_started:
             return
-        if site.now() >= until:
+        if driver.now() >= until:
             break
-        site.sleep(0.5)
+        driver.sleep(0.5)
         minion.reader.drop()
     raise NotFound(
         f"volume {volume} is {'not started' if seen else 'not there'}, so it cannot be mounted",

@@ -7,7 +7,7 @@ from typing import Any
 from salt_gluster import node, plan
 from salt_gluster.gluster.parse.peer import parse_pool_list
 from salt_gluster.minion import converge
-from salt_gluster.minion.adhoc import carried_out
+from salt_gluster.minion.adhoc import run
 from salt_gluster.minion.context import Minion
 from salt_gluster.minion.query import Data, ask
 from salt_gluster.model import Peer, plain
@@ -46,13 +46,13 @@ def probe(minion: Minion, host: str) -> dict[str, Any]:
     pool = minion.pool
     node = pool.node_of(host) if pool else None
     if pool is not None and node is not None:
-        return carried_out(f"peer {host}", minion, converge.peer_planner(pool, node))
+        return run(f"peer {host}", minion, converge.peer_planner(pool, node))
     nodes = (minion.name, host)
     planner = lambda obs: plan.plan_peer(host, host, obs, nodes=nodes, hosts=nodes)  # noqa: E731
-    return carried_out(f"peer {host}", minion, planner)
+    return run(f"peer {host}", minion, planner)
 
 
 def detach(minion: Minion, host: str) -> dict[str, Any]:
     """Take a member out of the pool; one that holds bricks or is away is refused."""
     check_host(host, "host")
-    return carried_out(f"peer {host}", minion, lambda obs: plan.plan_peer_absent(host, obs))
+    return run(f"peer {host}", minion, lambda obs: plan.plan_peer_absent(host, obs))

@@ -43,7 +43,7 @@ def _write(minion: Minion, record: Mapping[str, Any] | None) -> None:
     from salt_gluster.consul.client import connect
     from salt_gluster.consul.store import Store
 
-    pool, at = minion.declared(), minion.site().now()
+    pool, at = minion.declared(), minion.driver().now()
     client = connect(minion.consul or {}, timeout_s=TIMEOUT_S)
     try:
         store = Store(client, pool.cluster)

@@ -6,9 +6,9 @@ No I/O and no rule. Everything outside this package imports the nouns from here.
 from salt_gluster.model.facts import (
     BrickFacts,
     Change,
-    LocalBrick,
-    LocalState,
-    LocalVolume,
+    GetStateBrick,
+    GetStateVolume,
+    GlusterdState,
     NodeFacts,
 )
 from salt_gluster.model.formatting import (
@@ -56,12 +56,12 @@ __all__ = [
     "Change",
     "Clock",
     "DaemonStatus",
+    "GetStateBrick",
+    "GetStateVolume",
+    "GlusterdState",
     "Hazard",
     "Heal",
     "Hold",
-    "LocalBrick",
-    "LocalState",
-    "LocalVolume",
     "Node",
     "NodeFacts",
     "Observation",

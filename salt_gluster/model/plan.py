@@ -24,7 +24,7 @@ class Hazard(str, Enum):
 class Refusal:
     """One reason why nothing is changed: data, not an error. All of them are collected.
 
-    ``name`` is the brake, guard or kind of drift; ``ways`` are the commands or actions a person can
+    ``name`` is the guard or kind of drift; ``ways`` are the commands or actions a person can
     choose from. ``waits_s`` is how long it is worth waiting for time alone to mend it; 0 = not.
     """
 

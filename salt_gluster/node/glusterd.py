@@ -117,7 +117,7 @@ def _volumes_without_info(base: Path) -> tuple[str, ...] | Unknown:
 
 
 def _volumes_at_start(base: Path, started: float | Unknown | None) -> tuple[str, ...] | Unknown:
-    """Return the volumes that are older than glusterd's start (brake ``settled``, facts.md#C-B.3).
+    """Return the volumes that are older than glusterd's start (guard ``settled``, facts.md#C-B.3).
 
     A file of the volume that is older, or a brick here that was first started before: an import
     writes every file below ``vols/V`` anew, and the brick's own root entry stays. A volume without

@@ -121,7 +121,7 @@ def plan_profile(name: str, obs: Observation, *, on: bool) -> Plan:
 
 
 def plan_once(action: str, name: str, obs: Observation, **arguments: str) -> Plan:
-    """Plan one of :data:`ONCE` for a started volume; carried out by ``apply.once``."""
+    """Plan one of :data:`ONCE` for a started volume; carried out by ``apply.run_once``."""
     unseen = blind(name, obs)
     if unseen:
         return unseen

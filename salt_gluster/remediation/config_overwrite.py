@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from salt_gluster.remediation.salt_events import Notice
-from salt_gluster.status.config_versions import Difference, Given, Look, explaining
+from salt_gluster.status.config_versions import Difference, GivenCommand, ReportedConfig, explaining
 
 #: A cut is noticed some seconds after it began.
 _SLACK_S = 5.0
@@ -31,8 +31,8 @@ class Overwritten:
 
 
 def away(
-    before: Mapping[str, float], looks: Mapping[str, Look], missed: Mapping[str, tuple[str, float]],
-    believed: Collection[str], now: float,
+    before: Mapping[str, float], looks: Mapping[str, ReportedConfig],
+    missed: Mapping[str, tuple[str, float]], believed: Collection[str], now: float,
 ) -> dict[str, float]:  # fmt: skip
     """Return who was out of the pool since it was last seen as it should be, and since when.
 
@@ -51,7 +51,7 @@ def away(
 
 
 def overwritten(
-    before: Mapping[str, Any], found: Collection[Difference], commands: Collection[Given],
+    before: Mapping[str, Any], found: Collection[Difference], commands: Collection[GivenCommand],
     was_away: Mapping[str, float], back: Collection[str], members: Collection[str],
 ) -> Overwritten | None:  # fmt: skip
     """Return what of ``before`` (the last version's ``actual``) was overwritten, and by whom.
@@ -61,8 +61,8 @@ def overwritten(
     came = set(members) - set(before.get("peers", {}))
     joined = {g.command.split()[-1]: g.at for g in commands if g.command.startswith("peer probe ")}
 
-    def is_outside(one: Given) -> bool:
-        if one.ours:  # ours are not given without the pool (brakes)
+    def is_outside(one: GivenCommand) -> bool:
+        if one.ours:  # ours are not given without the pool (guards)
             return False
         if one.node in came:
             return one.at < joined.get(one.name, float("inf"))

@@ -24,7 +24,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True)
-class Look:
+class ReportedConfig:
     """One node's report, as far as it speaks of the configuration.
 
     ``connected`` is what it says of others, ``commands`` are the changing ones given on it.
@@ -41,7 +41,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Believed:
+class Consensus:
     """What most members tell: its digest, who tells it (``source`` last), whether all do."""
 
     digest: str
@@ -78,7 +78,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenCommand:
     """A changing command and where it was given. ``ours`` = a job of ours sent it."""
 
     node: str
@@ -96,7 +96,7 @@ class Given:
 # --- what the members tell -----------------------------------------------------------------------
 
 
-def look(report: Mapping[str, Any], facts: NodeFacts | Unknown) -> Look | None:
+def reported_config(report: Mapping[str, Any], facts: NodeFacts | Unknown) -> ReportedConfig | None:
     """Return what a report says of the configuration; None for one that does not say it.
 
     A node that imports volumes tells only some of them (facts.md#C-B.3).
@@ -108,16 +108,16 @@ def look(report: Mapping[str, Any], facts: NodeFacts | Unknown) -> Look | None:
         return None
     members = frozenset(str(p["uuid"]) for p in report["peers"])
     told = [sorted(members), {name: v.digest() for name, v in volumes.items()}]
-    return Look(
+    return ReportedConfig(
         str(report["uuid"]), str(report["node"]), facts.at, digest_of(told), members,
         {} if isinstance(facts.connected, Unknown) else facts.connected,
         () if isinstance(facts.changes, Unknown) else facts.changes, report,
     )  # fmt: skip
 
 
-def believed(
-    looks: Mapping[str, Look], now: float, away: Mapping[str, float] | None = None
-) -> Believed | Unknown:
+def consensus(
+    looks: Mapping[str, ReportedConfig], now: float, away: Mapping[str, float] | None = None
+) -> Consensus | Unknown:
     """Return what more than half of the members tell in reports that are not old.
 
     ``away``: uuid -> since when a node is missed; what it had written before says nothing of now.
@@ -135,10 +135,10 @@ def believed(
     youngest = max((fresh[u] for u in nodes), key=lambda one: one.at)
     if 2 * votes <= len(youngest.members):
         return Unknown(f"{votes} of {len(youngest.members)} members tell the same: no majority")
-    return Believed(digest, youngest.uuid, nodes, len(counted) == 1)
+    return Consensus(digest, youngest.uuid, nodes, len(counted) == 1)
 
 
-def actual(one: Look, looks: Iterable[Look]) -> dict[str, Any]:
+def actual(one: ReportedConfig, looks: Iterable[ReportedConfig]) -> dict[str, Any]:
     """Return the pool's configuration by one report; a member's names are all that it goes by."""
     names: dict[str, list[str]] = {uuid: [] for uuid in one.members}
     others: dict[str, set[str]] = {uuid: set() for uuid in one.members}
@@ -240,16 +240,18 @@ def _nested(
 # --- who -----------------------------------------------------------------------------------------
 
 
-def given(looks: Iterable[Look], since: Mapping[str, float], otherwise: float) -> tuple[Given, ...]:
+def commands_since(
+    looks: Iterable[ReportedConfig], since: Mapping[str, float], otherwise: float
+) -> tuple[GivenCommand, ...]:
     """Return the changing commands that were given after these times, by each node's own clock."""
     found = [
-        Given(one.uuid, one.name, c.at, c.command, c.ours)
+        GivenCommand(one.uuid, one.name, c.at, c.command, c.ours)
         for one in looks for c in one.commands if c.at > since.get(one.uuid, otherwise)
     ]  # fmt: skip
     return tuple(sorted(found, key=lambda g: g.at))
 
 
-def explaining(difference: Difference, commands: Collection[Given]) -> Given | None:
+def explaining(difference: Difference, commands: Collection[GivenCommand]) -> GivenCommand | None:
     """Return the last command that can have made this difference."""
     return next((g for g in reversed(list(commands)) if _explains(g.command, difference)), None)
 
@@ -288,7 +290,7 @@ def _sets(words: list[str], option: str, value: Any) -> bool:
     return verb not in ("start", "stop", "create", "delete")
 
 
-def author(found: Collection[Difference], commands: Collection[Given]) -> tuple[str, str]:
+def author(found: Collection[Difference], commands: Collection[GivenCommand]) -> tuple[str, str]:
     """Return who made these differences, as far as it is really known, and why they are there.
 
     The history of a node names a command, never a person: who typed it is unknown.

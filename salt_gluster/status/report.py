@@ -13,9 +13,9 @@ from typing import Any
 from salt_gluster.model import (
     BrickSpace,
     BrickStatus,
+    GlusterdState,
     Heal,
     Hold,
-    LocalState,
     Node,
     NodeFacts,
     Observation,
@@ -35,7 +35,7 @@ SCHEMA = 1
 
 def own_report(
     obs: Observation,
-    state: LocalState | Unknown,
+    state: GlusterdState | Unknown,
     backlog: Mapping[str, int | Unknown],
     version: str | Unknown,
     facts: NodeFacts,
@@ -74,7 +74,7 @@ def _told(value: Any) -> Any:
 
 
 def _own_bricks(
-    state: LocalState, backlog: Mapping[str, int | Unknown]
+    state: GlusterdState, backlog: Mapping[str, int | Unknown]
 ) -> dict[str, list[dict[str, Any]]]:
     bricks: dict[str, list[dict[str, Any]]] = {}
     for volume in state.volumes.values():

@@ -1,6 +1,6 @@
 """The one table of what can be done to a pool, in the operator's terms; one file per noun.
 
-Each row names the brakes it needs, the gluster command it is made of, what it does to an
+Each row names the guards it needs, the gluster command it is made of, what it does to an
 observation (``simulate``: a plan can be looked at before it is run), what counts as done when read
 back (``done``, because a clean reply proves nothing: facts.md#G-0.6, #G-0.7, #G-0.10), which part
 of the pool it may report as changed, its hazard, and what happens when it is sent again. What is in

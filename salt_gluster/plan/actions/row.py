@@ -26,7 +26,7 @@ class Action:
     """
 
     name: str
-    brakes: tuple[str, ...]
+    guards: tuple[str, ...]
     command: str
     arguments: Callable[[Args], dict[str, Any]]
     simulate: Callable[[Observation, str, Args], Observation]
@@ -50,7 +50,7 @@ def pass_on(*names: str) -> Callable[[Args], dict[str, Any]]:
 
 
 def without_trace(name: str, command: str, replay: str, *arguments: str) -> Action:
-    """Return the row of an action that no observation shows; ``apply.once`` carries it out."""
+    """Return the row of an action that no observation shows; ``apply.run_once`` carries it out."""
     return Action(
         name, UPKEEP, command, pass_on(*arguments),
         lambda obs, *_: obs, lambda *_: True, lambda *_: {}, replay,
