@@ -185,7 +185,7 @@ def apply_plan(plan_id, accept=None, reason=""):
     with _errors_for_salt():
         minion = _minion(fresh=True)
         subject, outcome = minion_report.apply_plan(minion, str(plan_id), _list(accept), reason)
-    return state_return(subject, outcome, test=minion.test)
+    return state_return(str(subject), outcome, test=minion.test)
 
 
 def explain(volume):

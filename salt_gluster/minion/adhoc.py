@@ -13,7 +13,8 @@ from salt_gluster.errors import GlusterError
 from salt_gluster.gluster.commands import command
 from salt_gluster.minion import apply
 from salt_gluster.minion.context import Minion
-from salt_gluster.model import Plan, is_known
+from salt_gluster.minion.converge import run_plan
+from salt_gluster.model import Plan, Subject, is_known
 from salt_gluster.plan import adhoc
 from salt_gluster.plan.actions import ACTIONS
 from salt_gluster.plan.outcome import Planner, Result
@@ -25,7 +26,7 @@ WAIT_S = 20.0
 
 
 def run(
-    subject: str,
+    subject: Subject,
     minion: Minion,
     planner: Planner,
     run: Callable[..., Result] | None = None,
@@ -35,7 +36,7 @@ def run(
     Raises ``GlusterError`` with the words of a state's comment when it was not all done.
     """
     outcome = (run or _converge)(minion, planner)
-    ret = state_return(subject, outcome, test=minion.test)
+    ret = state_return(str(subject), outcome, test=minion.test)
     if ret["result"] is False or outcome.plan.waits:
         raise GlusterError(ret["comment"], kind="refused" if outcome.refused else "not_done")
     if outcome.first.is_empty:
@@ -44,7 +45,9 @@ def run(
 
 
 def _converge(minion: Minion, planner: Planner) -> Result:
-    return minion.run(planner, wait_s=WAIT_S, preview=False)  # no glusterd is started by an order
+    return run_plan(
+        minion, planner, wait_s=WAIT_S, preview=False
+    )  # no glusterd is started by an order
 
 
 def _once(minion: Minion, planner: Planner) -> Result:
@@ -52,17 +55,11 @@ def _once(minion: Minion, planner: Planner) -> Result:
     return carry_out(planner, minion.driver(preview=False), minion.hosts)
 
 
-def _nothing(subject: str, minion: Minion, plan: Plan) -> str:
-    volumes = minion.reader.volumes()
-    volume = volumes.get(plan.subject) if is_known(volumes) else None
+def _nothing(subject: Subject, minion: Minion, plan: Plan) -> str:
+    volumes = minion.reader.volumes() if subject.kind == "volume" else {}
+    volume = volumes.get(subject.name) if is_known(volumes) else None
     there = f": {as_declared(volume)}" if volume else ""
     return "\n".join([f"{subject}: nothing to do{there}", *plan.notes])
-
-
-# --- peers ---------------------------------------------------------------------------------------
-
-
-# --- volumes -------------------------------------------------------------------------------------
 
 
 def run_once(minion: Minion, action: str, name: str, **arguments: Any) -> dict[str, Any]:
@@ -70,12 +67,9 @@ def run_once(minion: Minion, action: str, name: str, **arguments: Any) -> dict[s
     given: dict[str, Any] = {key: value for key, value in arguments.items() if value}
     command(ACTIONS[action].command).words(volume=name, **given)  # before anything is asked
     planner = lambda obs: adhoc.plan_once(action, name, obs, **given)  # noqa: E731
-    return run(f"volume {name}", minion, planner, _once)
+    return run(Subject("volume", name), minion, planner, _once)
 
 
-def on_volume(minion: Minion, name: str, planner: Planner) -> dict[str, Any]:
+def run_on_volume(minion: Minion, name: str, planner: Planner) -> dict[str, Any]:
     parse_volume(name, {})  # the name alone: before anything is asked
-    return run(f"volume {name}", minion, planner)
-
-
-# --- options -------------------------------------------------------------------------------------
+    return run(Subject("volume", name), minion, planner)

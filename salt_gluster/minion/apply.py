@@ -21,6 +21,7 @@ from salt_gluster.errors import (
 )
 from salt_gluster.minion.driver import Driver
 from salt_gluster.model import (
+    Facet,
     Observation,
     Refusal,
     Step,
@@ -64,7 +65,7 @@ def evaluate(
     planner: Planner, driver: Driver, hosts: Collection[str] = (), *, fresh: bool = False
 ) -> View:
     """Observe, plan, observe what the plan needs to be sure, check the guards. Changes nothing."""
-    asked: frozenset[str] = frozenset()
+    asked: frozenset[Facet] = frozenset()
     while True:
         obs = driver.observe(asked, fresh=fresh and not asked)
         plan = planner(obs)
@@ -284,7 +285,7 @@ class _Convergence:
     def _judge_unknown(self, err: OutcomeUnknown, step: Step, view: View, out: Result) -> bool:
         """Read what can be read without a lock, then stop, unless all members say it is done."""
         out.error, out.unknown_step, out.unknown_at = err, step, self.driver.now()
-        needs = frozenset({"definitions"} if _on_volume(step) else set())
+        needs = frozenset({Facet("definitions")} if _on_volume(step) else set())
         after = self.driver.observe(needs, fresh=True)
         done = _holds(after, step) and all(peer.usable for peer in known(after.peers))
         if _is_seen(after, step):
@@ -375,10 +376,10 @@ def _holds(obs: Observation, step: Step) -> bool:
     return not _on_volume(step) or guards.definitions_equal(obs, step, ()) is None
 
 
-def _read_back_needs(step: Step) -> frozenset[str]:
-    needs = {"definitions"} if _on_volume(step) else set()
+def _read_back_needs(step: Step) -> frozenset[Facet]:
+    needs = {Facet("definitions")} if _on_volume(step) else set()
     if step.action == "volume_start":
-        needs.add(f"status:{step.subject}")
+        needs.add(Facet("status", step.subject))
     if step.place == "node":
-        needs.add(f"path:{step.subject}")
+        needs.add(Facet("path", step.subject))
     return frozenset(needs)

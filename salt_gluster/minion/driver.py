@@ -24,6 +24,7 @@ from salt_gluster.gluster.reader import Reader
 from salt_gluster.model import (
     BrickPath,
     Candidate,
+    Facet,
     GlusterdState,
     Node,
     Observation,
@@ -52,7 +53,7 @@ class Driver(Protocol):
     def sleep(self, seconds: float) -> None:
         """Let time pass."""
 
-    def observe(self, needs: frozenset[str], *, fresh: bool = False) -> Observation:
+    def observe(self, needs: frozenset[Facet], *, fresh: bool = False) -> Observation:
         """Observe the pool with these facets; ``fresh`` = nothing from a cache."""
 
     def fingerprint(self) -> object:
@@ -121,8 +122,8 @@ class GlusterDriver:
         """Return the stamp of glusterd's files."""
         return node.glusterd_stamp()
 
-    def observe(self, needs: frozenset[str] = frozenset(), *, fresh: bool = False) -> Observation:
-        """Observe the pool. ``needs`` is spelled as in ``Plan.needs``, also ``heal:VOLUME``."""
+    def observe(self, needs: frozenset[Facet] = frozenset(), *, fresh: bool = False) -> Observation:
+        """Observe the pool, with these facets."""
         if fresh:
             self.reader.drop()
         own = self._own.observe(fresh=fresh)
@@ -146,11 +147,10 @@ class GlusterDriver:
             self.now(), fresh, peers=(Peer("new", (own.name,), True, 3, is_self=True),), volumes={}
         )
 
-    def _with_facets(self, obs: Observation, needs: frozenset[str]) -> Observation:
+    def _with_facets(self, obs: Observation, needs: frozenset[Facet]) -> Observation:
         named: dict[str, list[str]] = {}
         for need in sorted(needs):
-            facet, _, what = need.partition(":")
-            named.setdefault(facet, []).append(what)
+            named.setdefault(need.kind, []).append(need.name)
         peers = obs.peers if is_known(obs.peers) else ()
         others = tuple(p for p in peers if not p.is_self)
         more: dict[str, Any] = {}

@@ -16,15 +16,17 @@ from salt_gluster.errors import GlusterError, SpecError
 from salt_gluster.gluster.parse.option import parse_volume_get
 from salt_gluster.minion import apply
 from salt_gluster.minion.context import Minion
-from salt_gluster.minion.converge import declared_subjects
+from salt_gluster.minion.converge import declared_subjects, run_plan
 from salt_gluster.minion.driver import GlusterDriver
 from salt_gluster.model import (
     NOT_ASKED,
     BrickStatus,
+    Facet,
     GlusterdState,
     NodeFacts,
     Observation,
     Plan,
+    Subject,
     Unknown,
     Volume,
     VolumeStatus,
@@ -50,7 +52,7 @@ ASKED_VOLUMES = 20
 def collect_report(driver: GlusterDriver) -> dict[str, Any]:
     """Return this node's report with its evidence: two processes, no lock, nothing from a cache."""
     began = driver.now()
-    obs = driver.observe(frozenset({"reach"}), fresh=True)
+    obs = driver.observe(frozenset({Facet("reach")}), fresh=True)
     took_s = driver.now() - began
     down = obs.peers if isinstance(obs.peers, Unknown) else None
     state = down if down is not None else driver.own_state()
@@ -131,7 +133,7 @@ def with_heal_reachability(obs: Observation, driver: GlusterDriver) -> Observati
     asked = [v for v in volumes.values() if v.is_started and v.kind != "distribute"]
     if not asked or len(asked) > ASKED_VOLUMES:
         return obs
-    seen = driver.observe(frozenset(f"heal:{v.name}" for v in asked)).heal
+    seen = driver.observe(frozenset(Facet("heal", v.name) for v in asked)).heal
     status = {v.name: _with_reached(v, obs, seen.get(v.name)) for v in asked}
     heal = {name: rows for name, rows in seen.items() if is_known(rows)}
     return replace(obs, status={**obs.status, **status}, heal={**obs.heal, **heal})
@@ -170,7 +172,7 @@ def plans(minion: Minion) -> list[dict[str, Any]]:
 
 def apply_plan(
     minion: Minion, plan_id: str, accept: Iterable[str], reason: str
-) -> tuple[str, plan_outcome.Result]:
+) -> tuple[Subject, plan_outcome.Result]:
     """Carry out the declared plan with that id, with the refusals that a person accepted.
 
     ``SpecError`` when no subject has that plan (any more): the pool or the pillar has changed.
@@ -180,7 +182,7 @@ def apply_plan(
         planned: Plan = apply.dry_run(planner, minion.driver(), minion.hosts).plan
         if planned.steps and planned.id == plan_id:
             log.warning("plan %s: accepted %s because %r", plan_id, list(accept), reason)
-            return subject, minion.run(planner, accept=accept, expect_id=plan_id)
+            return subject, run_plan(minion, planner, accept=accept, expect_id=plan_id)
         ids += [f"{planned.id} ({subject})"] if planned.steps else []
     raise SpecError(
         "plan_id", f"no declared subject has the plan {plan_id} now.",

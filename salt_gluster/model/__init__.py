@@ -23,7 +23,7 @@ from salt_gluster.model.formatting import (
     text_id,
     utc_clock,
 )
-from salt_gluster.model.plan import Hazard, Plan, Refusal, Step, Wait, merge_changes
+from salt_gluster.model.plan import Facet, Hazard, Plan, Refusal, Step, Subject, Wait, merge_changes
 from salt_gluster.model.pool import (
     Brick,
     BrickPath,
@@ -56,6 +56,7 @@ __all__ = [
     "Change",
     "Clock",
     "DaemonStatus",
+    "Facet",
     "GetStateBrick",
     "GetStateVolume",
     "GlusterdState",
@@ -71,6 +72,7 @@ __all__ = [
     "Refusal",
     "ReplicaSet",
     "Step",
+    "Subject",
     "Task",
     "Unknown",
     "UnknownRead",

@@ -20,6 +20,34 @@ class Hazard(str, Enum):
     DATA_AT_RISK = "data_at_risk"
 
 
+@dataclass(frozen=True, order=True)
+class Subject:
+    """What a plan, a state's return or a difference is about.
+
+    ``kind`` is ``volume``, ``bricks`` (this node's, of a volume), ``brick`` (a path), ``peer``,
+    ``disk``, ``mount``, ``node``, ``declaration`` or ``policy``.
+    """
+
+    kind: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        words = "bricks of" if self.kind == "bricks" else self.kind
+        return f"{words} {self.name}".strip()
+
+
+@dataclass(frozen=True, order=True)
+class Facet:
+    """A part of an observation that is looked at only when it is asked for.
+
+    ``kind`` and what ``name`` is of it: ``status``, ``heal``, ``dead`` (a volume), ``path``
+    (a brick's directory), ``candidate`` (a host), ``reach``, ``definitions``, ``prepared`` ("").
+    """
+
+    kind: str
+    name: str = ""
+
+
 @dataclass(frozen=True)
 class Refusal:
     """One reason why nothing is changed: data, not an error. All of them are collected.
@@ -73,7 +101,7 @@ class Plan:
     refusals: tuple[Refusal, ...] = ()
     notes: tuple[str, ...] = ()
     changes: Mapping[str, Any] = field(default_factory=dict)
-    needs: frozenset[str] = frozenset()
+    needs: frozenset[Facet] = frozenset()
 
     @property
     def is_empty(self) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from salt_gluster.model import (
     NOT_ASKED,
     BrickPath,
+    Facet,
     Observation,
     Peer,
     Refusal,
@@ -50,17 +51,17 @@ class GuardResult:
     note: str = ""
 
 
-def facets(steps: Iterable[Step]) -> frozenset[str]:
-    """Return the facets that the guards of these steps need, in ``Plan.needs`` spelling."""
-    wanted: set[str] = set()
+def facets(steps: Iterable[Step]) -> frozenset[Facet]:
+    """Return the facets that the guards of these steps need."""
+    wanted: set[Facet] = set()
     for step in steps:
         names = set(ACTIONS[step.action].guards)
         if {"pool_whole", "majority", "single_version"} & names:
-            wanted.add("reach")
+            wanted.add(Facet("reach"))
         if "definitions_equal" in names:
-            wanted |= {"definitions", f"status:{step.subject}"}
+            wanted |= {Facet("definitions"), Facet("status", step.subject)}
         if "paths_fit" in names:
-            wanted |= {"path:" + b.split(":", 1)[1] for b in step.args.get("bricks", ())}
+            wanted |= {Facet("path", b.split(":", 1)[1]) for b in step.args.get("bricks", ())}
     return frozenset(wanted)
 
 

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from salt_gluster.remediation.salt_events import Notice
-from salt_gluster.status.config_versions import Difference, GivenCommand, ReportedConfig, explaining
+from salt_gluster.status.config_versions import (
+    Difference,
+    GivenCommand,
+    ReportedConfig,
+    difference_from,
+    explaining,
+)
 
 #: A cut is noticed some seconds after it began.
 _SLACK_S = 5.0
@@ -83,7 +89,7 @@ def overwritten(
 def notices(cluster: str, version: Mapping[str, Any], before: int) -> tuple[Notice, ...]:
     """Return what is to be told of a version that has just become the current one."""
     number = int(version["version"])
-    rows = [Difference(**row) for row in version.get("what", ())]
+    rows = [difference_from(row) for row in version.get("what", ())]
     if not rows:  # the first look: it was so before anybody looked
         return ()
     why = f"version {number} by {version['by']} ({version['why']}): {_few(rows)}"
@@ -101,7 +107,7 @@ def notices(cluster: str, version: Mapping[str, Any], before: int) -> tuple[Noti
 
 def _overwritten(cluster: str, version: Mapping[str, Any], before: int, diff: str) -> Notice:
     said = version["overwritten"]
-    rows = [Difference(**row) for row in said["what"]]
+    rows = [difference_from(row) for row in said["what"]]
     why = (f"{', '.join(said['nodes'])} came back and its definitions replaced the pool's, which no"
            f" command in the pool explains: {_few(rows)}")  # fmt: skip
     peers = (version.get("actual") or {}).get("peers", {})

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from salt_gluster.model import Change, NodeFacts, Unknown, comparable_options, digest_of
+from salt_gluster.model import Change, NodeFacts, Subject, Unknown, comparable_options, digest_of
 
 #: Sensors write at least every 300 s; an older report says nothing of now.
 FRESH_S = 400.0
@@ -52,24 +52,38 @@ class Consensus:
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is another; ``old`` or ``new`` is None where it is not there.
+    """One thing that differs; ``old`` or ``new`` is None where it is not there.
 
-    ``where`` is ``volume NAME``, ``node NAME``, ``declaration`` or ``policy``.
+    ``subject`` is a volume, a node, the declaration or the policy; ``option`` is the name of the
+    option where it is one.
     """
 
-    where: str
+    subject: Subject
     what: str
     old: Any
     new: Any
+    option: str = ""
+
+    @property
+    def where(self) -> str:
+        """The subject as it is printed: ``volume NAME``."""
+        return str(self.subject)
+
+    @property
+    def label(self) -> str:
+        """What differs, as it is printed: ``option NAME``."""
+        return f"{self.what} {self.option}".strip()
 
     def to_data(self) -> dict[str, Any]:
-        """Return plain data."""
-        return asdict(self)
+        """Return plain data; ``where`` and ``what`` are its words for an event's reader."""
+        parts = {"kind": self.subject.kind, "name": self.subject.name, "option": self.option}
+        words = {"where": self.where, "what": self.label}
+        return {**words, "old": self.old, "new": self.new, **parts}
 
     @property
     def words(self) -> str:
         """Say it in one line."""
-        what = f"{self.where}: {self.what}" if self.what else self.where
+        what = f"{self.where}: {self.label}" if self.what else self.where
         if self.old is None:
             return f"{what} = {self.new}"
         if self.new is None:
@@ -91,6 +105,14 @@ class GivenCommand:
     def words(self) -> str:
         """Say it in one line."""
         return f"gluster {self.command} on {self.name}"
+
+
+def difference_from(row: Mapping[str, Any]) -> Difference:
+    """Return the difference that ``to_data`` made this of."""
+    what = "option" if row["option"] else row["what"]
+    return Difference(
+        Subject(row["kind"], row["name"]), what, row["old"], row["new"], row["option"]
+    )
 
 
 # --- what the members tell -----------------------------------------------------------------------
@@ -158,8 +180,8 @@ def actual(one: ReportedConfig, looks: Iterable[ReportedConfig]) -> dict[str, An
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Difference, ...]:
     """Return everything that differs between two versions: declared, policy, members, volumes."""
     found = [
-        *_nested("declaration", before.get("spec") or {}, after.get("spec") or {}),
-        *_nested("policy", before.get("policy") or {}, after.get("policy") or {}),
+        *_nested(Subject("declaration"), before.get("spec") or {}, after.get("spec") or {}),
+        *_nested(Subject("policy"), before.get("policy") or {}, after.get("policy") or {}),
     ]
     old, new = before.get("actual"), after.get("actual")
     return (*found, *actual_differences(old or {}, new or {}))
@@ -174,8 +196,8 @@ def actual_differences(
     for uuid in sorted(old.keys() | new.keys()):
         if uuid not in old or uuid not in new:
             name = (old.get(uuid) or new.get(uuid) or [uuid])[0]
-            there = [uuid if uuid in side else None for side in (old, new)]
-            found.append(Difference(f"node {name}", "", *there))
+            sides = [uuid if uuid in side else None for side in (old, new)]
+            found.append(Difference(Subject("node", name), "", sides[0], sides[1]))
     volumes = before.get("volumes", {}), after.get("volumes", {})
     for name in sorted(volumes[0].keys() | volumes[1].keys()):
         found += _volume(name, volumes[0].get(name), volumes[1].get(name))
@@ -185,32 +207,33 @@ def actual_differences(
 def _volume(
     name: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None
 ) -> Iterable[Difference]:
-    where = f"volume {name}"
+    subject = Subject("volume", name)
     if old is None or new is None:
-        yield Difference(where, "", *(None if v is None else _sketch(v) for v in (old, new)))
+        sides = [None if v is None else _sketch(v) for v in (old, new)]
+        yield Difference(subject, "", sides[0], sides[1])
         return
     for key, word in _WORDS.items():
         if old[key] != new[key]:
-            yield Difference(where, word, old[key], new[key])
-    yield from _bricks(where, old["bricks"], new["bricks"])
+            yield Difference(subject, word, old[key], new[key])
+    yield from _bricks(subject, old["bricks"], new["bricks"])
     options = comparable_options(old["options"]), comparable_options(new["options"])
     for option in sorted(options[0].keys() | options[1].keys()):
         values = [side.get(option) for side in options]
         if values[0] != values[1]:
-            yield Difference(where, f"option {option}", *values)
+            yield Difference(subject, "option", values[0], values[1], option)
 
 
 def _bricks(
-    where: str, old: Iterable[Mapping[str, Any]], new: Iterable[Mapping[str, Any]]
+    subject: Subject, old: Iterable[Mapping[str, Any]], new: Iterable[Mapping[str, Any]]
 ) -> Iterable[Difference]:
     sides = [{(b["host_uuid"] or b["host"], b["path"]): _brick(b) for b in s} for s in (old, new)]
     for key in sides[0].keys() - sides[1].keys():
-        yield Difference(where, "brick", sides[0][key], None)
+        yield Difference(subject, "brick", sides[0][key], None)
     for key in sides[1].keys() - sides[0].keys():
-        yield Difference(where, "brick", None, sides[1][key])
+        yield Difference(subject, "brick", None, sides[1][key])
     same = [[k for k in side if k in sides[0] and k in sides[1]] for side in sides]
     if same[0] != same[1]:
-        yield Difference(where, "order of bricks", *(", ".join(s.values()) for s in sides))
+        yield Difference(subject, "order of bricks", *(", ".join(s.values()) for s in sides))
 
 
 def _brick(brick: Mapping[str, Any]) -> str:
@@ -225,16 +248,16 @@ def _sketch(volume: Mapping[str, Any]) -> str:
 
 
 def _nested(
-    where: str, old: Mapping[str, Any], new: Mapping[str, Any], path: str = ""
+    subject: Subject, old: Mapping[str, Any], new: Mapping[str, Any], path: str = ""
 ) -> Iterable[Difference]:
     for key in sorted(old.keys() | new.keys(), key=str):
         sides = old.get(key), new.get(key)
         name = f"{path}{key}"
         folders = [side for side in sides if isinstance(side, Mapping) and side]
         if folders and all(side is None or isinstance(side, Mapping) for side in sides):
-            yield from _nested(where, sides[0] or {}, sides[1] or {}, f"{name}:")
+            yield from _nested(subject, sides[0] or {}, sides[1] or {}, f"{name}:")
         elif sides[0] != sides[1]:
-            yield Difference(where, name, *sides)
+            yield Difference(subject, name, *sides)
 
 
 # --- who -----------------------------------------------------------------------------------------
@@ -260,16 +283,18 @@ def _explains(command: str, difference: Difference) -> bool:
     words = command.split()
     if len(words) < 2:
         return False
-    kind, _, name = difference.where.partition(" ")
-    if kind == "node":
+    if difference.subject.kind == "node":
         return words[:2] in (["peer", "probe"], ["peer", "detach"])
     if words[0] == "snapshot":
         return words[1] in ("restore", "clone")
-    if words[0] not in ("volume", "vol", "v") or words[2:3] not in ([name], ["all"]):
+    if words[0] not in ("volume", "vol", "v") or words[2:3] not in (
+        [difference.subject.name],
+        ["all"],
+    ):
         return words[1] == "sync"
     verb, what = words[1], difference.what
-    if what.startswith("option "):
-        return _sets(words, what.removeprefix("option "), difference.new)
+    if difference.option:
+        return _sets(words, difference.option, difference.new)
     if what in ("", "id"):
         return verb == ("delete" if difference.new is None else "create")
     if what == "status":

@@ -18,6 +18,7 @@ from salt_gluster.model import (
     BrickPath,
     BrickStatus,
     Candidate,
+    Facet,
     Hold,
     Node,
     Observation,
@@ -161,11 +162,10 @@ class Pool:
             )
         return tuple(rows)
 
-    def observe(self, machine: Machine, needs: frozenset[str]) -> Observation:
+    def observe(self, machine: Machine, needs: frozenset[Facet]) -> Observation:
         named: dict[str, set[str]] = {}
         for need in needs:
-            facet, _, what = need.partition(":")
-            named.setdefault(facet, set()).add(what)
+            named.setdefault(need.kind, set()).add(need.name)
         node = Node(
             machine.name,
             uuid=machine.uuid,
@@ -312,7 +312,7 @@ class World:
     def sleep(self, seconds: float) -> None:
         self.pool.time.pass_(seconds)
 
-    def observe(self, needs: frozenset[str], *, fresh: bool = False) -> Observation:
+    def observe(self, needs: frozenset[Facet], *, fresh: bool = False) -> Observation:
         self.pool.time.pass_(self.pool.time.rng.uniform(0.01, 0.3))
         return self.pool.observe(self.machine, needs)
 

@@ -23,7 +23,7 @@ from salt_gluster.errors import Conflict, ConsulError, GlusterError, OutcomeUnkn
 from salt_gluster.minion import apply, report
 from salt_gluster.minion.automation import registration
 from salt_gluster.minion.driver import GlusterDriver
-from salt_gluster.model import Observation, Plan, Refusal, Step, Unknown, is_known, known
+from salt_gluster.model import Facet, Observation, Plan, Refusal, Step, Unknown, is_known, known
 from salt_gluster.plan.actions import ACTIONS, is_done
 from salt_gluster.remediation import FleetObservation, Lock, Policy, authorize
 from salt_gluster.remediation.authorize import Do, Verdict
@@ -280,7 +280,7 @@ class _Execution:
         """Return what of the post-condition is not so in the end: row, connect, another member."""
         until = self.site.now() + READ_BACK_S
         while True:
-            needs = frozenset({f"status:{op.volume}", "definitions", "reach"})
+            needs = frozenset({Facet("status", op.volume), Facet("definitions"), Facet("reach")})
             missing = _missing(self.site.observe(needs, fresh=True), op, step)
             if not missing or self.site.now() >= until:
                 return missing

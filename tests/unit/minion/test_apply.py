@@ -15,7 +15,7 @@ from simulated import T0, Died, Pool, World
 from salt_gluster.errors import AlreadyExists, CommandFailed, Conflict, OutcomeUnknown
 from salt_gluster.minion import apply
 from salt_gluster.minion.apply import converge, dry_run
-from salt_gluster.model import Brick, Hold, Observation, Plan, Step, Unknown, Volume
+from salt_gluster.model import Brick, Facet, Hold, Observation, Plan, Step, Unknown, Volume
 from salt_gluster.plan import plan_brick, plan_own_membership, plan_peer, plan_started, plan_volume
 from salt_gluster.plan.actions import SET_BY_CREATE, SET_BY_CREATE_REPLICATE
 from salt_gluster.plan.outcome import Planner, Result
@@ -57,7 +57,7 @@ def live(pool: Pool, *, status: str = "Started", **fields: Any) -> Volume:
     volume = replace(volume, **fields)
     pool.volumes[0]["data"] = volume
     for name in NAMES:
-        here = pool.world(name).pool.observe(pool.machines[name], frozenset({f"path:{PATH}"}))
+        here = pool.world(name).pool.observe(pool.machines[name], frozenset({Facet("path", PATH)}))
         pool.machines[name].paths[PATH] = replace(here.paths[PATH], exists=True)
     return volume
 
@@ -70,7 +70,7 @@ def together(seed: int = 0) -> Pool:
 
 
 def _ready(pool: Pool) -> Any:
-    missing = pool.observe(pool.machines["g1"], frozenset({f"path:{PATH}"})).paths[PATH]
+    missing = pool.observe(pool.machines["g1"], frozenset({Facet("path", PATH)})).paths[PATH]
     return replace(missing, exists=True)
 
 
@@ -486,7 +486,7 @@ def test_a_glusterd_that_dies_in_the_middle_keeps_what_was_done() -> None:
     pool = together()
 
     class Dying(type(pool.world("g1"))):  # type: ignore[misc]
-        def observe(self, needs: frozenset[str], *, fresh: bool = False) -> Observation:
+        def observe(self, needs: frozenset[Facet], *, fresh: bool = False) -> Observation:
             obs = super().observe(needs, fresh=fresh)
             dead = Unknown("Connection failed")
             return replace(obs, peers=dead, volumes=dead) if len(pool.log) > 1 else obs

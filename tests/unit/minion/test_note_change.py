@@ -11,6 +11,7 @@ from salt_gluster import node
 from salt_gluster.consul import client as consul_client
 from salt_gluster.minion.automation.sensor import Sensor
 from salt_gluster.minion.context import Minion
+from salt_gluster.minion.converge import note_change
 from salt_gluster.model import Plan, Step
 from salt_gluster.plan.outcome import Result
 
@@ -43,7 +44,7 @@ def test_only_a_registered_node_tells_a_change_and_waits_for_consul_once(
     monkeypatch.setattr(node, "recall", lambda subject: record)
     minion = Minion({"id": "g1", "gluster_consul": NOBODY}, {}, {})
     for outcome in outcomes:
-        minion.note_change(outcome)
+        note_change(minion, outcome)
     assert len(asked) == times
 
 

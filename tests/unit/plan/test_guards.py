@@ -12,6 +12,7 @@ from salt_gluster.model import (
     Brick,
     BrickPath,
     BrickStatus,
+    Facet,
     Hold,
     Node,
     Observation,
@@ -297,9 +298,9 @@ def test_all_reasons_are_collected_and_each_guard_is_told_once() -> None:
 def test_what_the_guards_look_at_is_asked_for() -> None:
     """A guard that looked at a facet nobody asked for would refuse for ever, or say yes blindly."""
     assert facets([step_of("bricks_add")]) == {
-        *("reach", "definitions", "status:data", "path:/bricks/b")
+        *(Facet("reach"), Facet("definitions"), Facet("status", "data"), Facet("path", "/bricks/b"))
     }
-    assert facets([step_of("peer_probe")]) == {"reach"}
+    assert facets([step_of("peer_probe")]) == {Facet("reach")}
     assert facets([step_of("brick_prepare")]) == frozenset()
 
 

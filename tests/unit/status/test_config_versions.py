@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from salt_gluster.model import Brick, Change, NodeFacts, Unknown, Volume
+from salt_gluster.model import Brick, Change, NodeFacts, Subject, Unknown, Volume
 from salt_gluster.remediation import config_overwrite
 from salt_gluster.status.config_versions import (
     NOBODY,
@@ -146,7 +146,7 @@ def test_declaration_and_policy_are_compared_key_by_key() -> None:
 
 # --- who -----------------------------------------------------------------------------------------
 
-OPTION = Difference("volume data", "option performance.io-cache", "on", "off")
+OPTION = Difference(Subject("volume", "data"), "option", "on", "off", "performance.io-cache")
 
 
 def by(command: str, ours: bool = False, node: str = "u1", at: float = 200.0) -> GivenCommand:
@@ -160,16 +160,31 @@ def by(command: str, ours: bool = False, node: str = "u1", at: float = 200.0) ->
         ("volume set data io-cache off", OPTION),
         ("volume set data a.b 1 performance.io-cache off", OPTION),
         ("volume set data group virt", OPTION),
-        ("volume reset data", Difference("volume data", "option a.b", "1", None)),
-        ("volume reset data a.b", Difference("volume data", "option a.b", "1", None)),
-        ("volume heal data disable", Difference("volume data", "option cluster.x", None, "off")),
-        ("volume stop data", Difference("volume data", "status", "Started", "Stopped")),
-        ("volume start data force", Difference("volume data", "status", "Stopped", "Started")),
-        ("volume add-brick data g4:/b", Difference("volume data", "brick", None, "g4:/b")),
-        ("volume create data g1:/b", Difference("volume data", "", None, "x")),
-        ("volume delete data", Difference("volume data", "", "x", None)),
-        ("peer probe g4", Difference("node g4", "", None, "u4")),
-        ("snapshot restore s1", Difference("volume data", "status", "Started", "Stopped")),
+        ("volume reset data", Difference(Subject("volume", "data"), "option", "1", None, "a.b")),
+        (
+            "volume reset data a.b",
+            Difference(Subject("volume", "data"), "option", "1", None, "a.b"),
+        ),
+        (
+            "volume heal data disable",
+            Difference(Subject("volume", "data"), "option", None, "off", "cluster.x"),
+        ),
+        ("volume stop data", Difference(Subject("volume", "data"), "status", "Started", "Stopped")),
+        (
+            "volume start data force",
+            Difference(Subject("volume", "data"), "status", "Stopped", "Started"),
+        ),
+        (
+            "volume add-brick data g4:/b",
+            Difference(Subject("volume", "data"), "brick", None, "g4:/b"),
+        ),
+        ("volume create data g1:/b", Difference(Subject("volume", "data"), "", None, "x")),
+        ("volume delete data", Difference(Subject("volume", "data"), "", "x", None)),
+        ("peer probe g4", Difference(Subject("node", "g4"), "", None, "u4")),
+        (
+            "snapshot restore s1",
+            Difference(Subject("volume", "data"), "status", "Started", "Stopped"),
+        ),
     ],
 )
 def test_a_command_explains_what_it_does(command: str, difference: Difference) -> None:
@@ -189,7 +204,7 @@ def test_only_ours_are_signed_and_a_person_is_unknown() -> None:
     set_it = "volume set data performance.io-cache off"
     assert author([OPTION], [by(set_it, ours=True)])[0] == "salt-gluster on g1"
     assert author([OPTION], [by(set_it)]) == (NOBODY, f"gluster {set_it} on g1")
-    other = Difference("volume data", "status", "Started", "Stopped")
+    other = Difference(Subject("volume", "data"), "status", "Started", "Stopped")
     both = author([OPTION, other], [by(set_it, ours=True)])
     assert (both[0], "does not explain all" in both[1]) == (NOBODY, True)
     mixed = author([OPTION, other], [by(set_it, ours=True), by("volume stop data")])
