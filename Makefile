@@ -10,7 +10,7 @@ RUN = .work/venv-3007/bin/python
 # All that the tests need: packages, programs that the distribution lacks, environments.
 ALL = system consul gluster-11 3006 3007 3008 python-consul
 
-.PHONY: help test long lint capabilities demo lab down bench sim
+.PHONY: help test long lint capabilities demo lab down bench sim mutants
 .NOTPARALLEL:
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo 'make bench         every measurement; each ends with one line of JSON'
 	@echo 'make capabilities  is every capability called "works" tested on the real thing?'
 	@echo 'make sim           random stories of a breaking pool, SEEDS=$(SEEDS) of them'
+	@echo 'make mutants       breaks the code in one place at a time; a test has to notice each'
 	@echo 'make lint          ruff, mypy, import-linter'
 
 test:
@@ -40,6 +41,10 @@ lint:
 sim:
 	@$(PYTHON) .ci/setup 3007
 	@$(RUN) tests/simulation/simstory.py $(SEEDS)
+
+mutants:
+	@$(PYTHON) .ci/setup 3007
+	@$(RUN) tests/meta/mutate.py
 
 capabilities:
 	@$(PYTHON) tests/support/capabilities.py

@@ -13,7 +13,6 @@ from salt.exceptions import CommandExecutionError
 
 from salt_gluster import node
 from salt_gluster.errors import GlusterError, SpecError
-from salt_gluster.minion import brick_announcements
 from salt_gluster.node import disks
 
 if TYPE_CHECKING:
@@ -177,7 +176,9 @@ def ready() -> dict[str, Any]:
 
         salt g1 gluster_brick.ready
     """
-    return brick_announcements.ready_bricks()
+    from salt_gluster.minion import context  # the rest of this file needs only this node's files
+
+    return context.ready_bricks()
 
 
 def _check_what(path: str | None, device: str | None, mount: str | None) -> None:

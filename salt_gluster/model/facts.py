@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from salt_gluster.model.pool import Hold, Volume
-from salt_gluster.model.unknown import NOT_ASKED, Unknown, is_known
+from salt_gluster.model.pool import NOT_ASKED, Hold, Unknown, Volume, is_known
 
 
 @dataclass(frozen=True)
-class GetStateBrick:
+class LocalBrick:
     """A brick as the answering glusterd sees it.
 
     Of a brick of another node only the name is known: status, port and space are Unknown.
@@ -25,7 +24,7 @@ class GetStateBrick:
 
 
 @dataclass(frozen=True)
-class GetStateVolume:
+class LocalVolume:
     """A volume as the answering glusterd sees it; ``self_heal_online`` is this node's daemon."""
 
     name: str
@@ -33,16 +32,16 @@ class GetStateVolume:
     status: str
     quorum: str
     self_heal_online: bool | Unknown
-    bricks: tuple[GetStateBrick, ...]
+    bricks: tuple[LocalBrick, ...]
 
 
 @dataclass(frozen=True)
-class GlusterdState:
+class LocalState:
     """What ``get-state`` says of the node that was asked."""
 
     uuid: str
     op_version: int | Unknown
-    volumes: Mapping[str, GetStateVolume]
+    volumes: Mapping[str, LocalVolume]
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from salt_gluster.model import (
+from salt_gluster.model.pool import (
     Candidate,
-    Facet,
     Observation,
     Peer,
     Plan,
@@ -135,10 +134,10 @@ def _known_member(draft: Draft, peer: Peer, obs: Observation) -> None:
 
 def _invite(draft: Draft, node: str, host: str, obs: Observation, hosts: Sequence[str]) -> None:
     """Add the probe, and every reason against it that the candidate itself gives."""
-    draft.needs.add(Facet("candidate", host))
+    draft.needs.add(f"candidate:{host}")
     if not _is_established(obs):
         # Two halves must not form two pools: before the first probe every node is asked.
-        draft.needs |= {Facet("candidate", h) for h in hosts if obs.peer_named(h) is None}
+        draft.needs |= {f"candidate:{h}" for h in hosts if obs.peer_named(h) is None}
         invited = _declared_pool(obs, hosts)
         if invited is not None:
             why = "is in the declared pool already and has to invite this node"

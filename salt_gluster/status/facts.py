@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from typing import Any, TypeVar
 
-from salt_gluster.model import Brick, BrickFacts, Change, Hold, NodeFacts, Unknown, Volume
+from salt_gluster.model.facts import BrickFacts, Change, NodeFacts
+from salt_gluster.model.pool import Brick, Hold, Unknown, Volume
 
 T = TypeVar("T")
 

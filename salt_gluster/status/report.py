@@ -10,14 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from salt_gluster.model import (
+from salt_gluster.model.facts import LocalState, NodeFacts
+from salt_gluster.model.pool import (
     BrickSpace,
     BrickStatus,
-    GlusterdState,
     Heal,
     Hold,
     Node,
-    NodeFacts,
     Observation,
     Peer,
     Reach,
@@ -35,7 +34,7 @@ SCHEMA = 1
 
 def own_report(
     obs: Observation,
-    state: GlusterdState | Unknown,
+    state: LocalState | Unknown,
     backlog: Mapping[str, int | Unknown],
     version: str | Unknown,
     facts: NodeFacts,
@@ -74,7 +73,7 @@ def _told(value: Any) -> Any:
 
 
 def _own_bricks(
-    state: GlusterdState, backlog: Mapping[str, int | Unknown]
+    state: LocalState, backlog: Mapping[str, int | Unknown]
 ) -> dict[str, list[dict[str, Any]]]:
     bricks: dict[str, list[dict[str, Any]]] = {}
     for volume in state.volumes.values():

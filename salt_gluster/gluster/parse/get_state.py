@@ -6,14 +6,15 @@ import re
 from collections.abc import Mapping
 
 from salt_gluster.errors import Unreadable
-from salt_gluster.model import GetStateBrick, GetStateVolume, GlusterdState, Unknown
+from salt_gluster.model.facts import LocalBrick, LocalState, LocalVolume
+from salt_gluster.model.pool import Unknown
 
 _LINE = re.compile(r"^(?P<key>[^:\s][^:]*?):[ \t]*(?P<value>.*)$")
 _VOLUME = re.compile(r"^Volume(?P<n>\d+)\.(?P<key>.+)$")
 _BRICK = re.compile(r"^Brick(?P<n>\d+)\.(?P<key>.+)$")
 
 
-def parse_get_state(text: str) -> GlusterdState:
+def parse_get_state(text: str) -> LocalState:
     """Return the state in a file that ``get-state`` wrote. Raises ``Unreadable``."""
     lines = _pairs(text)
     if "MYUUID" not in lines:
@@ -23,7 +24,7 @@ def parse_get_state(text: str) -> GlusterdState:
         if match := _VOLUME.match(key):
             tables.setdefault(int(match["n"]), {})[match["key"]] = value
     volumes = [_volume(tables[n]) for n in sorted(tables) if "name" in tables[n]]
-    return GlusterdState(
+    return LocalState(
         uuid=lines["MYUUID"],
         op_version=_number(lines, "op-version"),
         volumes={volume.name: volume for volume in volumes},
@@ -46,13 +47,13 @@ def _pairs(text: str) -> dict[str, str]:
     return pairs
 
 
-def _volume(table: Mapping[str, str]) -> GetStateVolume:
+def _volume(table: Mapping[str, str]) -> LocalVolume:
     bricks: dict[int, dict[str, str]] = {}
     for key, value in table.items():
         if match := _BRICK.match(key):
             bricks.setdefault(int(match["n"]), {})[match["key"]] = value
     online = table.get("shd_svc.online_status")
-    return GetStateVolume(
+    return LocalVolume(
         name=table["name"],
         id=table.get("id", ""),
         status=table.get("status", ""),
@@ -62,11 +63,11 @@ def _volume(table: Mapping[str, str]) -> GetStateVolume:
     )
 
 
-def _brick(table: Mapping[str, str]) -> GetStateBrick:
+def _brick(table: Mapping[str, str]) -> LocalBrick:
     if "path" not in table:
         raise Unreadable("a brick in the state file has no path")
     status = table.get("status")
-    return GetStateBrick(
+    return LocalBrick(
         name=table["path"],
         started=Unknown("another node's brick") if status is None else status == "Started",
         port=_number(table, "port"),

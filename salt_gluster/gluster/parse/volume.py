@@ -13,7 +13,7 @@ from salt_gluster.gluster.parse.elements import (
     required_text,
     split_brick,
 )
-from salt_gluster.model import (
+from salt_gluster.model.pool import (
     Brick,
     BrickSpace,
     BrickStatus,

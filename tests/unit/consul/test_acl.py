@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
 from salt_gluster.consul.acl import (
+    Grant,
+    Registrar,
     agent_rules,
     anonymous_rules,
     engine_rules,
@@ -10,6 +19,7 @@ from salt_gluster.consul.acl import (
     node_rules,
     reader_rules,
 )
+from salt_gluster.errors import ConsulError
 
 UUID = "00000001-0000-4000-8000-000000000000"
 NODE = {"name": "g1.example", "agent": "secret-a", "node": "secret-n", "uuid": UUID, "first": True}
@@ -54,3 +64,111 @@ def test_a_grant_keeps_its_accessor_and_shows_no_secret() -> None:
 def test_before_a_node_has_its_uuid_only_its_agent_is_let_in() -> None:
     made = grants("prod", engine="e", reader="r", nodes=[{**NODE, "uuid": ""}])
     assert [g.role for g in made] == ["engine", "reader", "anonymous", "agent"]
+
+
+# --- how they come into Consul -------------------------------------------------------------------
+
+
+class Acl:
+    """The policies and tokens of a Consul, below its API; ``written`` is what was asked of it."""
+
+    def __init__(self) -> None:
+        self.policies: dict[str, dict[str, Any]] = {}
+        self.tokens: dict[str, dict[str, Any]] = {}
+        self.written: list[str] = []
+        self.transport = self
+
+    def get(self, read: Callable[[Any], Any], path: str) -> Any:
+        words = path.removeprefix("/v1/acl/").split("/")
+        if words == ["policies"]:
+            return read(SimpleNamespace(body="[]"))
+        found = self.tokens if words[0] == "token" else self.policies
+        if words[-1] not in found:
+            raise ConsulError("Consul failed.", kind="server_error", text="ACL not found")
+        return read(SimpleNamespace(body=json.dumps(found[words[-1]])))
+
+    def put(self, read: Callable[[Any], Any], path: str, *, data: str) -> Any:
+        self.written.append(path)
+        body = json.loads(data)
+        if "policy" in path:
+            self.policies[body["Name"]] = {"ID": f"id-{body['Name']}", **body}
+        else:
+            self.tokens[body["AccessorID"]] = body
+        return read(SimpleNamespace(body=data))
+
+    def delete(self, read: Callable[[Any], Any], path: str) -> Any:
+        self.written.append(path)
+        name = path.rsplit("/", 1)[-1]
+        self.tokens.pop(name, None)
+        self.policies = {k: p for k, p in self.policies.items() if p["ID"] != name}
+        return read(SimpleNamespace(body="true"))
+
+
+def given(secret: str = "secret-n", **changed: Any) -> Grant:
+    rules = node_rules("prod", "g1", UUID, first=False)
+    return Grant(
+        **{"role": "node", "whose": "prod/g1", "secret": secret, "rules": rules, **changed}
+    )
+
+
+def ensured(acl: Acl, grant: Grant) -> list[str]:
+    acl.written.clear()
+    return Registrar(acl).ensure([grant])  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def acl() -> Acl:
+    acl = Acl()
+    assert ensured(acl, given()) == [given().told]
+    return acl
+
+
+def test_a_grant_is_one_policy_and_one_token_with_it_alone(acl: Acl) -> None:
+    token = acl.tokens[given().accessor]
+    assert token["SecretID"] == "secret-n"
+    assert token["Policies"] == [{"Name": given().policy}]
+    assert json.loads(acl.policies[given().policy]["Rules"]) == given().rules
+    assert (ensured(acl, given()), acl.written) == ([], []), "what is so is not written again"
+
+
+def test_a_right_that_was_added_by_hand_or_is_no_longer_meant_is_taken_back(acl: Acl) -> None:
+    wide = json.dumps({"key_prefix": {"": {"policy": "write"}}})
+    acl.policies[given().policy]["Rules"] = wide
+    assert ensured(acl, given()) == [given().told]
+    assert json.loads(acl.policies[given().policy]["Rules"]) == given().rules
+
+
+@pytest.mark.parametrize(
+    "policies", [[], None, [{"Name": "global-management"}], "one more"], ids=str
+)
+def test_a_token_has_its_own_policy_and_no_other(acl: Acl, policies: Any) -> None:
+    own = {"Name": given().policy}
+    wrong = [own, {"Name": "global-management"}] if policies == "one more" else policies
+    acl.tokens[given().accessor]["Policies"] = wrong
+    assert ensured(acl, given()) == [given().told]
+    assert acl.tokens[given().accessor]["Policies"] == [own]
+
+
+def test_the_secret_of_before_opens_nothing_any_more(acl: Acl) -> None:
+    """The secrets were made anew: an accessor cannot get another one, so it is made anew too."""
+    assert ensured(acl, given("secret-2")) == [given().told]
+    assert f"/v1/acl/token/{given().accessor}" in acl.written
+    assert acl.tokens[given().accessor]["SecretID"] == "secret-2"
+
+
+def test_who_is_sent_away_keeps_neither_token_nor_policy(acl: Acl) -> None:
+    other = given(whose="prod/g2", secret="secret-2")
+    Registrar(acl).ensure([other])  # type: ignore[arg-type]
+    assert Registrar(acl).revoke(given()) is True  # type: ignore[arg-type]
+    assert (set(acl.tokens), set(acl.policies)) == ({other.accessor}, {other.policy})
+    assert Registrar(acl).revoke(given()) is False  # type: ignore[arg-type]
+
+
+def test_a_right_that_cannot_be_read_is_no_missing_one(acl: Acl) -> None:
+    def forbidden(read: Any, path: str) -> Any:
+        raise ConsulError("no", kind="forbidden", text="Permission denied")
+
+    acl.get = forbidden  # type: ignore[method-assign]
+    with pytest.raises(ConsulError):
+        ensured(acl, given())
+    assert acl.written == []

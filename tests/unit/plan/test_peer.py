@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from salt_gluster.model import Candidate, Facet, Node, Observation, Peer, Plan, Unknown
+from salt_gluster.model.pool import Brick, Candidate, Node, Observation, Peer, Plan, Unknown, Volume
 from salt_gluster.plan import identify, plan_own_membership, plan_peer, plan_peer_absent, undeclared
 
 NODES = ("g1", "g2", "g3", "g4")
@@ -74,11 +74,7 @@ def test_a_member_of_a_pool_that_has_begun_may_invite() -> None:
 
 def test_nobody_is_invited_before_he_was_asked() -> None:
     said = plan("g2", seen("g1"))
-    assert said.needs >= {
-        Facet("candidate", "g2"),
-        Facet("candidate", "g3"),
-        Facet("candidate", "g4"),
-    }
+    assert said.needs >= {"candidate:g2", "candidate:g3", "candidate:g4"}
     assert [r.name for r in said.refusals] == ["candidate_silent"]
 
 
@@ -205,6 +201,14 @@ def test_members_that_are_not_declared_are_told_and_not_detached() -> None:
 def test_a_peer_is_detached_only_while_it_is_there_to_hear_it(who: Peer, names: list[str]) -> None:
     said = plan_peer_absent("g2", seen("g1", who))
     assert [s.action for s in said.steps] == ["peer_detach"]
+    assert [r.name for r in said.refusals] == names
+
+
+@pytest.mark.parametrize(("holder", "names"), [("g2", ["holds_bricks"]), ("g3", [])])
+def test_a_node_that_holds_a_brick_is_not_detached(holder: str, names: list[str]) -> None:
+    bricks = (Brick("g1", "/b", "u-g1"), Brick(holder, "/b", f"u-{holder}"))
+    volume = Volume("data", "id-1", "Stopped", "replicate", bricks, 1, replica=2)
+    said = plan_peer_absent("g2", seen("g1", peer("g2"), peer("g3"), volumes={"data": volume}))
     assert [r.name for r in said.refusals] == names
 
 

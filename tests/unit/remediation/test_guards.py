@@ -14,7 +14,8 @@ import fleet
 import pytest
 from fleet import BRICK, GFN1, GFN2, GFN3, NOW, PATH, VOLUME
 
-from salt_gluster.model import Change, Hold, NodeFacts, Unknown
+from salt_gluster.model.facts import Change, NodeFacts
+from salt_gluster.model.pool import Hold, Unknown
 from salt_gluster.remediation import guards
 from salt_gluster.remediation.fleet_mode import FleetMode
 from salt_gluster.remediation.guards.context import Case, Target
@@ -256,7 +257,9 @@ for _guard, _field, _values in DISK:
 NO_MATTER: dict[str, list[Alter]] = {
     "fleet_open": [lambda c: replace(c, mode=FleetMode.HELD)],
     "lock_valid": [seen(lock=Lock(True, 5.0, 7)), seen(seat=GFN2, lock=Lock(True, 0.0, 7))],
-    "not_held": [told(GFN1, hold=NO)],
+    # Without the node's report glusterd_up speaks, and without the operations budget_left does.
+    "not_held": [told(GFN1, hold=NO), silent(GFN2)],
+    "settled": [silent(GFN2)],
     "not_in_maintenance": [
         seen(maintenance={GFN1: PERSON}), registered(GFN1, maintenance=True),
         seen(maintenance={GFN2: replace(PERSON, until=NOW)}),
@@ -283,6 +286,7 @@ NO_MATTER: dict[str, list[Alter]] = {
     "suspects_disconnected": [
         both(registered(GFN3, serf=Sight.BAD), told(GFN2, connected={GFN1: True, GFN3: False})),
         registered(GFN2, serf=Sight.BAD), registered(GFN3, serf=Sight.UNKNOWN),
+        both(registered(GFN3, serf=Sight.BAD), silent(GFN2)),
     ],
     "bricks_known": [
         both(silent(GFN3), seen(ports={(GFN3, PATH): {GFN1: True}})), DEAD_TOO,
@@ -302,10 +306,10 @@ NO_MATTER: dict[str, list[Alter]] = {
     ],
     "cooldown_over": [
         done(op(applied_at=NOW - 600)), done(op(applied_at=NOW - 10, node=GFN1)),
-        both(done(op(applied_at=NOW - 10)), looked(GFN2, NOW - 9)),
+        both(done(op(applied_at=NOW - 10)), looked(GFN2, NOW - 9)), seen(operations=NO),
     ],
     "waited": [
-        lambda c: replace(c, target=replace(TARGET, down_since=NOW - 60)),
+        seen(operations=NO), lambda c: replace(c, target=replace(TARGET, down_since=NOW - 60)),
         lambda c: done(op())(replace(c, target=replace(TARGET, down_since=NOW - 300))),
         lambda c: done(*map(op, "abcd"))(replace(c, target=replace(TARGET, down_since=NOW - 900))),
     ],

@@ -1,0 +1,210 @@
+"""What an operator says to automation: yes, no, seen; on a Consul in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import fleet
+import pytest
+from fake_consul import FakeConsul
+from fleet import CLUSTER, GFN2, NOW
+
+from salt_gluster.consul.canary import FileMarker
+from salt_gluster.errors import ConsulError, GlusterError, NotFound
+from salt_gluster.master import approvals
+from salt_gluster.master.approvals import Desk
+from salt_gluster.remediation.operations import REJECTED_BY, Life
+
+
+class Pool:
+    """A pool in Consul, and an operator before it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.consul = FakeConsul()
+        self.consul.catalog = [dict(row) for row in fleet.catalog_rows()]
+        self.client = self.consul.client()
+        self.client.kv_put(f"gluster/{CLUSTER}/canary", "1")
+        self.folder = folder
+
+    def desk(self, **settings: Any) -> Desk:
+        marker = FileMarker(self.folder)
+        return Desk({"address": "x", **settings}, now=lambda: NOW, marker=marker)
+
+    def propose(self, name: str = "p1", **changed: Any) -> None:
+        data = fleet.operation(id=name, **{"state": Life.WAITING, **changed}).to_data()
+        self.desk().store.propose(name, data)
+
+    def state(self, name: str = "p1") -> dict[str, Any]:
+        document = self.desk().store.read(f"gluster/{CLUSTER}/proposals/{name}")
+        assert document is not None
+        data: dict[str, Any] = document.data
+        return data
+
+    def newcomer(self, name: str = "gfn4", uuid: str = "u4") -> None:
+        store = self.desk().store
+        store.write(store.keys.status, {"proposed": [{"name": name, "uuid": uuid}]})
+
+    def at_write(self, what: Callable[[], object]) -> None:
+        """Let something happen right before the next transaction."""
+
+        def before(method: str, path: str) -> None:
+            if (method, path) == ("PUT", "txn"):
+                self.consul.before = lambda method, path: None
+                what()
+
+        self.consul.before = before
+
+
+@pytest.fixture
+def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pool:
+    pool = Pool(tmp_path)
+    monkeypatch.setattr(approvals, "connect", lambda settings, timeout_s: pool.consul.client())
+    return pool
+
+
+def test_a_yes_is_written_into_this_very_proposal_with_who_and_when(pool: Pool) -> None:
+    pool.propose()
+    assert pool.desk().approve("p1", "ann")["by"] == "ann"
+    told = pool.state()
+    assert told["state"] == "approved"
+    assert (told["evidence"]["approved_by"], told["evidence"]["approved_at"]) == ("ann", NOW)
+    assert told["evidence"]["skew_s"] == 0.0, "what was known of it stays"
+    assert "ann said so before" in pool.desk().approve("p1", "bob")["then"]
+    assert pool.state()["evidence"]["approved_by"] == "ann"
+
+
+@pytest.mark.parametrize("state", [Life.WAITING, Life.APPROVED])
+def test_a_no_closes_it_also_after_a_yes(pool: Pool, state: Life) -> None:
+    pool.propose(state=state)
+    pool.desk().reject("p1", "ann", "not now")
+    told = pool.state()
+    assert (told["state"], told["evidence"][REJECTED_BY]) == ("closed", "ann")
+    assert "not now" in told["why"]
+
+
+SAY: dict[str, Callable[[Desk], object]] = {
+    "approve": lambda desk: desk.approve("p1", "ann"),
+    "reject": lambda desk: desk.reject("p1", "ann", "no"),
+}
+
+
+@pytest.mark.parametrize("say", SAY)
+def test_a_proposal_that_changed_meanwhile_is_not_written_over(pool: Pool, say: str) -> None:
+    """The leader closed it, or another operator said no, while this one typed."""
+    pool.propose()
+    pool.at_write(lambda: pool.propose(state=Life.CLOSED, why="its brick serves"))
+    with pytest.raises(ConsulError) as lost:
+        SAY[say](pool.desk())
+    assert lost.value.kind == "conflict"
+    assert pool.state()["state"] == "closed"
+
+
+@pytest.mark.parametrize("say", SAY)
+@pytest.mark.parametrize("state", [Life.CLOSED, Life.PLANNED, Life.INTENT, Life.DONE])
+def test_what_is_decided_is_decided(pool: Pool, say: str, state: Life) -> None:
+    pool.propose(state=state)
+    with pytest.raises(GlusterError) as late:
+        SAY[say](pool.desk())
+    assert late.value.kind == "too_late"
+    assert pool.state()["state"] == state.value
+
+
+@pytest.mark.parametrize("say", SAY)
+def test_what_is_being_carried_out_is_not_decided_about_any_more(pool: Pool, say: str) -> None:
+    pool.propose()
+    store = pool.desk().store
+    store.write(store.keys.operation("p1"), fleet.operation(id="p1").to_data())
+    with pytest.raises(GlusterError) as late:
+        SAY[say](pool.desk())
+    assert late.value.kind == "too_late"
+    assert pool.state()["state"] == "waiting"
+
+
+@pytest.mark.parametrize("say", SAY)
+def test_a_name_that_nobody_proposed_decides_nothing(pool: Pool, say: str) -> None:
+    pool.propose("p2")
+    before = dict(pool.consul.keys)
+    with pytest.raises(NotFound, match="p1") as none:
+        SAY[say](pool.desk())
+    assert "p2" in none.value.hint
+    assert pool.consul.keys == before
+
+
+# --- nodes that wait -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["gfn4", "u4"])
+def test_a_node_that_is_proposed_is_in_by_name_or_uuid(pool: Pool, name: str) -> None:
+    pool.newcomer()
+    assert pool.desk().approve(name, "ann")["approved"] == "gfn4"
+    assert pool.desk().store.accepted() == {"gfn4": "ann"}
+    assert "ann said so before" in pool.desk().approve("gfn4", "bob")["then"]
+    assert pool.desk().store.accepted() == {"gfn4": "ann"}
+
+
+def test_a_node_that_nobody_proposed_is_not_let_in(pool: Pool) -> None:
+    pool.newcomer()
+    with pytest.raises(NotFound):
+        pool.desk().approve("gfn5", "ann")
+    assert pool.desk().store.accepted() == {}
+
+
+def test_a_no_takes_a_yes_back_and_a_yes_a_no(pool: Pool) -> None:
+    pool.newcomer()
+    pool.desk().approve("gfn4", "ann")
+    pool.desk().reject("gfn4", "bob", "wrong rack")
+    store = pool.desk().store
+    assert (store.accepted(), store.rejected()) == ({}, {"gfn4": "bob"})
+    assert pool.desk().newcomers() == []
+    pool.desk().approve("gfn4", "ann")
+    assert (store.accepted(), store.rejected()) == ({"gfn4": "ann"}, {})
+
+
+# --- seen ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("what", "subject"),
+    [("", CLUSTER), (CLUSTER, CLUSTER), ("gfn2", GFN2), (GFN2, GFN2), ("op1", "op1")],
+)
+def test_what_was_looked_at_is_written_under_its_own_name(
+    pool: Pool, what: str, subject: str
+) -> None:
+    store = pool.desk().store
+    store.write(store.keys.operation("op1"), fleet.operation().to_data())
+    pool.desk().acknowledge(what, "ann")
+    (told,) = store.acknowledged()
+    assert (told.name, told.data["what"], told.data["at"]) == (subject, subject, NOW)  # type: ignore[union-attr]
+
+
+def test_an_unknown_name_is_not_acknowledged_as_everything(pool: Pool) -> None:
+    with pytest.raises(NotFound):
+        pool.desk().acknowledge("gfn9", "ann")
+    assert pool.desk().store.acknowledged() == []
+
+
+# --- which pool ----------------------------------------------------------------------------------
+
+
+def test_a_pool_whose_canary_is_gone_is_wiped_and_not_asked(pool: Pool) -> None:
+    FileMarker(pool.folder).remember(CLUSTER)
+    pool.propose()
+    pool.client.kv_delete(f"gluster/{CLUSTER}/canary")
+    with pytest.raises(ConsulError) as lost:
+        pool.desk()
+    assert lost.value.kind == "wiped"
+
+
+def test_the_only_pool_that_there_is_is_meant_unless_another_was_named(pool: Pool) -> None:
+    pool.client.kv_delete(f"gluster/{CLUSTER}/canary")
+    pool.client.kv_put("gluster/prod/canary", "1")
+    assert pool.desk().cluster == "prod"
+    with pytest.raises(ConsulError) as none:
+        pool.desk(cluster="main")
+    assert none.value.kind == "absent"
+    pool.client.kv_put("gluster/test/canary", "1")
+    with pytest.raises(ConsulError) as several:
+        pool.desk()
+    assert several.value.kind == "absent", "which of two is not guessed"

@@ -1,0 +1,87 @@
+"""The step that sets options: the worst of its hazards, whatever the order, and a stop for each."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from salt_gluster.model.pool import Brick, Hazard, Node, Observation, Peer, Volume
+from salt_gluster.plan import plan_options_of
+from salt_gluster.spec import VolumeSpec
+
+RISK = {"features.shard": "on"}
+CUT = {"auth.allow": "10.0.0.*"}
+PAUSE = {"delay-gen.delay-duration": "10"}
+HARMLESS = {"network.ping-timeout": "20"}
+ORDERS = list(permutations(("risk", "cut", "harmless")))
+BY_NAME = {"risk": RISK, "cut": CUT, "pause": PAUSE, "harmless": HARMLESS}
+
+
+def planned(options: dict[str, str], *, status: str = "Started", **spec: Any) -> Any:
+    bricks = tuple(Brick(f"g{i}", "/b", f"u{i}") for i in (1, 2, 3))
+    have = spec.pop("have", {})
+    volume = Volume("data", "id-1", status, "replicate", bricks, 1, 3, options=have)
+    peers = tuple(Peer(f"u{i}", (f"g{i}",), True, 3, is_self=i == 1) for i in (1, 2, 3))
+    obs = Observation(1.0, Node("g1", uuid="u1"), peers, {"data": volume})
+    return plan_options_of(VolumeSpec("data", replica=3, options=options, **spec), obs)
+
+
+@pytest.mark.parametrize("order", ORDERS, ids="-".join)
+def test_the_worst_option_of_a_step_is_the_steps_hazard(order: tuple[str, ...]) -> None:
+    """The names are sorted: each kind has to come first, in the middle and last."""
+    renamed = {"risk": "features.shard", "cut": "auth.allow", "harmless": "network.ping-timeout"}
+    options = {renamed[kind]: BY_NAME[kind][renamed[kind]] for kind in order}
+    (step,) = planned(options).steps
+    assert step.hazard is Hazard.DATA_AT_RISK
+    assert set(step.args["options"]) == set(options)
+
+
+@pytest.mark.parametrize(
+    ("options", "worst"),
+    [
+        (HARMLESS, Hazard.NONE),
+        (PAUSE, Hazard.IO_PAUSE),
+        ({**CUT, **HARMLESS}, Hazard.CLIENT_CUT),
+        ({**CUT, **PAUSE}, Hazard.CLIENT_CUT),
+        # the worst is the first, and the last, of the sorted names
+        ({**RISK, **HARMLESS}, Hazard.DATA_AT_RISK),
+        ({**RISK, **CUT}, Hazard.DATA_AT_RISK),
+        ({"cluster.quorum-type": "fixed", "server.root-squash": "on"}, Hazard.DATA_AT_RISK),
+        ({"auth.allow": "10.*", "storage.gfid2path": "off"}, Hazard.DATA_AT_RISK),
+    ],
+)
+def test_a_hazard_stops_the_plan_and_every_reason_is_said(
+    options: dict[str, str], worst: Hazard
+) -> None:
+    plan = planned(options)
+    (step,) = plan.steps
+    assert step.hazard is worst
+    assert [r.name for r in plan.refusals] == ([] if worst is Hazard.NONE else [worst.value])
+    harmful = [name for name in options if name not in HARMLESS]
+    assert all(f"{name}: " in step.hazard_why for name in harmful)
+
+
+def test_a_volume_that_never_held_data_is_set_without_asking(
+) -> None:  # fmt: skip
+    plan = planned({**RISK, **CUT}, status="Created")
+    assert (plan.refusals, plan.steps[0].hazard) == ((), Hazard.NONE)
+
+
+def test_a_stopped_volume_holds_data_all_the_same() -> None:
+    assert [r.name for r in planned(RISK, status="Stopped").refusals] == ["data_at_risk"]
+
+
+def test_what_is_so_already_is_not_sent_and_no_hazard() -> None:
+    assert planned(RISK, have=RISK).is_empty
+    (step,) = planned({**RISK, **HARMLESS}, have=RISK).steps
+    assert (step.args["options"], step.hazard) == (HARMLESS, Hazard.NONE)
+
+
+def test_a_reset_of_what_is_not_declared_asks_as_setting_does() -> None:
+    plan = planned({}, have={**RISK, **HARMLESS}, exclusive_options=True)
+    hazards = {s.args["option"]: s.hazard for s in plan.steps}
+    assert hazards == {"features.shard": Hazard.DATA_AT_RISK, "network.ping-timeout": Hazard.NONE}
+    assert [r.name for r in plan.refusals] == ["data_at_risk"]
+    assert planned({}, have=RISK).is_empty, "only when it is asked for"
