@@ -76,7 +76,7 @@ def settings(told: Mapping[str, Any], *, name: str, address: str) -> dict[str, A
     found: dict[str, Any] = {
         "node_name": name,
         # A machine with an empty disk comes back as itself: under a new id its name stays reserved
-        # for the old one, and a server never gets its vote back (measured).
+        # for the old one, and a server never gets its vote back (facts.md#K-2.6).
         "node_id": str(uuid.uuid5(_SPACE, f"{told['cluster']}/{name}")),
         "datacenter": told["datacenter"],
         "data_dir": str(DATA),

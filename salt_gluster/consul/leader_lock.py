@@ -126,7 +126,7 @@ class Lock:
             raise
         mine = check_session_op(self._keys.leader, self._session)
         # Never the same words twice: Consul keeps the index of a value that stays as it is, and a
-        # holder of the same name would get the epoch of the one before (measured on 1.8.7).
+        # holder of the same name would get the epoch of the one before (facts.md#K-4.5).
         once = json.dumps({"holder": self._name, "once": uuid4().hex})
         done = self._client.txn([mine, set_op(self._keys.epoch, once.encode())])
         self._epoch = next(e.modify_index for e in done if e.key == self._keys.epoch)

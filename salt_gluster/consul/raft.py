@@ -2,7 +2,7 @@
 
 Consul keeps a book of its own. A server that has become a client, or has left the pool and runs on,
 still votes in it; and how many servers may not be forgotten stays what it was on the first day
-(both measured on 1.8.7). A server has to say itself that it leaves: one that others strike out is
+(facts.md#K-2.7). A server has to say itself that it leaves: one that others strike out is
 back within a minute, for Consul's leader lets in every server whom gossip shows alive.
 """
 

@@ -174,7 +174,7 @@ _TABLE = (
     # Answers 0 although lines say "failed" (facts.md#G-8.2): read the text.
     _change("split_brain_source_brick_all", "volume heal {volume} split-brain source-brick {brick}",
             120, output="text"),
-    # --- rebalance: the start alone takes 10-38 s -------------------------------------------------
+    # --- rebalance: the start alone takes 10-38 s (facts.md#G-1.4) --------------------------------
     _change("rebalance_start", "volume rebalance {volume} start [force]", 120),
     _change("rebalance_fix_layout", "volume rebalance {volume} fix-layout start", 120),
     _change("rebalance_stop", "volume rebalance {volume} stop", 120),

@@ -20,7 +20,7 @@ SCHEMA = 1
 #: Where the receiver listens, unless it is told another port.
 PORT = 24017
 PATH = "/gluster"
-#: Duplicates come within 1.7 s of one another, of a quorum within 1.
+#: Duplicates come within 1.7 s of one another (facts.md#C-D.1).
 WINDOW_S = 5.0
 #: At most one wake in that time, however many events come.
 GAP_S = 1.0

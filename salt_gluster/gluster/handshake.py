@@ -1,7 +1,7 @@
 """Asking a peer's glusterd which versions it runs, without any lock and without the gluster CLI.
 
 This is the first call every glusterd makes to a new peer (program GD_MGMT_HNDSK 1239873, version 1,
-procedure 1): ONC RPC over TCP, one serialised dict each way; measured on 10.3, 1-4 ms. It is
+procedure 1): ONC RPC over TCP, one serialised dict each way (facts.md#G-2.6). It is
 answered to members, known by UUID or by address, and by a node in no pool to everybody. It says
 what the *running* daemon can do; the installed package may be newer, and ``cluster.max-op-version``
 is the pool's minimum.

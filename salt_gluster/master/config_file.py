@@ -1,7 +1,7 @@
 """The one file that a master needs: the engine, the reactor, the formula, the nodes' pillar.
 
 Salt lets a list in the master's own file be replaced by one of ``master.d``, and joins the lists of
-all files there (measured, 3006 to 3008). So the lists of the own file are repeated here, those of
+all files there (facts.md#S-4.2). So the lists of the own file are repeated here, those of
 other files not. How Salt reads and writes its configuration is handed in; nothing imports Salt.
 """
 

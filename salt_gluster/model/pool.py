@@ -173,8 +173,8 @@ def telling(options: Mapping[str, str]) -> dict[str, str]:
     """Return a volume's options without the one that members tell or not, though they agree.
 
     Every ``volume create`` writes ``nfs.disable: on``. GlusterFS 11 does not know that option: the
-    members show it until their glusterd starts anew, and from then on they do not (measured on
-    11.1; 10.3 shows it always). Any other value of it is a person's and is told.
+    members show it until their glusterd starts anew, and from then on they do not
+    (facts.md#C-L.1). Any other value of it is an operator's and is told.
     """
     return {name: value for name, value in options.items() if (name, value) != _WRITTEN_ANYWAY}
 

@@ -3,7 +3,7 @@
 The file is written here and not by ``gluster-eventsapi webhook-add``: that fails on the whole pool
 while one node is away or lacks the directory, shows the token in its arguments, and leaves the file
 readable by everybody; its ``status`` and ``reload`` believe a pid file that the daemon removes as
-soon as it listens, so they say "down" and do nothing (measured with 10.3).
+soon as it listens, so they say "down" and do nothing (facts.md#C-D.2).
 """
 
 from __future__ import annotations
