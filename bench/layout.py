@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from salt_gluster.plan.layout import Place, lay_out
+from salt_gluster.plan.layout import BrickSlot, lay_out
 
 NODES = (63, 125, 250, 500, 1000, 2000, 4000)
 TARGET = 1000
@@ -23,10 +23,10 @@ RUNS = 5
 RACK = 25
 
 
-def places(nodes: int) -> list[Place]:
+def places(nodes: int) -> list[BrickSlot]:
     """Return the places of ``nodes`` nodes in racks: zones grow in number with the pool."""
     return [
-        Place(f"h{n}", f"/bricks/d{b}/data", f"rack{n // RACK}")
+        BrickSlot(f"h{n}", f"/bricks/d{b}/data", f"rack{n // RACK}")
         for n in range(1, nodes + 1)
         for b in range(BRICKS)
     ]

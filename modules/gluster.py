@@ -10,7 +10,7 @@ from salt_gluster import node
 from salt_gluster.errors import GlusterError
 from salt_gluster.minion import report as minion_report
 from salt_gluster.minion.context import Minion
-from salt_gluster.model.formatting import plain
+from salt_gluster.model import plain
 from salt_gluster.render import state_return
 
 __virtualname__ = "gluster"
@@ -72,7 +72,7 @@ def report():
         salt 'g*' gluster.report
     """
     with _errors_for_salt():
-        return minion_report.own_report(_minion(declared=False).site())
+        return minion_report.collect_report(_minion(declared=False).driver())
 
 
 def impact(nodes=None, bricks=None):
@@ -94,7 +94,7 @@ def impact(nodes=None, bricks=None):
     """
     with _errors_for_salt():
         lost, gone = _list(nodes), _list(bricks)
-        return minion_report.impact_seen(
+        return minion_report.impact_from_here(
             _minion(), lost or ([] if gone else [__opts__["id"]]), gone
         )
 
@@ -128,7 +128,7 @@ def version():
 
         salt 'g*' gluster.version
     """
-    return plain(_minion(declared=False).site().version())
+    return plain(_minion(declared=False).driver().version())
 
 
 def op_version():
@@ -185,7 +185,7 @@ def apply_plan(plan_id, accept=None, reason=""):
     with _errors_for_salt():
         minion = _minion(fresh=True)
         subject, outcome = minion_report.apply_plan(minion, str(plan_id), _list(accept), reason)
-    return state_return(subject, outcome, test=minion.test)
+    return state_return(str(subject), outcome, test=minion.test)
 
 
 def explain(volume):

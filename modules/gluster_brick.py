@@ -13,6 +13,7 @@ from salt.exceptions import CommandExecutionError
 
 from salt_gluster import node
 from salt_gluster.errors import GlusterError, SpecError
+from salt_gluster.minion import brick_announcements
 from salt_gluster.node import disks
 
 if TYPE_CHECKING:
@@ -176,9 +177,7 @@ def ready() -> dict[str, Any]:
 
         salt g1 gluster_brick.ready
     """
-    from salt_gluster.minion import context  # the rest of this file needs only this node's files
-
-    return context.ready_bricks()
+    return brick_announcements.ready_bricks()
 
 
 def _check_what(path: str | None, device: str | None, mount: str | None) -> None:

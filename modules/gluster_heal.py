@@ -114,7 +114,7 @@ def start(name: str, full: bool = False, test: bool | None = None) -> dict[str, 
         salt g1 gluster_heal.start data
     """
     with _minion(test) as minion:
-        return adhoc.once(minion, "volume_heal_full" if full else "volume_heal", name)
+        return adhoc.run_once(minion, "volume_heal_full" if full else "volume_heal", name)
 
 
 def wait(name: str, timeout: float = 600) -> dict[str, Any]:

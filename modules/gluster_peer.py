@@ -15,7 +15,7 @@ from salt_gluster.minion import peer
 from salt_gluster.minion import peer as minion_peer
 from salt_gluster.minion import restore as minion_restore
 from salt_gluster.minion.context import Minion
-from salt_gluster.plan.restore import Identity
+from salt_gluster.plan.restore import GlusterdIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -159,8 +159,8 @@ def restore(
         salt g3 gluster_peer.restore UUID 100000 '{UUID: g1}' '[data]' test=True
     """
     with _minion(test) as minion:
-        identity = Identity(str(uuid), minion.name, int(op_version), peers)
-        return minion_restore.give_back(minion, identity, frozenset(volumes))
+        identity = GlusterdIdentity(str(uuid), minion.name, int(op_version), peers)
+        return minion_restore.restore_identity(minion, identity, frozenset(volumes))
 
 
 @contextlib.contextmanager

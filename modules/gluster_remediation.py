@@ -37,7 +37,7 @@ def observe(ports=None):
     from salt_gluster.minion.automation.witness import observe as look_around
 
     with _errors_for_salt():
-        return look_around(_minion().site(), __opts__.get("gluster_consul") or {}, ports or ())
+        return look_around(_minion().driver(), __opts__.get("gluster_consul") or {}, ports or ())
 
 
 def execute(operation):
@@ -59,7 +59,7 @@ def execute(operation):
 
     with _errors_for_salt():
         settings = __opts__.get("gluster_consul") or {}
-        return carry_out(str(operation), _minion().site(), settings)
+        return carry_out(str(operation), _minion().driver(), settings)
 
 
 def _minion():

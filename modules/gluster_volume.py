@@ -401,7 +401,7 @@ def log_rotate(name: str, brick: str | None = None, test: bool | None = None) ->
         salt g1 gluster_volume.log_rotate data
     """
     with _minion(test) as minion:
-        return adhoc.once(minion, "volume_log_rotate", name, brick=brick)
+        return adhoc.run_once(minion, "volume_log_rotate", name, brick=brick)
 
 
 def statedump(name: str, what: str | None = None, test: bool | None = None) -> dict[str, Any]:
@@ -428,7 +428,7 @@ def statedump(name: str, what: str | None = None, test: bool | None = None) -> d
         salt g1 gluster_volume.statedump data what=fd
     """
     with _minion(test) as minion:
-        return adhoc.once(minion, "volume_statedump", name, dump=what)
+        return adhoc.run_once(minion, "volume_statedump", name, dump=what)
 
 
 @contextlib.contextmanager

@@ -78,7 +78,7 @@ def cluster_(name, wait_s=60, **kwargs):
         pool:
           gluster.cluster: []
     """
-    return _with_minion(name, lambda minion: converge.bring_about(name, minion, wait_s=wait_s))
+    return _with_minion(name, lambda minion: converge.converge_pool(name, minion, wait_s=wait_s))
 
 
 __func_alias__ = {"cluster_": "cluster"}

@@ -4,6 +4,7 @@ from salt_gluster import plan
 from salt_gluster.errors import GlusterError
 from salt_gluster.minion import converge
 from salt_gluster.minion.context import Minion
+from salt_gluster.model import Subject
 from salt_gluster.render import state_error
 from salt_gluster.spec.names import check_peer
 
@@ -18,7 +19,7 @@ def _peer(name, planner_of):
     try:
         check_peer(name, "name")
         minion = Minion(__opts__, __salt__, __context__, __pillar__)
-        ret = converge.converged(f"peer {name}", minion, planner_of(minion))
+        ret = converge.converge_subject(Subject("peer", name), minion, planner_of(minion))
     except GlusterError as err:
         ret = state_error(name, err)
     return {**ret, "name": name}

@@ -10,6 +10,7 @@ from salt_gluster.errors import GlusterError
 from salt_gluster.minion import converge
 from salt_gluster.minion.context import Minion
 from salt_gluster.minion.mounts import mounted as mount_volume
+from salt_gluster.model import Subject
 from salt_gluster.render import state_error
 
 __virtualname__ = "gluster_volume"
@@ -28,7 +29,7 @@ def _volume(name, arguments, planner_of):
     try:
         minion = _minion()
         planner = planner_of(minion, minion.volume(name, arguments))
-        ret = converge.converged(f"volume {name}", minion, planner)
+        ret = converge.converge_subject(Subject("volume", name), minion, planner)
     except GlusterError as err:
         ret = state_error(name, err)
     return {**ret, "name": name}

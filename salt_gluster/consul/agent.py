@@ -25,7 +25,7 @@ from salt_gluster.consul.restart_lock import turn
 from salt_gluster.consul.settings import KEPT, Access, access
 from salt_gluster.consul.transport import answers
 from salt_gluster.errors import ConsulError, GlusterError, SpecError
-from salt_gluster.model.pool import is_known
+from salt_gluster.model import is_known
 
 PROGRAM = SERVICE = PACKAGE = "consul"
 FOLDER = Path("/etc/consul.d")

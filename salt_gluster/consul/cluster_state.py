@@ -13,8 +13,7 @@ from typing import Any, TypeVar
 from salt_gluster.consul.client import Client, Entry, Op
 from salt_gluster.consul.store import Document, Store, documents, hold_of
 from salt_gluster.errors import ConsulError, GlusterError
-from salt_gluster.model.facts import NodeFacts
-from salt_gluster.model.pool import Hold, Observation, Unknown
+from salt_gluster.model import Hold, NodeFacts, Observation, Unknown
 from salt_gluster.remediation.membership import Snapshot, snapshot_from
 from salt_gluster.remediation.observation import Acknowledged, BrickKey, Maintenance, Recorded
 from salt_gluster.remediation.operations import Operation, Outcome, operation_from, outcome_from

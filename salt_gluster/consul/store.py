@@ -25,7 +25,7 @@ from salt_gluster.consul.client import (
 from salt_gluster.consul.codec import MOST_VALUE_BYTES, pack, unpack
 from salt_gluster.consul.keys import Keys
 from salt_gluster.errors import ConsulError
-from salt_gluster.model.pool import Hold, Unknown, digest_of
+from salt_gluster.model import Hold, Unknown, digest_of
 
 #: How often two writers of ``rev`` may meet before one of them gives up.
 _TRIES = 8

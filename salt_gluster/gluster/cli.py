@@ -31,7 +31,7 @@ from salt_gluster.gluster.parse.answer import (
     split_documents,
     text_answer,
 )
-from salt_gluster.model.pool import Unknown
+from salt_gluster.model import Unknown
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from salt_gluster.errors import Unreadable
-from salt_gluster.model.pool import digest_of
+from salt_gluster.model import digest_of
 
 SCHEMA = 1
 #: Where the receiver listens, unless it is told another port.

@@ -13,7 +13,7 @@ import socket
 import struct
 import time
 
-from salt_gluster.model.pool import Reach, Unknown
+from salt_gluster.model import Reach, Unknown
 
 PORT = 24007
 LIMIT_S = 1.0

@@ -25,7 +25,7 @@ from salt_gluster.gluster.parse.answer import Answer
 from salt_gluster.gluster.parse.heal import parse_heal_summary
 from salt_gluster.gluster.parse.peer import parse_pool_list, parse_uuid
 from salt_gluster.gluster.parse.volume import parse_volume_info, parse_volume_status
-from salt_gluster.model.pool import (
+from salt_gluster.model import (
     Candidate,
     Heal,
     Peer,

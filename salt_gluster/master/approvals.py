@@ -20,7 +20,7 @@ from salt_gluster.consul.keys import Keys
 from salt_gluster.consul.store import Document, Store
 from salt_gluster.errors import ConsulError, GlusterError, NotFound
 from salt_gluster.master.deploy.credentials import engine_access
-from salt_gluster.model.pool import Unknown
+from salt_gluster.model import Unknown
 from salt_gluster.remediation.operations import (
     REJECTED_BY,
     Happened,

@@ -13,8 +13,7 @@ from salt_gluster.consul import service
 from salt_gluster.consul.leader_lock import leading
 from salt_gluster.errors import GlusterError, NotFound, Unreadable
 from salt_gluster.master.approvals import WAITING, Desk, parsed, settings_of
-from salt_gluster.model.formatting import plain
-from salt_gluster.model.pool import Unknown
+from salt_gluster.model import Unknown, plain
 from salt_gluster.node.clock import local_datetime
 from salt_gluster.remediation.operations import Operation, outcome_from
 from salt_gluster.remediation.policy import policy_from

@@ -17,7 +17,7 @@ from typing import Any
 from salt_gluster.errors import ConsulError, GlusterError, NotFound, SpecError
 from salt_gluster.master.approvals import Desk
 from salt_gluster.master.minions import Ask, Found, is_excuse, last_line
-from salt_gluster.model.pool import Hold, Unknown
+from salt_gluster.model import Hold, Unknown
 from salt_gluster.node.clock import local_datetime
 
 FUNCTION = "gluster_consul.maintenance"

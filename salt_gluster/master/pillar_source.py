@@ -23,7 +23,7 @@ from salt_gluster.errors import ConsulError, GlusterError, SpecError, Unreadable
 from salt_gluster.master.approvals import settings_of
 from salt_gluster.master.deploy import secret_store
 from salt_gluster.master.deploy.credentials import pool_of
-from salt_gluster.model.pool import digest_of
+from salt_gluster.model import digest_of
 from salt_gluster.spec import parse_pool
 from salt_gluster.spec.names import has_globs
 from salt_gluster.status.config_versions import differences

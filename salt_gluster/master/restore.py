@@ -11,8 +11,8 @@ from typing import Any
 from salt_gluster.errors import GlusterError, NotFound, SpecError
 from salt_gluster.master.approvals import Desk
 from salt_gluster.master.minions import Ask, is_excuse, last_line
-from salt_gluster.model.pool import Hold, Unknown
-from salt_gluster.plan.restore import Check, Lost, bricks_of, find, lost
+from salt_gluster.model import Hold, Unknown
+from salt_gluster.plan.restore import Lost, RestoreCheck, bricks_of, find, lost
 from salt_gluster.status.report import usable
 
 FUNCTION = "gluster_peer.restore"
@@ -49,7 +49,7 @@ def restore(ask: Ask, desk: Desk, name: str, confirm: str = "") -> dict[str, Any
 
 def _seen(
     ask: Ask, version: Mapping[str, Any], uuid: str, name: str, minion: str
-) -> tuple[Lost, Check]:  # fmt: skip
+) -> tuple[Lost, RestoreCheck]:  # fmt: skip
     """Return what the members say, and what the node itself says to the plan."""
     told = ask("*", "gluster.report")
     reports = {r["uuid"]: r for r in told.values() if usable(r) and r["uuid"] != uuid}
@@ -59,14 +59,14 @@ def _seen(
     op_versions = {m: n for m, n in numbers.items() if isinstance(n, int)}
     found = lost(version, uuid, name, reports, op_versions)
     if found.identity is None:
-        return found, Check("node_agrees", None, "it was not asked: the plan is not whole")
+        return found, RestoreCheck("node_agrees", None, "it was not asked: the plan is not whole")
     said = _asked(ask, minion, found, version, test=True).get(minion)
     if isinstance(said, Mapping) and said.get("changes"):
-        return found, Check("node_agrees", True, f"{minion} has nothing to lose")
+        return found, RestoreCheck("node_agrees", True, f"{minion} has nothing to lose")
     if isinstance(said, Mapping):
-        return found, Check("node_agrees", False, str(said.get("comment")))
+        return found, RestoreCheck("node_agrees", False, str(said.get("comment")))
     why = last_line(said) if isinstance(said, str) and said else "it did not answer"
-    return found, Check("node_agrees", None if not said or is_excuse(said) else False, why)
+    return found, RestoreCheck("node_agrees", None if not said or is_excuse(said) else False, why)
 
 
 def _asked(
@@ -80,18 +80,20 @@ def _asked(
     return ask([minion], FUNCTION, *arguments)
 
 
-def _not_held(desk: Desk) -> Check:
+def _not_held(desk: Desk) -> RestoreCheck:
     hold = desk.store.hold()
     if isinstance(hold, Unknown):
-        return Check("not_held", None, hold.why)
+        return RestoreCheck("not_held", None, hold.why)
     if isinstance(hold, Hold):
-        return Check("not_held", False, f"{hold.by or 'somebody'} holds the pool: {hold.reason}")
-    return Check("not_held", True, "nobody holds the pool")
+        return RestoreCheck(
+            "not_held", False, f"{hold.by or 'somebody'} holds the pool: {hold.reason}"
+        )
+    return RestoreCheck("not_held", True, "nobody holds the pool")
 
 
 def _plan(
     cluster: str, version: Mapping[str, Any], found: Lost, minion: str,
-    checks: tuple[Check, ...], ready: bool,
+    checks: tuple[RestoreCheck, ...], ready: bool,
 ) -> dict[str, Any]:  # fmt: skip
     identity, bricks = found.identity, bricks_of(version, found.uuid)
     return {

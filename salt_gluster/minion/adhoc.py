@@ -1,4 +1,4 @@
-"""What a person orders by ``salt …``: one change, with the brakes and the executor of the states.
+"""What a person orders by ``salt …``: one change, with the guards and the executor of the states.
 
 An order returns ``changes`` and ``comment``, in test mode those of the run. What was refused, or
 waits for another node, raises: who orders by name has to know that it was not done.
@@ -13,10 +13,11 @@ from salt_gluster.errors import GlusterError
 from salt_gluster.gluster.commands import command
 from salt_gluster.minion import apply
 from salt_gluster.minion.context import Minion
-from salt_gluster.model.pool import Plan, is_known
+from salt_gluster.minion.converge import run_plan
+from salt_gluster.model import Plan, Subject, is_known
 from salt_gluster.plan import adhoc
 from salt_gluster.plan.actions import ACTIONS
-from salt_gluster.plan.outcome import Outcome, Planner
+from salt_gluster.plan.outcome import Planner, Result
 from salt_gluster.render import as_declared, state_return
 from salt_gluster.spec import parse_volume
 
@@ -24,18 +25,18 @@ from salt_gluster.spec import parse_volume
 WAIT_S = 20.0
 
 
-def carried_out(
-    subject: str,
+def run(
+    subject: Subject,
     minion: Minion,
     planner: Planner,
-    run: Callable[..., Outcome] | None = None,
+    run: Callable[..., Result] | None = None,
 ) -> dict[str, Any]:
     """Forecast or carry out a plan; return its changes and a comment.
 
     Raises ``GlusterError`` with the words of a state's comment when it was not all done.
     """
     outcome = (run or _converge)(minion, planner)
-    ret = state_return(subject, outcome, test=minion.test)
+    ret = state_return(str(subject), outcome, test=minion.test)
     if ret["result"] is False or outcome.plan.waits:
         raise GlusterError(ret["comment"], kind="refused" if outcome.refused else "not_done")
     if outcome.first.is_empty:
@@ -43,39 +44,32 @@ def carried_out(
     return {"changes": ret["changes"], "comment": ret["comment"]}
 
 
-def _converge(minion: Minion, planner: Planner) -> Outcome:
-    return minion.run(planner, wait_s=WAIT_S, preview=False)  # no glusterd is started by an order
+def _converge(minion: Minion, planner: Planner) -> Result:
+    return run_plan(
+        minion, planner, wait_s=WAIT_S, preview=False
+    )  # no glusterd is started by an order
 
 
-def _once(minion: Minion, planner: Planner) -> Outcome:
-    carry_out = apply.forecast if minion.test else apply.once
-    return carry_out(planner, minion.site(preview=False), minion.hosts)
+def _once(minion: Minion, planner: Planner) -> Result:
+    carry_out = apply.dry_run if minion.test else apply.run_once
+    return carry_out(planner, minion.driver(preview=False), minion.hosts)
 
 
-def _nothing(subject: str, minion: Minion, plan: Plan) -> str:
-    volumes = minion.reader.volumes()
-    volume = volumes.get(plan.subject) if is_known(volumes) else None
+def _nothing(subject: Subject, minion: Minion, plan: Plan) -> str:
+    volumes = minion.reader.volumes() if subject.kind == "volume" else {}
+    volume = volumes.get(subject.name) if is_known(volumes) else None
     there = f": {as_declared(volume)}" if volume else ""
     return "\n".join([f"{subject}: nothing to do{there}", *plan.notes])
 
 
-# --- peers ---------------------------------------------------------------------------------------
-
-
-# --- volumes -------------------------------------------------------------------------------------
-
-
-def once(minion: Minion, action: str, name: str, **arguments: Any) -> dict[str, Any]:
+def run_once(minion: Minion, action: str, name: str, **arguments: Any) -> dict[str, Any]:
     """Carry out one of ``plan.adhoc.ONCE``."""
     given: dict[str, Any] = {key: value for key, value in arguments.items() if value}
     command(ACTIONS[action].command).words(volume=name, **given)  # before anything is asked
     planner = lambda obs: adhoc.plan_once(action, name, obs, **given)  # noqa: E731
-    return carried_out(f"volume {name}", minion, planner, _once)
+    return run(Subject("volume", name), minion, planner, _once)
 
 
-def on_volume(minion: Minion, name: str, planner: Planner) -> dict[str, Any]:
+def run_on_volume(minion: Minion, name: str, planner: Planner) -> dict[str, Any]:
     parse_volume(name, {})  # the name alone: before anything is asked
-    return carried_out(f"volume {name}", minion, planner)
-
-
-# --- options -------------------------------------------------------------------------------------
+    return run(Subject("volume", name), minion, planner)

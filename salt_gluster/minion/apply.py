@@ -1,7 +1,7 @@
-"""The executor: brakes, one step, read back, observe and plan again. There is no other.
+"""Apply a plan: check the guards, execute one step, read back, observe and plan again.
 
-What it touches is handed in as a ``World``: the real one is ``driver.Site``, a test brings a
-simulated pool with a virtual clock.
+There is no other executor. What it touches is handed in as a ``Driver``: the real one is
+``GlusterDriver``, a test brings a simulated pool with a virtual clock.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Collection
-from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Protocol
 
 from salt_gluster.errors import (
     AlreadyExists,
@@ -21,7 +19,9 @@ from salt_gluster.errors import (
     NotFound,
     OutcomeUnknown,
 )
-from salt_gluster.model.pool import (
+from salt_gluster.minion.driver import Driver
+from salt_gluster.model import (
+    Facet,
     Observation,
     Refusal,
     Step,
@@ -32,7 +32,7 @@ from salt_gluster.model.pool import (
 )
 from salt_gluster.plan import guards
 from salt_gluster.plan.actions import ACTIONS, is_done, seen_changes
-from salt_gluster.plan.outcome import Outcome, Planner, View
+from salt_gluster.plan.outcome import Planner, Result, View
 
 log = logging.getLogger(__name__)
 
@@ -61,102 +61,74 @@ _OTHER_PLAN = Refusal(
 )
 
 
-class World(Protocol):
-    """The I/O of the executor."""
-
-    def now(self) -> float:
-        """Return the time in seconds."""
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass."""
-
-    def look(self, needs: frozenset[str], *, fresh: bool = False) -> Observation:
-        """Observe the pool with these facets; ``fresh`` = nothing from a cache."""
-
-    def stamp(self) -> object:
-        """Return what changes when anybody changes the pool; cheap, asks gluster nothing."""
-
-    def jitter(self) -> float:
-        """Return a number in [0, 1)."""
-
-    def one_job(self) -> AbstractContextManager[None]:
-        """Hold this node's lock for changing jobs."""
-
-    def keep_copy(self) -> None:
-        """Copy glusterd's files before the first change."""
-
-    def perform(self, step: Step) -> None:
-        """Carry out one step, or raise a ``GlusterError``."""
-
-
-def survey(
-    planner: Planner, world: World, hosts: Collection[str] = (), *, fresh: bool = False
+def evaluate(
+    planner: Planner, driver: Driver, hosts: Collection[str] = (), *, fresh: bool = False
 ) -> View:
-    """Look, plan, look for what the plan needs to be sure, and ask the brakes. Changes nothing."""
-    asked: frozenset[str] = frozenset()
+    """Observe, plan, observe what the plan needs to be sure, check the guards. Changes nothing."""
+    asked: frozenset[Facet] = frozenset()
     while True:
-        obs = world.look(asked, fresh=fresh and not asked)
+        obs = driver.observe(asked, fresh=fresh and not asked)
         plan = planner(obs)
-        wanted = plan.needs | guards.needs(plan.steps)
+        wanted = plan.needs | guards.facets(plan.steps)
         if wanted <= asked:
             break
         asked |= wanted
-    answers = guards.answers(obs, plan.steps, hosts)
-    refused = tuple(a.refusal for a in answers if a.refusal is not None)
-    return View(obs, replace(plan, refusals=plan.refusals + refused), answers)
+    results = guards.check(obs, plan.steps, hosts)
+    refused = tuple(r.refusal for r in results if r.refusal is not None)
+    return View(obs, replace(plan, refusals=plan.refusals + refused), results)
 
 
-def forecast(planner: Planner, world: World, hosts: Collection[str] = ()) -> Outcome:
+def dry_run(planner: Planner, driver: Driver, hosts: Collection[str] = ()) -> Result:
     """Return what a run would do now: test mode."""
-    view = survey(planner, world, hosts)
-    return Outcome(view.plan, view.plan, view.answers, refused=bool(view.plan.refusals))
+    view = evaluate(planner, driver, hosts)
+    return Result(view.plan, view.plan, view.guards, refused=bool(view.plan.refusals))
 
 
 def converge(
     planner: Planner,
-    world: World,
+    driver: Driver,
     hosts: Collection[str] = (),
     *,
     accept: Collection[str] = (),
     wait_s: float = WAIT_S,
     expect_id: str = "",
-) -> Outcome:
+) -> Result:
     """Bring the pool to where ``planner`` has nothing left to do, or say why not.
 
     ``hosts`` are the declared host names, ``accept`` the refusals a person accepted for the plan
     ``expect_id`` (when given, another plan is not carried out). Accepted refusals hold for that
     plan and what is left of it, and for no other.
     """
-    view = survey(planner, world, hosts)
+    view = evaluate(planner, driver, hosts)
     if view.plan.is_empty:
-        return Outcome(view.plan, view.plan)
-    with world.one_job():
-        run = _Run(planner, world, hosts, frozenset(accept), wait_s, expect_id)
-        return run.go(Outcome(view.plan, view.plan, view.answers))
+        return Result(view.plan, view.plan)
+    with driver.node_lock():
+        run = _Convergence(planner, driver, hosts, frozenset(accept), wait_s, expect_id)
+        return run.run(Result(view.plan, view.plan, view.guards))
 
 
-def once(planner: Planner, world: World, hosts: Collection[str] = ()) -> Outcome:
+def run_once(planner: Planner, driver: Driver, hosts: Collection[str] = ()) -> Result:
     """Carry out the one step of a plan once: for what no observation shows, such as a rotated log.
 
-    The brakes are asked as ever. There is nothing to read back, so nothing is repeated, and
+    The guards are checked as ever. There is nothing to read back, so nothing is repeated, and
     ``Plan.changes`` is what gluster said it did.
     """
-    view = survey(planner, world, hosts)
+    view = evaluate(planner, driver, hosts)
     if view.plan.is_empty:
-        return Outcome(view.plan, view.plan)
-    with world.one_job():
-        view = survey(planner, world, hosts, fresh=True)
-        out = Outcome(view.plan, view.plan, view.answers, refused=bool(view.plan.refusals))
+        return Result(view.plan, view.plan)
+    with driver.node_lock():
+        view = evaluate(planner, driver, hosts, fresh=True)
+        out = Result(view.plan, view.plan, view.guards, refused=bool(view.plan.refusals))
         if out.refused or not view.plan.steps:
             return out
         (step,) = view.plan.steps
         log.info("gluster %s: %s", step.subject, step.text)
         try:
-            world.perform(step)
+            driver.execute(step)
         except GlusterError as err:
             out.error = err
             if isinstance(err, OutcomeUnknown):
-                out.unknown_step, out.unknown_at = step, world.now()
+                out.unknown_step, out.unknown_at = step, driver.now()
             return out
         out.done.append(step)
         merge_changes(out.changes, view.plan.changes)
@@ -164,37 +136,37 @@ def once(planner: Planner, world: World, hosts: Collection[str] = ()) -> Outcome
         return out
 
 
-class _Run:
+class _Convergence:
     """One convergence under way."""
 
     def __init__(
         self,
         planner: Planner,
-        world: World,
+        driver: Driver,
         hosts: Collection[str],
         accept: frozenset[str],
         wait_s: float,
         expect_id: str,
     ) -> None:
-        self.planner, self.world, self.hosts, self.accept = planner, world, hosts, accept
+        self.planner, self.driver, self.hosts, self.accept = planner, driver, hosts, accept
         self.expect_id = expect_id
-        self.deadline = world.now() + wait_s
+        self.deadline = driver.now() + wait_s
         self.accepted: list[str] | None = None
         self.refused_since: float | None = None
         self.rounds: Counter[str] = Counter()
         self.tries = 0
         self.my_turn = False
         self.wrote = False
-        self.stamp: object = None
+        self.fingerprint: object = None
         self.copied = False
         self.unproven: Step | None = None
 
-    def go(self, out: Outcome) -> Outcome:
+    def run(self, out: Result) -> Result:
         """Go on until nothing is left or something forbids it; what was done is never lost."""
         try:
             while True:  # the lock may have taken minutes: never act on what was seen before it
                 view = self._look()
-                out.plan, out.answers = view.plan, view.answers
+                out.plan, out.guards = view.plan, view.guards
                 if view.plan.is_empty or not self._advance(view, out):
                     break
             if view.plan.is_empty and self.unproven:
@@ -208,11 +180,11 @@ class _Run:
 
     def _look(self) -> View:
         """Look and plan; what was accepted for one plan is not carried over to another."""
-        before, self.stamp = self.stamp, self.world.stamp()
-        if not self.wrote and self.stamp != before and self.world.now() < self.deadline:
+        before, self.fingerprint = self.fingerprint, self.driver.fingerprint()
+        if not self.wrote and self.fingerprint != before and self.driver.now() < self.deadline:
             self.my_turn = False  # somebody else is writing: wait anew
         self.wrote = False
-        view = survey(self.planner, self.world, self.hosts, fresh=True)
+        view = evaluate(self.planner, self.driver, self.hosts, fresh=True)
         if view.plan.is_empty or not (self.accept or self.expect_id):
             return view
         steps = [_key(step) for step in view.plan.steps]
@@ -226,7 +198,7 @@ class _Run:
         refusals = (*view.plan.refusals, _OTHER_PLAN)
         return replace(view, plan=replace(view.plan, refusals=refusals))
 
-    def _advance(self, view: View, out: Outcome) -> bool:
+    def _advance(self, view: View, out: Result) -> bool:
         """Do one thing about the plan; return whether to look again."""
         against = [r for r in view.plan.refusals if r.name not in self.accept]
         if against:
@@ -242,20 +214,20 @@ class _Run:
             self.my_turn = True
         return self._carry_out(step, view, out)
 
-    def _wait_for_refusals(self, limit_s: float, out: Outcome) -> bool:
-        now = self.world.now()
+    def _wait_for_refusals(self, limit_s: float, out: Result) -> bool:
+        now = self.driver.now()
         if self.refused_since is None:
             self.refused_since = now
         if now - self.refused_since >= limit_s:
             out.refused = True
             return False
-        self.world.sleep(_POLL_S)
+        self.driver.sleep(_POLL_S)
         return True
 
     def _pause(self) -> bool:
-        if self.world.now() >= self.deadline:
+        if self.driver.now() >= self.deadline:
             return False
-        self.world.sleep(_POLL_S)
+        self.driver.sleep(_POLL_S)
         return True
 
     def _await_turn(self, position: int) -> bool:
@@ -263,27 +235,27 @@ class _Run:
 
         When somebody changed the pool meanwhile the wait starts anew, until the time is up.
         """
-        until = self.world.now() + min(position, 3) * 3 + 3 * self.world.jitter()
-        while self.world.now() < until:
-            self.world.sleep(0.25)
-            if self.world.stamp() != self.stamp:
-                return self.world.now() < self.deadline
+        until = self.driver.now() + min(position, 3) * 3 + 3 * self.driver.jitter()
+        while self.driver.now() < until:
+            self.driver.sleep(0.25)
+            if self.driver.fingerprint() != self.fingerprint:
+                return self.driver.now() < self.deadline
         self.my_turn = True
         return True
 
-    def _carry_out(self, step: Step, view: View, out: Outcome) -> bool:
+    def _carry_out(self, step: Step, view: View, out: Result) -> bool:
         if self.rounds[_key(step)] >= ROUNDS:
             out.error = _not_done(step, f"was tried {ROUNDS} times and still is to be done")
             return False
         if not self.copied:
-            self.world.keep_copy()
+            self.driver.backup()
             self.copied = True
-        if self.world.stamp() != self.stamp and self.world.now() < self.deadline:
+        if self.driver.fingerprint() != self.fingerprint and self.driver.now() < self.deadline:
             return True  # somebody was faster: an equal value must not be sent again
         self.wrote = True
         log.info("gluster %s: %s", step.subject, step.text)
         try:
-            self.world.perform(step)
+            self.driver.execute(step)
         except OutcomeUnknown as err:
             return self._judge_unknown(err, step, view, out)
         except CommandFailed as err:
@@ -298,9 +270,7 @@ class _Run:
         )
         return False
 
-    def _book(
-        self, step: Step, view: View, after: Observation, out: Outcome, *, done: bool
-    ) -> bool:
+    def _book(self, step: Step, view: View, after: Observation, out: Result, *, done: bool) -> bool:
         """Record what a step was seen to change; return whether it did anything."""
         changes = seen_changes(view.obs, after, step) if _is_seen(after, step) else {}
         merge_changes(out.changes, changes)
@@ -312,11 +282,11 @@ class _Run:
             self.unproven = None
         return done or bool(changes)
 
-    def _judge_unknown(self, err: OutcomeUnknown, step: Step, view: View, out: Outcome) -> bool:
+    def _judge_unknown(self, err: OutcomeUnknown, step: Step, view: View, out: Result) -> bool:
         """Read what can be read without a lock, then stop, unless all members say it is done."""
-        out.error, out.unknown_step, out.unknown_at = err, step, self.world.now()
-        needs = frozenset({"definitions"} if _on_volume(step) else set())
-        after = self.world.look(needs, fresh=True)
+        out.error, out.unknown_step, out.unknown_at = err, step, self.driver.now()
+        needs = frozenset({Facet("definitions")} if _on_volume(step) else set())
+        after = self.driver.observe(needs, fresh=True)
         done = _holds(after, step) and all(peer.usable for peer in known(after.peers))
         if _is_seen(after, step):
             merge_changes(out.changes, seen_changes(view.obs, after, step))
@@ -328,9 +298,9 @@ class _Run:
         self.unproven = step
         return True
 
-    def _judge_failure(self, err: CommandFailed, step: Step, view: View, out: Outcome) -> bool:
+    def _judge_failure(self, err: CommandFailed, step: Step, view: View, out: Result) -> bool:
         """An error may have been carried out, by us or by another node (facts.md#G-0.7)."""
-        after = self.world.look(_read_back_needs(step), fresh=True)
+        after = self.driver.observe(_read_back_needs(step), fresh=True)
         theirs = isinstance(err, AlreadyExists | Conflict | NotFound) or err.kind in _LOST_RACE
         if theirs:
             self.my_turn = False
@@ -341,26 +311,26 @@ class _Run:
             return True
         self.tries += 1
         passing = isinstance(err, Conflict) or err.kind in _PASSING
-        if passing and (self.tries < TRIES or self.world.now() < self.deadline):
-            self.world.sleep(0.1 + 0.4 * self.world.jitter())
+        if passing and (self.tries < TRIES or self.driver.now() < self.deadline):
+            self.driver.sleep(0.1 + 0.4 * self.driver.jitter())
             return True
         if isinstance(err, AlreadyExists) and self.tries < ROUNDS:
-            self.world.sleep(_POLL_S)  # look again: the plan compares and names what differs
+            self.driver.sleep(_POLL_S)  # look again: the plan compares and names what differs
             return True
         out.error = err
         return False
 
     def _read_back(self, step: Step) -> tuple[Observation, bool]:
         """Return the last look, and whether the step is done in it, on every member."""
-        until = self.world.now() + READ_BACK_S
+        until = self.driver.now() + READ_BACK_S
         while True:
-            obs = self.world.look(_read_back_needs(step), fresh=True)
+            obs = self.driver.observe(_read_back_needs(step), fresh=True)
             done = _holds(obs, step)
-            if done or self.world.now() >= until:
+            if done or self.driver.now() >= until:
                 return obs, done
-            self.world.sleep(_POLL_S)
+            self.driver.sleep(_POLL_S)
 
-    def _prove(self, step: Step, out: Outcome) -> None:
+    def _prove(self, step: Step, out: Result) -> None:
         """Nothing is planned any more, but one step's post-condition was not met: is it now?"""
         if not self._read_back(step)[1]:
             out.error = _not_done(step, f"shows in the definition, but {_missing(step)}")
@@ -406,10 +376,10 @@ def _holds(obs: Observation, step: Step) -> bool:
     return not _on_volume(step) or guards.definitions_equal(obs, step, ()) is None
 
 
-def _read_back_needs(step: Step) -> frozenset[str]:
-    needs = {"definitions"} if _on_volume(step) else set()
+def _read_back_needs(step: Step) -> frozenset[Facet]:
+    needs = {Facet("definitions")} if _on_volume(step) else set()
     if step.action == "volume_start":
-        needs.add(f"status:{step.subject}")
+        needs.add(Facet("status", step.subject))
     if step.place == "node":
-        needs.add(f"path:{step.subject}")
+        needs.add(Facet("path", step.subject))
     return frozenset(needs)

@@ -6,64 +6,137 @@ the next from its turn. What a subject decides lives in ``plan/``.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import contextlib
+import logging
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from salt_gluster import plan
+from salt_gluster import node, plan
 from salt_gluster.errors import GlusterError, SpecError
+from salt_gluster.minion import apply, brick_announcements
 from salt_gluster.minion.apply import WAIT_S
-from salt_gluster.minion.context import Minion
+from salt_gluster.minion.context import RECORD, Minion
 from salt_gluster.minion.mounts import mounted
 from salt_gluster.minion.submit import submit
-from salt_gluster.model.pool import Observation, Plan, is_known
+from salt_gluster.model import Observation, Plan, Subject, is_known
 from salt_gluster.node import disks
-from salt_gluster.plan.outcome import Outcome, Planner
+from salt_gluster.plan.outcome import Planner, Result
 from salt_gluster.render import as_declared, state_error, state_return
 from salt_gluster.spec import PoolSpec, VolumeSpec
 
+log = logging.getLogger(__name__)
 
-def bring_about(name: str, minion: Minion, *, wait_s: float = WAIT_S) -> dict[str, Any]:
+#: How long an agent may take to be told of a change.
+_CONSUL_S = 2.0
+#: Consul did not answer in this run: it is not waited for again.
+_SILENT = "salt_gluster_consul_silent"
+_REPAIRS = "repairs"
+
+
+def converge_pool(name: str, minion: Minion, *, wait_s: float = WAIT_S) -> dict[str, Any]:
     """Bring this node's part of the declaration about; return one state's dict for all of it."""
     pool = minion.member()
-    deadline = minion.site().now() + wait_s
+    deadline = minion.driver().now() + wait_s
     mounts = pool.device_mounts()
     parts = [_disk(minion, device, mount) for device, mount in mounts]
     if all(part["result"] is not False for part in parts):
-        for subject, planner in subjects(pool, minion.name):
-            left_s = max(5.0, deadline - minion.site().now())
+        for subject, planner in declared_subjects(pool, minion.name):
+            left_s = max(5.0, deadline - minion.driver().now())
             at = [mount for _, mount in mounts]
-            parts.append(converged(subject, minion, planner, wait_s=left_s, mounts=at))
+            parts.append(converge_subject(subject, minion, planner, wait_s=left_s, mounts=at))
         parts += list(_mounts(minion, pool))
     notes = filter(None, (minion.note, submit(minion)))
     return _with_note(combined(name, parts), "\n".join(notes))
 
 
-def converged(
-    subject: str,
+def run_plan(
+    minion: Minion,
+    planner: Planner,
+    *,
+    will_mount: Sequence[str] = (),
+    about: Collection[str] | None = None,
+    wait_s: float = WAIT_S,
+    accept: Iterable[str] = (),
+    expect_id: str = "",
+    preview: bool = True,
+) -> Result:
+    """Say what would be done in test mode, converge otherwise; keep what was repaired.
+
+    ``will_mount``, ``about`` and ``preview`` are those of ``GlusterDriver``; ``accept`` and
+    ``expect_id`` those of ``apply.converge``. Raises ``GlusterError`` where this node is not
+    accepted yet.
+    """
+    minion.check_accepted()
+    driver = minion.driver(will_mount, about, preview=preview)
+    repairs = node.recall(_REPAIRS) or {}
+
+    def watched(obs: Observation) -> Plan:
+        return plan.with_repeats(planner(obs), repairs, obs.now)
+
+    if minion.test:
+        return apply.dry_run(watched, driver, minion.hosts)
+    outcome = apply.converge(
+        watched, driver, minion.hosts, accept=tuple(accept), wait_s=wait_s, expect_id=expect_id
+    )
+    if outcome.done and plan.is_repair(outcome.first):
+        now = driver.now()
+        times = [*plan.lately(repairs.get(outcome.first.id, ()), now), now]
+        kept = {k: v for k, v in repairs.items() if plan.lately(v, now)}
+        node.remember({_REPAIRS: {**kept, outcome.first.id: times}})
+    note_change(minion, outcome)
+    return outcome
+
+
+def note_change(minion: Minion, outcome: Result) -> None:
+    """Write into Consul that the pool was changed, best effort: the copy there is older now."""
+    record = node.recall(RECORD)
+    changed = outcome.done or outcome.unknown_step
+    if not changed or not record or not record.get("cluster") or minion.context.get(_SILENT):
+        return
+    # Imported late: a run without Consul does not pay for its library.
+    from salt_gluster.consul import heartbeat
+    from salt_gluster.consul.client import connect
+    from salt_gluster.consul.keys import Keys
+
+    try:
+        with contextlib.closing(connect(minion.consul or {}, timeout_s=_CONSUL_S)) as client:
+            heartbeat.note_change(client, Keys(str(record["cluster"])), minion.name, time.time())
+    except GlusterError as err:
+        log.info("that the pool was changed could not be told to Consul: %s", err)
+        minion.context[_SILENT] = True
+
+
+def converge_subject(
+    subject: Subject,
     minion: Minion,
     planner: Planner,
     *,
     wait_s: float = WAIT_S,
     mounts: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Forecast or converge one subject; return its state dict. ``mounts`` see ``driver.Site``."""
+    """Converge one subject, or in test mode say what would be done; return its state dict.
+
+    ``mounts`` are mount points that the same run is about to make.
+    """
     try:
-        outcome = minion.run(planner, wait_s=wait_s, will_mount=mounts, about=_about(subject))
+        about = _about(subject)
+        outcome = run_plan(minion, planner, wait_s=wait_s, will_mount=mounts, about=about)
     except GlusterError as err:
-        return state_error(subject, err)
+        return state_error(str(subject), err)
     _announce(minion, subject, outcome)
-    return state_return(subject, outcome, test=minion.test, told=_told(minion, subject))
+    return state_return(str(subject), outcome, test=minion.test, told=_told(minion, subject))
 
 
-def subjects(pool: PoolSpec, own: str) -> Iterator[tuple[str, Planner]]:
-    """Yield what a declaration consists of for node ``own``, in the order it is brought about."""
+def declared_subjects(pool: PoolSpec, own: str) -> Iterator[tuple[Subject, Planner]]:
+    """Yield each subject of a declaration for node ``own``, in the order of converging."""
     for volume in pool.volumes.values():
-        yield f"bricks of {volume.name}", bricks_planner(volume, pool)
+        yield Subject("bricks", volume.name), bricks_planner(volume, pool)
     for name in pool.nodes:
         if name != own:
-            yield f"peer {name}", peer_planner(pool, name)
+            yield Subject("peer", name), peer_planner(pool, name)
     for volume in pool.volumes.values():
-        yield f"volume {volume.name}", volume_planner(volume, pool)
+        yield Subject("volume", volume.name), volume_planner(volume, pool)
 
 
 def bricks_planner(volume: VolumeSpec, pool: PoolSpec) -> Planner:
@@ -103,7 +176,11 @@ def brick(
         parts.append(_disk(minion, device, mount))
     if not parts or parts[0]["result"] is not False:
         planner = lambda obs: plan.plan_brick(path, obs, accept_risk=accept)  # noqa: E731
-        parts.append(converged(f"brick {path}", minion, planner, mounts=(mount,) if mount else ()))
+        parts.append(
+            converge_subject(
+                Subject("brick", path), minion, planner, mounts=(mount,) if mount else ()
+            )
+        )
     return {**combined(path, parts), "name": path}
 
 
@@ -111,15 +188,15 @@ def brick(
 
 
 def _disk(minion: Minion, device: str, mount: str) -> dict[str, Any]:
-    subject = f"disk {device}"
+    subject = Subject("disk", device)
     try:
         changes = disks.prepare(device, mount, test=minion.test)
     except GlusterError as err:
-        return state_error(subject, err)
+        return state_error(str(subject), err)
     result = None if changes and minion.test else True
     would = "would be prepared and " if minion.test else "was prepared and "
     comment = f"{would if changes else 'is '}mounted at {mount}"
-    return {"name": subject, "result": result, "changes": changes, "comment": comment}
+    return {"name": str(subject), "result": result, "changes": changes, "comment": comment}
 
 
 def _mounts(minion: Minion, pool: PoolSpec) -> Iterator[dict[str, Any]]:
@@ -131,27 +208,25 @@ def _mounts(minion: Minion, pool: PoolSpec) -> Iterator[dict[str, Any]]:
         yield mounted(mount.at, volume.name, minion, servers=servers, options=mount.options)
 
 
-def _announce(minion: Minion, subject: str, outcome: Outcome) -> None:
-    """Tell the others that this node's bricks are ready, before anybody may create on them."""
-    paths = plan.ready_paths(outcome.plan) if subject.startswith("brick") else ()
+def _announce(minion: Minion, subject: Subject, outcome: Result) -> None:
+    """Announce that this node's bricks are ready, before any node may create on them."""
+    paths = plan.ready_paths(outcome.plan) if subject.kind in ("brick", "bricks") else ()
     if paths and not minion.test and not outcome.refused and outcome.error is None:
-        minion.announce(paths)
+        brick_announcements.announce(minion, paths)
 
 
-def _about(subject: str) -> tuple[str, ...] | None:
+def _about(subject: Subject) -> tuple[str, ...] | None:
     """Return the volumes whose files say whether what is known of a subject is still so."""
-    kind, _, name = subject.partition(" ")
-    if kind == "peer":
+    if subject.kind == "peer":
         return ()
-    if kind == "volume":
-        return (name,)
-    return (name.removeprefix("of "),) if kind == "bricks" else None
+    return (subject.name,) if subject.kind in ("volume", "bricks") else None
 
 
-def _told(minion: Minion, subject: str) -> str:
-    kind, _, name = subject.partition(" ")
-    volumes = minion.volumes(about=(name,)) if kind == "volume" else {}
-    volume = volumes.get(name) if is_known(volumes) else None
+def _told(minion: Minion, subject: Subject) -> str:
+    if subject.kind != "volume":
+        return ""
+    volumes = minion.volumes(about=(subject.name,))
+    volume = volumes.get(subject.name) if is_known(volumes) else None
     return as_declared(volume) if volume else ""
 
 

@@ -1,6 +1,7 @@
-"""The real world of the executor: gathers an observation and carries out a step, on this node.
+"""What the executor touches: the protocol of a driver, and the one of this node's GlusterFS.
 
-It joins ``gluster`` and ``node``; no rule lives here.
+``GlusterDriver`` gathers an observation and executes a step with ``gluster`` and ``node``; no rule
+lives here.
 """
 
 from __future__ import annotations
@@ -13,17 +14,18 @@ from collections.abc import Callable, Collection, Mapping, MutableMapping, Seque
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from salt_gluster import node
 from salt_gluster.errors import GlusterError
 from salt_gluster.gluster.cli import Gluster
 from salt_gluster.gluster.parse.get_state import parse_get_state
 from salt_gluster.gluster.reader import Reader
-from salt_gluster.model.facts import LocalState
-from salt_gluster.model.pool import (
+from salt_gluster.model import (
     BrickPath,
     Candidate,
+    Facet,
+    GlusterdState,
     Node,
     Observation,
     Peer,
@@ -42,7 +44,35 @@ JOB_WAIT_S = 120.0
 Announced = Mapping[str, tuple[str, ...]]
 
 
-class Site:
+class Driver(Protocol):
+    """The I/O of the executor: ``GlusterDriver``, or a simulated pool in a test."""
+
+    def now(self) -> float:
+        """Return the time in seconds."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+
+    def observe(self, needs: frozenset[Facet], *, fresh: bool = False) -> Observation:
+        """Observe the pool with these facets; ``fresh`` = nothing from a cache."""
+
+    def fingerprint(self) -> object:
+        """Return what changes when the pool is changed; cheap, asks gluster nothing."""
+
+    def jitter(self) -> float:
+        """Return a number in [0, 1)."""
+
+    def node_lock(self) -> AbstractContextManager[None]:
+        """Hold this node's lock for changing jobs."""
+
+    def backup(self) -> None:
+        """Copy glusterd's files before the first change."""
+
+    def execute(self, step: Step) -> None:
+        """Carry out one step, or raise a ``GlusterError``."""
+
+
+class GlusterDriver:
     """This node, as the executor sees it.
 
     ``announced`` tells which brick paths other nodes have said are ready, by host; without Salt's
@@ -88,12 +118,12 @@ class Site:
         """Return a number in [0, 1)."""
         return random.random()
 
-    def stamp(self) -> object:
+    def fingerprint(self) -> object:
         """Return the stamp of glusterd's files."""
         return node.glusterd_stamp()
 
-    def look(self, needs: frozenset[str] = frozenset(), *, fresh: bool = False) -> Observation:
-        """Observe the pool. ``needs`` is spelled as in ``Plan.needs``, also ``heal:VOLUME``."""
+    def observe(self, needs: frozenset[Facet] = frozenset(), *, fresh: bool = False) -> Observation:
+        """Observe the pool, with these facets."""
         if fresh:
             self.reader.drop()
         own = self._own.observe(fresh=fresh)
@@ -117,11 +147,10 @@ class Site:
             self.now(), fresh, peers=(Peer("new", (own.name,), True, 3, is_self=True),), volumes={}
         )
 
-    def _with_facets(self, obs: Observation, needs: frozenset[str]) -> Observation:
+    def _with_facets(self, obs: Observation, needs: frozenset[Facet]) -> Observation:
         named: dict[str, list[str]] = {}
         for need in sorted(needs):
-            facet, _, what = need.partition(":")
-            named.setdefault(facet, []).append(what)
+            named.setdefault(need.kind, []).append(need.name)
         peers = obs.peers if is_known(obs.peers) else ()
         others = tuple(p for p in peers if not p.is_self)
         more: dict[str, Any] = {}
@@ -188,7 +217,7 @@ class Site:
         """Return the version of the installed GlusterFS."""
         return self.reader.gluster.version()
 
-    def own_state(self) -> LocalState | Unknown:
+    def own_state(self) -> GlusterdState | Unknown:
         """Return this node's own bricks as its glusterd sees them; no lock (facts.md#G-1.5)."""
         with tempfile.TemporaryDirectory(prefix="salt-gluster-") as folder:
             try:
@@ -202,15 +231,15 @@ class Site:
 
     # --- acting ------------------------------------------------------------------------------
 
-    def one_job(self) -> AbstractContextManager[None]:
+    def node_lock(self) -> AbstractContextManager[None]:
         """Hold this node's lock."""
         return node.one_job(JOB_WAIT_S)
 
-    def keep_copy(self) -> None:
+    def backup(self) -> None:
         """Keep a copy of glusterd's files."""
         node.copy_glusterd_dir(self.now())
 
-    def perform(self, step: Step) -> None:
+    def execute(self, step: Step) -> None:
         """Carry out one step with the command of its row."""
         self.reader.drop()
         action = ACTIONS[step.action]

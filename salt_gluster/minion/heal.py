@@ -6,8 +6,7 @@ from salt_gluster.errors import CommandFailed, GlusterError, SpecError
 from salt_gluster.gluster.parse.heal import parse_heal_entries, parse_heal_summary
 from salt_gluster.minion.context import Minion
 from salt_gluster.minion.query import Data, ask
-from salt_gluster.model.formatting import plain
-from salt_gluster.model.pool import Heal, Unknown, is_known
+from salt_gluster.model import Heal, Unknown, is_known, plain
 
 #: Looks in a row that must show nothing to heal: a disperse volume shows 0 in its first seconds
 #: (facts.md#G-0.2).
@@ -37,17 +36,17 @@ def wait_healed(minion: Minion, name: str, timeout_s: float) -> Data:
     """
     if isinstance(timeout_s, bool) or not isinstance(timeout_s, (int, float)):
         raise SpecError("timeout", f"expected seconds, not {timeout_s!r}", hint="timeout=600")
-    site = minion.site()
-    began, zeros = site.now(), 0
+    driver = minion.driver()
+    began, zeros = driver.now(), 0
     rows: tuple[Heal, ...] | Unknown = ask(minion, "heal_summary", parse_heal_summary, volume=name)
     while True:
         zeros = zeros + 1 if is_known(rows) and not _left(rows) else 0
-        took = site.now() - began
+        took = driver.now() - began
         if zeros == ZEROS:
             return {"healed": True, "seconds": round(took, 1)}
         if took >= timeout_s:
             raise _unhealed(name, rows, took)
-        site.sleep(_LOOK_EVERY_S)
+        driver.sleep(_LOOK_EVERY_S)
         rows = minion.reader.heal(name)
 
 

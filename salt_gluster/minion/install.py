@@ -7,7 +7,7 @@ from typing import Any
 from salt_gluster import node
 from salt_gluster.errors import GlusterError
 from salt_gluster.minion.context import Minion
-from salt_gluster.model.pool import is_known
+from salt_gluster.model import is_known
 from salt_gluster.plan import identify
 
 #: The package with glusterd, by Salt's ``os_family``.
@@ -63,7 +63,7 @@ def _is_masked(minion: Minion) -> bool:
 def identified(name: str, minion: Minion) -> dict[str, Any]:
     """Compare this node with what the pool knows under its name, and unmask glusterd."""
     pool = minion.candidate()
-    own = node.observe_node(minion.name, aliases=minion.site().aliases)
+    own = node.observe_node(minion.name, aliases=minion.driver().aliases)
     peers = minion.reader.peers() if own.glusterd_started else ()
     peers = peers if is_known(peers) else ()
     changes = {SERVICE: {"old": "masked", "new": "unmasked"}} if _is_masked(minion) else {}
@@ -101,15 +101,15 @@ def _start(minion: Minion, changes: dict[str, Any]) -> None:
     if SERVICE not in changes:
         return
     minion.call("service.start", SERVICE)
-    site = minion.site()
-    until = site.now() + 30
+    driver = minion.driver()
+    until = driver.now() + 30
     while not is_known(minion.reader.peers()):
-        if site.now() > until:
+        if driver.now() > until:
             raise GlusterError(
                 "glusterd was started and does not answer", kind="daemon_down",
                 hint="See journalctl -u glusterd and /var/log/glusterfs/glusterd.log.",
             )  # fmt: skip
-        site.sleep(0.3)
+        driver.sleep(0.3)
         minion.reader.drop()
 
 

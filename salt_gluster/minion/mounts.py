@@ -8,7 +8,7 @@ from typing import Any
 from salt_gluster import node
 from salt_gluster.errors import GlusterError, NotFound, SpecError
 from salt_gluster.minion.context import Minion
-from salt_gluster.model.pool import is_known
+from salt_gluster.model import is_known
 from salt_gluster.render import state_error
 from salt_gluster.spec import check_host, check_path, check_volume_name
 from salt_gluster.spec.values import items
@@ -76,8 +76,8 @@ def _ret(at: str, result: bool | None, changes: dict[str, Any], comment: str) ->
 
 def _await_start(volume: str, minion: Minion) -> None:
     """Wait for a volume of this node's own pool; a pure client finds out by mounting."""
-    site = minion.site()
-    until = site.now() + WAIT_S
+    driver = minion.driver()
+    until = driver.now() + WAIT_S
     while True:
         volumes = minion.volumes()
         if not is_known(volumes):
@@ -85,9 +85,9 @@ def _await_start(volume: str, minion: Minion) -> None:
         seen = volumes.get(volume)
         if seen is not None and seen.is_started:
             return
-        if site.now() >= until:
+        if driver.now() >= until:
             break
-        site.sleep(0.5)
+        driver.sleep(0.5)
         minion.reader.drop()
     raise NotFound(
         f"volume {volume} is {'not started' if seen else 'not there'}, so it cannot be mounted",

@@ -9,10 +9,10 @@ from typing import Any
 from salt_gluster import plan
 from salt_gluster.errors import SpecError, Unreadable
 from salt_gluster.gluster.parse.option import parse_volume_get
-from salt_gluster.minion.adhoc import carried_out, on_volume
+from salt_gluster.minion.adhoc import run, run_on_volume
 from salt_gluster.minion.context import Minion
 from salt_gluster.minion.query import Data, ask, volume_of
-from salt_gluster.model.formatting import plain
+from salt_gluster.model import Subject, plain
 from salt_gluster.plan import adhoc
 from salt_gluster.spec import VolumeSpec, option_text, parse_volume
 from salt_gluster.spec import option as spec_option
@@ -65,13 +65,13 @@ def set_options(minion: Minion, name: str, options: Mapping[str, Any]) -> dict[s
     if not options:
         raise SpecError("options", "no option is named.", hint="network.ping-timeout=20")
     spec: VolumeSpec = parse_volume(name, {"options": dict(options)}, key=f"volume {name}")
-    return carried_out(f"volume {name}", minion, lambda obs: plan.plan_options_of(spec, obs))
+    return run(Subject("volume", name), minion, lambda obs: plan.plan_options_of(spec, obs))
 
 
 def reset_option(minion: Minion, name: str, option: str) -> dict[str, Any]:
     """Give one option its default again."""
     full_name(option, "option")
-    return on_volume(minion, name, lambda obs: adhoc.plan_reset(name, option, obs))
+    return run_on_volume(minion, name, lambda obs: adhoc.plan_reset(name, option, obs))
 
 
 def named(

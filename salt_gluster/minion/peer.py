@@ -7,11 +7,10 @@ from typing import Any
 from salt_gluster import node, plan
 from salt_gluster.gluster.parse.peer import parse_pool_list
 from salt_gluster.minion import converge
-from salt_gluster.minion.adhoc import carried_out
+from salt_gluster.minion.adhoc import run
 from salt_gluster.minion.context import Minion
 from salt_gluster.minion.query import Data, ask
-from salt_gluster.model.formatting import plain
-from salt_gluster.model.pool import Peer
+from salt_gluster.model import Peer, Subject, plain
 from salt_gluster.spec import check_host
 
 
@@ -47,13 +46,13 @@ def probe(minion: Minion, host: str) -> dict[str, Any]:
     pool = minion.pool
     node = pool.node_of(host) if pool else None
     if pool is not None and node is not None:
-        return carried_out(f"peer {host}", minion, converge.peer_planner(pool, node))
+        return run(Subject("peer", host), minion, converge.peer_planner(pool, node))
     nodes = (minion.name, host)
     planner = lambda obs: plan.plan_peer(host, host, obs, nodes=nodes, hosts=nodes)  # noqa: E731
-    return carried_out(f"peer {host}", minion, planner)
+    return run(Subject("peer", host), minion, planner)
 
 
 def detach(minion: Minion, host: str) -> dict[str, Any]:
     """Take a member out of the pool; one that holds bricks or is away is refused."""
     check_host(host, "host")
-    return carried_out(f"peer {host}", minion, lambda obs: plan.plan_peer_absent(host, obs))
+    return run(Subject("peer", host), minion, lambda obs: plan.plan_peer_absent(host, obs))

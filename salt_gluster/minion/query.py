@@ -15,7 +15,7 @@ from salt_gluster.gluster.parse.volume import (
     parse_volume_info,
 )
 from salt_gluster.minion.context import Minion
-from salt_gluster.model.pool import Volume
+from salt_gluster.model import Volume
 
 T = TypeVar("T")
 Data = dict[str, Any]

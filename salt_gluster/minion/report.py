@@ -16,14 +16,17 @@ from salt_gluster.errors import GlusterError, SpecError
 from salt_gluster.gluster.parse.option import parse_volume_get
 from salt_gluster.minion import apply
 from salt_gluster.minion.context import Minion
-from salt_gluster.minion.converge import subjects
-from salt_gluster.minion.driver import Site
-from salt_gluster.model.facts import LocalState, NodeFacts
-from salt_gluster.model.pool import (
+from salt_gluster.minion.converge import declared_subjects, run_plan
+from salt_gluster.minion.driver import GlusterDriver
+from salt_gluster.model import (
     NOT_ASKED,
     BrickStatus,
+    Facet,
+    GlusterdState,
+    NodeFacts,
     Observation,
     Plan,
+    Subject,
     Unknown,
     Volume,
     VolumeStatus,
@@ -46,18 +49,18 @@ ANSWERS_S = 20.0
 ASKED_VOLUMES = 20
 
 
-def own_report(site: Site) -> dict[str, Any]:
+def collect_report(driver: GlusterDriver) -> dict[str, Any]:
     """Return this node's report with its evidence: two processes, no lock, nothing from a cache."""
-    began = site.now()
-    obs = site.look(frozenset({"reach"}), fresh=True)
-    took_s = site.now() - began
+    began = driver.now()
+    obs = driver.observe(frozenset({Facet("reach")}), fresh=True)
+    took_s = driver.now() - began
     down = obs.peers if isinstance(obs.peers, Unknown) else None
-    state = down if down is not None else site.own_state()
-    facts = own_facts(obs, state, answered=down is None and took_s <= ANSWERS_S)
-    return report.own_report(obs, state, node.heal_backlog(), site.version(), facts)
+    state = down if down is not None else driver.own_state()
+    facts = collect_facts(obs, state, answered=down is None and took_s <= ANSWERS_S)
+    return report.own_report(obs, state, node.heal_backlog(), driver.version(), facts)
 
 
-def own_facts(obs: Observation, state: LocalState | Unknown, *, answered: bool) -> NodeFacts:
+def collect_facts(obs: Observation, state: GlusterdState | Unknown, *, answered: bool) -> NodeFacts:
     """Return what this node says of itself (W4), from one look and from the node's own files."""
     own, peers = obs.node, obs.peers
     ports: dict[str, int | None] = {}
@@ -82,7 +85,7 @@ def own_facts(obs: Observation, state: LocalState | Unknown, *, answered: bool) 
     )
 
 
-def _running_version(obs: Observation, state: LocalState | Unknown) -> int | Unknown:
+def _running_version(obs: Observation, state: GlusterdState | Unknown) -> int | Unknown:
     """Return a number for the version that glusterd runs here, equal for equal versions.
 
     A glusterd without peers tells it to nobody; then there is nobody to compare it with either.
@@ -97,24 +100,24 @@ def _running_version(obs: Observation, state: LocalState | Unknown) -> int | Unk
 
 def node_status(minion: Minion) -> dict[str, Any]:
     """Return the status as one node sees it: bricks of others as its heal client reaches them."""
-    site = minion.site()
-    own = own_report(site)
+    driver = minion.driver()
+    own = collect_report(driver)
     pool = minion.pool.cluster if minion.pool else ""
     if not report.usable(own):
-        obs = site.look()
-        return status_data(obs, Unknown(_why(obs)), version=site.version(), pool=pool)
-    obs = reached(report.observation([own]), site)
+        obs = driver.observe()
+        return status_data(obs, Unknown(_why(obs)), version=driver.version(), pool=pool)
+    obs = with_heal_reachability(report.observation([own]), driver)
     return screen(obs, report.space(obs, [own]), report.version([own]), pool, clock=local_clock)
 
 
-def impact_seen(minion: Minion, nodes: Iterable[str], bricks: Iterable[str]) -> dict[str, Any]:
+def impact_from_here(minion: Minion, nodes: Iterable[str], bricks: Iterable[str]) -> dict[str, Any]:
     """Return what a loss would do, as this node sees its pool."""
-    site = minion.site()
-    own = own_report(site)
+    driver = minion.driver()
+    own = collect_report(driver)
     if not report.usable(own):
-        why = _why(site.look())
+        why = _why(driver.observe())
         raise GlusterError(f"the pool cannot be judged: {why}", kind="pool_unknown")
-    obs = reached(report.observation([own]), site)
+    obs = with_heal_reachability(report.observation([own]), driver)
     return impact_data(impact.impact(obs, nodes=tuple(nodes), bricks=tuple(bricks)))
 
 
@@ -124,13 +127,13 @@ def op_version(minion: Minion) -> int:
     return int(parse_volume_get(answer)["cluster.op-version"].value)
 
 
-def reached(obs: Observation, site: Site) -> Observation:
+def with_heal_reachability(obs: Observation, driver: GlusterDriver) -> Observation:
     """Add what ``heal info`` sees of other nodes' bricks; it takes no lock (facts.md#G-1.5)."""
     volumes = obs.volumes if is_known(obs.volumes) else {}
     asked = [v for v in volumes.values() if v.is_started and v.kind != "distribute"]
     if not asked or len(asked) > ASKED_VOLUMES:
         return obs
-    seen = site.look(frozenset(f"heal:{v.name}" for v in asked)).heal
+    seen = driver.observe(frozenset(Facet("heal", v.name) for v in asked)).heal
     status = {v.name: _with_reached(v, obs, seen.get(v.name)) for v in asked}
     heal = {name: rows for name, rows in seen.items() if is_known(rows)}
     return replace(obs, status={**obs.status, **status}, heal={**obs.heal, **heal})
@@ -160,26 +163,26 @@ def _why(obs: Observation) -> str:
 def plans(minion: Minion) -> list[dict[str, Any]]:
     """Return the plan of every declared subject that has something to say, as plain data."""
     found = []
-    for _, planner in subjects(minion.member(), minion.name):
-        outcome = apply.forecast(planner, minion.site(), minion.hosts)
+    for _, planner in declared_subjects(minion.member(), minion.name):
+        outcome = apply.dry_run(planner, minion.driver(), minion.hosts)
         if not outcome.plan.is_empty or outcome.plan.notes:
-            found.append(plan_data(outcome.plan, outcome.answers))
+            found.append(plan_data(outcome.plan, outcome.guards))
     return found
 
 
 def apply_plan(
     minion: Minion, plan_id: str, accept: Iterable[str], reason: str
-) -> tuple[str, plan_outcome.Outcome]:
+) -> tuple[Subject, plan_outcome.Result]:
     """Carry out the declared plan with that id, with the refusals that a person accepted.
 
     ``SpecError`` when no subject has that plan (any more): the pool or the pillar has changed.
     """
     ids = []
-    for subject, planner in subjects(minion.member(), minion.name):
-        planned: Plan = apply.forecast(planner, minion.site(), minion.hosts).plan
+    for subject, planner in declared_subjects(minion.member(), minion.name):
+        planned: Plan = apply.dry_run(planner, minion.driver(), minion.hosts).plan
         if planned.steps and planned.id == plan_id:
             log.warning("plan %s: accepted %s because %r", plan_id, list(accept), reason)
-            return subject, minion.run(planner, accept=accept, expect_id=plan_id)
+            return subject, run_plan(minion, planner, accept=accept, expect_id=plan_id)
         ids += [f"{planned.id} ({subject})"] if planned.steps else []
     raise SpecError(
         "plan_id", f"no declared subject has the plan {plan_id} now.",
@@ -193,6 +196,6 @@ def explain_volume(minion: Minion, name: str) -> str:
     if name not in pool.volumes:
         there = ", ".join(pool.volumes) or "none"
         raise SpecError("volume", f"{name} is not declared.", hint=f"There is: {there}.")
-    obs = minion.site().look()
+    obs = minion.driver().observe()
     observed = obs.volumes.get(name) if is_known(obs.volumes) else None
     return explain_bricks(pool.volumes[name], observed, pool, obs)

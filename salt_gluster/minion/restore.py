@@ -14,8 +14,8 @@ from salt_gluster import node
 from salt_gluster.errors import GlusterError
 from salt_gluster.minion.context import Minion
 from salt_gluster.minion.install import SERVICE
-from salt_gluster.model.pool import Unknown, is_known
-from salt_gluster.plan.restore import DIRECTORY, Identity
+from salt_gluster.model import Unknown, is_known
+from salt_gluster.plan.restore import DIRECTORY, GlusterdIdentity
 
 #: What came with the package, and is not told by anybody else.
 _KEPT = frozenset({"groups", "hooks"})
@@ -26,7 +26,9 @@ RESOLVE_S = 3.0
 JOB_WAIT_S = 10.0
 
 
-def give_back(minion: Minion, identity: Identity, volumes: frozenset[str]) -> dict[str, Any]:
+def restore_identity(
+    minion: Minion, identity: GlusterdIdentity, volumes: frozenset[str]
+) -> dict[str, Any]:
     """Write the files, start glusterd, wait until the pool is whole; return ``changes``.
 
     ``GlusterError`` of kind ``not_lost`` where there is something to lose; nothing was done then.
@@ -50,7 +52,7 @@ def give_back(minion: Minion, identity: Identity, volumes: frozenset[str]) -> di
     return {"changes": changes, "comment": f"this node is in the pool again{kept}"}
 
 
-def _nothing_to_lose(own: str | Unknown | None, identity: Identity) -> None:
+def _nothing_to_lose(own: str | Unknown | None, identity: GlusterdIdentity) -> None:
     why = ""
     hold = node.read_hold(node.HOLD_FILE)
     if hold is not None:
@@ -79,17 +81,17 @@ def _names(folder: str) -> list[str]:
     return sorted(entry.name for entry in where.iterdir()) if where.is_dir() else []
 
 
-def _write(minion: Minion, identity: Identity) -> Path | None:
+def _write(minion: Minion, identity: GlusterdIdentity) -> Path | None:
     """Put the files there while glusterd is down; return the copy of what was."""
     if node.observe_node(minion.name).glusterd_started is not None:
         minion.call("service.stop", SERVICE)
-    site = minion.site()
-    until = site.now() + 20
+    driver = minion.driver()
+    until = driver.now() + 20
     while node.observe_node(minion.name).glusterd_started is not None:
-        if site.now() > until:
+        if driver.now() > until:
             raise GlusterError("glusterd does not end; nothing was given back.", kind="daemon_up")
-        site.sleep(0.2)
-    copy = node.copy_glusterd_dir(site.now())
+        driver.sleep(0.2)
+    copy = node.copy_glusterd_dir(driver.now())
     Path(DIRECTORY, "peers").mkdir(mode=0o755, parents=True, exist_ok=True)
     for entry in Path(DIRECTORY).iterdir():
         if entry.name in _KEPT:
@@ -103,24 +105,24 @@ def _write(minion: Minion, identity: Identity) -> Path | None:
     return copy
 
 
-def _start(minion: Minion, identity: Identity, volumes: frozenset[str]) -> None:
+def _start(minion: Minion, identity: GlusterdIdentity, volumes: frozenset[str]) -> None:
     if minion.can("service.masked") and minion.call("service.masked", SERVICE):
         minion.call("service.unmask", SERVICE)
     minion.call("service.start", SERVICE)
-    site = minion.site()
-    until = site.now() + BACK_S
+    driver = minion.driver()
+    until = driver.now() + BACK_S
     while not _is_back(minion, identity, volumes):
-        if site.now() > until:
+        if driver.now() > until:
             raise GlusterError(
                 f"glusterd was started with its uuid, and after {BACK_S:.0f} s the pool is not"
                 " whole.", kind="not_back", hint="See: gluster pool list, on every member.",
             )  # fmt: skip
-        site.sleep(0.5)
+        driver.sleep(0.5)
 
 
-def _is_back(minion: Minion, identity: Identity, volumes: frozenset[str]) -> bool:
+def _is_back(minion: Minion, identity: GlusterdIdentity, volumes: frozenset[str]) -> bool:
     """Whether this glusterd has all peers, connected, and all volumes."""
-    obs = minion.site().look(fresh=True)
+    obs = minion.driver().observe(fresh=True)
     if not is_known(obs.peers) or not is_known(obs.volumes):
         return False
     there = {p.uuid for p in obs.peers if p.usable and not p.is_self}

@@ -12,7 +12,7 @@ from typing import Any
 from salt_gluster import node
 from salt_gluster.errors import ConsulError, GlusterError
 from salt_gluster.minion.context import RECORD, Minion
-from salt_gluster.model.pool import is_known
+from salt_gluster.model import is_known
 from salt_gluster.spec.remediation import parse_remediation
 from salt_gluster.spec.values import plain
 
@@ -43,7 +43,7 @@ def _write(minion: Minion, record: Mapping[str, Any] | None) -> None:
     from salt_gluster.consul.client import connect
     from salt_gluster.consul.store import Store
 
-    pool, at = minion.declared(), minion.site().now()
+    pool, at = minion.declared(), minion.driver().now()
     client = connect(minion.consul or {}, timeout_s=TIMEOUT_S)
     try:
         store = Store(client, pool.cluster)

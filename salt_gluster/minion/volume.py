@@ -17,11 +17,10 @@ from salt_gluster.gluster.parse.volume import (
     parse_volume_status,
 )
 from salt_gluster.minion import converge
-from salt_gluster.minion.adhoc import on_volume
+from salt_gluster.minion.adhoc import run_on_volume
 from salt_gluster.minion.context import Minion
 from salt_gluster.minion.query import Data, ask, volume_of
-from salt_gluster.model.formatting import plain
-from salt_gluster.model.pool import Brick, Observation, Plan, Volume
+from salt_gluster.model import Brick, Observation, Plan, Volume, plain
 from salt_gluster.plan import adhoc
 from salt_gluster.plan.actions import shape
 from salt_gluster.spec import parse_volume
@@ -111,24 +110,24 @@ def create(
     declared = minion.volume(name, arguments)
     spec = replace(declared, started=True if start else None)
     planner = converge.volume_planner(spec, minion.pool_of(spec))
-    return on_volume(minion, name, lambda obs: adhoc.only_create(planner(obs), obs))
+    return run_on_volume(minion, name, lambda obs: adhoc.only_create(planner(obs), obs))
 
 
 def start(minion: Minion, name: str) -> dict[str, Any]:
     """Start a volume and read back that its bricks serve."""
-    return on_volume(minion, name, lambda obs: plan.plan_started(name, obs, started=True))
+    return run_on_volume(minion, name, lambda obs: plan.plan_started(name, obs, started=True))
 
 
 def stop(minion: Minion, name: str, confirm: str) -> dict[str, Any]:
     """Stop a volume; ``confirm`` is its id."""
     planner = lambda obs: plan.plan_started(name, obs, started=False, confirm=confirm)  # noqa: E731
-    return on_volume(minion, name, planner)
+    return run_on_volume(minion, name, planner)
 
 
 def delete(minion: Minion, name: str, confirm: str) -> dict[str, Any]:
     """Stop and delete a volume; ``confirm`` is its id. The files stay on the bricks."""
     planner = lambda obs: plan.plan_volume_absent(name, obs, confirm=confirm)  # noqa: E731
-    return on_volume(minion, name, planner)
+    return run_on_volume(minion, name, planner)
 
 
 def add_bricks(
@@ -154,9 +153,9 @@ def add_bricks(
             name, names, obs, replica=replica, arbiter=arbiter, accept_risk=new.accept_risk
         )
 
-    return on_volume(minion, name, planner)
+    return run_on_volume(minion, name, planner)
 
 
 def profile(minion: Minion, name: str, *, on: bool) -> dict[str, Any]:
     """Start or stop counting the file operations of a volume."""
-    return on_volume(minion, name, lambda obs: adhoc.plan_profile(name, obs, on=on))
+    return run_on_volume(minion, name, lambda obs: adhoc.plan_profile(name, obs, on=on))

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from salt_gluster.model.pool import NOT_ASKED, Hold, Unknown, Volume, is_known
+from salt_gluster.model.pool import Hold, Volume
+from salt_gluster.model.unknown import NOT_ASKED, Unknown, is_known
 
 
 @dataclass(frozen=True)
-class LocalBrick:
+class GetStateBrick:
     """A brick as the answering glusterd sees it.
 
     Of a brick of another node only the name is known: status, port and space are Unknown.
@@ -24,7 +25,7 @@ class LocalBrick:
 
 
 @dataclass(frozen=True)
-class LocalVolume:
+class GetStateVolume:
     """A volume as the answering glusterd sees it; ``self_heal_online`` is this node's daemon."""
 
     name: str
@@ -32,16 +33,16 @@ class LocalVolume:
     status: str
     quorum: str
     self_heal_online: bool | Unknown
-    bricks: tuple[LocalBrick, ...]
+    bricks: tuple[GetStateBrick, ...]
 
 
 @dataclass(frozen=True)
-class LocalState:
+class GlusterdState:
     """What ``get-state`` says of the node that was asked."""
 
     uuid: str
     op_version: int | Unknown
-    volumes: Mapping[str, LocalVolume]
+    volumes: Mapping[str, GetStateVolume]
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,17 @@
-"""Words for people and the order of names: what every text shares. Pure."""
+"""Format values as text: sort keys of names, counts, durations, plain data, digests. Pure."""
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from salt_gluster.model.pool import Unknown
+from salt_gluster.model.unknown import Unknown
 
 
 @lru_cache(maxsize=65536)
@@ -73,3 +75,14 @@ def duration(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{int(seconds // size)} {unit}"
     return f"{max(0, int(seconds))} s"
+
+
+def digest_of(what: Any) -> str:
+    """Return a short stable digest of plain data."""
+    text = json.dumps(what, sort_keys=True, separators=(",", ":"), default=str)
+    return text_id(hashlib.sha256(text.encode()).hexdigest()[:16])
+
+
+def text_id(digest: str) -> str:
+    """Keep an id text on a command line: Salt reads 12345678 as a number and 00000017 as 15."""
+    return "abcdefghij"[int(digest[0])] + digest[1:] if digest.isdecimal() else digest

@@ -1,4 +1,4 @@
-"""The nouns, frozen: what was observed of a pool, and the words a decision is made of.
+"""What was observed of a pool: peers, volumes, bricks, heals, and the observation they make up.
 
 No I/O and no rule lives here. A field that may be missing is ``T | Unknown``; a facet that was not
 asked for is :data:`NOT_ASKED`. Times are seconds since the epoch, durations end in ``_s``.
@@ -6,59 +6,11 @@ asked for is :data:`NOT_ASKED`. Times are seconds since the epoch, durations end
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import Any, NoReturn, TypeGuard, TypeVar
 
-T = TypeVar("T")
-
-
-class UnknownRead(TypeError):
-    """Somebody used an unknown value as if it were known: a bug, never a state of the pool."""
-
-
-class Unknown:
-    """A value that could not be learned. Truth-testing or comparing one raises ``UnknownRead``."""
-
-    __slots__ = ("since", "why")
-
-    def __init__(self, why: str, since: float | None = None) -> None:
-        self.why = why
-        self.since = since
-
-    def __repr__(self) -> str:
-        return f"unknown ({self.why})"
-
-    __str__ = __repr__
-
-    def _raise(self, *_: object) -> NoReturn:
-        raise UnknownRead(f"an unknown value was used as if known: {self.why}")
-
-    __bool__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _raise
-    __len__ = __iter__ = __int__ = __float__ = __getitem__ = __contains__ = _raise
-    __hash__ = object.__hash__
-
-
-#: The value of every facet of an observation that nobody asked for.
-NOT_ASKED = Unknown("not asked")
-
-
-def is_known(value: T | Unknown) -> TypeGuard[T]:
-    """Return whether ``value`` was learned."""
-    return not isinstance(value, Unknown)
-
-
-def known(value: T | Unknown) -> T:
-    """Return the value, or raise ``UnknownRead`` naming why it is not known."""
-    if isinstance(value, Unknown):
-        raise UnknownRead(f"needed, but unknown: {value.why}")
-    return value
-
-
-# --- peers ---------------------------------------------------------------------------------------
+from salt_gluster.model.formatting import digest_of
+from salt_gluster.model.unknown import NOT_ASKED, Unknown, known
 
 
 @dataclass(frozen=True)
@@ -81,9 +33,6 @@ class Peer:
     def name(self) -> str:
         """The first name it is known by."""
         return self.names[0] if self.names else self.uuid
-
-
-# --- volumes -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -157,20 +106,20 @@ class Volume:
         """Return a digest of what the definition says, for comparing it between members.
 
         Own content instead of glusterd's checksum, which is an XOR of bytes. The order of options
-        is left out: it reverses at a glusterd restart (facts.md#G-3.3). So is what `telling` leaves
-        out.
+        is left out: it reverses at a glusterd restart (facts.md#G-3.3). So is what
+        `comparable_options` leaves out.
         """
         what = [
             self.name, self.id, self.status, self.kind, self.dist_count, self.set_size,
             self.arbiter, self.redundancy, self.transport,
             [[b.host_uuid or b.host, b.path, b.is_arbiter] for b in self.bricks],
-            sorted(telling(self.options).items()),
+            sorted(comparable_options(self.options).items()),
         ]  # fmt: skip
         return digest_of(what)
 
 
-def telling(options: Mapping[str, str]) -> dict[str, str]:
-    """Return a volume's options without the one that members tell or not, though they agree.
+def comparable_options(options: Mapping[str, str]) -> dict[str, str]:
+    """Return the options without the one that members show or not, though they agree.
 
     Every ``volume create`` writes ``nfs.disable: on``. GlusterFS 11 does not know that option: the
     members show it until their glusterd starts anew, and from then on they do not
@@ -180,17 +129,6 @@ def telling(options: Mapping[str, str]) -> dict[str, str]:
 
 
 _WRITTEN_ANYWAY = ("nfs.disable", "on")
-
-
-def digest_of(what: Any) -> str:
-    """Return a short stable digest of plain data."""
-    text = json.dumps(what, sort_keys=True, separators=(",", ":"), default=str)
-    return _not_a_number(hashlib.sha256(text.encode()).hexdigest()[:16])
-
-
-def _not_a_number(digest: str) -> str:
-    """Keep an id text on a command line: Salt reads 12345678 as a number and 00000017 as 15."""
-    return "abcdefghij"[int(digest[0])] + digest[1:] if digest.isdecimal() else digest
 
 
 @dataclass(frozen=True)
@@ -260,9 +198,6 @@ class Heal:
     pending: int | Unknown
     split_brain: int | Unknown = NOT_ASKED
     healing: int | Unknown = NOT_ASKED
-
-
-# --- one observation -----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -382,103 +317,3 @@ class Observation:
     def volume(self, name: str) -> Volume | None:
         """Return the volume of that name, if there is one."""
         return known(self.volumes).get(name)
-
-
-# --- words of a decision -------------------------------------------------------------------------
-
-
-class Hazard(str, Enum):
-    """What a step can do to the pool's users. All but ``none`` stop a plan until accepted."""
-
-    NONE = "none"
-    LONG = "long"
-    IO_PAUSE = "io_pause"
-    CLIENT_CUT = "client_cut"
-    DATA_AT_RISK = "data_at_risk"
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """One reason why nothing is changed: data, not an error. All of them are collected.
-
-    ``name`` is the brake, guard or kind of drift; ``ways`` are the commands or actions a person can
-    choose from. ``waits_s`` is how long it is worth waiting for time alone to mend it; 0 = not.
-    """
-
-    name: str
-    why: str
-    ways: tuple[str, ...] = ()
-    waits_s: float = 0
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Something another node, or time, has to do first."""
-
-    what: str
-    node: str = ""
-
-
-@dataclass(frozen=True)
-class Step:
-    """An action of ``actions.ACTIONS`` with its arguments.
-
-    ``place`` is ``pool`` (any one member) or ``node`` (the node that observed).
-    """
-
-    action: str
-    subject: str
-    args: Mapping[str, Any]
-    text: str
-    place: str = "pool"
-    hazard: Hazard = Hazard.NONE
-    hazard_why: str = ""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is to be done, what is waited for, and what forbids it. Empty = converged.
-
-    ``changes`` is the diff the steps will make, in a state's form. ``needs`` names facets of the
-    observation without which the plan is not final. ``notes`` is what a person should know though
-    nothing is to be done about it.
-    """
-
-    subject: str
-    steps: tuple[Step, ...] = ()
-    waits: tuple[Wait, ...] = ()
-    refusals: tuple[Refusal, ...] = ()
-    notes: tuple[str, ...] = ()
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    needs: frozenset[str] = frozenset()
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is to be done, waited for or refused."""
-        return not (self.steps or self.waits or self.refusals)
-
-    @property
-    def id(self) -> str:
-        """Digest of subject, steps and predicted changes, 8 hex digits, for ``apply <plan id>``."""
-        steps = [[s.action, s.subject, s.args, s.place] for s in self.steps]
-        return _not_a_number(digest_of([self.subject, steps, self.changes])[:8])
-
-
-def merge_changes(into: dict[str, Any], more: Mapping[str, Any]) -> None:
-    """Merge ``{key: {old, new}}`` trees: the first old and the last new of a key stay."""
-    for key, value in more.items():
-        present = into.get(key)
-        if isinstance(present, Mapping) and _is_change(present) and _is_change(value):
-            into[key] = {"old": present["old"], "new": value["new"]}
-        elif isinstance(present, dict) and isinstance(value, Mapping):
-            merge_changes(present, value)
-        else:
-            into[key] = _copied(value)
-
-
-def _is_change(value: Any) -> bool:
-    return isinstance(value, Mapping) and set(value) == {"old", "new"}
-
-
-def _copied(value: Any) -> Any:
-    return {k: _copied(v) for k, v in value.items()} if isinstance(value, Mapping) else value

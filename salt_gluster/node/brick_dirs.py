@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from salt_gluster.errors import GlusterError, NotFound, SpecError
-from salt_gluster.model.pool import NOT_ASKED, BrickPath, Unknown
+from salt_gluster.model import NOT_ASKED, BrickPath, Unknown
 from salt_gluster.node.glusterd import local_bricks
 from salt_gluster.node.mounts import NETWORK_TYPES, Mount, mount_of, mounts
 from salt_gluster.node.timeouts import within

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from salt_gluster.errors import GlusterError
-from salt_gluster.model.facts import BrickFacts
-from salt_gluster.model.pool import Unknown
+from salt_gluster.model import BrickFacts, Unknown
 from salt_gluster.node.brick_dirs import brick_volume_id
 from salt_gluster.node.files import tail
 from salt_gluster.node.filesystems import device_names, filesystem_uuid, io_errors, kernel_log

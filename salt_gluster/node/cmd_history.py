@@ -19,8 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from salt_gluster.model.facts import Change
-from salt_gluster.model.pool import Unknown
+from salt_gluster.model import Change, Unknown
 from salt_gluster.node.files import tail, write_atomically
 
 HISTORY = "var/log/glusterfs/cmd_history.log"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from salt_gluster.errors import AlreadyExists, CommandFailed, GlusterError, SpecError, Unreadable
-from salt_gluster.model.pool import Refusal
+from salt_gluster.model import Refusal
 from salt_gluster.node import (
     FstabEntry,
     Run,

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from salt_gluster.model.pool import Unknown
+from salt_gluster.model import Unknown
 from salt_gluster.node.mounts import Mount
 
 KMSG = "/dev/kmsg"

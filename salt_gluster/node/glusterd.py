@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from salt_gluster.model.pool import Node, Unknown
+from salt_gluster.model import Node, Unknown
 from salt_gluster.node.hold import HOLD_FILE, read_hold
 
 GLUSTERD_DIR = "var/lib/glusterd"
@@ -117,7 +117,7 @@ def _volumes_without_info(base: Path) -> tuple[str, ...] | Unknown:
 
 
 def _volumes_at_start(base: Path, started: float | Unknown | None) -> tuple[str, ...] | Unknown:
-    """Return the volumes that are older than glusterd's start (brake ``settled``, facts.md#C-B.3).
+    """Return the volumes that are older than glusterd's start (guard ``settled``, facts.md#C-B.3).
 
     A file of the volume that is older, or a brick here that was first started before: an import
     writes every file below ``vols/V`` anew, and the brick's own root entry stays. A volume without

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from salt_gluster.model.pool import Hold, Unknown
+from salt_gluster.model import Hold, Unknown
 from salt_gluster.node.files import write_atomically
 
 HOLD_FILE = "/var/lib/salt-gluster/hold"

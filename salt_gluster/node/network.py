@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 
-from salt_gluster.model.pool import Unknown
+from salt_gluster.model import Unknown
 
 
 def resolve(name: str, limit_s: float = 2) -> tuple[str, ...] | Unknown:

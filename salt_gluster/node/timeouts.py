@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from salt_gluster.model.pool import Unknown
+from salt_gluster.model import Unknown
 
 T = TypeVar("T")
 

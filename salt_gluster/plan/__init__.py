@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from salt_gluster.model.pool import Plan, Wait
+from salt_gluster.model import Plan, Wait
 from salt_gluster.plan.brick import plan_brick, plan_own_bricks, ready_paths
 from salt_gluster.plan.brick_sets import explain_bricks
 from salt_gluster.plan.drift import is_repair, lately, with_repeats
-from salt_gluster.plan.node_identity import Identity, identify
+from salt_gluster.plan.node_identity import NodeIdentity, identify
 from salt_gluster.plan.peer import plan_own_membership, plan_peer, plan_peer_absent, undeclared
 from salt_gluster.plan.volume import plan_options_of, plan_started, plan_volume, plan_volume_absent
 
 __all__ = [
-    "Identity",
+    "NodeIdentity",
     "explain_bricks",
     "identify",
     "is_repair",

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from salt_gluster.errors import SpecError
-from salt_gluster.model.pool import Observation, Plan, Refusal, Step, Volume
+from salt_gluster.model import Observation, Plan, Refusal, Step, Volume
 from salt_gluster.plan.actions import is_profiled, shape
 from salt_gluster.plan.brick_sets import Finder
 from salt_gluster.plan.builder import Draft, blind
@@ -121,7 +121,7 @@ def plan_profile(name: str, obs: Observation, *, on: bool) -> Plan:
 
 
 def plan_once(action: str, name: str, obs: Observation, **arguments: str) -> Plan:
-    """Plan one of :data:`ONCE` for a started volume; carried out by ``apply.once``."""
+    """Plan one of :data:`ONCE` for a started volume; carried out by ``apply.run_once``."""
     unseen = blind(name, obs)
     if unseen:
         return unseen

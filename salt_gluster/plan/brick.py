@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from salt_gluster.model.pool import BrickPath, Observation, Plan, Step, is_known
+from salt_gluster.model import BrickPath, Facet, Observation, Plan, Step, is_known
 from salt_gluster.plan.brick_sets import declared_sets
 from salt_gluster.plan.builder import Draft, blind
 from salt_gluster.plan.guards import marked_lately_s
@@ -24,7 +24,7 @@ def plan_brick(path: str, obs: Observation, *, accept_risk: Collection[str] = ()
 
 
 def _plan_directory(draft: Draft, path: str, accepted: frozenset[str]) -> None:
-    draft.needs.add(f"path:{path}")
+    draft.needs.add(Facet("path", path))
     here = draft.state.paths.get(path)
     if here is None:
         return
@@ -113,4 +113,4 @@ def plan_own_bricks(desired: VolumeSpec, obs: Observation, pool: PoolSpec) -> Pl
 
 def ready_paths(plan: Plan) -> tuple[str, ...]:
     """Return the directories a finished ``plan_own_bricks`` has looked at."""
-    return tuple(sorted(n.partition(":")[2] for n in plan.needs if n.startswith("path:")))
+    return tuple(sorted(f.name for f in plan.needs if f.kind == "path"))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from salt_gluster.model.formatting import natural_key
-from salt_gluster.model.pool import Observation, Volume, known
-from salt_gluster.plan.layout import Layout, Place, explain, lay_out
+from salt_gluster.model import Observation, Volume, known, natural_key
+from salt_gluster.plan.layout import BrickSlot, Layout, explain, lay_out
 from salt_gluster.spec import PoolSpec, VolumeSpec
 
 #: ``HOST:PATH`` of every member, set by set.
@@ -86,8 +85,8 @@ def _address(pool: PoolSpec | None, node: str) -> str:
     return pool.address(node) if pool else node
 
 
-def _places(desired: VolumeSpec, pool: PoolSpec) -> tuple[Place, ...]:
-    return tuple(Place(p.node, p.path, p.zone, p.arbiter_only) for p in pool.places(desired))
+def _places(desired: VolumeSpec, pool: PoolSpec) -> tuple[BrickSlot, ...]:
+    return tuple(BrickSlot(p.node, p.path, p.zone, p.arbiter_only) for p in pool.places(desired))
 
 
 def _layout(desired: VolumeSpec, pool: PoolSpec) -> Layout:
@@ -98,7 +97,9 @@ def _chosen(layout: Layout, pool: PoolSpec) -> BrickSets:
     return [[f"{pool.address(p.node)}:{p.path}" for p in members] for members in layout.sets]
 
 
-def _as_laid_out(live: BrickSets, places: dict[tuple[str, str], Place], find: Finder) -> BrickSets:
+def _as_laid_out(
+    live: BrickSets, places: dict[tuple[str, str], BrickSlot], find: Finder
+) -> BrickSets:
     """Return the live sets without bricks that were put into a laid-out volume by another hand.
 
     A volume none of whose bricks lies where the layout would put it was made by hand as a whole:
@@ -141,7 +142,7 @@ def _with_companions(
     return grown
 
 
-def _spelled(place: Place, pool: PoolSpec) -> str:
+def _spelled(place: BrickSlot, pool: PoolSpec) -> str:
     return f"{pool.address(place.node)}:{place.path}"
 
 

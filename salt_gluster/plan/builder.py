@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from salt_gluster.model.pool import (
+from salt_gluster.model import (
+    Facet,
     Hazard,
     Observation,
     Plan,
@@ -29,7 +30,7 @@ class Draft:
     refusals: list[Refusal] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     changes: dict[str, Any] = field(default_factory=dict)
-    needs: set[str] = field(default_factory=set)
+    needs: set[Facet] = field(default_factory=set)
 
     def do(self, step: Step) -> None:
         """Add a step and go on from the pool as it will be then."""

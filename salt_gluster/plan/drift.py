@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from salt_gluster.model.pool import Plan, Refusal
+from salt_gluster.model import Plan, Refusal
 
 #: Repairs of one kind within the time below, after which the next one is refused.
 MOST = 3

@@ -5,7 +5,7 @@ Sets are added and copies are added; bricks and copies are never taken away, nor
 
 from __future__ import annotations
 
-from salt_gluster.model.pool import Step, Volume, Wait, is_known, known
+from salt_gluster.model import Facet, Step, Volume, Wait, is_known, known
 from salt_gluster.plan.actions import shape
 from salt_gluster.plan.brick_sets import BrickSets, Finder, declared_sets
 from salt_gluster.plan.builder import Draft
@@ -159,7 +159,7 @@ def _add_sets(
 def await_hosts(draft: Draft, bricks: list[str], pool: PoolSpec | None) -> None:
     """Wait for hosts that are not in the pool or have not prepared their directory yet."""
     obs = draft.state
-    draft.needs |= {"prepared", *("path:" + b.split(":", 1)[1] for b in bricks)}
+    draft.needs |= {Facet("prepared"), *(Facet("path", b.split(":", 1)[1]) for b in bricks)}
     said = {h.lower(): paths for h, paths in obs.prepared.items()}
     own = {n.lower() for n in (obs.node.name, *obs.node.aliases)}
     announced = bool(own & set(said))
@@ -180,7 +180,7 @@ def _await_member(draft: Draft, host: str, pool: PoolSpec | None) -> None:
     draft.waits.append(Wait("is not in the pool yet", host))
     if pool is not None and pool.node_of(host):
         return  # its own peer's plan says what is wrong with it
-    draft.needs.add(f"candidate:{host}")
+    draft.needs.add(Facet("candidate", host))
     there = draft.state.candidates.get(host)
     if there is None:
         return

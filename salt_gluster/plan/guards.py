@@ -1,7 +1,7 @@
 """May this pool be changed now? Named guards, the same for states, runners and remediation.
 
-Each brake looks at an observation and one step and returns a ``Refusal`` or None. They are pure,
-all of them are asked, and all reasons are collected. Reads and empty plans never come here.
+Each guard takes an observation and one step and returns a ``Refusal`` or None. They are pure,
+all of them are checked, and all reasons are collected. Reads and empty plans never come here.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from salt_gluster.model.pool import (
+from salt_gluster.model import (
     NOT_ASKED,
     BrickPath,
+    Facet,
     Observation,
     Peer,
     Refusal,
@@ -36,56 +37,58 @@ CREATING_S = 10
 #: A member that restarts shows as Disconnected for 1-3 s (facts.md#C-A.1).
 BLINK_S = 5
 
-Brake = Callable[[Observation, Step, Collection[str]], Refusal | None]
+Guard = Callable[[Observation, Step, Collection[str]], Refusal | None]
 
 _LOOK = ("wait           salt-run gluster.status",)
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What one brake said: ``refusal`` is None for yes; ``note`` says what was checked."""
+class GuardResult:
+    """What one guard returned: ``refusal`` is None for yes; ``note`` says what was checked."""
 
-    brake: str
+    guard: str
     refusal: Refusal | None
     note: str = ""
 
 
-def needs(steps: Iterable[Step]) -> frozenset[str]:
-    """Return the facets the brakes of these steps look at, in ``Plan.needs`` spelling."""
-    wanted: set[str] = set()
+def facets(steps: Iterable[Step]) -> frozenset[Facet]:
+    """Return the facets that the guards of these steps need."""
+    wanted: set[Facet] = set()
     for step in steps:
-        brakes = ACTIONS[step.action].brakes
-        if {"pool_whole", "majority", "single_version"} & set(brakes):
-            wanted.add("reach")
-        if "definitions_equal" in brakes:
-            wanted |= {"definitions", f"status:{step.subject}"}
-        if "paths_fit" in brakes:
-            wanted |= {"path:" + b.split(":", 1)[1] for b in step.args.get("bricks", ())}
+        names = set(ACTIONS[step.action].guards)
+        if {"pool_whole", "majority", "single_version"} & names:
+            wanted.add(Facet("reach"))
+        if "definitions_equal" in names:
+            wanted |= {Facet("definitions"), Facet("status", step.subject)}
+        if "paths_fit" in names:
+            wanted |= {Facet("path", b.split(":", 1)[1]) for b in step.args.get("bricks", ())}
     return frozenset(wanted)
 
 
-def answers(obs: Observation, steps: Iterable[Step], nodes: Collection[str]) -> tuple[Answer, ...]:
-    """Ask every brake that the steps name; one answer per brake, the first refusal of each kept.
+def check(
+    obs: Observation, steps: Iterable[Step], nodes: Collection[str]
+) -> tuple[GuardResult, ...]:
+    """Check every guard that the steps name; one result per guard, the first refusal of each kept.
 
     ``nodes`` are the host names that the declaration puts into the pool; empty = not declared.
     """
-    said: dict[str, Answer] = {}
+    results: dict[str, GuardResult] = {}
     for step in steps:
-        for name in ACTIONS[step.action].brakes:
-            before = said.get(name)
+        for name in ACTIONS[step.action].guards:
+            before = results.get(name)
             if before is None or before.refusal is None:
-                said[name] = Answer(name, BRAKES[name](obs, step, nodes))
-    return tuple(said.values())
+                results[name] = GuardResult(name, GUARDS[name](obs, step, nodes))
+    return tuple(results.values())
 
 
 def refusals(
     obs: Observation, steps: Iterable[Step], nodes: Collection[str]
 ) -> tuple[Refusal, ...]:
     """Return every reason against these steps."""
-    return tuple(a.refusal for a in answers(obs, steps, nodes) if a.refusal is not None)
+    return tuple(a.refusal for a in check(obs, steps, nodes) if a.refusal is not None)
 
 
-# --- the brakes ----------------------------------------------------------------------------------
+# --- the guards ----------------------------------------------------------------------------------
 
 
 def not_held(obs: Observation, step: Step, nodes: Collection[str]) -> Refusal | None:
@@ -317,7 +320,7 @@ def _judge_path(
         ways.append(f"empty it       after a look at what is in {path.path}")
 
 
-BRAKES: dict[str, Brake] = {
+GUARDS: dict[str, Guard] = {
     "not_held": not_held,
     "right_pool": right_pool,
     "majority": majority,

@@ -10,10 +10,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from salt_gluster.errors import SpecError
-from salt_gluster.model.formatting import natural_key
-from salt_gluster.plan.placement import Node, Place, largest, make, ordered
+from salt_gluster.model import natural_key
+from salt_gluster.plan.placement import (
+    BrickSlot,
+    NodeCapacity,
+    allocate_sets,
+    assign_roles,
+    max_sets,
+)
 
-__all__ = ["Layout", "Place", "explain", "largest", "lay_out", "natural_key"]
+__all__ = ["BrickSlot", "Layout", "explain", "lay_out", "max_sets", "natural_key"]
 
 
 @dataclass(frozen=True)
@@ -28,8 +34,8 @@ class Layout:
     pinned    how many of ``sets`` were there before
     """
 
-    sets: tuple[tuple[Place, ...], ...]
-    leftover: tuple[Place, ...]
+    sets: tuple[tuple[BrickSlot, ...], ...]
+    leftover: tuple[BrickSlot, ...]
     bound: int
     reasons: tuple[str, ...]
     advice: str
@@ -37,16 +43,16 @@ class Layout:
     arbiter: bool = False
 
     @property
-    def new(self) -> tuple[tuple[Place, ...], ...]:
+    def new(self) -> tuple[tuple[BrickSlot, ...], ...]:
         """The sets that are to be made."""
         return self.sets[self.pinned :]
 
 
 def lay_out(
-    places: Sequence[Place],
+    places: Sequence[BrickSlot],
     *,
     size: int,
-    live: Sequence[Sequence[Place]] = (),
+    live: Sequence[Sequence[BrickSlot]] = (),
     arbiter: bool = False,
     want: int | None = None,
 ) -> Layout:
@@ -62,12 +68,12 @@ def lay_out(
     data = [n for n in nodes if not (dedicated and n.arbiter_only)]
     arbs = [n for n in nodes if dedicated and n.arbiter_only]
     width = size - 1 if dedicated else size
-    bound = largest([len(n.places) for n in data], width)
+    bound = max_sets([len(n.places) for n in data], width)
     if dedicated:
         bound = min(bound, sum(len(n.places) for n in arbs))
     count = bound if want is None else min(bound, want)
-    new, last = make(data, arbs, width, count)
-    turned = ordered(new, last, live, arbiter)
+    new, last = allocate_sets(data, arbs, width, count)
+    turned = assign_roles(new, last, live, arbiter)
     left = tuple(p for n in nodes for p in n.places[n.used :])
     reasons = _reasons(nodes, turned, live, left, size, bound, want)
     advice = _advice(left, width, dedicated, count) if count == bound else ""
@@ -90,7 +96,9 @@ def explain(layout: Layout) -> str:
     return "\n".join([*lines, *layout.reasons, *([layout.advice] if layout.advice else [])])
 
 
-def _brick_why(place: Place, members: Sequence[Place], zones: Counter[str], pinned: bool) -> str:
+def _brick_why(
+    place: BrickSlot, members: Sequence[BrickSlot], zones: Counter[str], pinned: bool
+) -> str:
     if pinned:
         return "live, so it stays"
     if len(members) == 1:
@@ -106,13 +114,13 @@ def _brick_why(place: Place, members: Sequence[Place], zones: Counter[str], pinn
 # --- what is free ---------------------------------------------------------------------------------
 
 
-def _check(places: Sequence[Place], size: int, arbiter: bool, want: int | None) -> None:
+def _check(places: Sequence[BrickSlot], size: int, arbiter: bool, want: int | None) -> None:
     if size < 1 or (want is not None and want < 0):
         raise SpecError("size", f"cannot make {want} sets of {size} bricks")
     if arbiter and size < 3:
         raise SpecError("arbiter", "an arbiter needs two data bricks beside it", hint="replica: 3")
     seen: set[tuple[str, str]] = set()
-    first: dict[str, Place] = {}
+    first: dict[str, BrickSlot] = {}
     for place in places:
         if (place.node, place.path) in seen:
             raise SpecError("bricks", f"{place.node}:{place.path} is named twice")
@@ -128,14 +136,14 @@ def _check(places: Sequence[Place], size: int, arbiter: bool, want: int | None) 
 
 
 def _free_nodes(
-    places: Sequence[Place], taken: Collection[tuple[str, str]], arbiter: bool
-) -> list[Node]:
-    by_node: dict[str, list[Place]] = {}
+    places: Sequence[BrickSlot], taken: Collection[tuple[str, str]], arbiter: bool
+) -> list[NodeCapacity]:
+    by_node: dict[str, list[BrickSlot]] = {}
     for place in places:
         if (place.node, place.path) not in taken and (arbiter or not place.arbiter_only):
             by_node.setdefault(place.node, []).append(place)
     return [
-        Node(name, sorted(by_node[name], key=lambda p: natural_key(p.path)), order)
+        NodeCapacity(name, sorted(by_node[name], key=lambda p: natural_key(p.path)), order)
         for order, name in enumerate(sorted(by_node, key=natural_key))
     ]
 
@@ -144,10 +152,10 @@ def _free_nodes(
 
 
 def _reasons(
-    nodes: Sequence[Node],
-    new: Sequence[Sequence[Place]],
-    live: Sequence[Sequence[Place]],
-    left: Sequence[Place],
+    nodes: Sequence[NodeCapacity],
+    new: Sequence[Sequence[BrickSlot]],
+    live: Sequence[Sequence[BrickSlot]],
+    left: Sequence[BrickSlot],
     size: int,
     bound: int,
     want: int | None,
@@ -168,7 +176,7 @@ def _reasons(
 
 
 def _zone_reasons(
-    nodes: Sequence[Node], new: Sequence[Sequence[Place]], size: int, before: int
+    nodes: Sequence[NodeCapacity], new: Sequence[Sequence[BrickSlot]], size: int, before: int
 ) -> list[str]:
     zones = {n.zone for n in nodes}
     if zones <= {""} or size == 1 or not new:
@@ -183,19 +191,19 @@ def _zone_reasons(
     if len(zones) < size:
         why = f"{_n(len(zones), 'zone')} for sets of {size}"
     else:
-        alone = largest([sum(len(n.places) for n in nodes if n.zone == z) for z in zones], size)
+        alone = max_sets([sum(len(n.places) for n in nodes if n.zone == z) for z in zones], size)
         why = f"one member per zone allows {_n(alone, 'set')}, the nodes allow {len(new)}"
     numbers = [str(before + i + 1) for i in shared]
     which = f"set{'s' if len(numbers) > 1 else ''} {_and(numbers)}"
     return [*said, f"{why}: in {which} members share a zone"]
 
 
-def _advice(left: Sequence[Place], width: int, dedicated: bool, count: int) -> str:
+def _advice(left: Sequence[BrickSlot], width: int, dedicated: bool, count: int) -> str:
     """Say the smallest number of nodes to add, and how many sets they give with what is left."""
     data = Counter(p.node for p in left if not (dedicated and p.arbiter_only))
     arbs = sum(1 for p in left if dedicated and p.arbiter_only)
     missing = max(0, width - len(data))
-    sets = min(data.values(), default=1) if missing else largest(tuple(data.values()), width)
+    sets = min(data.values(), default=1) if missing else max_sets(tuple(data.values()), width)
     if dedicated and arbs:
         sets = min(sets, arbs)
     parts = [_nodes(missing, sets)] if missing else []
@@ -210,7 +218,7 @@ def _advice(left: Sequence[Place], width: int, dedicated: bool, count: int) -> s
     return (f"{kept}; " if kept else "") + f"add {' and '.join(parts)}{where} for {gain}"
 
 
-def _left_over(left: Sequence[Place]) -> list[str]:
+def _left_over(left: Sequence[BrickSlot]) -> list[str]:
     counts = Counter(p.node for p in left)
     if len(counts) > 8:
         return [f"{_n(len(left), 'place')} left over on {len(counts)} nodes"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from salt_gluster.model.pool import Candidate, Peer, Refusal, is_known
+from salt_gluster.model import Candidate, Peer, Refusal, is_known
 
 
 @dataclass(frozen=True)
-class Identity:
+class NodeIdentity:
     """``word`` is ``fresh``, ``same`` or ``refused``; ``asked`` are the nodes that answered."""
 
     word: str
@@ -20,7 +20,7 @@ class Identity:
 
 def identify(
     names: Iterable[str], uuid: str | None, others: Mapping[str, Candidate], peers: Iterable[Peer]
-) -> Identity:
+) -> NodeIdentity:
     """Compare what the other nodes say of us with what is in ``glusterd.info`` here.
 
     ``names`` are all our names, ``uuid`` ours or None, ``others`` the answers by host, ``peers``
@@ -39,17 +39,17 @@ def identify(
         if peer.uuid != uuid:  # one such voice is enough, whoever else says "the same"
             return _refused(host, peer, uuid, answered)
     if told:
-        return Identity("same", f"{told[0][0]} knows this node under its own uuid", answered)
+        return NodeIdentity("same", f"{told[0][0]} knows this node under its own uuid", answered)
     if any(not p.is_self for p in peers):
-        return Identity("same", "nobody contradicts the pool that is on this disk", answered)
-    return Identity("fresh", "no pool knows this node", answered)
+        return NodeIdentity("same", "nobody contradicts the pool that is on this disk", answered)
+    return NodeIdentity("fresh", "no pool knows this node", answered)
 
 
 def _peers(candidate: Candidate) -> tuple[Peer, ...]:
     return candidate.peers if is_known(candidate.peers) else ()
 
 
-def _refused(host: str, peer: Peer, uuid: str | None, answered: tuple[str, ...]) -> Identity:
+def _refused(host: str, peer: Peer, uuid: str | None, answered: tuple[str, ...]) -> NodeIdentity:
     here = f"here it is {uuid}" if uuid else "here there is none"
     why = (
         f"{host} knows this node under uuid {peer.uuid}; {here}. It was installed again: started "
@@ -59,4 +59,4 @@ def _refused(host: str, peer: Peer, uuid: str | None, answered: tuple[str, ...])
         f"give it back its uuid  salt-run gluster_operation.restore_config {peer.name}",
         "not built yet  salt-run gluster_operation.replace_node",
     )
-    return Identity("refused", why, answered, Refusal("identified", why, ways))
+    return NodeIdentity("refused", why, answered, Refusal("identified", why, ways))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from salt_gluster.model.pool import Hazard, Step, Volume
+from salt_gluster.model import Hazard, Step, Volume
 from salt_gluster.plan.builder import Draft
 from salt_gluster.spec import VolumeSpec, option
 

@@ -7,23 +7,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from salt_gluster.errors import GlusterError
-from salt_gluster.model.pool import Observation, Plan, Step
-from salt_gluster.plan import guards
+from salt_gluster.model import Observation, Plan, Step
+from salt_gluster.plan.guards import GuardResult
 
 Planner = Callable[[Observation], Plan]
 
 
 @dataclass(frozen=True)
 class View:
-    """One look: what was seen, what is to be done about it, and what the brakes said."""
+    """One look: what was seen, what is to be done about it, and what the guards said."""
 
     obs: Observation
     plan: Plan
-    answers: tuple[guards.Answer, ...] = ()
+    guards: tuple[GuardResult, ...] = ()
 
 
 @dataclass
-class Outcome:
+class Result:
     """How a convergence ended. ``plan`` is what is left; ``first`` what there was to do.
 
     ``unknown_step`` was cut off at ``unknown_at`` and may have been carried out. ``changes`` is
@@ -32,7 +32,7 @@ class Outcome:
 
     first: Plan
     plan: Plan
-    answers: tuple[guards.Answer, ...] = ()
+    guards: tuple[GuardResult, ...] = ()
     done: list[Step] = field(default_factory=list)
     changes: dict[str, Any] = field(default_factory=dict)
     error: GlusterError | None = None

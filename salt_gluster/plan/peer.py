@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from salt_gluster.model.pool import (
+from salt_gluster.model import (
     Candidate,
+    Facet,
     Observation,
     Peer,
     Plan,
@@ -134,10 +135,10 @@ def _known_member(draft: Draft, peer: Peer, obs: Observation) -> None:
 
 def _invite(draft: Draft, node: str, host: str, obs: Observation, hosts: Sequence[str]) -> None:
     """Add the probe, and every reason against it that the candidate itself gives."""
-    draft.needs.add(f"candidate:{host}")
+    draft.needs.add(Facet("candidate", host))
     if not _is_established(obs):
         # Two halves must not form two pools: before the first probe every node is asked.
-        draft.needs |= {f"candidate:{h}" for h in hosts if obs.peer_named(h) is None}
+        draft.needs |= {Facet("candidate", h) for h in hosts if obs.peer_named(h) is None}
         invited = _declared_pool(obs, hosts)
         if invited is not None:
             why = "is in the declared pool already and has to invite this node"

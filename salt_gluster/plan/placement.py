@@ -16,11 +16,11 @@ from collections import Counter, deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from salt_gluster.model.formatting import natural_key
+from salt_gluster.model import natural_key
 
 
 @dataclass(frozen=True)
-class Place:
+class BrickSlot:
     """One possible brick. ``arbiter_only`` is a property of the node, told with each place."""
 
     node: str
@@ -29,7 +29,7 @@ class Place:
     arbiter_only: bool = False
 
 
-def largest(counts: Collection[int], width: int) -> int:
+def max_sets(counts: Collection[int], width: int) -> int:
     """Return the largest k with sum(min(c, k)) >= width * k: how many sets nodes can hold."""
     low, high = 0, sum(counts) // width
     while low < high:
@@ -41,10 +41,10 @@ def largest(counts: Collection[int], width: int) -> int:
     return low
 
 
-class Node:
+class NodeCapacity:
     """A node with its free places in natural order; the first ``used`` are taken."""
 
-    def __init__(self, name: str, places: list[Place], order: int) -> None:
+    def __init__(self, name: str, places: list[BrickSlot], order: int) -> None:
         self.name = name
         self.places = places
         self.order = order
@@ -52,7 +52,7 @@ class Node:
         self.arbiter_only = places[0].arbiter_only
         self.used = 0
 
-    def take(self) -> Place:
+    def take(self) -> BrickSlot:
         """Return the next free place."""
         self.used += 1
         return self.places[self.used - 1]
@@ -77,7 +77,7 @@ def _level(caps: Mapping[str, int], total: int) -> dict[str, int]:
     return shares
 
 
-def _caps(nodes: Sequence[Node], zones: Sequence[str], count: int) -> dict[str, int]:
+def _caps(nodes: Sequence[NodeCapacity], zones: Sequence[str], count: int) -> dict[str, int]:
     caps = dict.fromkeys(zones, 0)
     for node in nodes:
         caps[node.zone] += min(len(node.places), count)
@@ -106,9 +106,9 @@ def _two_kinds(
 # --- sets ----------------------------------------------------------------------------------------
 
 
-def make(
-    data: Sequence[Node], arbs: Sequence[Node], width: int, count: int
-) -> tuple[list[list[Place]], list[Place]]:
+def allocate_sets(
+    data: Sequence[NodeCapacity], arbs: Sequence[NodeCapacity], width: int, count: int
+) -> tuple[list[list[BrickSlot]], list[BrickSlot]]:
     """Return ``count`` sets of ``width`` data places, and the arbiter of each if there are any."""
     if count == 0:
         return [], []
@@ -116,10 +116,10 @@ def make(
     caps = _caps(data, zones, count)
     if not arbs:
         quota = _level(caps, width * count)
-        pools = _Pools(data, quota, count)
+        pools = _FreeBricks(data, quota, count)
         return [pools.draw(counts) for counts in _zone_counts(quota, count)], []
     quota, special = _two_kinds(caps, _caps(arbs, zones, count), width, count)
-    pools, arb_pools = _Pools(data, quota, count), _Pools(arbs, special, count)
+    pools, arb_pools = _FreeBricks(data, quota, count), _FreeBricks(arbs, special, count)
     sets, last = [], []
     for counts, zone in _zone_counts_with_arbiter(quota, special, count):
         sets.append(pools.draw(counts))
@@ -127,23 +127,23 @@ def make(
     return sets, last
 
 
-class _Pools:
+class _FreeBricks:
     """The nodes of each zone with what is left of their quotas, largest first."""
 
-    def __init__(self, nodes: Sequence[Node], quota: Mapping[str, int], count: int) -> None:
-        by_zone: dict[str, list[Node]] = {}
+    def __init__(self, nodes: Sequence[NodeCapacity], quota: Mapping[str, int], count: int) -> None:
+        by_zone: dict[str, list[NodeCapacity]] = {}
         for node in nodes:
             by_zone.setdefault(node.zone, []).append(node)
-        self.heaps: dict[str, list[tuple[int, int, Node]]] = {}
+        self.heaps: dict[str, list[tuple[int, int, NodeCapacity]]] = {}
         for zone, members in by_zone.items():
             caps = {n.name: min(len(n.places), count) for n in members}
             shares = _level(caps, quota[zone])
             self.heaps[zone] = [(-shares[n.name], n.order, n) for n in members if shares[n.name]]
             heapq.heapify(self.heaps[zone])
 
-    def draw(self, counts: Mapping[str, int]) -> list[Place]:
+    def draw(self, counts: Mapping[str, int]) -> list[BrickSlot]:
         """Return that many places of each zone, each from another node, in natural order."""
-        drawn: list[tuple[int, Place]] = []
+        drawn: list[tuple[int, BrickSlot]] = []
         for zone, number in counts.items():
             heap = self.heaps[zone]
             popped = [heapq.heappop(heap) for _ in range(number)]
@@ -230,12 +230,12 @@ def _plus_one(
 # --- order within a set --------------------------------------------------------------------------
 
 
-def ordered(
-    new: Sequence[list[Place]],
-    last: Sequence[Place],
-    live: Sequence[Sequence[Place]],
+def assign_roles(
+    new: Sequence[list[BrickSlot]],
+    last: Sequence[BrickSlot],
+    live: Sequence[Sequence[BrickSlot]],
     arbiter: bool,
-) -> tuple[tuple[Place, ...], ...]:
+) -> tuple[tuple[BrickSlot, ...], ...]:
     """Turn each set so that first bricks, or arbiters, fall on all nodes alike."""
     at_end = arbiter and not last
     have = Counter(members[-1 if at_end else 0].node for members in live if members)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from salt_gluster.errors import NotFound, SpecError
-from salt_gluster.status.config_versions import look
+from salt_gluster.status.config_versions import reported_config
 from salt_gluster.status.facts import facts_from
 
 DIRECTORY = "/var/lib/glusterd"
@@ -25,7 +25,7 @@ _UNPROVEN = ("features.quota", "features.uss", "geo-replication.indexing", "feat
 
 
 @dataclass(frozen=True)
-class Check:
+class RestoreCheck:
     """One thing that has to be so. ``yes`` None = it could not be learned, which counts as no."""
 
     name: str
@@ -34,7 +34,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Identity:
+class GlusterdIdentity:
     """What is given back. ``peers``: uuid -> the name that the members know it by."""
 
     uuid: str
@@ -67,8 +67,8 @@ class Lost:
 
     uuid: str
     name: str
-    identity: Identity | None
-    checks: tuple[Check, ...]
+    identity: GlusterdIdentity | None
+    checks: tuple[RestoreCheck, ...]
 
 
 def find(version: Mapping[str, Any], name: str, minions: Mapping[str, str]) -> tuple[str, str]:
@@ -107,18 +107,18 @@ def lost(
                "they are all in the pool and connected with one another", "not so"),
         _check("definitions_are_stored", _other(told, others, str(version.get("actual_digest"))),
                "their volumes are those of the stored version", "other volumes"),
-        Check("one_op_version", len(numbers) == 1 if numbers else None,
+        RestoreCheck("one_op_version", len(numbers) == 1 if numbers else None,
               f"the pool runs at {', '.join(map(str, sorted(numbers))) or 'nobody knows what'}"),
         _check("plain_volumes", _unproven(actual["volumes"]),
                "no volume has files of quota, bitrot, snapshots or geo-replication", "not proven"),
     )  # fmt: skip
     whole = len(numbers) == 1 and names.keys() == others.keys()
-    identity = Identity(uuid, name, next(iter(numbers)), names) if whole else None
+    identity = GlusterdIdentity(uuid, name, next(iter(numbers)), names) if whole else None
     return Lost(uuid, name, identity, checks)
 
 
-def _check(name: str, against: list[str], well: str, ill: str) -> Check:
-    return Check(name, not against, f"{ill}: {', '.join(against)}" if against else well)
+def _check(name: str, against: list[str], well: str, ill: str) -> RestoreCheck:
+    return RestoreCheck(name, not against, f"{ill}: {', '.join(against)}" if against else well)
 
 
 def _known_as(
@@ -160,7 +160,7 @@ def _cut(
 def _other(
     told: Mapping[str, Mapping[str, Any]], names: Mapping[str, str], digest: str
 ) -> list[str]:  # fmt: skip
-    looks = {u: look(r, facts_from(r)) for u, r in told.items()}
+    looks = {u: reported_config(r, facts_from(r)) for u, r in told.items()}
     return sorted(names[u] for u, one in looks.items() if one is None or one.digest != digest)
 
 

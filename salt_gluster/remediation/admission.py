@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from salt_gluster.model.formatting import natural_key
+from salt_gluster.model import natural_key
 from salt_gluster.remediation.fleet_mode import FleetMode
 from salt_gluster.remediation.membership import Sight, Standing
 from salt_gluster.remediation.observation import FleetObservation, Memory

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from salt_gluster.model.pool import Refusal, Unknown, Volume, is_known
+from salt_gluster.model import Refusal, Unknown, Volume, is_known
 from salt_gluster.remediation import fleet_mode, guards, health, ladder
 from salt_gluster.remediation.guards.context import Case, Target
 from salt_gluster.remediation.health import BrickEvent

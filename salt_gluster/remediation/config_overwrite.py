@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from salt_gluster.remediation.salt_events import Notice
-from salt_gluster.status.config_versions import Difference, Given, Look, explaining
+from salt_gluster.status.config_versions import (
+    Difference,
+    GivenCommand,
+    ReportedConfig,
+    difference_from,
+    explaining,
+)
 
 #: A cut is noticed some seconds after it began.
 _SLACK_S = 5.0
@@ -31,8 +37,8 @@ class Overwritten:
 
 
 def away(
-    before: Mapping[str, float], looks: Mapping[str, Look], missed: Mapping[str, tuple[str, float]],
-    believed: Collection[str], now: float,
+    before: Mapping[str, float], looks: Mapping[str, ReportedConfig],
+    missed: Mapping[str, tuple[str, float]], believed: Collection[str], now: float,
 ) -> dict[str, float]:  # fmt: skip
     """Return who was out of the pool since it was last seen as it should be, and since when.
 
@@ -51,7 +57,7 @@ def away(
 
 
 def overwritten(
-    before: Mapping[str, Any], found: Collection[Difference], commands: Collection[Given],
+    before: Mapping[str, Any], found: Collection[Difference], commands: Collection[GivenCommand],
     was_away: Mapping[str, float], back: Collection[str], members: Collection[str],
 ) -> Overwritten | None:  # fmt: skip
     """Return what of ``before`` (the last version's ``actual``) was overwritten, and by whom.
@@ -61,8 +67,8 @@ def overwritten(
     came = set(members) - set(before.get("peers", {}))
     joined = {g.command.split()[-1]: g.at for g in commands if g.command.startswith("peer probe ")}
 
-    def is_outside(one: Given) -> bool:
-        if one.ours:  # ours are not given without the pool (brakes)
+    def is_outside(one: GivenCommand) -> bool:
+        if one.ours:  # ours are not given without the pool (guards)
             return False
         if one.node in came:
             return one.at < joined.get(one.name, float("inf"))
@@ -83,7 +89,7 @@ def overwritten(
 def notices(cluster: str, version: Mapping[str, Any], before: int) -> tuple[Notice, ...]:
     """Return what is to be told of a version that has just become the current one."""
     number = int(version["version"])
-    rows = [Difference(**row) for row in version.get("what", ())]
+    rows = [difference_from(row) for row in version.get("what", ())]
     if not rows:  # the first look: it was so before anybody looked
         return ()
     why = f"version {number} by {version['by']} ({version['why']}): {_few(rows)}"
@@ -101,7 +107,7 @@ def notices(cluster: str, version: Mapping[str, Any], before: int) -> tuple[Noti
 
 def _overwritten(cluster: str, version: Mapping[str, Any], before: int, diff: str) -> Notice:
     said = version["overwritten"]
-    rows = [Difference(**row) for row in said["what"]]
+    rows = [difference_from(row) for row in said["what"]]
     why = (f"{', '.join(said['nodes'])} came back and its definitions replaced the pool's, which no"
            f" command in the pool explains: {_few(rows)}")  # fmt: skip
     peers = (version.get("actual") or {}).get("peers", {})

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from salt_gluster.model.pool import Refusal, Unknown, is_known
+from salt_gluster.model import Refusal, Unknown, is_known
 from salt_gluster.remediation import admission, fleet_mode, guards, ladder
 from salt_gluster.remediation.evaluate import Judged, judged, mode_why
 from salt_gluster.remediation.fleet_mode import FleetMode

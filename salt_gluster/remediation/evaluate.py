@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from salt_gluster.model.pool import Brick, Observation, Unknown, Volume, is_known
+from salt_gluster.model import Brick, Observation, Unknown, Volume, is_known
 from salt_gluster.remediation import fleet_mode, health, progress
 from salt_gluster.remediation.fleet_mode import FleetMode
 from salt_gluster.remediation.guards.context import Case, Target

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from salt_gluster.model.facts import NodeFacts
-from salt_gluster.model.pool import Hold, Unknown, is_known
+from salt_gluster.model import Hold, NodeFacts, Unknown, is_known
 from salt_gluster.remediation.membership import Sight, Standing
 from salt_gluster.remediation.observation import SIGHT, FleetObservation, Memory
 from salt_gluster.remediation.policy import Policy

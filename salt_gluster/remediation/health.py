@@ -10,8 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from salt_gluster.model.facts import BrickFacts, NodeFacts
-from salt_gluster.model.pool import Brick, Unknown, Volume
+from salt_gluster.model import Brick, BrickFacts, NodeFacts, Unknown, Volume
 from salt_gluster.remediation.membership import Sight
 from salt_gluster.remediation.observation import BrickKey, FleetObservation, key_of
 from salt_gluster.remediation.policy import Policy

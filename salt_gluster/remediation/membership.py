@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from salt_gluster.errors import Unreadable
-from salt_gluster.model.pool import digest_of
+from salt_gluster.model import digest_of
 from salt_gluster.remediation.salt_events import Notice, payload
 from salt_gluster.remediation.state_machine import Ignored, Row, Table
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from salt_gluster.model.facts import NodeFacts
-from salt_gluster.model.pool import NOT_ASKED, Brick, Hold, Observation, Unknown, Volume
+from salt_gluster.model import NOT_ASKED, Brick, Hold, NodeFacts, Observation, Unknown, Volume
 from salt_gluster.remediation.membership import ConsulView, Snapshot, Standing
 from salt_gluster.remediation.operations import Operation, Outcome
 from salt_gluster.remediation.policy import Policy

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any
 
 from salt_gluster.errors import Unreadable
-from salt_gluster.model.pool import digest_of
+from salt_gluster.model import digest_of
 from salt_gluster.remediation.state_machine import Ignored, Row, Table
 
 #: Raised when a key of the stored operation changes its meaning.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from salt_gluster.model.pool import Brick, Observation, Unknown, Volume, is_known
+from salt_gluster.model import Brick, Observation, Unknown, Volume, is_known
 from salt_gluster.remediation import health
 from salt_gluster.remediation.health import BrickEvent
 from salt_gluster.remediation.membership import Sight, Standing

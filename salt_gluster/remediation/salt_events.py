@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any
 
 from salt_gluster.errors import GlusterError
-from salt_gluster.model.pool import digest_of
+from salt_gluster.model import digest_of
 
 #: Raised when a key of the payload changes its meaning.
 SCHEMA = 1

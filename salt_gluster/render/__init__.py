@@ -4,7 +4,7 @@ Data in, text out, at most 80 columns. No Salt, no I/O and no rule lives here: w
 and what may be done was decided before. What is not known is printed as such, with its why.
 """
 
-from salt_gluster.model.formatting import utc_clock
+from salt_gluster.model import utc_clock
 from salt_gluster.render.automation import render_explained, render_journal, render_proposals
 from salt_gluster.render.config_history import render_diff, render_history, render_restore
 from salt_gluster.render.plan import impact_data, plan_data, render_impact, render_plan

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from salt_gluster.model.formatting import Clock, count, duration, is_unknown, some, utc_clock
+from salt_gluster.model import Clock, count, duration, is_unknown, some, utc_clock
 from salt_gluster.render.text import SCREEN, clean, command, labelled, wrap
 
 _MAY = {

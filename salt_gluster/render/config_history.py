@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from salt_gluster.model.formatting import Clock, count, utc_clock
+from salt_gluster.model import Clock, count, utc_clock
 from salt_gluster.render.text import SCREEN, clean, command, labelled, wrap
-from salt_gluster.status.config_versions import Difference
+from salt_gluster.status.config_versions import difference_from
 
 #: Differences of one version that the history shows.
 _SHOWN = 5
@@ -87,7 +87,7 @@ def _after(data: Data, width: int) -> list[str]:
 
 
 def _differences(rows: Iterable[Data], width: int, indent: str, most: int = 1000) -> list[str]:
-    found = [Difference(**row) for row in rows]
+    found = [difference_from(row) for row in rows]
     lines: list[str] = []
     for row in found[:most]:
         mark = "+" if row.old is None else "-" if row.new is None else "~"

@@ -8,22 +8,21 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from salt_gluster.model.formatting import count, natural_key, plain, some
-from salt_gluster.model.pool import Hazard, Plan, Refusal
+from salt_gluster.model import Hazard, Plan, Refusal, count, natural_key, plain, some
 from salt_gluster.plan import drift
-from salt_gluster.plan.guards import BRAKES, Answer
+from salt_gluster.plan.guards import GUARDS, GuardResult
 from salt_gluster.render.text import SCREEN, clean, labelled, ways, wrap
 
 if TYPE_CHECKING:
     from salt_gluster.status.impact import VolumeHealth
 
-#: What a person may accept for one plan: a brake's no, or a hazard. Drift and a
+#: What a person may accept for one plan: a guard's no, or a hazard. Drift and a
 #: declaration that does not fit are no such thing: there is nothing to carry out.
-ACCEPTABLE = frozenset(BRAKES) | {drift.REFUSAL} | {h.value for h in Hazard if h is not Hazard.NONE}
+ACCEPTABLE = frozenset(GUARDS) | {drift.REFUSAL} | {h.value for h in Hazard if h is not Hazard.NONE}
 
 
-def plan_data(plan: Plan, answers: Sequence[Answer] = ()) -> dict[str, Any]:
-    """Return the plan and what the brakes said as plain data.
+def plan_data(plan: Plan, results: Sequence[GuardResult] = ()) -> dict[str, Any]:
+    """Return the plan and what the guards returned as plain data.
 
     ``accept`` names what a person has to accept to have it carried out; empty where nothing
     refuses, or where one of the refusals cannot be accepted.
@@ -35,8 +34,8 @@ def plan_data(plan: Plan, answers: Sequence[Answer] = ()) -> dict[str, Any]:
         "subject": plan.subject,
         "steps": [plain(s) for s in plan.steps],
         "waits": [{"node": w.node, "what": w.what} for w in plan.waits],
-        "refusals": [plain(r) for r in _in_order(plan, answers)],
-        "yes": [{"brake": a.brake, "note": a.note} for a in answers if a.refusal is None],
+        "refusals": [plain(r) for r in _in_order(plan, results)],
+        "yes": [{"guard": a.guard, "note": a.note} for a in results if a.refusal is None],
         "notes": list(plan.notes),
         "changes": plain(plan.changes),
         "accept": names if may else [],
@@ -44,9 +43,9 @@ def plan_data(plan: Plan, answers: Sequence[Answer] = ()) -> dict[str, Any]:
     return data
 
 
-def _in_order(plan: Plan, answers: Sequence[Answer]) -> list[Refusal]:
-    """Return every reason once: two brakes may give the same one (majority, pool_whole)."""
-    told = [*plan.refusals, *(a.refusal for a in answers if a.refusal is not None)]
+def _in_order(plan: Plan, results: Sequence[GuardResult]) -> list[Refusal]:
+    """Return every reason once: two guards may give the same one (majority, pool_whole)."""
+    told = [*plan.refusals, *(a.refusal for a in results if a.refusal is not None)]
     return list({(r.name, r.why): r for r in told}.values())
 
 
@@ -87,11 +86,11 @@ def step_lines(
 
 
 def refusal_lines(data: Mapping[str, Any], width: int) -> list[str]:
-    """Return every brake's answer and what a person can do."""
+    """Return every guard's answer and what a person can do."""
     lines: list[str] = []
     for refusal in data["refusals"]:
         lines += _reason(refusal, width)
-    yes = [(a["brake"], f"yes ({a['note']})" if a["note"] else "yes") for a in data["yes"]]
+    yes = [(a["guard"], f"yes ({a['note']})" if a["note"] else "yes") for a in data["yes"]]
     lines += labelled(yes, width, "")
     out = [way for refusal in data["refusals"] for way in refusal["ways"]]
     if data["accept"]:

@@ -1,4 +1,4 @@
-"""What a state returns: Salt's name, result, changes and comment, from an ``apply.Outcome``.
+"""What a state returns: Salt's name, result, changes and comment, from a ``plan.outcome.Result``.
 
 True: it is so, or another node has to go first. None: test mode, this would change. False: refused
 or failed. ``changes`` is what was seen to change, or in test mode what will be.
@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from salt_gluster.errors import GlusterError, OutcomeUnknown
-from salt_gluster.model.formatting import Clock, count, plain, utc_clock
-from salt_gluster.model.pool import Step, Volume
+from salt_gluster.model import Clock, Step, Volume, count, plain, utc_clock
 from salt_gluster.plan.actions import shape
 from salt_gluster.render.plan import note_lines, plan_data, refusal_lines, step_lines, wait_lines
 from salt_gluster.render.text import COMMENT, labelled, wrap
 
 if TYPE_CHECKING:
-    from salt_gluster.plan.outcome import Outcome
+    from salt_gluster.plan.outcome import Result
 
 
 def as_declared(volume: Volume) -> str:
@@ -26,13 +25,13 @@ def as_declared(volume: Volume) -> str:
 
 
 def state_return(
-    name: str, outcome: Outcome, *, test: bool, told: str = "", clock: Clock = utc_clock
+    name: str, outcome: Result, *, test: bool, told: str = "", clock: Clock = utc_clock
 ) -> dict[str, Any]:
     """Return Salt's dict for a convergence, or for a forecast when ``test``.
 
     ``told`` is what the subject is like when nothing is to be done (``as_declared``).
     """
-    data = plan_data(outcome.plan, outcome.answers)
+    data = plan_data(outcome.plan, outcome.guards)
     changes = plain(outcome.changes)
     result: bool | None = True
     if outcome.error is not None:
@@ -61,7 +60,7 @@ def state_error(name: str, error: GlusterError, clock: Clock = utc_clock) -> dic
 # --- the ends a run can come to ------------------------------------------------------------------
 
 
-def _converged(name: str, outcome: Outcome, told: str) -> list[str]:
+def _converged(name: str, outcome: Result, told: str) -> list[str]:
     end = f": {told}" if told else ""
     own = _steps(outcome.done)
     if outcome.by_others:
@@ -89,7 +88,7 @@ def _would(data: dict[str, Any]) -> list[str]:
     ]
 
 
-def _refused(outcome: Outcome, data: dict[str, Any]) -> list[str]:
+def _refused(outcome: Result, data: dict[str, Any]) -> list[str]:
     steps, done = data["steps"], _steps(outcome.done)
     plan = f"plan {data['id']}, {count(len(steps), 'step')}"
     if not data["refusals"]:
@@ -107,7 +106,7 @@ def _refused(outcome: Outcome, data: dict[str, Any]) -> list[str]:
     return [*lines, "", *refusal_lines(data, COMMENT)]
 
 
-def _waits(outcome: Outcome, data: dict[str, Any]) -> list[str]:
+def _waits(outcome: Result, data: dict[str, Any]) -> list[str]:
     lines = wait_lines(data["waits"], COMMENT)
     done = _steps(outcome.done)
     if done:
@@ -117,12 +116,12 @@ def _waits(outcome: Outcome, data: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _unfinished(outcome: Outcome, data: dict[str, Any]) -> list[str]:
+def _unfinished(outcome: Result, data: dict[str, Any]) -> list[str]:
     head = "STOPPED with steps left; running it again goes on from there."
     return [*wrap(head, COMMENT), "", *_progress(outcome, data, "left")]
 
 
-def _failed(outcome: Outcome, data: dict[str, Any], error: GlusterError, clock: Clock) -> list[str]:
+def _failed(outcome: Result, data: dict[str, Any], error: GlusterError, clock: Clock) -> list[str]:
     unknown = outcome.unknown_step is not None or isinstance(error, OutcomeUnknown)
     word = "unknown" if unknown else "failed"
     total = len(outcome.done) + len(data["steps"])
@@ -139,7 +138,7 @@ def _failed(outcome: Outcome, data: dict[str, Any], error: GlusterError, clock: 
     return [*lines, *([""] if total else []), *_error_lines(error, clock)]
 
 
-def _progress(outcome: Outcome, data: dict[str, Any], word: str) -> list[str]:
+def _progress(outcome: Result, data: dict[str, Any], word: str) -> list[str]:
     """Return each step with what became of it; ``word`` is what became of the first one left."""
     words = ["done"] * len(outcome.done) + [word] + ["left"] * len(data["steps"])
     steps = [*_steps(outcome.done), *data["steps"]]

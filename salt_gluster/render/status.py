@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from textwrap import shorten
 from typing import Any
 
-from salt_gluster.model.formatting import count, duration, is_unknown, some
+from salt_gluster.model import count, duration, is_unknown, some
 from salt_gluster.render.automation import automation_lines
 from salt_gluster.render.text import SCREEN, clean, wrap
 

@@ -16,14 +16,14 @@ from salt_gluster.spec.names import (
     split_brick,
 )
 from salt_gluster.spec.pool import parse_pool, parse_who
-from salt_gluster.spec.types import BrickSpec, MountSpec, Place, PoolSpec, VolumeSpec
+from salt_gluster.spec.types import BrickSlot, BrickSpec, MountSpec, PoolSpec, VolumeSpec
 from salt_gluster.spec.volume import RISKS, option_text, parse_volume
 
 __all__ = [
     "RISKS",
+    "BrickSlot",
     "BrickSpec",
     "MountSpec",
-    "Place",
     "PoolSpec",
     "VolumeSpec",
     "check_brick_path",

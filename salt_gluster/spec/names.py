@@ -12,7 +12,7 @@ from itertools import product
 from typing import Any
 
 from salt_gluster.errors import SpecError
-from salt_gluster.model.formatting import natural_key
+from salt_gluster.model import natural_key
 from salt_gluster.spec.values import described, items, nearest, text
 
 #: More names than any pool has; a mistyped range must not fill the memory.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from salt_gluster.errors import SpecError
-from salt_gluster.model.pool import Hazard
+from salt_gluster.model import Hazard
 from salt_gluster.spec.option_catalog import NEEDS_COMMAND, POOL, ROWS
 from salt_gluster.spec.option_hazards import hazard_of
 

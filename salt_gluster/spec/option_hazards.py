@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from salt_gluster.model.pool import Hazard
+from salt_gluster.model import Hazard
 
 _RISK, _CUT, _PAUSE = Hazard.DATA_AT_RISK, Hazard.CLIENT_CUT, Hazard.IO_PAUSE
 

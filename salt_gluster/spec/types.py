@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from salt_gluster.model.pool import digest_of
+from salt_gluster.model import digest_of
 from salt_gluster.spec.names import matches
 
 
@@ -36,7 +36,7 @@ class BrickSpec:
 
 
 @dataclass(frozen=True)
-class Place:
+class BrickSlot:
     """A directory where a brick of a volume may be made."""
 
     node: str
@@ -166,15 +166,15 @@ class PoolSpec:
             return (f"{self.brick_root}/{volume}/1",)
         return tuple(f"{mount}/{volume}" for _, mount in self.device_mounts())
 
-    def places(self, volume: VolumeSpec) -> tuple[Place, ...]:
+    def places(self, volume: VolumeSpec) -> tuple[BrickSlot, ...]:
         """Return every place where the volume may have a brick, node by node.
 
         Nodes named as ``arbiters`` take arbiter bricks only, and none of other volumes.
         """
         if volume.bricks:
-            return tuple(Place(b.node, b.path, self.zone(b.node)) for b in volume.bricks)
+            return tuple(BrickSlot(b.node, b.path, self.zone(b.node)) for b in volume.bricks)
         return tuple(
-            Place(node, path, self.zone(node), arbiter_only=node in self.arbiters)
+            BrickSlot(node, path, self.zone(node), arbiter_only=node in self.arbiters)
             for node in self.nodes
             if volume.allows(node) and (volume.arbiter or node not in self.arbiters)
             for path in self.brick_paths(volume.name)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from salt_gluster.model.facts import NodeFacts
-from salt_gluster.model.pool import Unknown
+from salt_gluster.model import NodeFacts, Unknown
 from salt_gluster.status.facts import facts_from
 
 #: A brick with less free than this part of its size is told.

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from salt_gluster.model.facts import Change, NodeFacts
-from salt_gluster.model.pool import Unknown, digest_of, telling
+from salt_gluster.model import Change, NodeFacts, Subject, Unknown, comparable_options, digest_of
 
 #: Sensors write at least every 300 s; an older report says nothing of now.
 FRESH_S = 400.0
@@ -25,7 +24,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True)
-class Look:
+class ReportedConfig:
     """One node's report, as far as it speaks of the configuration.
 
     ``connected`` is what it says of others, ``commands`` are the changing ones given on it.
@@ -42,7 +41,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Believed:
+class Consensus:
     """What most members tell: its digest, who tells it (``source`` last), whether all do."""
 
     digest: str
@@ -53,24 +52,38 @@ class Believed:
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is another; ``old`` or ``new`` is None where it is not there.
+    """One thing that differs; ``old`` or ``new`` is None where it is not there.
 
-    ``where`` is ``volume NAME``, ``node NAME``, ``declaration`` or ``policy``.
+    ``subject`` is a volume, a node, the declaration or the policy; ``option`` is the name of the
+    option where it is one.
     """
 
-    where: str
+    subject: Subject
     what: str
     old: Any
     new: Any
+    option: str = ""
+
+    @property
+    def where(self) -> str:
+        """The subject as it is printed: ``volume NAME``."""
+        return str(self.subject)
+
+    @property
+    def label(self) -> str:
+        """What differs, as it is printed: ``option NAME``."""
+        return f"{self.what} {self.option}".strip()
 
     def to_data(self) -> dict[str, Any]:
-        """Return plain data."""
-        return asdict(self)
+        """Return plain data; ``where`` and ``what`` are its words for an event's reader."""
+        parts = {"kind": self.subject.kind, "name": self.subject.name, "option": self.option}
+        words = {"where": self.where, "what": self.label}
+        return {**words, "old": self.old, "new": self.new, **parts}
 
     @property
     def words(self) -> str:
         """Say it in one line."""
-        what = f"{self.where}: {self.what}" if self.what else self.where
+        what = f"{self.where}: {self.label}" if self.what else self.where
         if self.old is None:
             return f"{what} = {self.new}"
         if self.new is None:
@@ -79,7 +92,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenCommand:
     """A changing command and where it was given. ``ours`` = a job of ours sent it."""
 
     node: str
@@ -94,10 +107,18 @@ class Given:
         return f"gluster {self.command} on {self.name}"
 
 
+def difference_from(row: Mapping[str, Any]) -> Difference:
+    """Return the difference that ``to_data`` made this of."""
+    what = "option" if row["option"] else row["what"]
+    return Difference(
+        Subject(row["kind"], row["name"]), what, row["old"], row["new"], row["option"]
+    )
+
+
 # --- what the members tell -----------------------------------------------------------------------
 
 
-def look(report: Mapping[str, Any], facts: NodeFacts | Unknown) -> Look | None:
+def reported_config(report: Mapping[str, Any], facts: NodeFacts | Unknown) -> ReportedConfig | None:
     """Return what a report says of the configuration; None for one that does not say it.
 
     A node that imports volumes tells only some of them (facts.md#C-B.3).
@@ -109,16 +130,16 @@ def look(report: Mapping[str, Any], facts: NodeFacts | Unknown) -> Look | None:
         return None
     members = frozenset(str(p["uuid"]) for p in report["peers"])
     told = [sorted(members), {name: v.digest() for name, v in volumes.items()}]
-    return Look(
+    return ReportedConfig(
         str(report["uuid"]), str(report["node"]), facts.at, digest_of(told), members,
         {} if isinstance(facts.connected, Unknown) else facts.connected,
         () if isinstance(facts.changes, Unknown) else facts.changes, report,
     )  # fmt: skip
 
 
-def believed(
-    looks: Mapping[str, Look], now: float, away: Mapping[str, float] | None = None
-) -> Believed | Unknown:
+def consensus(
+    looks: Mapping[str, ReportedConfig], now: float, away: Mapping[str, float] | None = None
+) -> Consensus | Unknown:
     """Return what more than half of the members tell in reports that are not old.
 
     ``away``: uuid -> since when a node is missed; what it had written before says nothing of now.
@@ -136,10 +157,10 @@ def believed(
     youngest = max((fresh[u] for u in nodes), key=lambda one: one.at)
     if 2 * votes <= len(youngest.members):
         return Unknown(f"{votes} of {len(youngest.members)} members tell the same: no majority")
-    return Believed(digest, youngest.uuid, nodes, len(counted) == 1)
+    return Consensus(digest, youngest.uuid, nodes, len(counted) == 1)
 
 
-def actual(one: Look, looks: Iterable[Look]) -> dict[str, Any]:
+def actual(one: ReportedConfig, looks: Iterable[ReportedConfig]) -> dict[str, Any]:
     """Return the pool's configuration by one report; a member's names are all that it goes by."""
     names: dict[str, list[str]] = {uuid: [] for uuid in one.members}
     others: dict[str, set[str]] = {uuid: set() for uuid in one.members}
@@ -159,8 +180,8 @@ def actual(one: Look, looks: Iterable[Look]) -> dict[str, Any]:
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Difference, ...]:
     """Return everything that differs between two versions: declared, policy, members, volumes."""
     found = [
-        *_nested("declaration", before.get("spec") or {}, after.get("spec") or {}),
-        *_nested("policy", before.get("policy") or {}, after.get("policy") or {}),
+        *_nested(Subject("declaration"), before.get("spec") or {}, after.get("spec") or {}),
+        *_nested(Subject("policy"), before.get("policy") or {}, after.get("policy") or {}),
     ]
     old, new = before.get("actual"), after.get("actual")
     return (*found, *actual_differences(old or {}, new or {}))
@@ -175,8 +196,8 @@ def actual_differences(
     for uuid in sorted(old.keys() | new.keys()):
         if uuid not in old or uuid not in new:
             name = (old.get(uuid) or new.get(uuid) or [uuid])[0]
-            there = [uuid if uuid in side else None for side in (old, new)]
-            found.append(Difference(f"node {name}", "", *there))
+            sides = [uuid if uuid in side else None for side in (old, new)]
+            found.append(Difference(Subject("node", name), "", sides[0], sides[1]))
     volumes = before.get("volumes", {}), after.get("volumes", {})
     for name in sorted(volumes[0].keys() | volumes[1].keys()):
         found += _volume(name, volumes[0].get(name), volumes[1].get(name))
@@ -186,32 +207,33 @@ def actual_differences(
 def _volume(
     name: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None
 ) -> Iterable[Difference]:
-    where = f"volume {name}"
+    subject = Subject("volume", name)
     if old is None or new is None:
-        yield Difference(where, "", *(None if v is None else _sketch(v) for v in (old, new)))
+        sides = [None if v is None else _sketch(v) for v in (old, new)]
+        yield Difference(subject, "", sides[0], sides[1])
         return
     for key, word in _WORDS.items():
         if old[key] != new[key]:
-            yield Difference(where, word, old[key], new[key])
-    yield from _bricks(where, old["bricks"], new["bricks"])
-    options = telling(old["options"]), telling(new["options"])
+            yield Difference(subject, word, old[key], new[key])
+    yield from _bricks(subject, old["bricks"], new["bricks"])
+    options = comparable_options(old["options"]), comparable_options(new["options"])
     for option in sorted(options[0].keys() | options[1].keys()):
         values = [side.get(option) for side in options]
         if values[0] != values[1]:
-            yield Difference(where, f"option {option}", *values)
+            yield Difference(subject, "option", values[0], values[1], option)
 
 
 def _bricks(
-    where: str, old: Iterable[Mapping[str, Any]], new: Iterable[Mapping[str, Any]]
+    subject: Subject, old: Iterable[Mapping[str, Any]], new: Iterable[Mapping[str, Any]]
 ) -> Iterable[Difference]:
     sides = [{(b["host_uuid"] or b["host"], b["path"]): _brick(b) for b in s} for s in (old, new)]
     for key in sides[0].keys() - sides[1].keys():
-        yield Difference(where, "brick", sides[0][key], None)
+        yield Difference(subject, "brick", sides[0][key], None)
     for key in sides[1].keys() - sides[0].keys():
-        yield Difference(where, "brick", None, sides[1][key])
+        yield Difference(subject, "brick", None, sides[1][key])
     same = [[k for k in side if k in sides[0] and k in sides[1]] for side in sides]
     if same[0] != same[1]:
-        yield Difference(where, "order of bricks", *(", ".join(s.values()) for s in sides))
+        yield Difference(subject, "order of bricks", *(", ".join(s.values()) for s in sides))
 
 
 def _brick(brick: Mapping[str, Any]) -> str:
@@ -226,31 +248,33 @@ def _sketch(volume: Mapping[str, Any]) -> str:
 
 
 def _nested(
-    where: str, old: Mapping[str, Any], new: Mapping[str, Any], path: str = ""
+    subject: Subject, old: Mapping[str, Any], new: Mapping[str, Any], path: str = ""
 ) -> Iterable[Difference]:
     for key in sorted(old.keys() | new.keys(), key=str):
         sides = old.get(key), new.get(key)
         name = f"{path}{key}"
         folders = [side for side in sides if isinstance(side, Mapping) and side]
         if folders and all(side is None or isinstance(side, Mapping) for side in sides):
-            yield from _nested(where, sides[0] or {}, sides[1] or {}, f"{name}:")
+            yield from _nested(subject, sides[0] or {}, sides[1] or {}, f"{name}:")
         elif sides[0] != sides[1]:
-            yield Difference(where, name, *sides)
+            yield Difference(subject, name, *sides)
 
 
 # --- who -----------------------------------------------------------------------------------------
 
 
-def given(looks: Iterable[Look], since: Mapping[str, float], otherwise: float) -> tuple[Given, ...]:
+def commands_since(
+    looks: Iterable[ReportedConfig], since: Mapping[str, float], otherwise: float
+) -> tuple[GivenCommand, ...]:
     """Return the changing commands that were given after these times, by each node's own clock."""
     found = [
-        Given(one.uuid, one.name, c.at, c.command, c.ours)
+        GivenCommand(one.uuid, one.name, c.at, c.command, c.ours)
         for one in looks for c in one.commands if c.at > since.get(one.uuid, otherwise)
     ]  # fmt: skip
     return tuple(sorted(found, key=lambda g: g.at))
 
 
-def explaining(difference: Difference, commands: Collection[Given]) -> Given | None:
+def explaining(difference: Difference, commands: Collection[GivenCommand]) -> GivenCommand | None:
     """Return the last command that can have made this difference."""
     return next((g for g in reversed(list(commands)) if _explains(g.command, difference)), None)
 
@@ -259,16 +283,18 @@ def _explains(command: str, difference: Difference) -> bool:
     words = command.split()
     if len(words) < 2:
         return False
-    kind, _, name = difference.where.partition(" ")
-    if kind == "node":
+    if difference.subject.kind == "node":
         return words[:2] in (["peer", "probe"], ["peer", "detach"])
     if words[0] == "snapshot":
         return words[1] in ("restore", "clone")
-    if words[0] not in ("volume", "vol", "v") or words[2:3] not in ([name], ["all"]):
+    if words[0] not in ("volume", "vol", "v") or words[2:3] not in (
+        [difference.subject.name],
+        ["all"],
+    ):
         return words[1] == "sync"
     verb, what = words[1], difference.what
-    if what.startswith("option "):
-        return _sets(words, what.removeprefix("option "), difference.new)
+    if difference.option:
+        return _sets(words, difference.option, difference.new)
     if what in ("", "id"):
         return verb == ("delete" if difference.new is None else "create")
     if what == "status":
@@ -289,7 +315,7 @@ def _sets(words: list[str], option: str, value: Any) -> bool:
     return verb not in ("start", "stop", "create", "delete")
 
 
-def author(found: Collection[Difference], commands: Collection[Given]) -> tuple[str, str]:
+def author(found: Collection[Difference], commands: Collection[GivenCommand]) -> tuple[str, str]:
     """Return who made these differences, as far as it is really known, and why they are there.
 
     The history of a node names a command, never a person: who typed it is unknown.

@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from typing import Any, TypeVar
 
-from salt_gluster.model.facts import BrickFacts, Change, NodeFacts
-from salt_gluster.model.pool import Brick, Hold, Unknown, Volume
+from salt_gluster.model import Brick, BrickFacts, Change, Hold, NodeFacts, Unknown, Volume
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from salt_gluster.model.formatting import duration
+from salt_gluster.model import duration
 from salt_gluster.status.report import usable
 
 #: A sensor looks every 300 s. To that come the look, the pulse before it (10 s), and ``LIVE_S``.

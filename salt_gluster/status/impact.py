@@ -11,9 +11,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from salt_gluster.errors import NotFound
-from salt_gluster.model.formatting import natural_key
-from salt_gluster.model.pool import Observation, Volume, known
-from salt_gluster.status.quorum import BrickKey, OneSet, Pool, State, Verdict
+from salt_gluster.model import Observation, Volume, known, natural_key
+from salt_gluster.status.quorum import Availability, BrickKey, BrickState, PoolView, SubvolumeQuorum
 
 #: The health words, each worse than the one before. ``unknown`` stands apart.
 WORDS = ("ok", "degraded", "hollow", "partial", "data_at_risk", "down")
@@ -64,7 +63,7 @@ def impact(
     nodes (those outside the pool carry nothing and are passed over). Raises ``SpecError`` for a
     node that is no member and a brick no volume has.
     """
-    pool = Pool(observation, hollow)
+    pool = PoolView(observation, hollow)
     gone = frozenset(pool.member(n) for n in nodes)
     gone |= {pool.key(n) for names in (zones or {}).values() for n in names}
     lost = frozenset(pool.brick(b) for b in bricks)
@@ -74,7 +73,7 @@ def impact(
     )
 
 
-def _set_health(one: OneSet, index: int, states: Mapping[BrickKey, State]) -> _Range:
+def _set_health(one: SubvolumeQuorum, index: int, states: Mapping[BrickKey, BrickState]) -> _Range:
     sure = [k for k in one.keys if states[k].up]
     maybe = [k for k in one.keys if states[k].up is None]
     best, worst = one.judge(sure + maybe), one.judge(sure)
@@ -93,8 +92,8 @@ def _set_health(one: OneSet, index: int, states: Mapping[BrickKey, State]) -> _R
 @dataclass(frozen=True)
 class _Range:
     health: SetHealth
-    best: Verdict
-    worst: Verdict
+    best: Availability
+    worst: Availability
     away: bool
 
 
@@ -109,7 +108,7 @@ def _one_word(best: str, worst: str, away: bool) -> str:
     return "degraded" if away and (best, worst) == ("ok", "degraded") else "unknown"
 
 
-def _because(one: OneSet, states: Mapping[BrickKey, State]) -> str:
+def _because(one: SubvolumeQuorum, states: Mapping[BrickKey, BrickState]) -> str:
     """Name up to three bricks that are not up, each with its reason."""
     off = [f"{one.names[k]} {states[k].why}" for k in one.keys if not states[k].up]
     more = f" and {len(off) - 3} more" if len(off) > 3 else ""
@@ -120,7 +119,7 @@ def _because(one: OneSet, states: Mapping[BrickKey, State]) -> str:
 
 
 def _volume_health(
-    pool: Pool, volume: Volume, gone: Collection[str], lost: Collection[BrickKey]
+    pool: PoolView, volume: Volume, gone: Collection[str], lost: Collection[BrickKey]
 ) -> VolumeHealth:
     if volume.is_broken:
         why = "its definition here has no whole set: look at it from another member"
@@ -129,7 +128,7 @@ def _volume_health(
         why = "stopped" if volume.status == "Stopped" else "never started"
         return VolumeHealth(volume.name, "down", why, ())
     states = pool.states(volume, gone, lost)
-    found = [_set_health(OneSet(pool, volume, s), s.index, states) for s in volume.sets]
+    found = [_set_health(SubvolumeQuorum(pool, volume, s), s.index, states) for s in volume.sets]
     best, worst = _sum(r.best for r in found), _sum(r.worst for r in found)
     word = _one_word(best, worst, all(r.away for r in found if r.best.word != r.worst.word))
     why = _volume_why(word, [r.health for r in found], len(volume.bricks))
@@ -139,7 +138,7 @@ def _volume_health(
     return VolumeHealth(volume.name, word, why, tuple(r.health for r in found))
 
 
-def _sum(verdicts: Iterable[Verdict]) -> str:
+def _sum(verdicts: Iterable[Availability]) -> str:
     """Return the word of a volume from those of its sets."""
     sets = list(verdicts)
     words = {v.word for v in sets}
@@ -178,7 +177,7 @@ def next_loss(observation: Observation, volume: str) -> str:
 
     Bricks that are not seen count as lost. Raises ``NotFound`` for a volume that is not there.
     """
-    pool = Pool(observation)
+    pool = PoolView(observation)
     found = known(observation.volumes).get(volume)
     if found is None:
         raise NotFound(f"no volume {volume}", kind="not_found", hint="See gluster volume list.")
@@ -193,23 +192,23 @@ def next_loss(observation: Observation, volume: str) -> str:
 class _Next:
     """What each node's loss would do, judged on the sets that have a brick there."""
 
-    def __init__(self, pool: Pool, volume: Volume) -> None:
+    def __init__(self, pool: PoolView, volume: Volume) -> None:
         self.pool, self.volume = pool, volume
         states = pool.states(volume, (), ())
         self.up = {key for key, state in states.items() if state.up}
-        self.sets = [OneSet(pool, volume, s) for s in volume.sets]
+        self.sets = [SubvolumeQuorum(pool, volume, s) for s in volume.sets]
         self.words = [one.judge(self._alive(one)).word for one in self.sets]
         self.by_node: dict[str, set[int]] = {}
         for index, one in enumerate(self.sets):
             for node, _ in self._alive(one):
                 self.by_node.setdefault(node, set()).add(index)
 
-    def _alive(self, one: OneSet, without: str = "") -> list[BrickKey]:
+    def _alive(self, one: SubvolumeQuorum, without: str = "") -> list[BrickKey]:
         return [k for k in one.keys if k in self.up and k[0] != without]
 
     def sentence(self) -> str:
         """Return the sentence."""
-        if self.by_node and self.pool.killed(self.volume, {next(iter(self.by_node))}):
+        if self.by_node and self.pool.stopped_by_quorum(self.volume, {next(iter(self.by_node))}):
             return "any node: all goes DOWN (server quorum)"
         stops, risks = {}, set()
         for node, touched in self.by_node.items():

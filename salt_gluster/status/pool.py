@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from salt_gluster.errors import SpecError
-from salt_gluster.model.formatting import Clock
-from salt_gluster.model.pool import Observation, Unknown, is_known, known
+from salt_gluster.model import Clock, Observation, Unknown, is_known, known
 from salt_gluster.status import impact, report
 from salt_gluster.status.impact import VolumeHealth
 from salt_gluster.status.summary import status_data

@@ -9,8 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from salt_gluster.errors import SpecError
-from salt_gluster.model.formatting import natural_key
-from salt_gluster.model.pool import (
+from salt_gluster.model import (
     NOT_ASKED,
     Brick,
     Heal,
@@ -20,6 +19,7 @@ from salt_gluster.model.pool import (
     Unknown,
     Volume,
     is_known,
+    natural_key,
 )
 
 # --- who is who, and what is up ------------------------------------------------------------------
@@ -28,7 +28,7 @@ BrickKey = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class State:
+class BrickState:
     """``up`` is None where it is not known; ``away`` = because its member is not connected."""
 
     up: bool | None
@@ -36,7 +36,7 @@ class State:
     away: bool = False
 
 
-class Pool:
+class PoolView:
     """The observation, with nodes and bricks matched by uuid whatever name was typed."""
 
     def __init__(self, observation: Observation, hollow: Collection[str] = ()) -> None:
@@ -86,26 +86,26 @@ class Pool:
 
     def states(
         self, volume: Volume, gone: Collection[str], lost: Collection[BrickKey]
-    ) -> dict[BrickKey, State]:
+    ) -> dict[BrickKey, BrickState]:
         """Return what is known of each brick of the volume after the losses."""
         said, none = self._rows(volume)
-        killed = self.killed(volume, gone)
+        killed = self.stopped_by_quorum(volume, gone)
         states = {}
         for key in map(self.of, volume.bricks):
             peer = self.peers.get(key[0])
             if key[0] in gone or key in lost:
-                states[key] = State(False, "is lost")
+                states[key] = BrickState(False, "is lost")
             elif killed and (peer is None or peer.usable):
-                states[key] = State(False, killed)
+                states[key] = BrickState(False, killed)
             elif key in said:
                 states[key] = said[key]
             elif peer is not None and not peer.usable:
-                states[key] = State(None, _away(peer), away=True)
+                states[key] = BrickState(None, _away(peer), away=True)
             else:
-                states[key] = State(None, none)
+                states[key] = BrickState(None, none)
         return states
 
-    def _rows(self, volume: Volume) -> tuple[dict[BrickKey, State], str]:
+    def _rows(self, volume: Volume) -> tuple[dict[BrickKey, BrickState], str]:
         """Return the rows of the status, and what to say of a brick that has none."""
         rows = self.observation.status.get(volume.name, NOT_ASKED)
         if isinstance(rows, Unknown):
@@ -114,10 +114,10 @@ class Pool:
         for row in rows.bricks:
             why = "is down" if not row.online else "is online without a port: serves no client"
             node = row.host_uuid.lower() or self.key(row.host)
-            said[node, row.path] = State(row.up, "" if row.up else why)
+            said[node, row.path] = BrickState(row.up, "" if row.up else why)
         return said, "has no row in the status"
 
-    def killed(self, volume: Volume, gone: Collection[str]) -> str:
+    def stopped_by_quorum(self, volume: Volume, gone: Collection[str]) -> str:
         """Say why glusterd kills the bricks on this side, if it does (facts.md#G-6.1, #C-L.4)."""
         if volume.options.get("cluster.server-quorum-type") != "server" or not self.peers:
             return ""
@@ -161,7 +161,7 @@ def server_quorum(volume: Volume, members: int) -> int:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Availability:
     """A health word with its sentence; ``at_risk`` stays true for a set that is also down."""
 
     word: str
@@ -169,10 +169,10 @@ class Verdict:
     at_risk: bool = False
 
 
-class OneSet:
+class SubvolumeQuorum:
     """One set with what is fixed about it; ``judge`` says what a choice of living bricks means."""
 
-    def __init__(self, pool: Pool, volume: Volume, one: ReplicaSet) -> None:
+    def __init__(self, pool: PoolView, volume: Volume, one: ReplicaSet) -> None:
         self.pool, self.volume, self.bricks = pool, volume, one.bricks
         self.keys = [pool.of(b) for b in one.bricks]
         self.data = {pool.of(b) for b in one.bricks if not b.is_arbiter}
@@ -184,26 +184,28 @@ class OneSet:
         self.split = max((r.split_brain for _, r in rows if is_known(r.split_brain)), default=0)
         self.names = dict(zip(self.keys, (b.name for b in one.bricks), strict=True))
 
-    def judge(self, up: Collection[BrickKey]) -> Verdict:
+    def judge(self, up: Collection[BrickKey]) -> Availability:
         """Return word and sentence if exactly the bricks ``up`` run."""
         count, alive, copies = len(self.keys), set(up), self.data & set(up) - self.pool.hollow
         risk = self._risk(copies)
         stop = self._stopped(alive)
         if stop:
-            return Verdict("down", stop + (f"; also, {risk}" if risk else ""), bool(risk))
+            return Availability("down", stop + (f"; also, {risk}" if risk else ""), bool(risk))
         if risk:
-            return Verdict("data_at_risk", risk, True)
+            return Availability("data_at_risk", risk, True)
         # Told so, it stays hollow also when it is lost: coming back it would look healthy.
         empty = sorted(self.names[k] for k in self.data & self.pool.hollow)
         if empty:
             why = f"{', '.join(empty)}: without the data"
             left = f"{len(copies)} of {len(self.data)} bricks hold data"
-            return Verdict("hollow", f"{why}; {left}")
+            return Availability("hollow", f"{why}; {left}")
         if len(alive) < count or self.entries:
             spare = "" if self.has_spare(alive) else "; none to spare"
             heal = f"; {self.entries} entries to heal" if self.entries else ""
-            return Verdict("degraded", f"{len(alive)} of {count} bricks up{heal}{spare}")
-        return Verdict("ok", f"{count} of {count} bricks up" if count > 1 else "its brick is up")
+            return Availability("degraded", f"{len(alive)} of {count} bricks up{heal}{spare}")
+        return Availability(
+            "ok", f"{count} of {count} bricks up" if count > 1 else "its brick is up"
+        )
 
     def _risk(self, copies: set[BrickKey]) -> str:
         """Say why the newest data hang on too few bricks.

@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from salt_gluster.model.facts import LocalState, NodeFacts
-from salt_gluster.model.pool import (
+from salt_gluster.model import (
     BrickSpace,
     BrickStatus,
+    GlusterdState,
     Heal,
     Hold,
     Node,
+    NodeFacts,
     Observation,
     Peer,
     Reach,
@@ -34,7 +35,7 @@ SCHEMA = 1
 
 def own_report(
     obs: Observation,
-    state: LocalState | Unknown,
+    state: GlusterdState | Unknown,
     backlog: Mapping[str, int | Unknown],
     version: str | Unknown,
     facts: NodeFacts,
@@ -73,7 +74,7 @@ def _told(value: Any) -> Any:
 
 
 def _own_bricks(
-    state: LocalState, backlog: Mapping[str, int | Unknown]
+    state: GlusterdState, backlog: Mapping[str, int | Unknown]
 ) -> dict[str, list[dict[str, Any]]]:
     bricks: dict[str, list[dict[str, Any]]] = {}
     for volume in state.volumes.values():

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from salt_gluster.model.formatting import Clock, natural_key, plain, some, utc_clock
-from salt_gluster.model.pool import (
+from salt_gluster.model import (
     NOT_ASKED,
     BrickSpace,
+    Clock,
     Heal,
     Observation,
     Peer,
@@ -21,6 +21,10 @@ from salt_gluster.model.pool import (
     Volume,
     VolumeStatus,
     is_known,
+    natural_key,
+    plain,
+    some,
+    utc_clock,
 )
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from salt_gluster.model.pool import Brick, Node, Observation, Peer, Volume
+from salt_gluster.model import Brick, Node, Observation, Peer, Volume
 from salt_gluster.node import disks
 
 ROOT = Path(__file__).resolve().parents[2]

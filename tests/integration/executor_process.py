@@ -24,7 +24,7 @@ from salt_gluster.minion.automation import registration
 from salt_gluster.minion.automation.remediate import carry_out
 from salt_gluster.minion.automation.witness import observe
 from salt_gluster.minion.context import Minion
-from salt_gluster.minion.driver import Site
+from salt_gluster.minion.driver import GlusterDriver
 
 HERE = os.path.abspath(__file__)  # noqa: PTH100
 DIED = 9
@@ -53,9 +53,9 @@ def refresh(lab: Lab) -> None:
         assert codes == [0] * len(running), err.read().decode()[-3000:]
 
 
-def _site(name: str, die: str) -> Site:
+def _site(name: str, die: str) -> GlusterDriver:
     if die != "while_sent":
-        return Site(name)
+        return GlusterDriver(name)
 
     def run(argv: Sequence[str], given: str | None, deadline_s: float) -> Ran:
         if "force" not in argv:
@@ -64,7 +64,7 @@ def _site(name: str, die: str) -> Site:
                          stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
         os._exit(DIED)
 
-    return Site(name, reader=Reader(Gluster(run=run, note=node.note_sent)))
+    return GlusterDriver(name, reader=Reader(Gluster(run=run, note=node.note_sent)))
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from salt_gluster.consul.service import Member
 from salt_gluster.consul.settings import Access
 from salt_gluster.consul.store import Document, Store
 from salt_gluster.errors import ConsulError
-from salt_gluster.model.facts import Change
+from salt_gluster.model import Change
 
 #: A killed holder's session lives 20 s, the lock-delay 15 s; an election begins both anew.
 HAND_OVER_S = 120

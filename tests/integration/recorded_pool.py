@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from salt_gluster.model.facts import BrickFacts, Change, NodeFacts
-from salt_gluster.model.pool import Brick, Volume
+from salt_gluster.model import Brick, BrickFacts, Change, NodeFacts, Volume
 from salt_gluster.status.facts import facts_data, volumes_data
 
 UUID = "5a1f6c00-0000-4000-8000-{:012d}"

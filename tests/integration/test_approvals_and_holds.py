@@ -21,7 +21,7 @@ from salt_gluster.consul.store import Document
 from salt_gluster.errors import GlusterError
 from salt_gluster.master import journal
 from salt_gluster.master.approvals import Desk, find
-from salt_gluster.model.pool import Hold
+from salt_gluster.model import Hold
 from salt_gluster.remediation.operations import Life, Operation, Outcome, operation_from
 from salt_gluster.spec import parse_pool
 

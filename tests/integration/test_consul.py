@@ -52,7 +52,7 @@ from salt_gluster.consul.trust import ViewState
 from salt_gluster.consul.trust_probe import TrustProbe
 from salt_gluster.consul.watch import Watch
 from salt_gluster.errors import ConsulError, Fenced
-from salt_gluster.model.pool import Hold, Unknown
+from salt_gluster.model import Hold, Unknown
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Set in the second run: the lab that is up, and the library that must be found.

@@ -394,7 +394,7 @@ def wanted(value: int) -> dict[str, Kind]:
 
 
 def assert_refused(
-    lab: Lab, brake: str, why: str, way: str, *, node: str = "g1", runs: bool = True
+    lab: Lab, guard: str, why: str, way: str, *, node: str = "g1", runs: bool = True
 ) -> None:
     """In test mode and in the run: refused with the reason and the ways out, nothing changed."""
     watched = [name for name in ("g1", "g2") if lab.node(name).holder()]
@@ -405,7 +405,7 @@ def assert_refused(
         assert (ret["result"], ret["changes"]) == (False, {}), said
         assert re.match(r"REFUSED, nothing was changed \(plan [0-9a-f]+, 1 step\)\.", said), said
         assert "1 set rep network.ping-timeout 25 -> 31" in said, said
-        assert re.search(rf"{brake}\s+{why}", said), said
+        assert re.search(rf"{guard}\s+{why}", said), said
         assert re.search(rf"Do one of:.*{way}", said), said
         for name in ("as it is", "another"):
             assert (states[name]["result"], states[name]["changes"]) == (True, {}), states[name]

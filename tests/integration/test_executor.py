@@ -32,7 +32,7 @@ POLICY = {
 }  # fmt: skip
 #: Takes away what a person has put there.
 FREE = f"consul kv delete gluster/{CLUSTER}/hold; consul kv delete -recurse gluster/{CLUSTER}/maintenance"  # noqa: E501
-BRAKE_S = 62.0  # brakes.SETTLING_S and a little: after a start of glusterd nothing is changed
+GUARD_S = 62.0  # guards.SETTLING_S and a little: after a start of glusterd nothing is changed
 
 
 class World:
@@ -151,7 +151,7 @@ def pool() -> Iterator[World]:
             ask(node, "register", "--pillar", json.dumps(PILLAR))
         world = World(lab)
         world.acknowledge()
-        time.sleep(max(0.0, BRAKE_S - (time.monotonic() - began)))
+        time.sleep(max(0.0, GUARD_S - (time.monotonic() - began)))
         refresh(lab)
         yield world
         world.lead.end()
@@ -303,7 +303,7 @@ def test_what_changes_between_the_two_looks_refuses(world: World) -> None:
     refused(world, world.claim(), "not_held", at="begun", run=hold)
     world.g1.ok(["rm", "/var/lib/salt-gluster/hold"])
     world.close(Life.REFUSED)
-    refused(world, world.claim(), "not_held", at="judged_again", run=hold)  # the brake's own look
+    refused(world, world.claim(), "not_held", at="judged_again", run=hold)  # the guard's own look
     world.g1.ok(["rm", "/var/lib/salt-gluster/hold"])
     world.close(Life.REFUSED)
     epoch = f"consul kv put gluster/{CLUSTER}/epoch another"

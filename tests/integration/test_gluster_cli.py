@@ -18,7 +18,7 @@ from salt_gluster.gluster.commands import COMMANDS, Command
 from salt_gluster.gluster.parse.answer import Answer
 from salt_gluster.gluster.parse.peer import parse_uuid
 from salt_gluster.gluster.reader import Reader
-from salt_gluster.model.pool import Unknown, is_known
+from salt_gluster.model import Unknown, is_known
 
 ROOT = Path(__file__).resolve().parents[2]
 

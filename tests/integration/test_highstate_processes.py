@@ -54,12 +54,12 @@ sys.path.insert(0, sys.argv[1])
 from salt_gluster.gluster.cli import Gluster
 from salt_gluster.gluster.reader import Reader
 from salt_gluster.node import OwnNode
-from salt_gluster.minion.driver import Site
+from salt_gluster.minion.driver import GlusterDriver
 
 own, reader = OwnNode("g1"), Reader(Gluster())
 
 def look(*about):
-    return Site("g1", reader=reader, own=own, about=about).look()
+    return GlusterDriver("g1", reader=reader, own=own, about=about).observe()
 
 def run(*words):
     subprocess.run(words, check=True, capture_output=True)

@@ -98,7 +98,7 @@ PLANS = [
 ]  # fmt: skip
 
 APPLY = _of("minion/apply.py", "unit/minion/test_apply.py", [
-    ("changed_pool_is_written", "if self.world.stamp() != self.stamp and self.world.now() < self.deadline:",
+    ("changed_pool_is_written", "if self.driver.fingerprint() != self.fingerprint and self.driver.now() < self.deadline:",
      "if False:", "what another node has just set is sent again"),
     ("answer_is_believed", "done = _holds(obs, step)\n            if done or",
      "done = True\n            if done or", "success is reported for what did not happen"),
@@ -114,12 +114,12 @@ APPLY = _of("minion/apply.py", "unit/minion/test_apply.py", [
      "another plan than the one shown is carried out"),
     ("refusals_are_waited_out", "if now - self.refused_since >= limit_s:", "if False:",
      "a refusal never ends the run"),
-    ("no_copy_before_a_change", "self.world.keep_copy()", "pass",
+    ("no_copy_before_a_change", "self.driver.backup()", "pass",
      "there is no copy of glusterd's files from before a change"),
     ("tried_for_ever", "if self.rounds[_key(step)] >= ROUNDS:", "if self.rounds[_key(step)] >= 99:",
      "one step is sent again and again"),
-    ("old_look_is_acted_on", "view = survey(self.planner, self.world, self.hosts, fresh=True)\n        if view.plan.is_empty or not",
-     "view = survey(self.planner, self.world, (), fresh=True)\n        if view.plan.is_empty or not",
+    ("old_look_is_acted_on", "view = evaluate(self.planner, self.driver, self.hosts, fresh=True)\n        if view.plan.is_empty or not",
+     "view = evaluate(self.planner, self.driver, (), fresh=True)\n        if view.plan.is_empty or not",
      "the declared hosts are not compared when it counts"),
 ])  # fmt: skip
 
@@ -234,7 +234,7 @@ EXECUTOR = [
          "a brick is called applied though the pool tells another volume"),
         ("cut_off_is_failed", "if isinstance(error, OutcomeUnknown):", "if False:",
          "a command that may still happen is called failed and sent again"),
-        ("no_copy", "self._site.keep_copy()", "pass", "no copy of glusterd's files before automation acts"),
+        ("no_copy", "self._site.backup()", "pass", "no copy of glusterd's files before automation acts"),
         ("refusal_overwrites", "cas=0 if first else None", "cas=None",
          "a refusal covers what another process has begun"),
     ]),
@@ -346,7 +346,7 @@ RESTORE = [
         ("node_not_asked", 'isinstance(said, Mapping) and said.get("changes")', "isinstance(said, Mapping)",
          "a node that is in the pool is overwritten"),
         ("held_pool", "if isinstance(hold, Hold):", "if False:", "a held pool is changed"),
-        ("unreadable_hold_of_the_pool", 'return Check("not_held", None, hold.why)', 'return Check("not_held", True, hold.why)',
+        ("unreadable_hold_of_the_pool", 'return RestoreCheck("not_held", None, hold.why)', 'return RestoreCheck("not_held", True, hold.why)',
          "a pool whose hold cannot be read is changed"),
         ("not_back_for_all", "    if missing:\n", "    if False:\n",
          "a node is called back that the members do not have"),
@@ -373,7 +373,7 @@ RESTORE = [
          "a node of another pool is taken away from it"),
         ("test_mode", "        if minion.test:\n", "        if False:\n",
          "a look at the plan carries it out"),
-        ("no_copy_before_restoring", "copy = node.copy_glusterd_dir(site.now())", "copy = None",
+        ("no_copy_before_restoring", "copy = node.copy_glusterd_dir(driver.now())", "copy = None",
          "what is emptied is lost for good"),
         ("files_under_a_running_glusterd", 'raise GlusterError("glusterd does not end; nothing was given back.", kind="daemon_up")',
          "break", "glusterd writes its own files over the restored ones"),

@@ -12,7 +12,7 @@ from typing import Any
 from simstory import run_until, settled_world
 from simworld import World
 
-from salt_gluster.model.pool import Hold
+from salt_gluster.model import Hold
 from salt_gluster.remediation.operations import Life
 
 Story = Callable[[], World]

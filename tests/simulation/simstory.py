@@ -17,7 +17,7 @@ if __name__ == "__main__":
 from simengine import CLUSTER, T0, Engine
 from simworld import LAYOUT, NODES, World
 
-from salt_gluster.model.pool import Hold, Unknown
+from salt_gluster.model import Hold, Unknown
 from salt_gluster.remediation.observation import Acknowledged, Maintenance
 from salt_gluster.remediation.operations import ENDED, Life, operation_from
 from salt_gluster.remediation.salt_events import EVENTS

@@ -15,13 +15,15 @@ from typing import Any
 
 from simengine import CLUSTER, T0, Engine, Process
 
-from salt_gluster.model.facts import BrickFacts, Change, NodeFacts
-from salt_gluster.model.pool import (
+from salt_gluster.model import (
     Brick,
+    BrickFacts,
     BrickStatus,
+    Change,
     Heal,
     Hold,
     Node,
+    NodeFacts,
     Observation,
     Peer,
     Unknown,

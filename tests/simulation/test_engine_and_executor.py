@@ -10,7 +10,7 @@ from simengine import CLUSTER
 from simstory import run_until, settled_world
 from simworld import NODES, World
 
-from salt_gluster.model.pool import Hold, Unknown
+from salt_gluster.model import Hold, Unknown
 from salt_gluster.remediation import Lock, Memory, Policy, decide, verdict
 from salt_gluster.remediation.authorize import Do
 from salt_gluster.remediation.decide import Asks

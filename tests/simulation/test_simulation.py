@@ -19,7 +19,7 @@ from simstory import (
 )
 from simworld import NODES, World
 
-from salt_gluster.model.pool import Hold, Unknown
+from salt_gluster.model import Hold, Unknown
 from salt_gluster.remediation.observation import Acknowledged, Maintenance
 from salt_gluster.remediation.operations import Life, operation_from
 

@@ -13,8 +13,7 @@ from typing import Any
 from samples import answer
 
 from salt_gluster.gluster.parse.volume import parse_volume_info, parse_volume_status
-from salt_gluster.model.facts import BrickFacts, NodeFacts
-from salt_gluster.model.pool import VolumeStatus
+from salt_gluster.model import BrickFacts, NodeFacts, VolumeStatus
 from salt_gluster.remediation.membership import ConsulView, Registered, Sight, Trust
 from salt_gluster.remediation.observation import FleetObservation, Lock, Recorded
 from salt_gluster.remediation.operations import Life, Operation

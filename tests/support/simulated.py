@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from salt_gluster.errors import AlreadyExists, CommandFailed, Conflict
-from salt_gluster.model.pool import (
+from salt_gluster.model import (
     BrickPath,
     BrickStatus,
     Candidate,
+    Facet,
     Hold,
     Node,
     Observation,
@@ -161,11 +162,10 @@ class Pool:
             )
         return tuple(rows)
 
-    def observe(self, machine: Machine, needs: frozenset[str]) -> Observation:
+    def observe(self, machine: Machine, needs: frozenset[Facet]) -> Observation:
         named: dict[str, set[str]] = {}
         for need in needs:
-            facet, _, what = need.partition(":")
-            named.setdefault(facet, set()).add(what)
+            named.setdefault(need.kind, set()).add(need.name)
         node = Node(
             machine.name,
             uuid=machine.uuid,
@@ -223,7 +223,7 @@ class Pool:
 
     # --- changing ----------------------------------------------------------------------------
 
-    def perform(self, machine: Machine, step: Step) -> None:
+    def execute(self, machine: Machine, step: Step) -> None:
         self.asked.append((machine.name, step))
         self.time.pass_(self.time.rng.uniform(0.01, 0.1))
         if step.place == "node":
@@ -301,7 +301,7 @@ class Pool:
 
 
 class World:
-    """``apply.World`` of one simulated node."""
+    """``driver.Driver`` of one simulated node."""
 
     def __init__(self, pool: Pool, machine: Machine) -> None:
         self.pool, self.machine = pool, machine
@@ -312,22 +312,22 @@ class World:
     def sleep(self, seconds: float) -> None:
         self.pool.time.pass_(seconds)
 
-    def look(self, needs: frozenset[str], *, fresh: bool = False) -> Observation:
+    def observe(self, needs: frozenset[Facet], *, fresh: bool = False) -> Observation:
         self.pool.time.pass_(self.pool.time.rng.uniform(0.01, 0.3))
         return self.pool.observe(self.machine, needs)
 
-    def stamp(self) -> object:
+    def fingerprint(self) -> object:
         return self.pool.stamps
 
     def jitter(self) -> float:
         return self.pool.time.rng.random()
 
     @contextmanager
-    def one_job(self) -> Iterator[None]:
+    def node_lock(self) -> Iterator[None]:
         yield
 
-    def keep_copy(self) -> None:
+    def backup(self) -> None:
         self.pool.copies.append(self.machine.name)
 
-    def perform(self, step: Step) -> None:
-        self.pool.perform(self.machine, step)
+    def execute(self, step: Step) -> None:
+        self.pool.execute(self.machine, step)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from xml.etree.ElementTree import Element
 
 from salt_gluster.errors import Unreadable
-from salt_gluster.model.pool import Unknown
+from salt_gluster.model import Unknown
 
 
 def required_text(parent: Element, name: str) -> str:

@@ -6,15 +6,14 @@ import re
 from collections.abc import Mapping
 
 from salt_gluster.errors import Unreadable
-from salt_gluster.model.facts import LocalBrick, LocalState, LocalVolume
-from salt_gluster.model.pool import Unknown
+from salt_gluster.model import GetStateBrick, GetStateVolume, GlusterdState, Unknown
 
 _LINE = re.compile(r"^(?P<key>[^:\s][^:]*?):[ \t]*(?P<value>.*)$")
 _VOLUME = re.compile(r"^Volume(?P<n>\d+)\.(?P<key>.+)$")
 _BRICK = re.compile(r"^Brick(?P<n>\d+)\.(?P<key>.+)$")
 
 
-def parse_get_state(text: str) -> LocalState:
+def parse_get_state(text: str) -> GlusterdState:
     """Return the state in a file that ``get-state`` wrote. Raises ``Unreadable``."""
     lines = _pairs(text)
     if "MYUUID" not in lines:
@@ -24,7 +23,7 @@ def parse_get_state(text: str) -> LocalState:
         if match := _VOLUME.match(key):
             tables.setdefault(int(match["n"]), {})[match["key"]] = value
     volumes = [_volume(tables[n]) for n in sorted(tables) if "name" in tables[n]]
-    return LocalState(
+    return GlusterdState(
         uuid=lines["MYUUID"],
         op_version=_number(lines, "op-version"),
         volumes={volume.name: volume for volume in volumes},
@@ -47,13 +46,13 @@ def _pairs(text: str) -> dict[str, str]:
     return pairs
 
 
-def _volume(table: Mapping[str, str]) -> LocalVolume:
+def _volume(table: Mapping[str, str]) -> GetStateVolume:
     bricks: dict[int, dict[str, str]] = {}
     for key, value in table.items():
         if match := _BRICK.match(key):
             bricks.setdefault(int(match["n"]), {})[match["key"]] = value
     online = table.get("shd_svc.online_status")
-    return LocalVolume(
+    return GetStateVolume(
         name=table["name"],
         id=table.get("id", ""),
         status=table.get("status", ""),
@@ -63,11 +62,11 @@ def _volume(table: Mapping[str, str]) -> LocalVolume:
     )
 
 
-def _brick(table: Mapping[str, str]) -> LocalBrick:
+def _brick(table: Mapping[str, str]) -> GetStateBrick:
     if "path" not in table:
         raise Unreadable("a brick in the state file has no path")
     status = table.get("status")
-    return LocalBrick(
+    return GetStateBrick(
         name=table["path"],
         started=Unknown("another node's brick") if status is None else status == "Started",
         port=_number(table, "port"),

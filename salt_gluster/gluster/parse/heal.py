@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 
 from salt_gluster.gluster.parse.answer import Answer
 from salt_gluster.gluster.parse.elements import number_or_unknown, required_text
-from salt_gluster.model.pool import Heal, Unknown
+from salt_gluster.model import Heal, Unknown
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element
 
 from salt_gluster.gluster.parse.answer import Answer
 from salt_gluster.gluster.parse.elements import required_number, required_text
-from salt_gluster.model.pool import Peer
+from salt_gluster.model import Peer
 
 #: glusterd's state of a member that takes part; every other one does not (facts.md#G-2.1).
 IN_CLUSTER = 3

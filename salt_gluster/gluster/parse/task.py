@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 from salt_gluster.errors import Unreadable
 from salt_gluster.gluster.parse.answer import Answer
 from salt_gluster.gluster.parse.elements import number_or_unknown, required_number, required_text
-from salt_gluster.model.pool import Unknown
+from salt_gluster.model import Unknown
 
 
 class TaskState(IntEnum):

@@ -13,7 +13,7 @@ from salt_gluster.gluster.parse.elements import (
     required_text,
     split_brick,
 )
-from salt_gluster.model.pool import (
+from salt_gluster.model import (
     Brick,
     BrickSpace,
     BrickStatus,

@@ -16,12 +16,12 @@ from typing import Any
 from salt_gluster.consul.cluster_state import Records
 from salt_gluster.consul.leader_lock import Lock
 from salt_gluster.errors import ConsulError
-from salt_gluster.model.pool import Unknown
+from salt_gluster.model import Unknown
 from salt_gluster.remediation import Decisions, FleetObservation, config_overwrite
 from salt_gluster.remediation.membership import Standing
 from salt_gluster.remediation.salt_events import Notice
 from salt_gluster.status import config_versions
-from salt_gluster.status.config_versions import Believed, Look
+from salt_gluster.status.config_versions import Consensus, ReportedConfig
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Keeper:
 
     def forget(self) -> None:
         """Forget what was noticed: another leader may have ruled meanwhile."""
-        self._looks: dict[str, Look] = {}
+        self._looks: dict[str, ReportedConfig] = {}
         self._told_by: dict[str, Mapping[str, Any]] = {}
         self._held: dict[str, float] = {}
         self._away: dict[str, float] = {}
@@ -75,7 +75,7 @@ class Keeper:
     def _known(self) -> str:
         return str((self.current or {}).get("actual_digest", ""))
 
-    def _read(self) -> dict[str, Look]:
+    def _read(self) -> dict[str, ReportedConfig]:
         """Return the looks that are new; hundreds of old ones cost next to nothing."""
         new = {}
         for uuid, told in self._records.reports.items():
@@ -83,7 +83,7 @@ class Keeper:
                 continue
             self._told_by[uuid] = told
             self._looks.pop(uuid, None)
-            one = config_versions.look(told, self._records.facts[uuid])
+            one = config_versions.reported_config(told, self._records.facts[uuid])
             if one is not None:
                 self._looks[uuid] = new[uuid] = one
         return new
@@ -118,7 +118,7 @@ class Keeper:
             self._records.collect()
             new |= self._read()
         self._away = config_overwrite.away(self._away, new, missed, (), obs.now)
-        found = config_versions.believed(self._looks, obs.now, self._away)
+        found = config_versions.consensus(self._looks, obs.now, self._away)
         if isinstance(found, Unknown):
             log.debug("the configuration is not known: %s", found.why)
         elif found.digest == known:
@@ -130,7 +130,7 @@ class Keeper:
                 self._other = (found.digest, obs.now)
             self._store(obs, found, obs.now - self._other[1])
 
-    def _store(self, obs: FleetObservation, found: Believed, lasted_s: float) -> None:
+    def _store(self, obs: FleetObservation, found: Consensus, lasted_s: float) -> None:
         """Make the version, once it is plain what has changed and who says so."""
         if not found.unanimous and lasted_s < OUTVOTED_S:
             return None
@@ -142,7 +142,7 @@ class Keeper:
             return self._write(obs, found, actual, (config_versions.NOBODY, first), {})
         rows = config_versions.actual_differences(before, actual)
         at = float(current["at"])
-        commands = config_versions.given(self._looks.values(), self._held, at)
+        commands = config_versions.commands_since(self._looks.values(), self._held, at)
         dark = [d for d in rows if config_versions.explaining(d, commands) is None]
         if dark and lasted_s < UNEXPLAINED_S:
             return None
@@ -159,7 +159,7 @@ class Keeper:
         return self._write(obs, found, actual, who, notes)
 
     def _write(
-        self, obs: FleetObservation, found: Believed, actual: Mapping[str, Any],
+        self, obs: FleetObservation, found: Consensus, actual: Mapping[str, Any],
         who: tuple[str, str], notes: Mapping[str, Any],
     ) -> None:  # fmt: skip
         """Store it; spec and policy stay those that were accepted."""

@@ -10,7 +10,7 @@ from typing import Any
 from salt_gluster.consul.leader_lock import Lock
 from salt_gluster.consul.store import Document, Store
 from salt_gluster.errors import GlusterError, SpecError
-from salt_gluster.model.pool import Unknown
+from salt_gluster.model import Unknown
 from salt_gluster.remediation.observation import Door
 from salt_gluster.remediation.policy import Policy, policy_from
 from salt_gluster.spec import parse_pool, parse_who

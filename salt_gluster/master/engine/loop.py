@@ -27,7 +27,7 @@ from salt_gluster.master.engine.probe import Asker, question, still_so
 from salt_gluster.master.engine.publish import Bus, Teller
 from salt_gluster.master.engine.status_document import is_news, status
 from salt_gluster.master.engine.watches import Watches
-from salt_gluster.model.pool import NOT_ASKED, Unknown, is_known
+from salt_gluster.model import NOT_ASKED, Unknown, is_known
 from salt_gluster.remediation import (
     Decisions,
     FleetObservation,

@@ -16,7 +16,7 @@ from salt_gluster.consul.cluster_state import Records
 from salt_gluster.consul.leader_lock import Lock
 from salt_gluster.errors import ConsulError
 from salt_gluster.master.engine.probe import WITHIN_S, Asking
-from salt_gluster.model.pool import Unknown
+from salt_gluster.model import Unknown
 from salt_gluster.remediation import FleetObservation
 from salt_gluster.remediation.observation import Maintenance
 

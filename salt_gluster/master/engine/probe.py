@@ -15,8 +15,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from salt_gluster.consul.cluster_state import sets_of
-from salt_gluster.model.facts import NodeFacts
-from salt_gluster.model.pool import Observation, Unknown, Volume, is_known
+from salt_gluster.model import NodeFacts, Observation, Unknown, Volume, is_known
 from salt_gluster.remediation.decide import Asks
 from salt_gluster.remediation.membership import ConsulView, Sight
 from salt_gluster.remediation.observation import BrickKey, key_of

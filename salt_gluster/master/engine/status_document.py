@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from salt_gluster.model.pool import Unknown
+from salt_gluster.model import Unknown
 from salt_gluster.remediation import Decisions, FleetObservation, ladder
 from salt_gluster.remediation.decide import Refused
 from salt_gluster.remediation.health import peer_sight, port_sight

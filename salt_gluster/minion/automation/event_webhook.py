@@ -163,7 +163,7 @@ def _proved(
     minion: Minion, url: str, token: str, wait_s: float, changes: dict[str, Any]
 ) -> float | str:
     """Return after how long an event that this node sent had arrived, or why none did."""
-    site = minion.site()
+    site = minion.driver()
     began = site.now()
     ask = _Asked(url, token)
     while site.now() - began < wait_s:

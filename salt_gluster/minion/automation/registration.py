@@ -23,7 +23,7 @@ from salt_gluster.minion import report as minion_report
 from salt_gluster.minion.automation import consul_agent
 from salt_gluster.minion.context import RECORD, Minion
 from salt_gluster.minion.submit import submit
-from salt_gluster.model.pool import Unknown, is_known
+from salt_gluster.model import Unknown, is_known
 from salt_gluster.remediation import salt_events
 from salt_gluster.render import state_error
 from salt_gluster.status.facts import facts_from, identity_after
@@ -54,7 +54,7 @@ class Place:
         """Return this node; ``ConsulError`` of kind ``no_identity`` before its glusterd had one."""
         minion, pool = self._minion, self._minion.candidate()
         uuid = node.observe_node(minion.name).uuid
-        version = minion.site().version()
+        version = minion.driver().version()
         return service.Member(
             uuid if is_known(uuid) and uuid else "",
             "",
@@ -127,7 +127,7 @@ class Place:
         """Write this node's own report, and what its bricks are while they are well; return it."""
         store = Store(self.client, self.pool.cluster)
         after = before_look(self.client, store.keys)
-        own = {**minion_report.own_report(self._minion.site()), "after": after}
+        own = {**minion_report.collect_report(self._minion.driver()), "after": after}
         me = self.member()
         tell(store, uuid or me.uuid, me.minion, own)
         return own
@@ -296,7 +296,7 @@ class Admission:
     def ask(self) -> None:
         """Fire the request on the master's bus."""
         me = self._place.member()
-        event = salt_events.admission(me.cluster, me.minion, me.uuid, self._minion.site().now())
+        event = salt_events.admission(me.cluster, me.minion, me.uuid, self._minion.driver().now())
         self._minion.call("event.send", event["tag"], event["data"])
 
 

@@ -22,8 +22,8 @@ from salt_gluster.consul.service import SERVICE, Member
 from salt_gluster.errors import Conflict, ConsulError, GlusterError, OutcomeUnknown
 from salt_gluster.minion import apply, report
 from salt_gluster.minion.automation import registration
-from salt_gluster.minion.driver import Site
-from salt_gluster.model.pool import Observation, Plan, Refusal, Step, Unknown, is_known, known
+from salt_gluster.minion.driver import GlusterDriver
+from salt_gluster.model import Facet, Observation, Plan, Refusal, Step, Unknown, is_known, known
 from salt_gluster.plan.actions import ACTIONS, is_done
 from salt_gluster.remediation import FleetObservation, Lock, Policy, authorize
 from salt_gluster.remediation.authorize import Do, Verdict
@@ -54,7 +54,11 @@ After = Callable[[str], None]
 
 
 def carry_out(
-    operation: str, site: Site, settings: Mapping[str, Any], *, after: After = lambda step: None
+    operation: str,
+    site: GlusterDriver,
+    settings: Mapping[str, Any],
+    *,
+    after: After = lambda step: None,
 ) -> dict[str, Any]:
     """Do what this operation wants, if it is right as seen from here; return what was done.
 
@@ -99,7 +103,9 @@ def _answer(operation: str, done: Verdict) -> dict[str, Any]:
 class _Execution:
     """One request being followed."""
 
-    def __init__(self, operation: str, site: Site, me: Member, client: Client, after: After):
+    def __init__(
+        self, operation: str, site: GlusterDriver, me: Member, client: Client, after: After
+    ):
         self.id, self.site, self.me, self.after = operation, site, me, after
         self.client = client
         self.records = Records(client, me.cluster)
@@ -175,7 +181,7 @@ class _Execution:
 
     def _look(self) -> FleetObservation:
         """Look at everything afresh from this seat; writing the own report is the heartbeat."""
-        own = report.own_report(self.site)
+        own = report.collect_report(self.site)
         trust = self._trust(own)
         records = self.records
         records.begin()
@@ -249,7 +255,7 @@ class _Execution:
     def _act(self, op: Operation, obs: FleetObservation) -> Verdict:
         step = restart_step(op, obs, self.policy)
         world = _OneStep(self.site, self.after)
-        done = apply.once(_planner(op, step), world)
+        done = apply.run_once(_planner(op, step), world)
         refused = done.plan.refusals if done.refused else ()
         if not world.sent and (refused or done.error):
             why = refused or (Refusal("nothing_sent", str(done.error)),)
@@ -274,8 +280,8 @@ class _Execution:
         """Return what of the post-condition is not so in the end: row, connect, another member."""
         until = self.site.now() + READ_BACK_S
         while True:
-            needs = frozenset({f"status:{op.volume}", "definitions", "reach"})
-            missing = _missing(self.site.look(needs, fresh=True), op, step)
+            needs = frozenset({Facet("status", op.volume), Facet("definitions"), Facet("reach")})
+            missing = _missing(self.site.observe(needs, fresh=True), op, step)
             if not missing or self.site.now() >= until:
                 return missing
             self.site.sleep(0.5)
@@ -292,7 +298,7 @@ class _Execution:
             self.store.write_outcome(self.me.uuid, self.id, data, cas=0 if first else None)
             self.after("told")
             registration.tell(
-                self.store, self.me.uuid, self.me.minion, report.own_report(self.site)
+                self.store, self.me.uuid, self.me.minion, report.collect_report(self.site)
             )  # fmt: skip
         except ConsulError as err:
             log.warning("the outcome of %s could not be told: %s", self.id, err)
@@ -300,24 +306,24 @@ class _Execution:
 
 
 class _OneStep:
-    """This node's site, for one step under the lock that is held already (``apply.World``)."""
+    """This node's site, for one step under the lock that is held already (``driver.Driver``)."""
 
-    def __init__(self, site: Site, after: After) -> None:
+    def __init__(self, site: GlusterDriver, after: After) -> None:
         self._site, self._after = site, after
         self.now, self.sleep, self.jitter = site.now, site.sleep, site.jitter
-        self.look, self.stamp, self.keep_copy = site.look, site.stamp, site.keep_copy
+        self.observe, self.fingerprint, self.backup = site.observe, site.fingerprint, site.backup
         self.sent = False
 
-    def one_job(self) -> AbstractContextManager[None]:
+    def node_lock(self) -> AbstractContextManager[None]:
         return contextlib.nullcontext()
 
-    def perform(self, step: Step) -> None:
+    def execute(self, step: Step) -> None:
         """Keep a copy of glusterd's files, then send the command."""
-        self._site.keep_copy()
+        self._site.backup()
         self._after("copied")
         self.sent = True
         self._after("sent")
-        self._site.perform(step)
+        self._site.execute(step)
         self._after("answered")
 
 

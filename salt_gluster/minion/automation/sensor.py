@@ -23,7 +23,7 @@ from salt_gluster.consul.store import Store
 from salt_gluster.errors import ConsulError
 from salt_gluster.minion import report
 from salt_gluster.minion.automation import registration
-from salt_gluster.minion.driver import Site
+from salt_gluster.minion.driver import GlusterDriver
 from salt_gluster.status import checks as status_checks
 
 log = logging.getLogger(__name__)
@@ -164,7 +164,7 @@ class Sensor:
         aliases = () if me.address in ("", self._name) else (me.address,)
         store = Store(client, me.cluster)
         self._after = before_look(client, store.keys)
-        own = {**report.own_report(Site(self._name, aliases)), "after": self._after}
+        own = {**report.collect_report(GlusterDriver(self._name, aliases)), "after": self._after}
         if isinstance(own["version"], str):
             self._version = own["version"]
         signs = status_checks.signs(own)

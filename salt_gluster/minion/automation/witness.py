@@ -14,8 +14,8 @@ from salt_gluster.consul.store import Store
 from salt_gluster.errors import GlusterError
 from salt_gluster.minion import report
 from salt_gluster.minion.automation import registration
-from salt_gluster.minion.driver import Site
-from salt_gluster.model.pool import Unknown
+from salt_gluster.minion.driver import GlusterDriver
+from salt_gluster.model import Unknown
 
 SCHEMA = 1
 CONNECT_S = 3.0
@@ -24,7 +24,7 @@ CONSUL_S = 2.0
 
 
 def observe(
-    site: Site, settings: Mapping[str, Any], ports: Sequence[Sequence[Any]]
+    site: GlusterDriver, settings: Mapping[str, Any], ports: Sequence[Sequence[Any]]
 ) -> dict[str, Any]:
     """Return own clock, own report, and for each port whether it accepts; None = not asked."""
     answers = _Connects(ports)
@@ -32,20 +32,20 @@ def observe(
     return {"schema": SCHEMA, "at": site.now(), "report": own, "ports": answers.told()}
 
 
-def _own_report(site: Site, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _own_report(site: GlusterDriver, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the own report, and write it to Consul as well, best effort.
 
     After one silence nothing else is asked of Consul; whoever asked has the report in the answer.
     """
     me, own = registration.remembered(), None
     if me is None:  # never registered: it has no place there
-        return report.own_report(site)
+        return report.collect_report(site)
     with contextlib.suppress(GlusterError), contextlib.closing(_client(settings)) as client:
         store = Store(client, me.cluster)
         after = before_look(client, store.keys)
-        own = {**report.own_report(site), "after": after}
+        own = {**report.collect_report(site), "after": after}
         registration.tell(store, me.uuid, me.minion, own)
-    return own or report.own_report(site)
+    return own or report.collect_report(site)
 
 
 def _client(settings: Mapping[str, Any]) -> Client:

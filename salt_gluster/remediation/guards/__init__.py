@@ -6,7 +6,7 @@ own seat. Unknown refuses. ``ENGINE_ONLY`` are those about deciding itself.
 
 from __future__ import annotations
 
-from salt_gluster.model.pool import Refusal
+from salt_gluster.model import Refusal
 from salt_gluster.remediation.guards.brick import (
     bricks_known,
     budget_left,

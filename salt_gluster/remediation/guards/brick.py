@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from salt_gluster.model.facts import BrickFacts
-from salt_gluster.model.pool import Brick, Refusal, Unknown
+from salt_gluster.model import Brick, BrickFacts, Refusal, Unknown
 from salt_gluster.remediation.guards.context import ACKNOWLEDGE, Case, no, node_of
 from salt_gluster.remediation.observation import key_of
 from salt_gluster.remediation.operations import UNDER_WAY, Life

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from salt_gluster.model.facts import BrickFacts, NodeFacts
-from salt_gluster.model.pool import Brick, Refusal, Unknown, Volume, is_known
+from salt_gluster.model import Brick, BrickFacts, NodeFacts, Refusal, Unknown, Volume, is_known
 from salt_gluster.remediation import fleet_mode, health
 from salt_gluster.remediation.health import NodeState
 from salt_gluster.remediation.membership import Sight, Standing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from salt_gluster.model.pool import NOT_ASKED, Refusal, Unknown, is_known
+from salt_gluster.model import NOT_ASKED, Refusal, Unknown, is_known
 from salt_gluster.remediation import fleet_mode, health
 from salt_gluster.remediation.guards.context import ACKNOWLEDGE, Case, no, node_of
 from salt_gluster.remediation.health import NodeState

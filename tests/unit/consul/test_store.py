@@ -12,7 +12,7 @@ from fake_consul import FakeConsul
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.store import Document, Store
 from salt_gluster.errors import ConsulError, SpecError
-from salt_gluster.model.pool import Hold, Unknown
+from salt_gluster.model import Hold, Unknown
 
 SAID: dict[str, Any] = {"by": "m1", "why": "submitted", "now": 1.0}
 

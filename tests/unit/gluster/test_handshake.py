@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from salt_gluster.gluster.handshake import reach
-from salt_gluster.model.pool import Reach, Unknown
+from salt_gluster.model import Reach, Unknown
 
 XID = 0x5A17
 #: The dict of an answer: one pair, as glusterd serialises it.

@@ -11,7 +11,7 @@ import samples
 
 from salt_gluster.gluster.cli import Gluster, Ran
 from salt_gluster.gluster.reader import MAX_AGE_S, Reader, stamp
-from salt_gluster.model.pool import Peer, Reach, Unknown, is_known
+from salt_gluster.model import Peer, Reach, Unknown, is_known
 
 DOWN = "Connection failed. Please check if gluster daemon is operational.\n"
 OWN = "0a81d5d5-d308-470b-b30e-27b2766ba553"

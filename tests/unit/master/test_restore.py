@@ -13,9 +13,8 @@ from fleet import GFN1, GFN2, GFN3, VOLUME
 from salt_gluster.consul.service import Member
 from salt_gluster.errors import GlusterError, NotFound, SpecError
 from salt_gluster.master.restore import FUNCTION, restore
-from salt_gluster.model.facts import NodeFacts
-from salt_gluster.model.pool import Hold, Unknown
-from salt_gluster.status.config_versions import look
+from salt_gluster.model import Hold, NodeFacts, Unknown
+from salt_gluster.status.config_versions import reported_config
 from salt_gluster.status.facts import facts_data, facts_from, volumes_data
 from salt_gluster.status.report import SCHEMA
 
@@ -41,7 +40,7 @@ class Pool:
 
     def __init__(self) -> None:
         told = report(GFN1)
-        seen = look(told, facts_from(told))
+        seen = reported_config(told, facts_from(told))
         assert seen is not None
         self.version: dict[str, Any] | None = {
             "version": 7, "at": 1.0, "actual_digest": seen.digest, "identities": {},

@@ -10,7 +10,7 @@ import pytest
 
 from salt_gluster.errors import ConsulError
 from salt_gluster.master.status import _of_copy, status
-from salt_gluster.model.pool import Brick, Peer, Volume
+from salt_gluster.model import Brick, Peer, Volume
 from salt_gluster.render import render_status
 from salt_gluster.status.facts import volumes_data
 from salt_gluster.status.freshness import Copy

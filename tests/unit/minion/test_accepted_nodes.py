@@ -7,7 +7,8 @@ import pytest
 from salt_gluster.errors import GlusterError, SpecError
 from salt_gluster.minion.accepted_nodes import Known
 from salt_gluster.minion.context import Minion
-from salt_gluster.model.pool import Plan
+from salt_gluster.minion.converge import run_plan
+from salt_gluster.model import Plan
 
 VOLUMES = {"data": {"replica": 3}}
 
@@ -31,7 +32,7 @@ def test_a_node_that_waits_is_told_how_to_be_accepted_and_may_change_nothing(
 ) -> None:
     one = minion("g6", nodes, known)
     assert one.candidate().nodes[-1] == "g6" and one.declared().volumes == {}
-    for act in (one.member, lambda: one.run(lambda obs: Plan("x", ()))):
+    for act in (one.member, lambda: run_plan(one, lambda obs: Plan("x", ()))):
         with pytest.raises(GlusterError, match=r"approve g6") as caught:
             act()
         assert caught.value.kind == "not_accepted"

@@ -14,11 +14,11 @@ from simulated import T0, Died, Pool, World
 
 from salt_gluster.errors import AlreadyExists, CommandFailed, Conflict, OutcomeUnknown
 from salt_gluster.minion import apply
-from salt_gluster.minion.apply import converge, forecast
-from salt_gluster.model.pool import Brick, Hold, Observation, Plan, Step, Unknown, Volume
+from salt_gluster.minion.apply import converge, dry_run
+from salt_gluster.model import Brick, Facet, Hold, Observation, Plan, Step, Unknown, Volume
 from salt_gluster.plan import plan_brick, plan_own_membership, plan_peer, plan_started, plan_volume
 from salt_gluster.plan.actions import SET_BY_CREATE, SET_BY_CREATE_REPLICATE
-from salt_gluster.plan.outcome import Outcome, Planner
+from salt_gluster.plan.outcome import Planner, Result
 from salt_gluster.spec import BrickSpec, VolumeSpec
 
 NAMES = ["g1", "g2", "g3", "g4"]
@@ -39,7 +39,7 @@ def peer_planner(name: str) -> Planner:
     return lambda obs: plan_peer(name, name, obs, nodes=NAMES, hosts=NAMES)
 
 
-def whole_job(pool: Pool, name: str) -> Callable[[], list[Outcome]]:
+def whole_job(pool: Pool, name: str) -> Callable[[], list[Result]]:
     """What a highstate does on one node: brick, members, own membership, volume."""
     world = pool.world(name)
     planners: list[Planner] = [lambda obs: plan_brick(PATH, obs)]
@@ -57,7 +57,7 @@ def live(pool: Pool, *, status: str = "Started", **fields: Any) -> Volume:
     volume = replace(volume, **fields)
     pool.volumes[0]["data"] = volume
     for name in NAMES:
-        here = pool.world(name).pool.observe(pool.machines[name], frozenset({f"path:{PATH}"}))
+        here = pool.world(name).pool.observe(pool.machines[name], frozenset({Facet("path", PATH)}))
         pool.machines[name].paths[PATH] = replace(here.paths[PATH], exists=True)
     return volume
 
@@ -70,7 +70,7 @@ def together(seed: int = 0) -> Pool:
 
 
 def _ready(pool: Pool) -> Any:
-    missing = pool.observe(pool.machines["g1"], frozenset({f"path:{PATH}"})).paths[PATH]
+    missing = pool.observe(pool.machines["g1"], frozenset({Facet("path", PATH)})).paths[PATH]
     return replace(missing, exists=True)
 
 
@@ -178,8 +178,8 @@ def test_a_pool_that_is_changed_all_the_time_leaves_the_rest_to_the_next_run() -
 class Overtaken(World):
     """A node whose step is overtaken by another node's write, right before it would be sent."""
 
-    def keep_copy(self) -> None:
-        super().keep_copy()
+    def backup(self) -> None:
+        super().backup()
         self.overtake()
 
     def overtake(self) -> None:
@@ -212,7 +212,7 @@ def test_who_is_overtaken_waits_for_its_turn_anew() -> None:
 # --- one node, faults ----------------------------------------------------------------------------
 
 
-def run_one(pool: Pool, planner: Planner | None = None, **how: Any) -> Outcome:
+def run_one(pool: Pool, planner: Planner | None = None, **how: Any) -> Result:
     return converge(planner or volume_planner(), pool.world("g1"), NAMES, **how)
 
 
@@ -233,7 +233,7 @@ def failing(error: Exception, *, on: str, times: int = 1, carried_out: bool = Fa
 
 def test_the_forecast_is_what_the_run_reports() -> None:
     pool = together()
-    told = forecast(volume_planner(), pool.world("g1"), NAMES)
+    told = dry_run(volume_planner(), pool.world("g1"), NAMES)
     assert pool.asked == [] and pool.copies == []
     out = run_one(pool)
     assert told.plan.changes == out.changes != {}
@@ -447,7 +447,7 @@ def test_a_pool_of_strangers_is_not_written_to_however_late_that_shows() -> None
     """The declared hosts are compared in the look that is acted on."""
     pool = together()
     declared = ["h1", "h2"]
-    assert forecast(volume_planner(), pool.world("g1"), declared).refused
+    assert dry_run(volume_planner(), pool.world("g1"), declared).refused
     out = converge(volume_planner(), pool.world("g1"), declared)
     assert out.refused and pool.asked == []
     assert [r.name for r in out.plan.refusals] == ["right_pool"]
@@ -465,7 +465,7 @@ def test_what_was_accepted_holds_for_that_plan_and_no_other() -> None:
     pool = together()
     live(pool, options={})
     pool.machines["g1"].hold = Hold("x")
-    first = forecast(volume_planner(), pool.world("g1"), NAMES)
+    first = dry_run(volume_planner(), pool.world("g1"), NAMES)
 
     def stopped(node: str, step: Step, carry_out: Callable[[], None]) -> None:
         carry_out()
@@ -483,9 +483,9 @@ def test_what_was_seen_before_the_job_lock_is_not_acted_on() -> None:
     world = pool.world("g1")
 
     class Late(type(world)):  # type: ignore[misc]
-        def one_job(self) -> Any:
+        def node_lock(self) -> Any:
             pool.machines["g1"].paths[PATH] = _ready(pool)
-            return super().one_job()
+            return super().node_lock()
 
     late = Late(pool, pool.machines["g1"])
     converge(lambda obs: plan_brick(PATH, obs), late, NAMES)
@@ -496,8 +496,8 @@ def test_a_glusterd_that_dies_in_the_middle_keeps_what_was_done() -> None:
     pool = together()
 
     class Dying(type(pool.world("g1"))):  # type: ignore[misc]
-        def look(self, needs: frozenset[str], *, fresh: bool = False) -> Observation:
-            obs = super().look(needs, fresh=fresh)
+        def observe(self, needs: frozenset[Facet], *, fresh: bool = False) -> Observation:
+            obs = super().observe(needs, fresh=fresh)
             dead = Unknown("Connection failed")
             return replace(obs, peers=dead, volumes=dead) if len(pool.log) > 1 else obs
 

@@ -11,13 +11,14 @@ from salt_gluster import node
 from salt_gluster.consul import client as consul_client
 from salt_gluster.minion.automation.sensor import Sensor
 from salt_gluster.minion.context import Minion
-from salt_gluster.model.pool import Plan, Step
-from salt_gluster.plan.outcome import Outcome
+from salt_gluster.minion.converge import note_change
+from salt_gluster.model import Plan, Step
+from salt_gluster.plan.outcome import Result
 
 NOBODY = {"address": "http://127.0.0.1:1"}
 STEP = Step("volume_start", "v", {}, "start v")
-NOTHING, DONE = Outcome(Plan("v"), Plan("v")), Outcome(Plan("v"), Plan("v"), done=[STEP])
-UNSURE = Outcome(Plan("v"), Plan("v"), unknown_step=STEP)
+NOTHING, DONE = Result(Plan("v"), Plan("v")), Result(Plan("v"), Plan("v"), done=[STEP])
+UNSURE = Result(Plan("v"), Plan("v"), unknown_step=STEP)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,7 @@ UNSURE = Outcome(Plan("v"), Plan("v"), unknown_step=STEP)
     ],
 )
 def test_only_a_registered_node_tells_a_change_and_waits_for_consul_once(
-    monkeypatch: pytest.MonkeyPatch, record: Any, outcomes: list[Outcome], times: int
+    monkeypatch: pytest.MonkeyPatch, record: Any, outcomes: list[Result], times: int
 ) -> None:
     asked = []
     real = consul_client.connect
@@ -43,7 +44,7 @@ def test_only_a_registered_node_tells_a_change_and_waits_for_consul_once(
     monkeypatch.setattr(node, "recall", lambda subject: record)
     minion = Minion({"id": "g1", "gluster_consul": NOBODY}, {}, {})
     for outcome in outcomes:
-        minion.note_change(outcome)
+        note_change(minion, outcome)
     assert len(asked) == times
 
 

@@ -12,15 +12,15 @@ import pytest
 from salt_gluster import node
 from salt_gluster.errors import GlusterError
 from salt_gluster.minion import restore
-from salt_gluster.model.pool import Node, Observation, Peer, Unknown, Volume
+from salt_gluster.model import Node, Observation, Peer, Unknown, Volume
 from salt_gluster.plan import restore as plan_restore
-from salt_gluster.plan.restore import Identity
+from salt_gluster.plan.restore import GlusterdIdentity
 
 OWN = "12d26f61-6202-414a-9e1d-2d170627fd77"
 GFN1 = "0a81d5d5-d308-470b-b30e-27b2766ba553"
 GFN2 = "f0ff44f6-b150-4c00-9118-e176c7b90bbf"
 NEW = "99999999-0000-4000-8000-000000000000"
-IDENTITY = Identity(OWN, "gfn3", 100000, {GFN1: "gfn1", GFN2: "gfn2"})
+IDENTITY = GlusterdIdentity(OWN, "gfn3", 100000, {GFN1: "gfn1", GFN2: "gfn2"})
 VOLUMES = frozenset({"data"})
 
 
@@ -53,7 +53,7 @@ class Place:
 
     name, test = "gfn3", False
 
-    def site(self) -> Place:
+    def driver(self) -> Place:
         return self
 
     def can(self, function: str) -> bool:
@@ -75,8 +75,8 @@ class Place:
     def sleep(self, seconds: float) -> None:
         self.clock += seconds
 
-    def look(self, needs: frozenset[str] = frozenset(), *, fresh: bool = False) -> Observation:
-        own = self.observe()
+    def observe(self, needs: frozenset[str] = frozenset(), *, fresh: bool = False) -> Observation:
+        own = self.observe_node()
         later = self._started is not None and self.clock - self._started >= self.back_after_s
         if not (later or self.uuid == OWN):
             return Observation(self.clock, own, peers=Unknown("starting"), volumes=Unknown("s"))
@@ -87,7 +87,7 @@ class Place:
             volumes = {v: Volume(v, f"id-{v}", "Started", "replicate", (), 1, 3) for v in volumes}
         return Observation(self.clock, own, peers, volumes)
 
-    def observe(self) -> Node:
+    def observe_node(self) -> Node:
         return Node(
             "gfn3", uuid=self.uuid, glusterd_started=1.0 if self.running else None,
             volumes_without_info=self.importing, volumes_at_start=(), hold=self.hold,
@@ -111,7 +111,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     for module in (restore, plan_restore):
         monkeypatch.setattr(module, "DIRECTORY", str(place.folder))
     monkeypatch.setattr(node, "one_job", lambda wait_s: contextlib.nullcontext())
-    monkeypatch.setattr(node, "observe_node", lambda name: place.observe())
+    monkeypatch.setattr(node, "observe_node", lambda name: place.observe_node())
     monkeypatch.setattr(node, "read_hold", lambda path: place.hold)
     monkeypatch.setattr(node, "glusterfsd_processes", lambda: iter(place.bricks))
     monkeypatch.setattr(node, "copy_glusterd_dir", copied)
@@ -123,7 +123,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
 
 
 def give(place: Place) -> dict[str, Any]:
-    return restore.give_back(place, IDENTITY, VOLUMES)  # type: ignore[arg-type]
+    return restore.restore_identity(place, IDENTITY, VOLUMES)  # type: ignore[arg-type]
 
 
 def kind(place: Place) -> str:
@@ -211,7 +211,7 @@ def test_its_own_peers_by_its_own_uuid_are_what_a_run_left_that_was_cut_off(plac
 
 def test_an_identity_that_is_none_is_refused_before_anything_is_looked_at(place: Place) -> None:
     with pytest.raises(GlusterError):
-        restore.give_back(place, Identity("../x", "g", 1, {}), VOLUMES)  # type: ignore[arg-type]
+        restore.restore_identity(place, GlusterdIdentity("../x", "g", 1, {}), VOLUMES)  # type: ignore[arg-type]
     assert place.called == []
 
 

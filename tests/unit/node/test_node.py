@@ -21,7 +21,7 @@ from needs import needs
 
 from salt_gluster import node
 from salt_gluster.errors import AlreadyExists, Conflict, GlusterError, NotFound, SpecError
-from salt_gluster.model.pool import Hold, Unknown, known
+from salt_gluster.model import Hold, Unknown, known
 from salt_gluster.node import network
 from salt_gluster.node.mounts import mount_of, mounts
 

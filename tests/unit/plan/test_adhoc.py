@@ -13,7 +13,7 @@ from salt_gluster.gluster.commands import command
 from salt_gluster.gluster.parse.answer import parse_answer
 from salt_gluster.gluster.parse.profile import Operation, parse_profile
 from salt_gluster.minion import apply
-from salt_gluster.model.pool import Hold, Observation, Plan
+from salt_gluster.model import Hold, Observation, Plan
 from salt_gluster.node import option_groups
 from salt_gluster.plan import plan_volume
 from salt_gluster.plan.actions import ACTIONS, SET_BY_PROFILE
@@ -163,7 +163,7 @@ def test_it_is_carried_out_once_whatever_gluster_says(problem: GlusterError | No
             raise problem
 
     pool.fault = fault
-    out = apply.once(lambda obs: plan_once("volume_heal", "data", obs), pool.world("g1"))
+    out = apply.run_once(lambda obs: plan_once("volume_heal", "data", obs), pool.world("g1"))
     assert [step.action for _, step in pool.asked] == ["volume_heal"]
     assert out.error is problem
     done = {"data": {"heal": {"old": None, "new": "index heal launched"}}}
@@ -173,7 +173,7 @@ def test_it_is_carried_out_once_whatever_gluster_says(problem: GlusterError | No
 def test_a_hold_forbids_even_a_heal() -> None:
     pool = _pool_with_data()
     pool.machines["g1"].hold = Hold("night", by="ann")
-    out = apply.once(lambda obs: plan_once("volume_heal", "data", obs), pool.world("g1"))
+    out = apply.run_once(lambda obs: plan_once("volume_heal", "data", obs), pool.world("g1"))
     assert (out.refused, refused(out.plan), pool.asked) == (True, ["not_held"], [])
 
 

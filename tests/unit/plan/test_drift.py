@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from salt_gluster.model.pool import Plan, Step
+from salt_gluster.model import Plan, Step
 from salt_gluster.plan import with_repeats
 from salt_gluster.plan.drift import MOST, REFUSAL, WITHIN_S
 

@@ -1,4 +1,4 @@
-"""Each brake says yes and no, and each one in an action's row is the only one for something."""
+"""Each guard says yes and no, and each one in an action's row is the only one for something."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from salt_gluster.model.pool import (
+from salt_gluster.model import (
     Brick,
     BrickPath,
     BrickStatus,
+    Facet,
     Hold,
     Node,
     Observation,
@@ -23,7 +24,7 @@ from salt_gluster.model.pool import (
     VolumeStatus,
 )
 from salt_gluster.plan.actions import ACTIONS, SET_BY_PROFILE
-from salt_gluster.plan.guards import BRAKES, answers, needs, refusals
+from salt_gluster.plan.guards import GUARDS, check, facets, refusals
 
 NOW = 1_000_000.0
 HOSTS = ("g1", "g2", "g3", "g4", "g5")
@@ -104,7 +105,7 @@ def told(obs: Observation, number: int, what: Any) -> Observation:
 
 Change = Callable[[Observation], Observation]
 
-#: brake -> what makes it say no, whatever the step; the first of each is used for every action.
+#: guard -> what makes it say no, whatever the step; the first of each is used for every action.
 NO: dict[str, list[Change]] = {
     "not_held": [
         lambda o: with_node(o, hold=Hold("moving", "ann")),
@@ -152,7 +153,7 @@ NO: dict[str, list[Change]] = {
         lambda o: replace(o, paths={}),
     ],
 }
-PAIRS = [(a, b) for a, row in ACTIONS.items() for b in row.brakes]
+PAIRS = [(a, b) for a, row in ACTIONS.items() for b in row.guards]
 
 
 @pytest.mark.parametrize("action", ACTIONS)
@@ -160,16 +161,16 @@ def test_nothing_is_refused_in_a_pool_that_is_well(action: str) -> None:
     assert refusals(fine(), [step_of(action)], HOSTS) == ()
 
 
-@pytest.mark.parametrize(("action", "brake"), PAIRS)
-def test_every_brake_in_a_row_is_the_only_one_for_something(action: str, brake: str) -> None:
-    """Whoever takes a brake out of an action's row fails here."""
-    for change in NO[brake]:
-        said = answers(change(fine()), [step_of(action)], HOSTS)
-        assert [a.brake for a in said if a.refusal] == [brake]
+@pytest.mark.parametrize(("action", "guard"), PAIRS)
+def test_every_guard_in_a_row_is_the_only_one_for_something(action: str, guard: str) -> None:
+    """Whoever takes a guard out of an action's row fails here."""
+    for change in NO[guard]:
+        said = check(change(fine()), [step_of(action)], HOSTS)
+        assert [a.guard for a in said if a.refusal] == [guard]
 
 
-def test_what_changes_a_pool_asks_the_brakes_of_change_md() -> None:
-    """The rows themselves: an action that lost a brake would not be in PAIRS any more."""
+def test_what_changes_a_pool_checks_the_guards_of_change_md() -> None:
+    """The rows themselves: an action that lost a guard would not be in PAIRS any more."""
     volume = {"not_held", "right_pool", "pool_whole", "single_version", "settled"}
     volume |= {"definitions_equal"}
     wanted = {
@@ -187,10 +188,10 @@ def test_what_changes_a_pool_asks_the_brakes_of_change_md() -> None:
             "volume_statedump",
         )
         least = {"not_held", "right_pool", "majority"} if upkeep else wanted.get(name, volume)
-        assert set(row.brakes) >= least, name
+        assert set(row.guards) >= least, name
 
 
-#: What holds for some steps only: brake, step, change, expected to say no.
+#: What holds for some steps only: guard, step, change, expected to say no.
 CASES: list[tuple[str, Step, Change, bool]] = [
     ("pool_whole", step_of("options_set"), lambda o: without(o, 4, 5), False),
     ("pool_whole", step_of("options_set"), lambda o: without(o, 3), True),
@@ -297,11 +298,11 @@ CASES: list[tuple[str, Step, Change, bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("brake", "step", "change", "no"), CASES)
-def test_a_brake_looks_at_what_the_step_concerns(
-    brake: str, step: Step, change: Change, no: bool
+@pytest.mark.parametrize(("guard", "step", "change", "no"), CASES)
+def test_a_guard_looks_at_what_the_step_concerns(
+    guard: str, step: Step, change: Change, no: bool
 ) -> None:
-    assert (BRAKES[brake](change(fine()), step, HOSTS) is not None) is no
+    assert (GUARDS[guard](change(fine()), step, HOSTS) is not None) is no
 
 
 def test_an_unknown_pool_around_a_declared_node_is_not_written_to() -> None:
@@ -317,7 +318,7 @@ def test_half_of_the_members_is_no_majority(members: int, away: int, no: bool) -
     peers = fine().peers
     assert isinstance(peers, tuple)
     obs = without(replace(fine(), peers=peers[:members]), *range(members - away + 1, members + 1))
-    assert (BRAKES["majority"](obs, step_of("peer_probe"), HOSTS) is not None) is no
+    assert (GUARDS["majority"](obs, step_of("peer_probe"), HOSTS) is not None) is no
 
 
 def test_a_lone_node_has_one_version_even_if_nobody_can_be_asked() -> None:
@@ -327,23 +328,23 @@ def test_a_lone_node_has_one_version_even_if_nobody_can_be_asked() -> None:
     assert refusals(alone, [step_of("peer_probe")], HOSTS) == ()
 
 
-def test_all_reasons_are_collected_and_each_brake_is_told_once() -> None:
+def test_all_reasons_are_collected_and_each_guard_is_told_once() -> None:
     obs = with_node(path(told(fine(), 4, {}), foreign=("x",)), hold=Hold("x"))
     steps = [step_of("bricks_add"), step_of("options_set"), step_of("volume_create")]
     assert {r.name for r in refusals(obs, steps, HOSTS)} == {
         *("not_held", "definitions_equal", "paths_fit")
     }
-    said = [a.brake for a in answers(obs, steps, HOSTS)]
+    said = [a.guard for a in check(obs, steps, HOSTS)]
     assert len(said) == len(set(said))
 
 
-def test_what_the_brakes_look_at_is_asked_for() -> None:
-    """A brake that looked at a facet nobody asked for would refuse for ever, or say yes blindly."""
-    assert needs([step_of("bricks_add")]) == {
-        *("reach", "definitions", "status:data", "path:/bricks/b")
+def test_what_the_guards_look_at_is_asked_for() -> None:
+    """A guard that looked at a facet nobody asked for would refuse for ever, or say yes blindly."""
+    assert facets([step_of("bricks_add")]) == {
+        *(Facet("reach"), Facet("definitions"), Facet("status", "data"), Facet("path", "/bricks/b"))
     }
-    assert needs([step_of("peer_probe")]) == {"reach"}
-    assert needs([step_of("brick_prepare")]) == frozenset()
+    assert facets([step_of("peer_probe")]) == {Facet("reach")}
+    assert facets([step_of("brick_prepare")]) == frozenset()
 
 
 @pytest.mark.parametrize(

@@ -13,23 +13,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from salt_gluster.errors import SpecError
-from salt_gluster.model.formatting import natural_key
-from salt_gluster.plan.layout import Layout, Place, explain, lay_out
+from salt_gluster.model import natural_key
+from salt_gluster.plan.layout import BrickSlot, Layout, explain, lay_out
 
 
 @st.composite
-def pools(draw: st.DrawFn, zoned: bool | None = None, arbs: bool = False) -> list[Place]:
+def pools(draw: st.DrawFn, zoned: bool | None = None, arbs: bool = False) -> list[BrickSlot]:
     """Draw up to 9 nodes with up to 6 places, in up to 4 zones."""
     zones = draw(st.integers(1, 4)) if (draw(st.booleans()) if zoned is None else zoned) else 0
-    places: list[Place] = []
+    places: list[BrickSlot] = []
     for index, count in enumerate(draw(st.lists(st.integers(0, 6), max_size=9))):
         zone = f"z{draw(st.integers(1, zones))}" if zones else ""
         only = arbs and draw(st.booleans())
-        places += [Place(f"h{index + 1}", f"/b/{i}", zone, only) for i in range(count)]
+        places += [BrickSlot(f"h{index + 1}", f"/b/{i}", zone, only) for i in range(count)]
     return places
 
 
-def counts(places: Sequence[Place], *, zone: bool = False) -> list[int]:
+def counts(places: Sequence[BrickSlot], *, zone: bool = False) -> list[int]:
     return list(Counter(p.zone if zone else p.node for p in places).values())
 
 
@@ -57,7 +57,7 @@ def nodes_of(layout: Layout) -> list[list[str]]:
 
 @given(pools(), st.integers(1, 6))
 def test_bound_is_reached_and_no_set_has_two_members_on_a_node(
-    places: list[Place], size: int
+    places: list[BrickSlot], size: int
 ) -> None:
     layout = lay_out(places, size=size)
     assert len(layout.sets) == layout.bound == bound_by_trial(counts(places), size)
@@ -69,13 +69,13 @@ def test_bound_is_reached_and_no_set_has_two_members_on_a_node(
 
 @given(st.lists(st.integers(0, 3), max_size=5), st.integers(1, 3))
 def test_bound_is_what_trying_everything_finds(caps: list[int], size: int) -> None:
-    places = [Place(f"h{n}", f"/b/{i}") for n, c in enumerate(caps) for i in range(c)]
+    places = [BrickSlot(f"h{n}", f"/b/{i}") for n, c in enumerate(caps) for i in range(c)]
     assert lay_out(places, size=size).bound == possible_by_search(tuple(sorted(caps)), size)
 
 
 @given(pools(zoned=True), st.integers(2, 5), st.none() | st.integers(0, 4))
 def test_members_share_a_zone_only_as_often_as_the_sums_force(
-    places: list[Place], size: int, want: int | None
+    places: list[BrickSlot], size: int, want: int | None
 ) -> None:
     layout = lay_out(places, size=size, want=want)
     made = len(layout.sets)
@@ -92,7 +92,7 @@ def test_members_share_a_zone_only_as_often_as_the_sums_force(
 
 @given(pools(zoned=True, arbs=True), st.integers(3, 5))
 def test_dedicated_arbiters_hold_arbiters_only_and_keep_out_of_the_zones_of_their_data(
-    places: list[Place], size: int
+    places: list[BrickSlot], size: int
 ) -> None:
     layout = lay_out(places, size=size, arbiter=True)
     if not any(p.arbiter_only for p in places):
@@ -117,7 +117,7 @@ def test_dedicated_arbiters_hold_arbiters_only_and_keep_out_of_the_zones_of_thei
 
 @given(pools(), st.integers(1, 4), st.booleans(), st.randoms(use_true_random=False))
 def test_the_order_of_the_input_does_not_matter(
-    places: list[Place], size: int, arbiter: bool, rnd: random.Random
+    places: list[BrickSlot], size: int, arbiter: bool, rnd: random.Random
 ) -> None:
     mixed = rnd.sample(places, len(places))
     arbiter = arbiter and size >= 3
@@ -125,7 +125,9 @@ def test_the_order_of_the_input_does_not_matter(
 
 
 @given(pools(), st.integers(1, 4), st.integers(0, 3))
-def test_live_sets_stay_first_and_as_they_are(places: list[Place], size: int, made: int) -> None:
+def test_live_sets_stay_first_and_as_they_are(
+    places: list[BrickSlot], size: int, made: int
+) -> None:
     before = lay_out(places, size=size, want=made).sets
     shuffled = [tuple(reversed(members)) for members in reversed(before)]
     after = lay_out(places, size=size, live=shuffled)
@@ -136,7 +138,7 @@ def test_live_sets_stay_first_and_as_they_are(places: list[Place], size: int, ma
 
 @given(pools(), st.integers(3, 5), st.booleans())
 def test_every_node_has_its_share_of_first_bricks_or_arbiters(
-    places: list[Place], size: int, arbiter: bool
+    places: list[BrickSlot], size: int, arbiter: bool
 ) -> None:
     layout = lay_out(places, size=size, arbiter=arbiter)
     used = Counter(node for members in nodes_of(layout) for node in members)
@@ -146,10 +148,12 @@ def test_every_node_has_its_share_of_first_bricks_or_arbiters(
 
 
 @given(pools(), st.integers(1, 4))
-def test_adding_what_the_advice_says_gives_the_sets_it_says(places: list[Place], size: int) -> None:
+def test_adding_what_the_advice_says_gives_the_sets_it_says(
+    places: list[BrickSlot], size: int
+) -> None:
     before = lay_out(places, size=size)
     nodes, each, gain = said(before.advice)
-    more = [Place(f"new{n}", f"/b/{i}", "new") for n in range(nodes) for i in range(each)]
+    more = [BrickSlot(f"new{n}", f"/b/{i}", "new") for n in range(nodes) for i in range(each)]
     assert len(lay_out([*places, *more], size=size).sets) >= len(before.sets) + gain
     later = lay_out([*places, *more], size=size, live=before.sets)
     assert len(later.new) == gain
@@ -164,13 +168,13 @@ def said(advice: str) -> tuple[int, int, int]:
     return int(words[1]), int(words[5]), 1 if gain in ("a", "another") else int(gain)
 
 
-def places_of(text: str) -> list[Place]:
+def places_of(text: str) -> list[BrickSlot]:
     """``h1=2 h2=1@r1``: places per node, and its zone."""
     found = []
     for word in text.split():
         node, _, rest = word.partition("=")
         count, _, zone = rest.partition("@")
-        found += [Place(node, f"/b/{i + 1}", zone) for i in range(int(count))]
+        found += [BrickSlot(node, f"/b/{i + 1}", zone) for i in range(int(count))]
     return found
 
 
@@ -203,13 +207,13 @@ def test_what_is_left_over_and_what_to_add_is_said() -> None:
 
 
 def test_where_arbiters_run_out_a_node_for_arbiters_is_asked_for() -> None:
-    data, one = places_of("g1=2 g2=2"), [Place("arb1", "/b/1", "", True)]
+    data, one = places_of("g1=2 g2=2"), [BrickSlot("arb1", "/b/1", "", True)]
     layout = lay_out([*data, *one], size=3, arbiter=True)
     assert nodes_of(layout) == [["g1", "g2", "arb1"]]
     assert layout.advice.endswith(
         "add 1 more node with 1 place for arbiters only for another set"
     ), layout.advice
-    more = [*data, *one, Place("arb2", "/b/1", "", True)]
+    more = [*data, *one, BrickSlot("arb2", "/b/1", "", True)]
     assert len(lay_out(more, size=3, arbiter=True, live=layout.sets).new) == 1
 
 
@@ -235,15 +239,15 @@ def test_more_sets_than_possible_are_refused_in_words_not_made_badly() -> None:
 @pytest.mark.parametrize(
     ("places", "kwargs", "key"),
     [
-        ([Place("g1", "/b"), Place("g1", "/b")], {"size": 1}, "bricks"),
-        ([Place("g1", "/b", "r1"), Place("g1", "/c", "r2")], {"size": 1}, "zones"),
-        ([Place("g1", "/b", "", True), Place("g1", "/c")], {"size": 3}, "arbiters"),
+        ([BrickSlot("g1", "/b"), BrickSlot("g1", "/b")], {"size": 1}, "bricks"),
+        ([BrickSlot("g1", "/b", "r1"), BrickSlot("g1", "/c", "r2")], {"size": 1}, "zones"),
+        ([BrickSlot("g1", "/b", "", True), BrickSlot("g1", "/c")], {"size": 3}, "arbiters"),
         ([], {"size": 2, "arbiter": True}, "arbiter"),
         ([], {"size": 0}, "size"),
     ],
 )
 def test_nonsense_is_refused_with_its_key(
-    places: list[Place], kwargs: dict[str, int], key: str
+    places: list[BrickSlot], kwargs: dict[str, int], key: str
 ) -> None:
     with pytest.raises(SpecError) as caught:
         lay_out(places, **kwargs)  # type: ignore[arg-type]

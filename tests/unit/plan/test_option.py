@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from salt_gluster.model.pool import Brick, Hazard, Node, Observation, Peer, Volume
+from salt_gluster.model import Brick, Hazard, Node, Observation, Peer, Volume
 from salt_gluster.plan import plan_options_of
 from salt_gluster.spec import VolumeSpec
 

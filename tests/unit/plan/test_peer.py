@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from salt_gluster.model.pool import Brick, Candidate, Node, Observation, Peer, Plan, Unknown, Volume
+from salt_gluster.model import (
+    Brick,
+    Candidate,
+    Facet,
+    Node,
+    Observation,
+    Peer,
+    Plan,
+    Unknown,
+    Volume,
+)
 from salt_gluster.plan import identify, plan_own_membership, plan_peer, plan_peer_absent, undeclared
 
 NODES = ("g1", "g2", "g3", "g4")
@@ -74,7 +84,11 @@ def test_a_member_of_a_pool_that_has_begun_may_invite() -> None:
 
 def test_nobody_is_invited_before_he_was_asked() -> None:
     said = plan("g2", seen("g1"))
-    assert said.needs >= {"candidate:g2", "candidate:g3", "candidate:g4"}
+    assert said.needs >= {
+        Facet("candidate", "g2"),
+        Facet("candidate", "g3"),
+        Facet("candidate", "g4"),
+    }
     assert [r.name for r in said.refusals] == ["candidate_silent"]
 
 

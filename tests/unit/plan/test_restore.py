@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 from salt_gluster.errors import NotFound, SpecError
-from salt_gluster.model.facts import NodeFacts
-from salt_gluster.model.pool import Brick, Volume
-from salt_gluster.plan.restore import Identity, Lost, bricks_of, find, lost
+from salt_gluster.model import Brick, NodeFacts, Volume
+from salt_gluster.plan.restore import GlusterdIdentity, Lost, bricks_of, find, lost
 from salt_gluster.render import render_restore
-from salt_gluster.status.config_versions import look
+from salt_gluster.status.config_versions import reported_config
 from salt_gluster.status.facts import facts_data, facts_from, volumes_data
 
 UUID = "6798fc47-c029-463f-8655-d0fffcc2f018"
@@ -37,7 +36,7 @@ def report(uuid: str, volume: Volume = DATA, **rows: dict[str, Any]) -> dict[str
 
 def stored() -> dict[str, Any]:
     told = report("u1")
-    one = look(told, facts_from(told))
+    one = reported_config(told, facts_from(told))
     assert one is not None
     return {
         "version": 7, "actual_digest": one.digest, "identities": {"u3": {"/b": "fs-3"}},
@@ -147,7 +146,10 @@ def test_a_plan_that_is_not_ready_does_not_show_how_to_do_it() -> None:
     [("../../x", "g1"), (UUID + "\n", "g1"), ("u3", "g1"), (UUID, "g1\nstate=6"), (UUID, "")],
 )
 def test_nothing_but_a_uuid_and_a_name_becomes_a_file(uuid: str, name: str) -> None:
-    Identity(UUID, "g3", 1, {UUID: "g1"}).check()
-    for identity in (Identity(uuid, "g3", 1, {UUID: name}), Identity(UUID, "g3", 1, {uuid: name})):
+    GlusterdIdentity(UUID, "g3", 1, {UUID: "g1"}).check()
+    for identity in (
+        GlusterdIdentity(uuid, "g3", 1, {UUID: name}),
+        GlusterdIdentity(UUID, "g3", 1, {uuid: name}),
+    ):
         with pytest.raises(SpecError):
             identity.check()

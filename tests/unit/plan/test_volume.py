@@ -11,9 +11,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from salt_gluster.model.pool import (
+from salt_gluster.model import (
     Brick,
     BrickPath,
+    Facet,
     Hazard,
     Node,
     Observation,
@@ -444,7 +445,7 @@ def test_copies_are_not_added_to_sets_that_are_declared_as_one() -> None:
 def test_the_holders_of_a_ghost_are_named_and_the_silent_ones_are_not_read() -> None:
     ghost = volume(TWO, dist_count=0)
     plan = plan_volume(spec(TWO), observed(ghost))
-    assert "definitions" in plan.needs
+    assert Facet("definitions") in plan.needs
     told = {"u2": Unknown("cut off"), "u3": {"data": "x"}, "u4": {}}
     plan = plan_volume(spec(TWO), observed(ghost, definitions=told))
     assert "also told by g3)" in plan.refusals[0].why

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from salt_gluster.model.pool import Candidate, Peer, Unknown
+from salt_gluster.model import Candidate, Facet, Peer, Unknown
 from salt_gluster.plan import plan_started, plan_volume
 from tests.unit.plan.test_volume import observed, spec, volume
 
@@ -32,7 +32,7 @@ def test_a_brick_on_a_host_that_cannot_become_a_member_is_refused(
 ) -> None:
     wanted = spec(SETS, accept_risk=frozenset({"replica2"}))
     asked = plan_volume(wanted, observed())
-    assert "candidate:g9" in asked.needs
+    assert Facet("candidate", "g9") in asked.needs
     plan = plan_volume(wanted, observed(candidates={"g9": candidate}))
     assert [r.name for r in plan.refusals] == refused
     assert all("`bricks`" in r.why and "g9" in r.why for r in plan.refusals)
@@ -42,7 +42,7 @@ def test_a_brick_on_a_host_that_cannot_become_a_member_is_refused(
 def test_a_started_volume_whose_own_brick_has_no_process_is_not_as_declared() -> None:
     live = volume([["g1:/b/1", "g2:/b/1"]])
     fine = plan_started("data", observed(live, dead={"data": ()}), started=True)
-    assert (fine.is_empty, fine.needs) == (True, {"dead:data"})
+    assert (fine.is_empty, fine.needs) == (True, {Facet("dead", "data")})
     obs = observed(live, dead={"data": ("g1:/b/1",)})
     for plan in (
         plan_started("data", obs, started=True),

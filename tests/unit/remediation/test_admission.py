@@ -12,7 +12,7 @@ from salt_gluster.consul.service import WAITS, Member, check_id, definition
 from salt_gluster.consul.store import Document
 from salt_gluster.master.engine.declared_config import Accepted, asking, newest
 from salt_gluster.minion.automation.registration import ip_of
-from salt_gluster.model.pool import Hold, Node, Observation
+from salt_gluster.model import Hold, Node, Observation
 from salt_gluster.remediation import FleetObservation, Lock, Memory, Policy, decide
 from salt_gluster.remediation.admission import PREFIX
 from salt_gluster.remediation.membership import ConsulView, Registered, Sight, Standing, Trust

@@ -14,8 +14,7 @@ import fleet
 import pytest
 from fleet import BRICK, GFN1, GFN2, GFN3, NOW, PATH, VOLUME
 
-from salt_gluster.model.facts import Change, NodeFacts
-from salt_gluster.model.pool import Hold, Unknown
+from salt_gluster.model import Change, Hold, NodeFacts, Unknown
 from salt_gluster.remediation import guards
 from salt_gluster.remediation.fleet_mode import FleetMode
 from salt_gluster.remediation.guards.context import Case, Target

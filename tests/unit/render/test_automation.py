@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from salt_gluster.model.formatting import plain
+from salt_gluster.model import plain
 from salt_gluster.remediation.operations import Life, Operation, Outcome
 from salt_gluster.render import render_explained, render_journal, render_proposals
 from salt_gluster.render.automation import automation_lines

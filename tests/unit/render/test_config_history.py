@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from salt_gluster.model import Subject
 from salt_gluster.render import render_diff, render_history
 from salt_gluster.status.config_versions import Difference
 
 ROWS = [
-    Difference("volume data", "option performance.io-cache", "on", "off").to_data(),
-    Difference("volume data", "brick", None, "g4:/srv/gluster/data").to_data(),
-    Difference("node g9", "", "0f5e1c50-aaaa-4bbb-8ccc-123456789abc", None).to_data(),
+    Difference(Subject("volume", "data"), "option", "on", "off", "performance.io-cache").to_data(),
+    Difference(Subject("volume", "data"), "brick", None, "g4:/srv/gluster/data").to_data(),
+    Difference(Subject("node", "g9"), "", "0f5e1c50-aaaa-4bbb-8ccc-123456789abc", None).to_data(),
 ]
 
 

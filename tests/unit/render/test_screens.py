@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from salt_gluster.errors import CommandFailed, OutcomeUnknown
-from salt_gluster.model.pool import (
+from salt_gluster.model import (
     Brick,
     BrickSpace,
     BrickStatus,
@@ -36,8 +36,8 @@ from salt_gluster.model.pool import (
     VolumeStatus,
     Wait,
 )
-from salt_gluster.plan.guards import Answer
-from salt_gluster.plan.outcome import Outcome
+from salt_gluster.plan.guards import GuardResult
+from salt_gluster.plan.outcome import Result
 from salt_gluster.render import (
     as_declared,
     impact_data,
@@ -322,16 +322,16 @@ NOT_SETTLED = Refusal(
 )
 
 
-def refused(*steps: Step, done: tuple[Step, ...] = ()) -> Outcome:
+def refused(*steps: Step, done: tuple[Step, ...] = ()) -> Result:
     plan = Plan("data", steps, refusals=(AWAY, NOT_SETTLED), changes=DIFF)
     answers = (
-        Answer("pool_whole", AWAY),
-        Answer("majority", AWAY),
-        Answer("single_version", None),
-        Answer("settled", NOT_SETTLED),
-        Answer("paths_fit", None, "3 of 3 empty, mounted"),
+        GuardResult("pool_whole", AWAY),
+        GuardResult("majority", AWAY),
+        GuardResult("single_version", None),
+        GuardResult("settled", NOT_SETTLED),
+        GuardResult("paths_fit", None, "3 of 3 empty, mounted"),
     )
-    return Outcome(plan, plan, answers, list(done), refused=True)
+    return Result(plan, plan, answers, list(done), refused=True)
 
 
 def comment(ret: dict) -> str:
@@ -345,7 +345,7 @@ def comment(ret: dict) -> str:
 def test_nothing_to_do_is_one_line() -> None:
     plan = Plan("data")
     told = as_declared(volume("data", ["g1", "g2", "g3"]))
-    ret = state_return("data", Outcome(plan, plan), test=False, told=told)
+    ret = state_return("data", Result(plan, plan), test=False, told=told)
     assert ret["result"] is True
     assert ret["changes"] == {}
     assert comment(ret) == "data is as declared: 1 x replica 3, started"
@@ -353,7 +353,7 @@ def test_nothing_to_do_is_one_line() -> None:
 
 def test_test_mode_numbers_the_steps_and_gives_the_diff() -> None:
     plan = Plan("data", (CREATE, START), changes=DIFF, notes=("g9 has no brick",))
-    ret = state_return("data", Outcome(plan, plan), test=True)
+    ret = state_return("data", Result(plan, plan), test=True)
     assert (ret["result"], ret["changes"]) == (None, DIFF)
     golden("state_would", comment(ret))
 
@@ -369,7 +369,7 @@ def test_a_refusal_tells_every_answer_and_every_way_out(test: bool) -> None:
 def test_a_refusal_that_cannot_be_accepted_offers_no_way_round() -> None:
     drift = Refusal("other_type", "data is distribute, declared is replica 3")
     plan = Plan("data", (SET,), refusals=(AWAY, drift))
-    text = comment(state_return("data", Outcome(plan, plan, refused=True), test=False))
+    text = comment(state_return("data", Result(plan, plan, refused=True), test=False))
     assert "do it anyway" not in text
     assert "other_type" in text
 
@@ -377,7 +377,7 @@ def test_a_refusal_that_cannot_be_accepted_offers_no_way_round() -> None:
 def test_a_hazard_can_be_accepted_by_plan_id() -> None:
     step = replace(SET, hazard=Hazard.IO_PAUSE, hazard_why="clients wait for 3 s")
     plan = Plan("data", (step,), refusals=(Refusal("io_pause", "clients wait for 3 s"),))
-    text = comment(state_return("data", Outcome(plan, plan, refused=True), test=False))
+    text = comment(state_return("data", Result(plan, plan, refused=True), test=False))
     assert f"gluster_operation.apply {plan.id} \\" in text
     assert "accept=io_pause reason='...'" in text
 
@@ -392,7 +392,7 @@ def test_a_refusal_after_some_steps_keeps_their_changes() -> None:
 
 def test_another_plan_than_the_accepted_one_is_refused_and_shown() -> None:
     plan = Plan("data", (SET,))
-    text = comment(state_return("data", Outcome(plan, plan, refused=True), test=False))
+    text = comment(state_return("data", Result(plan, plan, refused=True), test=False))
     assert f"the plan is another one now (plan {plan.id}, 1 step)." in " ".join(text.split())
 
 
@@ -405,7 +405,7 @@ def test_waiting_for_another_node_is_no_failure() -> None:
             Wait("has not prepared /srv/b/1 yet", "g2"),
         ),
     )
-    ret = state_return("data", Outcome(plan, plan), test=False)
+    ret = state_return("data", Result(plan, plan), test=False)
     assert (ret["result"], ret["changes"]) == (True, {})
     golden("state_waits", comment(ret))
 
@@ -419,7 +419,7 @@ def test_a_step_of_unknown_outcome_is_named_and_the_lock_dated() -> None:
     error.locked_until = NOW + 200
     error.hosts = ("g3",)
     left = Plan("data", (START, SET))
-    out = Outcome(
+    out = Result(
         Plan("data", (CREATE, START, SET)),
         left,
         done=[CREATE],
@@ -436,7 +436,7 @@ def test_a_step_of_unknown_outcome_is_named_and_the_lock_dated() -> None:
 def test_a_step_gluster_refused_failed_and_is_not_called_unknown() -> None:
     error = CommandFailed("volume_start: no.", text="Volume data: no luck", hint="Look at g1.")
     plan = Plan("data", (START,))
-    text = comment(state_return("data", Outcome(plan, plan, error=error), test=False))
+    text = comment(state_return("data", Result(plan, plan, error=error), test=False))
     assert "failed   1 start data" in text
     assert "unknown" not in text
     assert "gluster said: Volume data: no luck" in text
@@ -450,8 +450,8 @@ def test_an_error_before_a_plan_changed_nothing() -> None:
 
 def test_who_did_it_is_said() -> None:
     done = Plan("data")
-    own = state_return("data", Outcome(Plan("data", (SET,)), done, done=[SET]), test=False)
-    other = state_return("data", Outcome(Plan("data", (SET,)), done, by_others=True), test=False)
+    own = state_return("data", Result(Plan("data", (SET,)), done, done=[SET]), test=False)
+    other = state_return("data", Result(Plan("data", (SET,)), done, by_others=True), test=False)
     assert comment(own) == "data: 1 step done\n1 set data network.ping-timeout 42 -> 20"
     assert comment(other) == "data is as declared, done by another node"
     assert (other["result"], other["changes"]) == (True, {})
@@ -459,7 +459,7 @@ def test_who_did_it_is_said() -> None:
 
 def test_an_unknown_in_changes_is_printed_with_its_reason() -> None:
     plan = Plan("data", (SET,), changes={"data": {"status": {"old": Unknown("gone"), "new": "x"}}})
-    ret = state_return("data", Outcome(plan, plan), test=True)
+    ret = state_return("data", Result(plan, plan), test=True)
     assert ret["changes"]["data"]["status"]["old"] == {"unknown": "gone"}
 
 
@@ -472,7 +472,7 @@ def test_no_comment_line_is_wider_than_salt_leaves(
     refusal = Refusal("settled", f"{host}:/{name} is down. {host * 3}", (f"look   gluster {name}",))
     for refusals in ((), (refusal,)):
         plan = Plan(name, (step,) * 12, (Wait(f"has not /{name}", host),), refusals, tuple(notes))
-        out = Outcome(plan, plan, done=[step] * 3, refused=bool(refusals))
+        out = Result(plan, plan, done=[step] * 3, refused=bool(refusals))
         comment(state_return(name, out, test=test))
         assert wide(render_plan(plan_data(plan))) == []
 
@@ -482,7 +482,7 @@ def test_no_comment_line_is_wider_than_salt_leaves(
 
 def test_a_plan_is_shown_as_the_state_would_refuse_it() -> None:
     out = refused(SET, START)
-    data = plan_data(out.plan, out.answers)
+    data = plan_data(out.plan, out.guards)
     golden("plan_refused", render_plan(data))
     assert [r["name"] for r in data["refusals"]] == ["pool_whole", "settled"]
     assert data["accept"] == ["pool_whole", "settled"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from needs import needs
 
 from salt_gluster.errors import SpecError
-from salt_gluster.model.pool import Hazard
+from salt_gluster.model import Hazard
 from salt_gluster.spec.option import (
     catalogue,
     check,

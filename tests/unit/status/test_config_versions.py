@@ -7,22 +7,21 @@ from typing import Any
 
 import pytest
 
-from salt_gluster.model.facts import Change, NodeFacts
-from salt_gluster.model.pool import Brick, Unknown, Volume
+from salt_gluster.model import Brick, Change, NodeFacts, Subject, Unknown, Volume
 from salt_gluster.remediation import config_overwrite
 from salt_gluster.status.config_versions import (
     NOBODY,
     Difference,
-    Given,
-    Look,
+    GivenCommand,
+    ReportedConfig,
     actual,
     actual_differences,
     author,
-    believed,
+    commands_since,
+    consensus,
     differences,
     explaining,
-    given,
-    look,
+    reported_config,
 )
 from salt_gluster.status.facts import volumes_data
 
@@ -43,7 +42,7 @@ def pool(*volumes: Volume, nodes: tuple[str, ...] = NODES) -> dict[str, Any]:
 def told(
     uuid: str, at: float = 100.0, *volumes: Volume, commands: tuple[Change, ...] = (),
     connected: dict[str, bool] | None = None, importing: tuple[str, ...] = (),
-) -> Look | None:  # fmt: skip
+) -> ReportedConfig | None:  # fmt: skip
     number = uuid[1:]
     others = [{"uuid": u, "names": [f"g{u[1:]}"]} for u in NODES if u != uuid]
     report = {
@@ -55,10 +54,10 @@ def told(
         at, volumes_without_info=importing, volumes={v.name: v for v in volumes},
         connected=connected or {}, changes=commands,
     )  # fmt: skip
-    return look(report, facts)
+    return reported_config(report, facts)
 
 
-def looks(*ones: Look | None) -> dict[str, Look]:
+def looks(*ones: ReportedConfig | None) -> dict[str, ReportedConfig]:
     return {one.uuid: one for one in ones if one is not None}
 
 
@@ -67,8 +66,8 @@ def looks(*ones: Look | None) -> dict[str, Look]:
 
 def test_a_majority_of_the_members_is_believed_and_less_is_not() -> None:
     same = [told(u, 100.0, volume()) for u in ("u1", "u2", "u3")]
-    assert isinstance(believed(looks(*same[:2]), 110.0), Unknown)
-    found = believed(looks(*same), 110.0)
+    assert isinstance(consensus(looks(*same[:2]), 110.0), Unknown)
+    found = consensus(looks(*same), 110.0)
     assert not isinstance(found, Unknown)
     assert (found.nodes, found.unanimous) == ({"u1", "u2", "u3"}, True)
 
@@ -76,7 +75,7 @@ def test_a_majority_of_the_members_is_believed_and_less_is_not() -> None:
 def test_one_that_differs_is_outvoted_and_one_that_imports_is_not_heard() -> None:
     same = [told(u, 100.0, volume()) for u in ("u1", "u2", "u3")]
     other = told("u4", 100.0, volume(status="Stopped"))
-    found = believed(looks(*same, other), 110.0)
+    found = consensus(looks(*same, other), 110.0)
     assert not isinstance(found, Unknown)
     assert (found.nodes, found.unanimous) == ({"u1", "u2", "u3"}, False)
     assert told("u4", 100.0, importing=("data",)) is None
@@ -87,8 +86,8 @@ def test_what_was_told_long_ago_or_before_a_node_was_lost_does_not_count(
     at: float, away: dict[str, float]
 ) -> None:
     fresh = [told(u, 990.0, volume()) for u in ("u1", "u2")]
-    assert isinstance(believed(looks(*fresh, told("u3", at, volume())), 1000.0, away), Unknown)
-    assert not isinstance(believed(looks(*fresh, told("u3", 999.0, volume())), 1000.0), Unknown)
+    assert isinstance(consensus(looks(*fresh, told("u3", at, volume())), 1000.0, away), Unknown)
+    assert not isinstance(consensus(looks(*fresh, told("u3", 999.0, volume())), 1000.0), Unknown)
 
 
 def test_the_members_have_all_their_names_and_no_localhost() -> None:
@@ -147,11 +146,11 @@ def test_declaration_and_policy_are_compared_key_by_key() -> None:
 
 # --- who -----------------------------------------------------------------------------------------
 
-OPTION = Difference("volume data", "option performance.io-cache", "on", "off")
+OPTION = Difference(Subject("volume", "data"), "option", "on", "off", "performance.io-cache")
 
 
-def by(command: str, ours: bool = False, node: str = "u1", at: float = 200.0) -> Given:
-    return Given(node, f"g{node[1:]}", at, command, ours)
+def by(command: str, ours: bool = False, node: str = "u1", at: float = 200.0) -> GivenCommand:
+    return GivenCommand(node, f"g{node[1:]}", at, command, ours)
 
 
 @pytest.mark.parametrize(
@@ -161,16 +160,31 @@ def by(command: str, ours: bool = False, node: str = "u1", at: float = 200.0) ->
         ("volume set data io-cache off", OPTION),
         ("volume set data a.b 1 performance.io-cache off", OPTION),
         ("volume set data group virt", OPTION),
-        ("volume reset data", Difference("volume data", "option a.b", "1", None)),
-        ("volume reset data a.b", Difference("volume data", "option a.b", "1", None)),
-        ("volume heal data disable", Difference("volume data", "option cluster.x", None, "off")),
-        ("volume stop data", Difference("volume data", "status", "Started", "Stopped")),
-        ("volume start data force", Difference("volume data", "status", "Stopped", "Started")),
-        ("volume add-brick data g4:/b", Difference("volume data", "brick", None, "g4:/b")),
-        ("volume create data g1:/b", Difference("volume data", "", None, "x")),
-        ("volume delete data", Difference("volume data", "", "x", None)),
-        ("peer probe g4", Difference("node g4", "", None, "u4")),
-        ("snapshot restore s1", Difference("volume data", "status", "Started", "Stopped")),
+        ("volume reset data", Difference(Subject("volume", "data"), "option", "1", None, "a.b")),
+        (
+            "volume reset data a.b",
+            Difference(Subject("volume", "data"), "option", "1", None, "a.b"),
+        ),
+        (
+            "volume heal data disable",
+            Difference(Subject("volume", "data"), "option", None, "off", "cluster.x"),
+        ),
+        ("volume stop data", Difference(Subject("volume", "data"), "status", "Started", "Stopped")),
+        (
+            "volume start data force",
+            Difference(Subject("volume", "data"), "status", "Stopped", "Started"),
+        ),
+        (
+            "volume add-brick data g4:/b",
+            Difference(Subject("volume", "data"), "brick", None, "g4:/b"),
+        ),
+        ("volume create data g1:/b", Difference(Subject("volume", "data"), "", None, "x")),
+        ("volume delete data", Difference(Subject("volume", "data"), "", "x", None)),
+        ("peer probe g4", Difference(Subject("node", "g4"), "", None, "u4")),
+        (
+            "snapshot restore s1",
+            Difference(Subject("volume", "data"), "status", "Started", "Stopped"),
+        ),
     ],
 )
 def test_a_command_explains_what_it_does(command: str, difference: Difference) -> None:
@@ -190,7 +204,7 @@ def test_only_ours_are_signed_and_a_person_is_unknown() -> None:
     set_it = "volume set data performance.io-cache off"
     assert author([OPTION], [by(set_it, ours=True)])[0] == "salt-gluster on g1"
     assert author([OPTION], [by(set_it)]) == (NOBODY, f"gluster {set_it} on g1")
-    other = Difference("volume data", "status", "Started", "Stopped")
+    other = Difference(Subject("volume", "data"), "status", "Started", "Stopped")
     both = author([OPTION, other], [by(set_it, ours=True)])
     assert (both[0], "does not explain all" in both[1]) == (NOBODY, True)
     mixed = author([OPTION, other], [by(set_it, ours=True), by("volume stop data")])
@@ -202,7 +216,7 @@ def test_only_commands_since_the_pool_was_known_count_by_each_nodes_clock() -> N
     past = (Change(50.0, "volume stop data", False), Change(70.0, "volume start data", False))
     one, two = told("u1", 100.0, commands=past), told("u2", 100.0, commands=past)
     assert one and two
-    found = given([one, two], {"u1": 60.0}, 80.0)
+    found = commands_since([one, two], {"u1": 60.0}, 80.0)
     assert [(g.node, g.command) for g in found] == [("u1", "volume start data")]
 
 
@@ -215,7 +229,7 @@ OUTSIDE = by("volume set data a.y 2", node="u4", at=300.0)
 
 
 def judged(
-    commands: list[Given], was_away: dict[str, float], back: tuple[str, ...] = NODES,
+    commands: list[GivenCommand], was_away: dict[str, float], back: tuple[str, ...] = NODES,
     rows: tuple[Difference, ...] = LOST, before: dict[str, Any] = BEFORE,
 ) -> config_overwrite.Overwritten | None:  # fmt: skip
     return config_overwrite.overwritten(before, rows, commands, was_away, back, NODES)
@@ -241,7 +255,7 @@ def test_a_node_that_comes_back_with_other_definitions_has_overwritten() -> None
     ],
 )  # fmt: skip
 def test_what_is_explained_inside_the_pool_is_a_change(
-    commands: list[Given], was_away: dict[str, float], back: tuple[str, ...]
+    commands: list[GivenCommand], was_away: dict[str, float], back: tuple[str, ...]
 ) -> None:
     assert judged(commands, was_away, back) is None
 

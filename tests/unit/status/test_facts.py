@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from salt_gluster.model.facts import BrickFacts, Change, NodeFacts
-from salt_gluster.model.pool import Brick, Hold, Unknown, Volume
+from salt_gluster.model import Brick, BrickFacts, Change, Hold, NodeFacts, Unknown, Volume
 from salt_gluster.node import brick_state, cmd_history, filesystems, timeouts
 from salt_gluster.node.glusterd import LocalBrick
 from salt_gluster.node.mounts import Mount

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from salt_gluster.errors import NotFound, SpecError
-from salt_gluster.model.pool import (
+from salt_gluster.model import (
     Brick,
     BrickStatus,
     Heal,

@@ -6,7 +6,7 @@ import samples
 from salt_gluster.errors import Unreadable
 from salt_gluster.gluster.parse.answer import parse_answer
 from salt_gluster.gluster.parse.heal import parse_heal_entries, parse_heal_info, parse_heal_summary
-from salt_gluster.model.pool import Unknown, is_known
+from salt_gluster.model import Unknown, is_known
 
 SUMMARY = samples.text("heal-info-summary-rep3-pending-brick-down.xml")
 

@@ -6,7 +6,7 @@ import samples
 from salt_gluster.errors import Unreadable
 from salt_gluster.gluster.parse.get_state import parse_get_state, state_file
 from salt_gluster.gluster.parse.option import OptionValue, parse_set_help, parse_volume_get
-from salt_gluster.model.pool import Unknown
+from salt_gluster.model import Unknown
 
 
 def test_a_default_is_told_from_a_value() -> None:

@@ -11,8 +11,16 @@ from salt_gluster.consul.store import Document
 from salt_gluster.master.engine.declared_config import newest, unfit
 from salt_gluster.master.engine.probe import Question, answers, question, still_so
 from salt_gluster.master.engine.status_document import is_news
-from salt_gluster.model.facts import BrickFacts, NodeFacts
-from salt_gluster.model.pool import Brick, Node, Observation, Peer, Unknown, Volume
+from salt_gluster.model import (
+    Brick,
+    BrickFacts,
+    Node,
+    NodeFacts,
+    Observation,
+    Peer,
+    Unknown,
+    Volume,
+)
 from salt_gluster.remediation.decide import Asks
 from salt_gluster.remediation.membership import ConsulView, Registered, Sight, Trust
 from salt_gluster.status.facts import facts_data

@@ -22,7 +22,7 @@ from salt_gluster.errors import CommandFailed, Conflict, ConsulError, OutcomeUnk
 from salt_gluster.minion import report
 from salt_gluster.minion.automation import registration, remediate
 from salt_gluster.minion.automation.remediate import carry_out
-from salt_gluster.model.pool import Node, Observation, Peer, Reach, Step, Unknown
+from salt_gluster.model import Node, Observation, Peer, Reach, Step, Unknown
 from salt_gluster.remediation.operations import Life, Operation, Outcome
 
 #: The port of gfn2's brick in the recorded rows.
@@ -58,10 +58,10 @@ class Place:
     def jitter(self) -> float:
         return 0.5
 
-    def stamp(self) -> object:
+    def fingerprint(self) -> object:
         return None
 
-    def look(self, needs: frozenset[str] = frozenset(), *, fresh: bool = False) -> Observation:
+    def observe(self, needs: frozenset[str] = frozenset(), *, fresh: bool = False) -> Observation:
         self.looks += 1
         if self._up_at is not None and self.clock >= self._up_at:
             self.come_up()
@@ -79,12 +79,12 @@ class Place:
     def come_up(self) -> None:
         self.rows, self.dead = self.good, []
 
-    def keep_copy(self) -> None:
+    def backup(self) -> None:
         if self.copy_fails:
             raise CommandFailed("no space left on device", kind="other")
         self.copies += 1
 
-    def perform(self, step: Step) -> None:
+    def execute(self, step: Step) -> None:
         self.sent.append(step)
         self.then()
         if self.helps_after_s is not None:
@@ -160,7 +160,7 @@ def pool(monkeypatch: pytest.MonkeyPatch) -> Pool:
     me = Member(SEAT, "gfn2", "gfn2", CLUSTER)
     monkeypatch.setattr(registration, "remembered", lambda: me)
     monkeypatch.setattr(remediate, "connect", lambda settings, timeout_s: pool.consul.client())
-    monkeypatch.setattr(report, "own_report", lambda site: pool.place.report())
+    monkeypatch.setattr(report, "collect_report", lambda site: pool.place.report())
     monkeypatch.setattr(node, "one_job", lambda wait_s: contextlib.nullcontext())
     monkeypatch.setattr(node, "accepts", lambda host, port, limit: port in pool.place.listens)
     monkeypatch.setattr(node, "recall", lambda key: None)

@@ -1,0 +1,88 @@
+"""A volume's definition: its shape in words, its difference, its place in an observation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from salt_gluster.model import Brick, Observation, Volume, VolumeStatus, known
+from salt_gluster.plan.actions.row import Args
+
+
+def shape(volume: Volume) -> str:
+    """Return the type in words: ``replica 3``, ``replica 2 + arbiter``, ``disperse 4+2``."""
+    sets = len(volume.sets)
+    if volume.kind == "disperse":
+        data = volume.disperse - volume.redundancy
+        return f"{sets} x disperse {data}+{volume.redundancy}"
+    if volume.kind == "replicate":
+        if volume.arbiter:
+            return f"{sets} x replica {volume.replica - 1} + arbiter"
+        return f"{sets} x replica {volume.replica}"
+    return f"distribute {sets}"
+
+
+def volume_diff(
+    before: Volume | None, after: Volume | None, fields: Iterable[str], options: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Return ``{field: {old, new}}`` between two definitions, for the named fields and options."""
+    read: dict[str, Callable[[Volume], Any]] = {
+        "type": shape,
+        "transport": lambda v: v.transport,
+        "bricks": lambda v: [b.name for b in v.bricks],
+        "status": lambda v: v.status,
+    }
+    diff: dict[str, Any] = {}
+    for field in fields:
+        old, new = (read[field](v) if v else None for v in (before, after))
+        if old != new:
+            diff[field] = {"old": old, "new": new}
+    changed = {}
+    for name in sorted(options):
+        old, new = (v.options.get(name) if v else None for v in (before, after))
+        if old != new:
+            changed[name] = {"old": old, "new": new}
+    if changed:
+        diff["options"] = changed
+    return diff
+
+
+def with_volume(obs: Observation, volume: Volume) -> Observation:
+    return replace(obs, volumes={**known(obs.volumes), volume.name: volume})
+
+
+def bricks_named(
+    obs: Observation, names: Iterable[str], arbiter_every: int = 0
+) -> tuple[Brick, ...]:
+    bricks = []
+    for position, name in enumerate(names, 1):
+        host, path = name.split(":", 1)
+        peer = obs.peer_named(host)
+        is_arbiter = bool(arbiter_every) and position % arbiter_every == 0
+        bricks.append(Brick(host, path, peer.uuid if peer else "", is_arbiter))
+    return tuple(bricks)
+
+
+def seen_in_volume(*fields: str) -> Callable[[Observation, Observation, str, Args], dict[str, Any]]:
+    def seen(before: Observation, after: Observation, subject: str, args: Args) -> dict[str, Any]:
+        options = args.get("options", ()) or ([args["option"]] if "option" in args else [])
+        old, new = (known(o.volumes).get(subject) for o in (before, after))
+        diff = volume_diff(old, new, fields, options)
+        return {subject: diff} if diff else {}
+
+    return seen
+
+
+def bricks_down(obs: Observation, volume: Volume, status: VolumeStatus) -> tuple[str, ...]:
+    """Return the bricks of usable members without a row that is up; a missing row is not up."""
+    usable = {p.uuid for p in known(obs.peers) if p.usable}
+    up = {(row.host_uuid, row.path) for row in status.bricks if row.up}
+    here = (b for b in volume.bricks if b.host_uuid in usable)
+    return tuple(sorted(b.name for b in here if (b.host_uuid, b.path) not in up))
+
+
+def has_bricks(obs: Observation, subject: str, args: Args) -> bool:
+    """Return whether the volume has all these bricks, whatever else it has."""
+    volume = known(obs.volumes).get(subject)
+    return volume is not None and set(args["bricks"]) <= {b.name for b in volume.bricks}
