@@ -1,13 +1,12 @@
 """Read the pool as this node sees it, plan it, and hold it."""
 
 import time
-from contextlib import contextmanager
 
 from salt.exceptions import CommandExecutionError
 from salt.pillar import get_pillar
 
 from salt_gluster import node
-from salt_gluster.errors import GlusterError
+from salt_gluster.errors import errors_as
 from salt_gluster.minion import report as minion_report
 from salt_gluster.minion.context import Minion
 from salt_gluster.model import plain
@@ -34,7 +33,7 @@ def status():
 
         salt g1 gluster.status
     """
-    with _errors_for_salt():
+    with errors_as(CommandExecutionError):
         return minion_report.node_status(_minion())
 
 
@@ -50,7 +49,7 @@ def health():
 
         salt g1 gluster.health
     """
-    with _errors_for_salt():
+    with errors_as(CommandExecutionError):
         seen = minion_report.node_status(_minion())
         volumes = seen["volumes"]
         words = {n: {"word": v["word"], "why": v["why"]} for n, v in volumes.items() if "word" in v}
@@ -71,7 +70,7 @@ def report():
 
         salt 'g*' gluster.report
     """
-    with _errors_for_salt():
+    with errors_as(CommandExecutionError):
         return minion_report.collect_report(_minion(declared=False).driver())
 
 
@@ -92,7 +91,7 @@ def impact(nodes=None, bricks=None):
 
         salt g1 gluster.impact nodes=g2
     """
-    with _errors_for_salt():
+    with errors_as(CommandExecutionError):
         lost, gone = _list(nodes), _list(bricks)
         return minion_report.impact_from_here(
             _minion(), lost or ([] if gone else [__opts__["id"]]), gone
@@ -143,7 +142,7 @@ def op_version():
 
         salt g1 gluster.op_version
     """
-    with _errors_for_salt():
+    with errors_as(CommandExecutionError):
         return minion_report.op_version(_minion(declared=False))
 
 
@@ -159,7 +158,7 @@ def plan():
 
         salt g1 gluster.plan
     """
-    with _errors_for_salt():
+    with errors_as(CommandExecutionError):
         return minion_report.plans(_minion(fresh=True))
 
 
@@ -182,10 +181,10 @@ def apply_plan(plan_id, accept=None, reason=""):
 
         salt g1 gluster.apply_plan 4c1e90ab accept=pool_whole reason='g3 is being rebuilt'
     """
-    with _errors_for_salt():
+    with errors_as(CommandExecutionError):
         minion = _minion(fresh=True)
         subject, outcome = minion_report.apply_plan(minion, str(plan_id), _list(accept), reason)
-    return state_return(str(subject), outcome, test=minion.test)
+    return state_return(subject, outcome, test=minion.test)
 
 
 def explain(volume):
@@ -200,7 +199,7 @@ def explain(volume):
 
         salt g1 gluster.explain data
     """
-    with _errors_for_salt():
+    with errors_as(CommandExecutionError):
         return minion_report.explain_volume(_minion(fresh=True), volume)
 
 
@@ -216,7 +215,7 @@ def hold(reason, by=""):
 
         salt 'g*' gluster.hold 'moving the rack' by=ann
     """
-    with _errors_for_salt():
+    with errors_as(CommandExecutionError):
         if not __opts__.get("test"):
             node.write_hold(str(reason), str(by), time.time())
         return {"changes": {"hold": {"old": None, "new": str(reason)}}}
@@ -234,7 +233,7 @@ def release():
 
         salt 'g*' gluster.release
     """
-    with _errors_for_salt():
+    with errors_as(CommandExecutionError):
         held = plain(node.read_hold())
         if held is not None and not __opts__.get("test"):
             node.remove_hold()
@@ -256,11 +255,3 @@ def _list(value):
     if not value:
         return []
     return [v.strip() for v in value.split(",")] if isinstance(value, str) else list(value)
-
-
-@contextmanager
-def _errors_for_salt():
-    try:
-        yield
-    except GlusterError as err:
-        raise CommandExecutionError(str(err)) from err

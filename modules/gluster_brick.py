@@ -6,18 +6,17 @@ GlusterFS need not be installed.
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 from salt.exceptions import CommandExecutionError
 
 from salt_gluster import node
-from salt_gluster.errors import GlusterError, SpecError
+from salt_gluster.errors import SpecError, errors_as
 from salt_gluster.minion import brick_announcements
 from salt_gluster.node import disks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 __virtualname__ = "gluster_brick"
 
@@ -41,7 +40,7 @@ def devices() -> list[dict[str, Any]]:
 
         salt g1 gluster_brick.devices
     """
-    with _errors_for_salt():
+    with errors_as(CommandExecutionError):
         return [
             {**device.as_dict(), "not_blank": [r.why for r in disks.blank(device)]}
             for device in disks.devices()
@@ -60,7 +59,7 @@ def inventory() -> list[dict[str, Any]]:
 
         salt g1 gluster_brick.inventory
     """
-    with _errors_for_salt():
+    with errors_as(CommandExecutionError):
         return node.inventory()
 
 
@@ -79,7 +78,7 @@ def info(path: str) -> dict[str, Any]:
 
         salt g1 gluster_brick.info /srv/gluster/data/1
     """
-    with _errors_for_salt():
+    with errors_as(CommandExecutionError):
         return node.describe_brick(node.check_path(path))
 
 
@@ -126,7 +125,7 @@ def prepare(
     """
     only_look = _test(test)
     changes: dict[str, Any] = {}
-    with _errors_for_salt():
+    with errors_as(CommandExecutionError):
         _check_what(path, device, mount)
         if device:
             changes = disks.prepare(device, mount, confirm=confirm, test=only_look)
@@ -156,7 +155,7 @@ def mount(path: str, test: bool | None = None) -> dict[str, Any]:
 
         salt g1 gluster_brick.mount /srv/gluster
     """
-    with _errors_for_salt():
+    with errors_as(CommandExecutionError):
         entry = node.fstab_entry(path)
         if entry is None:
             raise SpecError("path", f"fstab has no line for {path}", hint="See prepare.")
@@ -191,11 +190,3 @@ def _check_what(path: str | None, device: str | None, mount: str | None) -> None
 
 def _test(test: bool | None) -> bool:
     return bool(__opts__.get("test", False) if test is None else test)
-
-
-@contextlib.contextmanager
-def _errors_for_salt() -> Iterator[None]:
-    try:
-        yield
-    except GlusterError as problem:
-        raise CommandExecutionError(str(problem)) from problem

@@ -4,11 +4,9 @@ Where Consul is comes from ``gluster_consul: {address, token, ca}`` in the minio
 or from ``CONSUL_HTTP_ADDR`` and its like; without either it is the agent on this machine.
 """
 
-from contextlib import contextmanager
-
 from salt.exceptions import CommandExecutionError
 
-from salt_gluster.errors import GlusterError
+from salt_gluster.errors import errors_as
 from salt_gluster.minion.context import Minion
 
 __virtualname__ = "gluster_consul"
@@ -34,7 +32,7 @@ def register(test=None):
         salt g1 gluster_consul.register
     """
     only_look = bool(__opts__.get("test") if test is None else test)
-    with _errors_for_salt():
+    with errors_as(CommandExecutionError):
         return {"changes": _place().register(test=only_look), "test": only_look}
 
 
@@ -53,7 +51,7 @@ def deregister():
     from salt_gluster.consul import service as registry
     from salt_gluster.minion.automation import registration
 
-    with _errors_for_salt():
+    with errors_as(CommandExecutionError):
         place = _place()
         there = registry.SERVICE in place.client.agent_services()
         gone = {"service": {"old": registry.SERVICE, "new": None}} if there else {}
@@ -93,7 +91,7 @@ def maintenance(reason="", remove=False, test=None, only=""):
     from salt_gluster.consul.client import connect
 
     only_look = bool(__opts__.get("test") if test is None else test)
-    with _errors_for_salt():
+    with errors_as(CommandExecutionError):
         client = connect(__opts__.get("gluster_consul") or {})
         if remove:
             changes = registry.end_maintenance(client, str(only), test=only_look)
@@ -114,7 +112,7 @@ def report():
 
         salt g1 gluster_consul.report
     """
-    with _errors_for_salt():
+    with errors_as(CommandExecutionError):
         return _place().report()
 
 
@@ -132,7 +130,7 @@ def members():
 
         salt g1 gluster_consul.members
     """
-    with _errors_for_salt():
+    with errors_as(CommandExecutionError):
         return _place().members()
 
 
@@ -148,7 +146,7 @@ def leader():
 
         salt g1 gluster_consul.leader
     """
-    with _errors_for_salt():
+    with errors_as(CommandExecutionError):
         return _place().leader()
 
 
@@ -174,7 +172,7 @@ def leave(test=None):
 
     only_look = bool(__opts__.get("test") if test is None else test)
     told = __salt__["pillar.items"]().get("gluster_consul")  # as it is now, not as it was cached
-    with _errors_for_salt():
+    with errors_as(CommandExecutionError):
         changes = decommission.leave(
             told, lambda name, *args: __salt__[name](*args), test=only_look
         )
@@ -182,17 +180,7 @@ def leave(test=None):
 
 
 def _place():
-    from salt_gluster.minion.automation.registration import (
-        Place,
-    )
+    from salt_gluster.minion.automation.registration import Place
 
     minion = Minion(__opts__, __salt__, __context__, __pillar__)
     return Place(minion, __opts__.get("gluster_consul"))
-
-
-@contextmanager
-def _errors_for_salt():
-    try:
-        yield
-    except GlusterError as problem:
-        raise CommandExecutionError(str(problem)) from problem

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from salt.exceptions import CommandExecutionError
 
 from salt_gluster import node
-from salt_gluster.errors import GlusterError
+from salt_gluster.errors import errors_as
 from salt_gluster.minion import option as minion_option
 from salt_gluster.minion.context import Minion
 
@@ -189,7 +189,5 @@ def profiles() -> dict[str, dict[str, str]]:
 def _minion(test: bool | None = None) -> Iterator[Minion]:
     """Give the minion; the library's errors become Salt's."""
     opts = __opts__ if test is None else {**__opts__, "test": test}
-    try:
+    with errors_as(CommandExecutionError):
         yield Minion(opts, __salt__, __context__, __pillar__)
-    except GlusterError as problem:
-        raise CommandExecutionError(str(problem)) from problem

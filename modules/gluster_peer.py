@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from salt.exceptions import CommandExecutionError
 
-from salt_gluster.errors import GlusterError
+from salt_gluster.errors import errors_as
 from salt_gluster.minion import peer
 from salt_gluster.minion import peer as minion_peer
 from salt_gluster.minion import restore as minion_restore
@@ -167,7 +167,5 @@ def restore(
 def _minion(test: bool | None = None) -> Iterator[Minion]:
     """Give the minion; the library's errors become Salt's."""
     opts = __opts__ if test is None else {**__opts__, "test": test}
-    try:
+    with errors_as(CommandExecutionError):
         yield Minion(opts, __salt__, __context__, __pillar__)
-    except GlusterError as problem:
-        raise CommandExecutionError(str(problem)) from problem

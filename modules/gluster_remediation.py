@@ -3,11 +3,9 @@
 People do not need these; ``salt-run gluster_remediation`` is theirs.
 """
 
-from contextlib import contextmanager
-
 from salt.exceptions import CommandExecutionError
 
-from salt_gluster.errors import GlusterError
+from salt_gluster.errors import errors_as
 from salt_gluster.minion.context import Minion
 
 __virtualname__ = "gluster_remediation"
@@ -36,7 +34,7 @@ def observe(ports=None):
     """
     from salt_gluster.minion.automation.witness import observe as look_around
 
-    with _errors_for_salt():
+    with errors_as(CommandExecutionError):
         return look_around(_minion().driver(), __opts__.get("gluster_consul") or {}, ports or ())
 
 
@@ -57,18 +55,10 @@ def execute(operation):
     """
     from salt_gluster.minion.automation.remediate import carry_out
 
-    with _errors_for_salt():
+    with errors_as(CommandExecutionError):
         settings = __opts__.get("gluster_consul") or {}
         return carry_out(str(operation), _minion().driver(), settings)
 
 
 def _minion():
     return Minion(__opts__, __salt__, __context__)
-
-
-@contextmanager
-def _errors_for_salt():
-    try:
-        yield
-    except GlusterError as problem:
-        raise CommandExecutionError(str(problem)) from problem

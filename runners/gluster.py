@@ -10,7 +10,7 @@ import salt.config
 import salt.utils.yaml
 from salt.utils.user import get_specific_user
 
-from salt_gluster.errors import GlusterError, SpecError
+from salt_gluster.errors import SpecError, or_error
 from salt_gluster.master import (
     approvals,
     config_file,
@@ -22,9 +22,7 @@ from salt_gluster.master import (
     plans,
 )
 from salt_gluster.master import hold as master_hold
-from salt_gluster.master import (
-    status as master_status,
-)
+from salt_gluster.master import status as master_status
 from salt_gluster.master.deploy import secret_store
 from salt_gluster.render import render_diff, render_explained, render_history
 
@@ -71,7 +69,7 @@ def status(target="*", live=False):
         salt-run gluster.status live=True
     """
     more = {"reader": __opts__["id"], "live": bool(live), "as_data": __opts__.get("output")}
-    return _told(lambda: master_status.status(_ask, target, approvals.find(__opts__), **more))
+    return or_error(lambda: master_status.status(_ask, target, approvals.find(__opts__), **more))
 
 
 def plan(target="*"):
@@ -85,7 +83,7 @@ def plan(target="*"):
         salt-run gluster.plan
     """
     as_data = __opts__.get("output")
-    return _told(lambda: plans.plans(_ask, target, as_data=as_data))
+    return or_error(lambda: plans.plans(_ask, target, as_data=as_data))
 
 
 def impact(node=None, brick=None, target="*"):
@@ -104,7 +102,7 @@ def impact(node=None, brick=None, target="*"):
         salt-run gluster.impact node=g3
     """
     as_data = __opts__.get("output")
-    return _told(lambda: plans.impact(_ask, target, _list(node), _list(brick), as_data=as_data))
+    return or_error(lambda: plans.impact(_ask, target, _list(node), _list(brick), as_data=as_data))
 
 
 def explain(volume=None, node=None, target="*"):
@@ -127,8 +125,8 @@ def explain(volume=None, node=None, target="*"):
         salt-run gluster.explain node=g3
     """
     if node is None:
-        return _told(lambda: plans.explain(_ask, target, volume))
-    return _told(lambda: _explained(str(node), __opts__.get("output")))
+        return or_error(lambda: plans.explain(_ask, target, volume))
+    return or_error(lambda: _explained(str(node), __opts__.get("output")))
 
 
 def _explained(name, as_data):
@@ -199,7 +197,7 @@ def export(version=None, actual=False):
         data = declaration.export(at, _number(version), actual=bool(actual))
         return data if __opts__.get("output") else declaration.as_file(at.cluster, data, _DUMP)
 
-    return _told(lambda: _at_desk(ask))
+    return or_error(lambda: _at_desk(ask))
 
 
 def import_(file="", version=None, reason="", by="", test=False):
@@ -236,7 +234,7 @@ def import_(file="", version=None, reason="", by="", test=False):
         pillar_source.keep_up(__opts__)
         return told
 
-    return _told(lambda: _at_desk(ask))
+    return or_error(lambda: _at_desk(ask))
 
 
 def _at_desk(ask):
@@ -266,7 +264,7 @@ def _number(value):
 
 def _asked(ask, render):
     as_data = __opts__.get("output")
-    return _told(lambda: journal.shown(__opts__, ask, render, as_data=as_data))
+    return or_error(lambda: journal.shown(__opts__, ask, render, as_data=as_data))
 
 
 def hold(reason, by="", target="*"):
@@ -283,7 +281,9 @@ def hold(reason, by="", target="*"):
         salt-run gluster.hold 'moving the rack' by=ann
     """
     who = str(by or get_specific_user())
-    return _told(lambda: master_hold.hold(_ask, target, str(reason), who, approvals.find(__opts__)))
+    return or_error(
+        lambda: master_hold.hold(_ask, target, str(reason), who, approvals.find(__opts__))
+    )
 
 
 def release(target="*"):
@@ -296,7 +296,7 @@ def release(target="*"):
 
         salt-run gluster.release
     """
-    return _told(lambda: master_hold.release(_ask, target, approvals.find(__opts__)))
+    return or_error(lambda: master_hold.release(_ask, target, approvals.find(__opts__)))
 
 
 def setup(test=False, remove=False, restart=False, pillar_from=None):
@@ -326,7 +326,7 @@ def setup(test=False, remove=False, restart=False, pillar_from=None):
         salt-run gluster.setup restart=True
         salt-run gluster.setup pillar_from=consul restart=True
     """
-    return _told(lambda: _set_up(test, remove, restart and not test, pillar_from))
+    return or_error(lambda: _set_up(test, remove, restart and not test, pillar_from))
 
 
 def _set_up(test, remove, restart, pillar_from):
@@ -391,11 +391,3 @@ def _ask(target, function, *arguments):
 
 def _list(value):
     return [v.strip() for v in value.split(",")] if isinstance(value, str) else list(value or ())
-
-
-def _told(do):
-    """Return the answer, or the error in a form that makes salt-run exit with 1."""
-    try:
-        return do()
-    except GlusterError as err:
-        return {"error": str(err), "retcode": 1}

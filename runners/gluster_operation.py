@@ -5,7 +5,7 @@ import time
 import salt.client
 from salt.utils.user import get_specific_user
 
-from salt_gluster.errors import GlusterError
+from salt_gluster.errors import or_error
 from salt_gluster.master import approvals, journal, minions, plans, restore
 from salt_gluster.master import maintenance as hands_off
 from salt_gluster.render import render_restore
@@ -36,7 +36,7 @@ def apply(plan_id, accept="", reason="", target="*"):
 
         salt-run gluster_operation.apply 4c1e90ab accept=pool_whole reason='g3 is being rebuilt'
     """
-    return _told(lambda: plans.apply_plan(_ask, target, plan_id, accept, reason))
+    return or_error(lambda: plans.apply_plan(_ask, target, plan_id, accept, reason))
 
 
 def maintenance(node, reason="", remove=False, by="", test=False, until=""):
@@ -76,7 +76,7 @@ def maintenance(node, reason="", remove=False, by="", test=False, until=""):
         said = hands_off.Word(*who, hands_off.end_of(until, time.time()))
         return hands_off.put(_ask, str(node), approvals.find(__opts__), said)
 
-    return _told(put)
+    return or_error(put)
 
 
 def restore_config(node, confirm=""):
@@ -105,15 +105,7 @@ def restore_config(node, confirm=""):
         return restore.restore(_ask, at, str(node), str(confirm))
 
     as_data = __opts__.get("output")
-    return _told(lambda: journal.shown(__opts__, ask, render_restore, as_data=as_data))
-
-
-def _told(do):
-    """Return the answer, or the error in a form that makes salt-run exit with 1."""
-    try:
-        return do()
-    except GlusterError as err:
-        return {"error": str(err), "retcode": 1}
+    return or_error(lambda: journal.shown(__opts__, ask, render_restore, as_data=as_data))
 
 
 def _ask(target, function, *arguments, **named):

@@ -6,7 +6,7 @@ configuration or from the engine's own arguments; without either it is the agent
 
 from salt.utils.user import get_specific_user
 
-from salt_gluster.errors import GlusterError
+from salt_gluster.errors import or_error
 from salt_gluster.master import approvals
 from salt_gluster.master import journal as asked
 from salt_gluster.render import render_journal, render_proposals
@@ -118,17 +118,9 @@ def _at_desk(do):
         with approvals.Desk(approvals.settings_of(__opts__)) as at:
             return do(at)
 
-    return _told(ask)
+    return or_error(ask)
 
 
 def _shown(ask, render):
     as_data = __opts__.get("output")
-    return _told(lambda: asked.shown(__opts__, ask, render, as_data=as_data))
-
-
-def _told(do):
-    """Return the answer, or the error in a form that makes salt-run exit with 1."""
-    try:
-        return do()
-    except GlusterError as err:
-        return {"error": str(err), "retcode": 1}
+    return or_error(lambda: asked.shown(__opts__, ask, render, as_data=as_data))

@@ -21,7 +21,9 @@ text means which kind stands in ``gluster/error_texts.py``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 
 class GlusterError(Exception):
@@ -152,3 +154,23 @@ class Fenced(ConsulError):
     """The lock or the epoch is not ours (any more); nothing was written."""
 
     default_kind = "fenced"
+
+
+# --- for the loader folders ----------------------------------------------------------------------
+
+
+@contextmanager
+def errors_as(kind: type[Exception]) -> Iterator[None]:
+    """Raise this library's errors as ``kind``: Salt's own class, which is not imported here."""
+    try:
+        yield
+    except GlusterError as problem:
+        raise kind(str(problem)) from problem
+
+
+def or_error(act: Callable[[], Any]) -> Any:
+    """Return what ``act`` returns, or its error in the form that makes salt-run exit with 1."""
+    try:
+        return act()
+    except GlusterError as problem:
+        return {"error": str(problem), "retcode": 1}

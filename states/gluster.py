@@ -1,9 +1,8 @@
 """Ensure that GlusterFS is installed and runs, and that the pool is as declared."""
 
-from salt_gluster.errors import GlusterError
 from salt_gluster.minion import converge, install
 from salt_gluster.minion.context import Minion
-from salt_gluster.render import state_error
+from salt_gluster.render import state_or_error
 
 __virtualname__ = "gluster"
 
@@ -13,10 +12,7 @@ def __virtual__():
 
 
 def _with_minion(name, do):
-    try:
-        return do(Minion(__opts__, __salt__, __context__, __pillar__))
-    except GlusterError as err:
-        return state_error(name, err)
+    return state_or_error(name, lambda: do(Minion(__opts__, __salt__, __context__, __pillar__)))
 
 
 def installed(name, version=None, hold=True, **kwargs):

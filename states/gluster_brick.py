@@ -1,9 +1,8 @@
 """Ensure that the brick directories of this node are there, on their disks."""
 
-from salt_gluster.errors import GlusterError
 from salt_gluster.minion import converge
 from salt_gluster.minion.context import Minion
-from salt_gluster.render import state_error
+from salt_gluster.render import state_or_error
 
 __virtualname__ = "gluster_brick"
 
@@ -37,8 +36,9 @@ def present(name, device=None, mount=None, accept_risk=None, **kwargs):
             - device: /dev/disk/by-id/nvme-SAMSUNG_S1
             - mount: /srv/gluster/disk1
     """
-    try:
+
+    def ensure():
         minion = Minion(__opts__, __salt__, __context__, __pillar__)
         return converge.brick(name, minion, device, mount, accept_risk or ())
-    except GlusterError as err:
-        return state_error(name, err)
+
+    return state_or_error(name, ensure)

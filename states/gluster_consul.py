@@ -2,15 +2,15 @@
 
 import os
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import salt.config
 import salt.utils.yaml
 
-from salt_gluster.errors import GlusterError
 from salt_gluster.minion.automation import consul_agent, engine_config
 from salt_gluster.minion.context import Minion
-from salt_gluster.render import state_error
+from salt_gluster.render import state_dict, state_or_error
 from salt_gluster.spec.values import plain
 
 __virtualname__ = "gluster_consul"
@@ -37,11 +37,8 @@ def agent(name, **kwargs):
         consul-agent:
           gluster_consul.agent: []
     """
-    try:
-        minion = Minion(__opts__, __salt__, __context__, __pillar__)
-        return consul_agent.deployed(name, minion, _told())
-    except GlusterError as err:
-        return state_error(name, err)
+    minion = partial(Minion, __opts__, __salt__, __context__, __pillar__)
+    return state_or_error(name, lambda: consul_agent.deployed(name, minion(), _told()))
 
 
 def registered(name, needed=True, **kwargs):
@@ -63,13 +60,13 @@ def registered(name, needed=True, **kwargs):
         in-consul:
           gluster_consul.registered: []
     """
-    try:
-        from salt_gluster.minion.automation.registration import registered as ensure
+    from salt_gluster.minion.automation import registration
 
+    def ensure():
         minion = Minion(__opts__, __salt__, __context__, __pillar__)
-        return ensure(name, minion, minion.consul, _told(), needed=needed)
-    except GlusterError as err:
-        return state_error(name, err)
+        return registration.registered(name, minion, minion.consul, _told(), needed=needed)
+
+    return state_or_error(name, ensure)
 
 
 def sensor(name, **kwargs):
@@ -85,16 +82,13 @@ def sensor(name, **kwargs):
         consul-sensor:
           gluster_consul.sensor: []
     """
-    try:
-        return _sensor(name)
-    except GlusterError as err:
-        return state_error(name, err)
+    return state_or_error(name, lambda: _sensor(name))
 
 
 def _sensor(name):
     from salt_gluster.minion.automation.registration import remembered
 
-    ret = {"name": name, "result": True, "changes": {}, "comment": "the sensor is configured"}
+    ret = state_dict(name, True, {}, "the sensor is configured")
     if remembered() is None and not _told():
         return {**ret, "comment": consul_agent.NONE}
     file, own, others = _configuration()

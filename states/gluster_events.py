@@ -1,9 +1,8 @@
 """Ensure that this node posts GlusterFS's own events to the master."""
 
-from salt_gluster.errors import GlusterError
 from salt_gluster.minion.automation import event_webhook
 from salt_gluster.minion.context import Minion
-from salt_gluster.render import state_error
+from salt_gluster.render import state_dict, state_or_error
 
 __virtualname__ = "gluster_events"
 
@@ -38,7 +37,7 @@ def webhook(name, url=None, token=None, prove=True, wait_s=30, **kwargs):
         told = (__pillar__.get("gluster_consul") or {}).get("webhook") or {}
         there, key = url or told.get("url"), token or told.get("token")
         if not there:
-            return _ret(name, "no webhook is handed out here: nothing to do")
+            return state_dict(name, True, {}, "no webhook is handed out here: nothing to do")
         return event_webhook.subscribed(name, minion, there, key, prove=prove, wait_s=wait_s)
 
     return _with_minion(name, do)
@@ -58,12 +57,5 @@ def webhook_absent(name, url=None, **kwargs):
     return _with_minion(name, lambda minion: event_webhook.unsubscribed(name, minion, url or name))
 
 
-def _ret(name, comment):
-    return {"name": name, "result": True, "changes": {}, "comment": comment}
-
-
 def _with_minion(name, do):
-    try:
-        return do(Minion(__opts__, __salt__, __context__, __pillar__))
-    except GlusterError as err:
-        return state_error(name, err)
+    return state_or_error(name, lambda: do(Minion(__opts__, __salt__, __context__, __pillar__)))

@@ -1,11 +1,10 @@
 """Ensure that a node is a member of the pool, or is none."""
 
 from salt_gluster import plan
-from salt_gluster.errors import GlusterError
 from salt_gluster.minion import converge
 from salt_gluster.minion.context import Minion
 from salt_gluster.model import Subject
-from salt_gluster.render import state_error
+from salt_gluster.render import state_or_error
 from salt_gluster.spec.names import check_peer
 
 __virtualname__ = "gluster_peer"
@@ -16,13 +15,12 @@ def __virtual__():
 
 
 def _peer(name, planner_of):
-    try:
+    def ensure():
         check_peer(name, "name")
         minion = Minion(__opts__, __salt__, __context__, __pillar__)
-        ret = converge.converge_subject(Subject("peer", name), minion, planner_of(minion))
-    except GlusterError as err:
-        ret = state_error(name, err)
-    return {**ret, "name": name}
+        return converge.converge_subject(Subject("peer", name), minion, planner_of(minion))
+
+    return {**state_or_error(name, ensure), "name": name}
 
 
 def present(name, nodes=None, **kwargs):

@@ -6,12 +6,11 @@ options; it never shrinks, moves or replaces.
 """
 
 from salt_gluster import plan
-from salt_gluster.errors import GlusterError
 from salt_gluster.minion import converge
 from salt_gluster.minion.context import Minion
 from salt_gluster.minion.mounts import mounted as mount_volume
 from salt_gluster.model import Subject
-from salt_gluster.render import state_error
+from salt_gluster.render import state_or_error
 
 __virtualname__ = "gluster_volume"
 
@@ -26,13 +25,13 @@ def _minion():
 
 def _volume(name, arguments, planner_of):
     """Parse, plan and converge one volume."""
-    try:
+
+    def ensure():
         minion = _minion()
         planner = planner_of(minion, minion.volume(name, arguments))
-        ret = converge.converge_subject(Subject("volume", name), minion, planner)
-    except GlusterError as err:
-        ret = state_error(name, err)
-    return {**ret, "name": name}
+        return converge.converge_subject(Subject("volume", name), minion, planner)
+
+    return {**state_or_error(name, ensure), "name": name}
 
 
 def present(name, bricks=None, replica=None, options=None, **kwargs):
@@ -151,8 +150,8 @@ def mounted(name, volume, servers=None, options="", **kwargs):
           gluster_volume.mounted:
             - volume: data
     """
-    try:
-        ret = mount_volume(name, volume, _minion(), servers=servers or (), options=options)
-    except GlusterError as err:
-        ret = state_error(name, err)
-    return {**ret, "name": name}
+
+    def ensure():
+        return mount_volume(name, volume, _minion(), servers=servers or (), options=options)
+
+    return {**state_or_error(name, ensure), "name": name}

@@ -36,7 +36,7 @@ def run(
     Raises ``GlusterError`` with the words of a state's comment when it was not all done.
     """
     outcome = (run or _converge)(minion, planner)
-    ret = state_return(str(subject), outcome, test=minion.test)
+    ret = state_return(subject, outcome, test=minion.test)
     if ret["result"] is False or outcome.plan.waits:
         raise GlusterError(ret["comment"], kind="refused" if outcome.refused else "not_done")
     if outcome.first.is_empty:

@@ -22,7 +22,7 @@ from salt_gluster.minion.submit import submit
 from salt_gluster.model import Observation, Plan, Subject, is_known
 from salt_gluster.node import disks
 from salt_gluster.plan.outcome import Planner, Result
-from salt_gluster.render import as_declared, state_error, state_return
+from salt_gluster.render import as_declared, state_dict, state_error, state_return
 from salt_gluster.spec import PoolSpec, VolumeSpec
 
 log = logging.getLogger(__name__)
@@ -123,9 +123,9 @@ def converge_subject(
         about = _about(subject)
         outcome = run_plan(minion, planner, wait_s=wait_s, will_mount=mounts, about=about)
     except GlusterError as err:
-        return state_error(str(subject), err)
+        return state_error(subject, err)
     _announce(minion, subject, outcome)
-    return state_return(str(subject), outcome, test=minion.test, told=_told(minion, subject))
+    return state_return(subject, outcome, test=minion.test, told=_told(minion, subject))
 
 
 def declared_subjects(pool: PoolSpec, own: str) -> Iterator[tuple[Subject, Planner]]:
@@ -192,11 +192,11 @@ def _disk(minion: Minion, device: str, mount: str) -> dict[str, Any]:
     try:
         changes = disks.prepare(device, mount, test=minion.test)
     except GlusterError as err:
-        return state_error(str(subject), err)
+        return state_error(subject, err)
     result = None if changes and minion.test else True
     would = "would be prepared and " if minion.test else "was prepared and "
     comment = f"{would if changes else 'is '}mounted at {mount}"
-    return {"name": str(subject), "result": result, "changes": changes, "comment": comment}
+    return state_dict(subject, result, changes, comment)
 
 
 def _mounts(minion: Minion, pool: PoolSpec) -> Iterator[dict[str, Any]]:
@@ -239,7 +239,7 @@ def combined(name: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
     if not told:
         lines = [f"{len(parts)} subjects are as declared"]
     result = False if False in results else None if None in results else True
-    return {"name": name, "result": result, "changes": changes, "comment": "\n".join(lines)}
+    return state_dict(name, result, changes, "\n".join(lines))
 
 
 def _with_note(ret: dict[str, Any], note: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from salt_gluster.errors import GlusterError
 from salt_gluster.minion.context import Minion
 from salt_gluster.model import is_known
 from salt_gluster.plan import identify
+from salt_gluster.render import state_dict
 
 #: The package with glusterd, by Salt's ``os_family``.
 PACKAGES = {"Debian": "glusterfs-server", "RedHat": "glusterfs-server", "Suse": "glusterfs"}
@@ -76,7 +77,7 @@ def identified(name: str, minion: Minion) -> dict[str, Any]:
     if identity.refusal is not None:
         ways = "\n".join(f"  {way}" for way in identity.refusal.ways)
         comment = f"REFUSED, glusterd stays masked.\n\n{identity.why}\n\nDo one of:\n{ways}"
-        return {"name": name, "result": False, "changes": {}, "comment": comment}
+        return state_dict(name, False, {}, comment)
     asked = ", ".join(identity.asked) or "nobody answered"
     return _ret(name, minion, changes, f"{identity.word}: {identity.why} ({asked})", _unmask)
 
@@ -120,4 +121,4 @@ def _ret(
         act(minion)
     result = None if changes and minion.test else True
     comment = f"{'would change: ' + ', '.join(changes) if result is None else told}"
-    return {"name": name, "result": result, "changes": changes, "comment": comment}
+    return state_dict(name, result, changes, comment)

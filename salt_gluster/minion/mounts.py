@@ -8,8 +8,8 @@ from typing import Any
 from salt_gluster import node
 from salt_gluster.errors import GlusterError, NotFound, SpecError
 from salt_gluster.minion.context import Minion
-from salt_gluster.model import is_known
-from salt_gluster.render import state_error
+from salt_gluster.model import Subject, is_known
+from salt_gluster.render import state_dict, state_error
 from salt_gluster.spec import check_host, check_path, check_volume_name
 from salt_gluster.spec.values import items
 
@@ -45,7 +45,7 @@ def mounted(
             _resolves()
         changes = node.mount_glusterfs(volume, hosts, at, wanted, test=minion.test)
     except GlusterError as err:
-        return state_error(f"mount {at}", err)
+        return state_error(Subject("mount", at), err)
     if not changes:
         return _ret(at, True, {}, f"{volume} is mounted at {at}")
     if minion.test:
@@ -71,7 +71,7 @@ def _resolves() -> None:
 
 
 def _ret(at: str, result: bool | None, changes: dict[str, Any], comment: str) -> dict[str, Any]:
-    return {"name": f"mount {at}", "result": result, "changes": changes, "comment": comment}
+    return state_dict(Subject("mount", at), result, changes, comment)
 
 
 def _await_start(volume: str, minion: Minion) -> None:

@@ -8,7 +8,13 @@ from salt_gluster.model import utc_clock
 from salt_gluster.render.automation import render_explained, render_journal, render_proposals
 from salt_gluster.render.config_history import render_diff, render_history, render_restore
 from salt_gluster.render.plan import impact_data, plan_data, render_impact, render_plan
-from salt_gluster.render.state_return import as_declared, state_error, state_return
+from salt_gluster.render.state_return import (
+    as_declared,
+    state_dict,
+    state_error,
+    state_or_error,
+    state_return,
+)
 from salt_gluster.render.status import render_status
 from salt_gluster.status.summary import EXIT_WORDS, status_data
 
@@ -26,7 +32,9 @@ __all__ = [
     "render_proposals",
     "render_restore",
     "render_status",
+    "state_dict",
     "state_error",
+    "state_or_error",
     "state_return",
     "status_data",
     "utc_clock",

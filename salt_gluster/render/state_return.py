@@ -6,7 +6,7 @@ or failed. ``changes`` is what was seen to change, or in test mode what will be.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from salt_gluster.errors import GlusterError, OutcomeUnknown
@@ -25,7 +25,7 @@ def as_declared(volume: Volume) -> str:
 
 
 def state_return(
-    name: str, outcome: Result, *, test: bool, told: str = "", clock: Clock = utc_clock
+    name: object, outcome: Result, *, test: bool, told: str = "", clock: Clock = utc_clock
 ) -> dict[str, Any]:
     """Return Salt's dict for a convergence, or for a forecast when ``test``.
 
@@ -48,19 +48,34 @@ def state_return(
     else:
         lines = _converged(name, outcome, told)
     lines += note_lines(data["notes"], COMMENT)
-    return {"name": name, "result": result, "changes": changes, "comment": "\n".join(lines)}
+    return state_dict(name, result, changes, "\n".join(lines))
 
 
-def state_error(name: str, error: GlusterError, clock: Clock = utc_clock) -> dict[str, Any]:
+def state_dict(
+    name: object, result: bool | None, changes: Mapping[str, Any], comment: str
+) -> dict[str, Any]:
+    """Return Salt's dict of one state; ``name`` is a name or a ``Subject``."""
+    return {"name": str(name), "result": result, "changes": dict(changes), "comment": comment}
+
+
+def state_or_error(name: str, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return the dict that ``act`` returns, or that of the error it raises."""
+    try:
+        return act()
+    except GlusterError as err:
+        return state_error(name, err)
+
+
+def state_error(name: object, error: GlusterError, clock: Clock = utc_clock) -> dict[str, Any]:
     """Return Salt's dict for an error before anything was planned; nothing was changed."""
     lines = ["FAILED, nothing was changed.", "", *_error_lines(error, clock)]
-    return {"name": name, "result": False, "changes": {}, "comment": "\n".join(lines)}
+    return state_dict(name, False, {}, "\n".join(lines))
 
 
 # --- the ends a run can come to ------------------------------------------------------------------
 
 
-def _converged(name: str, outcome: Result, told: str) -> list[str]:
+def _converged(name: object, outcome: Result, told: str) -> list[str]:
     end = f": {told}" if told else ""
     own = _steps(outcome.done)
     if outcome.by_others:

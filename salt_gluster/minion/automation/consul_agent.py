@@ -8,6 +8,7 @@ from typing import Any
 from salt_gluster import node
 from salt_gluster.consul.agent import ensure, existing, is_ours, keep_access
 from salt_gluster.minion.context import Minion
+from salt_gluster.render import state_dict
 
 #: What a pool without automation is told.
 NONE = "no Consul: nothing watches this pool. For that run salt-run gluster.setup on the master"
@@ -42,4 +43,4 @@ def deployed(name: str, minion: Minion, told: Mapping[str, Any] | None) -> dict[
         comment = f"the Consul agent runs as a {role} of {len(told['servers'])}"
     would = bool(changes) and minion.test
     comment = f"would change: {', '.join(changes)}" if would else comment
-    return {"name": name, "result": None if would else True, "changes": changes, "comment": comment}
+    return state_dict(name, None if would else True, changes, comment)

@@ -15,6 +15,7 @@ from salt_gluster.errors import GlusterError, SpecError
 from salt_gluster.gluster.events import PROBE
 from salt_gluster.minion.context import Minion
 from salt_gluster.node import Eventsd
+from salt_gluster.render import state_dict
 
 SERVICE = "glustereventsd"
 #: A datagram may be lost; a daemon that was started just now is not there yet.
@@ -35,14 +36,14 @@ def subscribed(
     changes = _webhook(seen.webhooks, wanted, url) | _daemon(minion, seen, wanted)
     if minion.test:
         would = f"would change: {', '.join(changes)}" if changes else f"{url} is registered"
-        return _ret(name, None if changes else True, changes, would)
+        return state_dict(name, None if changes else True, changes, would)
     _apply(minion, changes, wanted, seen.webhooks)
     if not prove:
-        return _ret(name, True, changes, f"{url} is registered")
+        return state_dict(name, True, changes, f"{url} is registered")
     took_s = _proved(minion, url, token, wait_s, changes)
     if isinstance(took_s, str):
-        return _ret(name, False, changes, took_s)
-    return _ret(
+        return state_dict(name, False, changes, took_s)
+    return state_dict(
         name, True, changes, f"{url} is registered; an event of this node arrived in {took_s:.1f} s"
     )
 
@@ -51,14 +52,14 @@ def unsubscribed(name: str, minion: Minion, url: str) -> dict[str, Any]:
     """Ensure that this node posts nothing to ``url``; other webhooks stay."""
     seen = node.eventsd()
     if url not in seen.webhooks:
-        return _ret(name, True, {}, f"{url} is not registered")
+        return state_dict(name, True, {}, f"{url} is not registered")
     wanted = {k: v for k, v in seen.webhooks.items() if k != url}
     changes: dict[str, Any] = {"webhook": {"old": url, "new": None}}
     if seen.since is not None:
         changes[SERVICE] = {"old": "with older webhooks", "new": "running"}
     if not minion.test:
         _apply(minion, changes, wanted, seen.webhooks)
-    return _ret(name, None if minion.test else True, changes, f"{url} is taken out")
+    return state_dict(name, None if minion.test else True, changes, f"{url} is taken out")
 
 
 def with_webhook(there: Mapping[str, Any], url: str, token: str) -> dict[str, Any]:
@@ -224,7 +225,3 @@ def _why_not(url: str, ask: _Asked, seen: Eventsd) -> str:
     else:
         why = "see /var/log/glusterfs/events.log"
     return f"{url} is registered here and answers, but no event arrived: {why}."
-
-
-def _ret(name: str, result: bool | None, changes: Any, comment: str) -> dict[str, Any]:
-    return {"name": name, "result": result, "changes": dict(changes), "comment": comment}

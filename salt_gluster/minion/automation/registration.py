@@ -25,7 +25,7 @@ from salt_gluster.minion.context import RECORD, Minion
 from salt_gluster.minion.submit import submit
 from salt_gluster.model import Unknown, is_known
 from salt_gluster.remediation import salt_events
-from salt_gluster.render import state_error
+from salt_gluster.render import state_dict, state_error
 from salt_gluster.status.facts import facts_from, identity_after
 
 T = TypeVar("T")
@@ -225,17 +225,19 @@ def registered(
     """
     known, deployed = remembered() is not None, "tokens" in (told or {})
     if not (needed or told or known or agent.existing(settings)):
-        return _ret(name, True, {}, consul_agent.NONE)
+        return state_dict(name, True, {}, consul_agent.NONE)
     if minion.test and deployed and not known:
         new = {"service": {"old": None, "new": service.SERVICE}}
-        return _ret(name, None, new, f"{minion.name} would be registered in Consul")
+        return state_dict(name, None, new, f"{minion.name} would be registered in Consul")
     try:
         place = Place(minion, settings, str((told or {}).get("first", "")))
         admission = Admission(minion, place, known) if deployed and not minion.test else None
         changes = _patiently(admission, lambda: place.register(test=minion.test))
     except GlusterError as err:
         if not needed and known and isinstance(err, ConsulError) and err.kind in _SILENT:
-            told = _ret(name, True, {}, f"{minion.name} was registered in Consul, which is silent")
+            told = state_dict(
+                name, True, {}, f"{minion.name} was registered in Consul, which is silent"
+            )
             return {**told, "warnings": [f"Automation sees nothing of this node: {err}"]}
         return state_error(name, err)
     would = bool(changes) and minion.test
@@ -243,15 +245,15 @@ def registered(
     comment = f"{minion.name} {verb} registered in Consul"
     result: bool | None = None if would else True
     if minion.test:
-        return _ret(name, result, changes, comment)
+        return state_dict(name, result, changes, comment)
     try:
         _patiently(admission, place.report)
         if not _opened(place, admission.until if admission else time.monotonic() + FIRST_S):
-            return {**_ret(name, True, changes, comment), "warnings": [_waits(place)]}
+            return {**state_dict(name, True, changes, comment), "warnings": [_waits(place)]}
     except GlusterError as err:
         result, comment = False, f"{comment}, but its report could not be written: {err}"
     # The state of the pool, which tells it too, has run before this node was known here.
-    return _ret(name, result, changes, "\n".join(filter(None, (comment, submit(minion)))))
+    return state_dict(name, result, changes, "\n".join(filter(None, (comment, submit(minion)))))
 
 
 def _opened(place: Place, until: float) -> bool:
@@ -309,7 +311,3 @@ def _patiently(admission: Admission | None, do: Callable[[], T]) -> T:
             if admission is None or not admission.goes_on(err):
                 raise
         time.sleep(1.0)
-
-
-def _ret(name: str, result: bool | None, changes: dict[str, Any], comment: str) -> dict[str, Any]:
-    return {"name": name, "result": result, "changes": changes, "comment": comment}
