@@ -10,6 +10,7 @@ from typing import Protocol
 
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.keys import Keys
+from salt_gluster.node.files import write_atomically
 
 FOLDER = "/var/lib/salt-gluster"
 
@@ -31,10 +32,10 @@ class FileMarker:
         """Write the note, once."""
         if not self.seen(cluster):
             self._folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-            self._file(cluster).write_text(
+            write_atomically(
+                self._file(cluster),
                 "Consul's canary of this cluster was seen here. Remove this file only after\n"
                 "Consul was emptied on purpose.\n",
-                encoding="utf-8",
             )
 
 

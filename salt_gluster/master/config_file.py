@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from salt_gluster.errors import GlusterError
+from salt_gluster.node.files import write_atomically
 
 NAME = "salt-gluster.conf"
 ENGINE, EVENTS = "gluster_consul", "gluster_events"
@@ -63,7 +64,7 @@ class Setup:
             return {}
         if not test:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            self.file.unlink() if after is None else self.file.write_text(after, encoding="utf-8")
+            self.file.unlink() if after is None else write_atomically(self.file, after)
         return {str(self.file): {"old": self.before, "new": after}}
 
     def text(self, dump: Callable[[Any], str]) -> str:

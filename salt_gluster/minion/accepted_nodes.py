@@ -32,7 +32,7 @@ class Known:
 
 def known(cluster: str, settings: Mapping[str, Any] | None, *, registered: bool) -> Known:
     """Return who was accepted. A node that was never in a Consul knows of nobody, and is sure."""
-    kept = node.recall(_RECORD) or {}
+    kept = node.LocalState().get(_RECORD) or {}
     before = set(kept["names"]) if kept.get("cluster") == cluster else None
     try:
         accepted, rejected = _read(cluster, settings)
@@ -44,7 +44,7 @@ def known(cluster: str, settings: Mapping[str, Any] | None, *, registered: bool)
     lost = (before or set()) - accepted - rejected
     if before != accepted | lost:
         names = sorted(accepted | lost)
-        node.remember({_RECORD: {"cluster": cluster, "names": names, "at": time.time()}})
+        node.LocalState().put(_RECORD, {"cluster": cluster, "names": names, "at": time.time()})
     note = f"Consul does not know any more that they were accepted: {', '.join(sorted(lost))}"
     return Known(tuple(sorted(accepted | lost)), note if lost else "")
 

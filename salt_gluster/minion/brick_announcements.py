@@ -34,16 +34,16 @@ def announced(minion: Minion) -> dict[str, tuple[str, ...]]:
 
 def announce(minion: Minion, paths: Iterable[str]) -> None:
     """Announce that these brick paths of this node are ready, unless the mine has them already."""
-    before = node.recall(_READY) or {}
+    before = node.LocalState().get(_READY) or {}
     ready = sorted({*before.get("paths", ()), *paths})
     hosts = sorted({minion.name, minion.address})
     if not minion.can("mine.send") or set(paths) <= set(announced(minion).get(hosts[0], ())):
         return
-    node.remember({_READY: {"paths": ready, "hosts": hosts, "at": time.time()}})
+    node.LocalState().put(_READY, {"paths": ready, "hosts": hosts, "at": time.time()})
     minion.call("mine.send", MINE_ALIAS, mine_function="gluster_brick.ready")
 
 
 def ready_bricks() -> dict[str, Any]:
     """Return what this node has announced, as the mine keeps it."""
-    record = node.recall(_READY) or {}
+    record = node.LocalState().get(_READY) or {}
     return {"hosts": list(record.get("hosts", ())), "paths": list(record.get("paths", ()))}

@@ -67,7 +67,10 @@ class Minion:
             pool: PoolSpec = self.context[_PARSED]
             return pool
         if _KNOWN not in self.context:
-            cluster, is_in = str(body.get("cluster", "main")), node.recall(RECORD) is not None
+            cluster, is_in = (
+                str(body.get("cluster", "main")),
+                node.LocalState().get(RECORD) is not None,
+            )
             self.context[_KNOWN] = known(cluster, self.consul, registered=is_in)
         return self._with_globs(body, self.context[_KNOWN])
 

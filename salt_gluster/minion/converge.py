@@ -69,7 +69,7 @@ def run_plan(
     """
     minion.check_accepted()
     driver = minion.driver(will_mount, about, preview=preview)
-    repairs = node.recall(_REPAIRS) or {}
+    repairs = node.LocalState().get(_REPAIRS) or {}
 
     def watched(obs: Observation) -> Plan:
         return plan.with_repeats(planner(obs), repairs, obs.now)
@@ -83,14 +83,14 @@ def run_plan(
         now = driver.now()
         times = [*plan.lately(repairs.get(outcome.first.id, ()), now), now]
         kept = {k: v for k, v in repairs.items() if plan.lately(v, now)}
-        node.remember({_REPAIRS: {**kept, outcome.first.id: times}})
+        node.LocalState().put(_REPAIRS, {**kept, outcome.first.id: times})
     note_change(minion, outcome)
     return outcome
 
 
 def note_change(minion: Minion, outcome: Result) -> None:
     """Write into Consul that the pool was changed, best effort: the copy there is older now."""
-    record = node.recall(RECORD)
+    record = node.LocalState().get(RECORD)
     changed = outcome.done or outcome.unknown_step
     if not changed or not record or not record.get("cluster") or minion.context.get(_SILENT):
         return

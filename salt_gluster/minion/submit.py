@@ -27,7 +27,7 @@ def submit(minion: Minion) -> str:
     Nothing is told in test mode, and by a node that is not registered. One that is only configured
     to speak to Consul keeps silent about an agent that does not answer or knows no pool yet.
     """
-    record = node.recall(RECORD)
+    record = node.LocalState().get(RECORD)
     if minion.test or minion.pool is None or (record is None and minion.consul is None):
         return ""
     try:

@@ -16,7 +16,7 @@ not from its files:
 * ``change_watch``  noticing that something has changed
 * ``mounts``        mountinfo, fstab, mounting
 * ``network``       name resolution and TCP probes, with limits
-* ``local_state``   one job at a time, last convergence, copies of glusterd's directory
+* ``local_state``   one job at a time, records between runs, copies of glusterd's directory
 * ``files``         writing whole or not at all, readable by few only
 * ``command``       how a process is run; handed in, so that a test can hand in a recording
 """
@@ -56,7 +56,7 @@ from salt_gluster.node.glusterd import (
 )
 from salt_gluster.node.groups import option_groups
 from salt_gluster.node.hold import HOLD_FILE, read_hold, remove_hold, write_hold
-from salt_gluster.node.local_state import copy_glusterd_dir, one_job, recall, remember
+from salt_gluster.node.local_state import LocalState, copy_glusterd_dir, one_job
 from salt_gluster.node.mounts import (
     FstabEntry,
     Mount,
@@ -77,6 +77,7 @@ __all__ = [
     "Eventsd",
     "FstabEntry",
     "LocalBrick",
+    "LocalState",
     "Mount",
     "OwnNode",
     "Ran",
@@ -113,8 +114,6 @@ __all__ = [
     "option_groups",
     "reaches_from",
     "read_hold",
-    "recall",
-    "remember",
     "remove_hold",
     "remove_stale_volume_id",
     "resolve",

@@ -21,7 +21,7 @@ from salt_gluster.node.brick_dirs import brick_volume_id
 from salt_gluster.node.files import tail
 from salt_gluster.node.filesystems import device_names, filesystem_uuid, io_errors, kernel_log
 from salt_gluster.node.glusterd import LocalBrick, brick_pid, glusterfsd_processes, local_bricks
-from salt_gluster.node.local_state import recall
+from salt_gluster.node.local_state import LocalState
 from salt_gluster.node.mounts import Mount, fstab_mount_points, mount_of, mounts
 from salt_gluster.node.timeouts import within
 
@@ -60,7 +60,7 @@ def brick_facts(
         serving: Mapping[str, BrickProcess] | Unknown = brick_processes(bricks, root)
     except OSError as problem:
         serving = Unknown(f"/proc cannot be looked at: {problem.strerror}")
-    disks = _Disks(recall(WELL) or {})
+    disks = _Disks(LocalState().get(WELL) or {})
 
     def told(path: str) -> int | Unknown | None:
         return ports.get(path) if silent is None else silent

@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from salt_gluster.errors import GlusterError, Unreadable
+from salt_gluster.node.files import write_atomically
 from salt_gluster.node.glusterd import GLUSTERD_DIR, started_scripts
 
 FOLDER = GLUSTERD_DIR + "/events"
@@ -99,13 +100,7 @@ def write_webhooks(
     file = Path(root) / WEBHOOKS
     with _locked(file):
         told = json.dumps(change(_read(file)))
-        new = file.with_name(file.name + ".tmp")
-        new.unlink(missing_ok=True)
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-            out.write(told)
-            out.flush()
-            os.fsync(out.fileno())
-        new.replace(file)
+        write_atomically(file, told, 0o600, keep=False)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,9 @@ import grp
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 #: Enough of a log: glusterd's history has some 100 bytes a line.
 _TAIL = 1 << 20
@@ -22,35 +24,64 @@ def tail(path: Path) -> str:
         return handle.read(_TAIL).decode("utf-8", "replace")
 
 
-def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
-    """Write ``text`` to ``path`` through a temporary file in the same directory.
+def write_atomically(
+    path: Path,
+    text: str,
+    mode: int = 0o644,
+    *,
+    owner: tuple[int, int] | None = None,
+    keep: bool = True,
+    once: bool = False,
+) -> None:
+    """Write ``text`` to ``path`` completely or not at all: the only writer of a whole file.
 
-    An existing file keeps its owner and mode. A file that is itself a mount (a container's or the
-    lab's ``/etc/fstab``) cannot be renamed over: EBUSY, so it is written in place.
+    A temporary file in the same directory, private until it has its owner and mode, takes the
+    name. ``owner`` is user and group; with ``keep`` an existing file keeps its own owner and mode.
+    With ``once`` an existing file stays as it is. A file that is itself a mount (a container's or
+    the lab's ``/etc/fstab``) cannot be renamed over: EBUSY, so it is written in place.
     """
     target = Path(os.path.realpath(path))
-    before = target.stat() if target.exists() else None
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    before = target.stat() if keep and target.exists() else None
+    if before:
+        mode, owner = before.st_mode & 0o7777, (before.st_uid, before.st_gid)
+    data = text.encode("utf-8", "surrogateescape")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as out:
-            os.fchmod(out.fileno(), before.st_mode & 0o7777 if before else mode)
-            if before:
-                os.fchown(out.fileno(), before.st_uid, before.st_gid)
-            out.write(text)
+        with new_file(target, mode, owner=owner, once=once) as out:
+            out.write(data)
+    except OSError as busy:
+        if busy.errno != errno.EBUSY:
+            raise
+        with target.open("wb") as out:
+            out.write(data)
             out.flush()
             os.fsync(out.fileno())
-        try:
-            os.replace(temporary, target)  # noqa: PTH105  (Path.replace says the same)
-        except OSError as busy:
-            if busy.errno != errno.EBUSY:
-                raise
-            with target.open("w", encoding="utf-8", errors="surrogateescape") as out:
-                out.write(text)
-                out.flush()
-                os.fsync(out.fileno())
+
+
+@contextlib.contextmanager
+def new_file(
+    target: Path, mode: int, *, owner: tuple[int, int] | None = None, once: bool = False
+) -> Iterator[BinaryIO]:
+    """Give a temporary file beside ``target``; after the block it takes the name.
+
+    It is private until it has its owner and mode. With ``once`` an existing file stays.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as out:
+            if owner:
+                os.fchown(out.fileno(), *owner)
+            os.fchmod(out.fileno(), mode)
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        if once:
+            with contextlib.suppress(FileExistsError):
+                os.link(temporary, target)
+        else:
+            temporary.replace(target)
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)  # noqa: PTH108
+        temporary.unlink(missing_ok=True)
 
 
 # --- files for few eyes --------------------------------------------------------------------------
@@ -83,8 +114,4 @@ def is_different(path: Path, text: str, *, mode: int, group: int = 0) -> str:
 def write_private(path: Path, text: str, *, mode: int, group: int = 0) -> None:
     """Write root's file with exactly this mode; it is never open to others, not for a moment."""
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    if not path.exists():
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    os.chown(path, 0, group)
-    path.chmod(mode)
-    write_atomically(path, text, mode)
+    write_atomically(path, text, mode, owner=(0, group), keep=False)

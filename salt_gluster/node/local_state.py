@@ -1,4 +1,4 @@
-"""What this node keeps for itself: one job at a time, the last convergence, copies of glusterd's
+"""What this node keeps for itself: its lock for changing jobs, its records, copies of glusterd's
 directory. All below ``/run`` and ``/var/lib/salt-gluster``.
 """
 
@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from salt_gluster.errors import Conflict, GlusterError
-from salt_gluster.node.files import write_atomically
+from salt_gluster.node.files import new_file, write_atomically
 from salt_gluster.node.glusterd import GLUSTERD_DIR
 
 LOCK_FILE = "/run/salt-gluster.lock"
-CONVERGED_FILE = "/var/lib/salt-gluster/converged.json"
+STATE_FILE = "/var/lib/salt-gluster/state.json"
 BACKUP_DIR = "var/lib/salt-gluster/backup"
 COPIES_KEPT = 10
 
@@ -63,39 +63,41 @@ def _locked(handle: int) -> bool:
     return True
 
 
-# --- last convergence ----------------------------------------------------------------------------
+# --- records --------------------------------------------------------------------------------------
 
 
-def remember(convergence: Mapping[str, Any], path: str | Path = CONVERGED_FILE) -> None:
-    """Keep ``{subject: record}``; other subjects stay. A record is plain data.
+class LocalState:
+    """The records that this node keeps for itself between runs, by key, in one file.
 
-    What callers agree on for a convergence: ``spec`` (digest), ``stamp`` (``glusterd_stamp``),
-    ``at`` (epoch).
+    A record is plain data. Losing the file costs a comparison, never a pool.
     """
-    file = Path(path)
-    file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    folder = os.open(file.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)  # two states may converge at once; held for a moment
-        everything = _converged(file)
-        everything.update(convergence)
-        write_atomically(file, json.dumps(everything, sort_keys=True) + "\n", 0o600)
-    finally:
-        os.close(folder)
 
+    def __init__(self, path: str | Path = STATE_FILE) -> None:
+        self._file = Path(path)
 
-def recall(subject: str, path: str | Path = CONVERGED_FILE) -> dict[str, Any] | None:
-    """Return what was remembered of ``subject``, lists as tuples; None = nothing, or unreadable."""
-    found = _converged(Path(path)).get(subject)
-    return {k: _tuples(v) for k, v in found.items()} if isinstance(found, dict) else None
+    def get(self, key: str) -> dict[str, Any] | None:
+        """Return the record of ``key``, lists as tuples; None = there is none, or unreadable."""
+        record = self._records().get(key)
+        return {k: _tuples(v) for k, v in record.items()} if isinstance(record, dict) else None
 
+    def put(self, key: str, record: Mapping[str, Any] | None) -> None:
+        """Keep a record, or with None forget it; those of other keys stay."""
+        self._file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        folder = os.open(self._file.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)  # two states may run at once; held for a moment
+            records = {**self._records(), key: record}
+            kept = {k: v for k, v in records.items() if v is not None}
+            write_atomically(self._file, json.dumps(kept, sort_keys=True) + "\n", 0o600)
+        finally:
+            os.close(folder)
 
-def _converged(file: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}  # only a memory: losing it costs one comparison
-    return found if isinstance(found, dict) else {}
+    def _records(self) -> dict[str, Any]:
+        try:
+            records = json.loads(self._file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return records if isinstance(records, dict) else {}
 
 
 def _tuples(value: Any) -> Any:
@@ -118,20 +120,15 @@ def copy_glusterd_dir(now: float, root: str | Path = "/") -> Path | None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     when = datetime.fromtimestamp(now, timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
     copy = folder / f"glusterd-{when}.tar.gz"
-    partial = copy.with_name(f".{copy.name}.{os.getpid()}")
     try:
-        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as raw, tarfile.open(fileobj=raw, mode="w:gz") as tar:
+        with new_file(copy, 0o600) as raw, tarfile.open(fileobj=raw, mode="w:gz") as tar:
             _add(tar, source, "glusterd")
-        partial.replace(copy)
     except OSError as problem:
         raise GlusterError(
             f"no copy of {source} could be made: {problem}",
             kind="no_backup",
             hint="Nothing was changed. Make room below /var/lib/salt-gluster.",
         ) from problem
-    finally:
-        partial.unlink(missing_ok=True)
     for old in sorted(folder.glob("glusterd-*.tar.gz"))[:-COPIES_KEPT]:
         old.unlink(missing_ok=True)
     return copy

@@ -32,6 +32,7 @@ from typing import Any, TypeVar
 from salt_gluster.errors import GlusterError
 from salt_gluster.master.deploy import servers as voting
 from salt_gluster.master.deploy.ca import CA_DAYS, CERT_DAYS, Authority, is_due
+from salt_gluster.node.files import write_atomically
 from salt_gluster.spec import PoolSpec
 from salt_gluster.spec.names import check_word
 
@@ -103,9 +104,9 @@ class Vault:
             shared = {"schema": _SCHEMA, "encrypt": key, **tokens, "created": self._now()}
             for name in ("nodes", "masters"):
                 (new / name).mkdir(mode=0o700)
-            _create(new / "secrets.json", json.dumps(shared))
-            _create(new / "ca.pem", authority.certificate)
-            _create(new / "ca.key", authority.key)
+            write_atomically(new / "secrets.json", json.dumps(shared), 0o600)
+            write_atomically(new / "ca.pem", authority.certificate, 0o600)
+            write_atomically(new / "ca.key", authority.key, 0o600)
             _give(owner, self.folder.parent, *new.rglob("*"), new)
             new.rename(self.folder)  # fails where another one was faster: theirs is the set
         except OSError:
@@ -336,31 +337,13 @@ def put(file: Path, text: str, *, once: bool = False) -> None:
 
     With ``once`` the first writer wins.
     """
-    new = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    try:
-        _create(new, text)
-        _give(_owner(file.parent), new)
-        if once:
-            with contextlib.suppress(FileExistsError):
-                os.link(new, file)
-        else:
-            new.rename(file)
-    finally:
-        new.unlink(missing_ok=True)
+    owner = _owner(file.parent) if os.geteuid() == 0 else None
+    write_atomically(file, text, 0o600, owner=owner, keep=False, once=once)
 
 
 def _owner(folder: Path) -> tuple[int, int]:
     there = folder.stat()
     return there.st_uid, there.st_gid
-
-
-def _create(file: Path, text: str) -> None:
-    """Write a new file that only its owner ever could read."""
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
 
 
 def _give(owner: tuple[int, int] | None, *paths: Path) -> None:

@@ -34,7 +34,7 @@ def deployed(name: str, minion: Minion, told: Mapping[str, Any] | None) -> dict[
     elif there:
         comment = f"an existing Consul is used: {there}"
     elif not told:
-        comment = LEFT if is_ours() else AWAY if node.recall(_REGISTERED) else NONE
+        comment = LEFT if is_ours() else AWAY if node.LocalState().get(_REGISTERED) else NONE
     else:
         where = minion.candidate().address(minion.name)
         changes = ensure(told, minion.call, name=minion.name, address=where, test=minion.test)

@@ -153,12 +153,12 @@ class Place:
 def remember(me: service.Member) -> None:
     """Keep who this node is in Consul: its sensor and its executor have no pillar."""
     if remembered() != me:
-        node.remember({RECORD: asdict(me)})
+        node.LocalState().put(RECORD, asdict(me))
 
 
 def remembered() -> service.Member | None:
     """Return who this node is in Consul; None = it was never registered."""
-    record = node.recall(RECORD)
+    record = node.LocalState().get(RECORD)
     if record is None or not record.get("uuid") or not record.get("cluster"):
         return None
     names = (f.name for f in fields(service.Member))
@@ -179,7 +179,7 @@ def ip_of(host: str, before: str = "") -> str:
 
 def forget() -> None:
     """Forget it, where this node was taken off on purpose: its sensor registers nothing then."""
-    node.remember({RECORD: None})
+    node.LocalState().put(RECORD, None)
 
 
 def tell(store: Store, uuid: str, name: str, own: Mapping[str, Any]) -> None:
@@ -206,8 +206,8 @@ def tell(store: Store, uuid: str, name: str, own: Mapping[str, Any]) -> None:
             if err.kind != "conflict":  # another job of this node was faster
                 raise
             return
-    if (node.recall(node.WELL) or {}) != after["bricks"]:
-        node.remember({node.WELL: after["bricks"]})
+    if (node.LocalState().get(node.WELL) or {}) != after["bricks"]:
+        node.LocalState().put(node.WELL, after["bricks"])
 
 
 # --- the state -----------------------------------------------------------------------------------

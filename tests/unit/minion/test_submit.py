@@ -40,7 +40,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, Any]]:
 def record(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the node keeps of its registration; empty = it is not registered."""
     kept: dict[str, Any] = {}
-    monkeypatch.setattr(submit.node, "recall", lambda subject: kept.get(subject))
+    monkeypatch.setattr(submit.node.LocalState, "get", lambda self, key: kept.get(key))
     return kept
 
 

@@ -23,6 +23,7 @@ from salt_gluster import node
 from salt_gluster.errors import AlreadyExists, Conflict, GlusterError, NotFound, SpecError
 from salt_gluster.model import Hold, Unknown, known
 from salt_gluster.node import network
+from salt_gluster.node.files import new_file, write_atomically
 from salt_gluster.node.mounts import mount_of, mounts
 
 VOLUME_ID = "trusted.glusterfs.volume-id"
@@ -361,18 +362,17 @@ def test_a_second_job_is_told_who_holds_the_node_and_gets_its_turn_when_that_die
         assert lock.read_text() == f"{os.getpid()}\n"
 
 
-def test_the_last_convergence_is_recalled_with_a_stamp_that_compares(
-    tmp_path: Path, glusterd: Path
-) -> None:
-    file = tmp_path / "state/converged.json"
+def test_a_record_comes_back_with_a_stamp_that_compares(tmp_path: Path, glusterd: Path) -> None:
+    file = tmp_path / "state/state.json"
+    state = node.LocalState(file)
     stamp = node.glusterd_stamp("done", tmp_path)
-    node.remember({"volume/done": {"spec": "ab12", "stamp": stamp, "at": 5.0}}, file)
-    node.remember({"volume/other": {"spec": "ff", "stamp": None, "at": 6.0}}, file)
-    assert node.recall("volume/done", file) == {"spec": "ab12", "stamp": stamp, "at": 5.0}
-    assert node.recall("volume/never", file) is None
+    state.put("volume/done", {"spec": "ab12", "stamp": stamp, "at": 5.0})
+    state.put("volume/other", {"spec": "ff", "stamp": None, "at": 6.0})
+    assert state.get("volume/done") == {"spec": "ab12", "stamp": stamp, "at": 5.0}
+    assert state.get("volume/never") is None
     file.write_text('{"torn')
-    assert node.recall("volume/done", file) is None
-    node.remember({"a": {"spec": "1"}}, file)
+    assert state.get("volume/done") is None
+    state.put("a", {"spec": "1"})
     assert json.loads(file.read_text()) == {"a": {"spec": "1"}}
 
 
@@ -466,3 +466,19 @@ def test_what_is_not_known_of_a_place_is_a_sentence_in_plain_data(tmp_path: Path
     assert 0 < told["free"] <= told["size"]
     assert told["changed"] == "unknown (not asked)"
     assert json.loads(json.dumps(told)) == told
+
+
+def test_a_file_is_written_whole_and_with_its_owner_and_mode(tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    write_atomically(file, "one", 0o640)
+    assert (file.read_text(), file.stat().st_mode & 0o777) == ("one", 0o640)
+    write_atomically(file, "two", 0o600)  # what is there keeps its mode
+    assert (file.read_text(), file.stat().st_mode & 0o777) == ("two", 0o640)
+    write_atomically(file, "three", 0o600, keep=False)
+    assert (file.read_text(), file.stat().st_mode & 0o777) == ("three", 0o600)
+    write_atomically(file, "four", once=True)
+    assert file.read_text() == "three"
+    with pytest.raises(RuntimeError), new_file(file, 0o600) as out:
+        out.write(b"half")
+        raise RuntimeError
+    assert (file.read_text(), list(tmp_path.iterdir())) == ("three", [file])

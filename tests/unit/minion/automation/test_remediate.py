@@ -163,8 +163,8 @@ def pool(monkeypatch: pytest.MonkeyPatch) -> Pool:
     monkeypatch.setattr(report, "collect_report", lambda site: pool.place.report())
     monkeypatch.setattr(node, "one_job", lambda wait_s: contextlib.nullcontext())
     monkeypatch.setattr(node, "accepts", lambda host, port, limit: port in pool.place.listens)
-    monkeypatch.setattr(node, "recall", lambda key: None)
-    monkeypatch.setattr(node, "remember", lambda what: None)
+    monkeypatch.setattr(node.LocalState, "get", lambda self, key: None)
+    monkeypatch.setattr(node.LocalState, "put", lambda self, key, record: None)
     return pool
 
 
