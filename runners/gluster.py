@@ -10,6 +10,7 @@ import salt.config
 import salt.utils.yaml
 from salt.utils.user import get_specific_user
 
+from salt_gluster.consul.pool import PoolClient
 from salt_gluster.errors import SpecError, or_error
 from salt_gluster.master import (
     approvals,
@@ -69,7 +70,8 @@ def status(target="*", live=False):
         salt-run gluster.status live=True
     """
     more = {"reader": __opts__["id"], "live": bool(live), "as_data": __opts__.get("output")}
-    return or_error(lambda: master_status.status(_ask, target, approvals.find(__opts__), **more))
+    found = approvals.find(__opts__, reports=not live and target == "*")
+    return or_error(lambda: master_status.status(_ask, target, found, **more))
 
 
 def plan(target="*"):
@@ -197,7 +199,7 @@ def export(version=None, actual=False):
         data = declaration.export(at, _number(version), actual=bool(actual))
         return data if __opts__.get("output") else declaration.as_file(at.cluster, data, _DUMP)
 
-    return or_error(lambda: _at_desk(ask))
+    return or_error(lambda: _in_consul(ask))
 
 
 def import_(file="", version=None, reason="", by="", test=False):
@@ -234,11 +236,11 @@ def import_(file="", version=None, reason="", by="", test=False):
         pillar_source.keep_up(__opts__)
         return told
 
-    return or_error(lambda: _at_desk(ask))
+    return or_error(lambda: _in_consul(ask))
 
 
-def _at_desk(ask):
-    with approvals.Desk(approvals.settings_of(__opts__)) as at:
+def _in_consul(ask):
+    with PoolClient(approvals.settings_of(__opts__)) as at:
         return ask(at)
 
 

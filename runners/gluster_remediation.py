@@ -6,6 +6,7 @@ configuration or from the engine's own arguments; without either it is the agent
 
 from salt.utils.user import get_specific_user
 
+from salt_gluster.consul.pool import PoolClient
 from salt_gluster.errors import or_error
 from salt_gluster.master import approvals
 from salt_gluster.master import journal as asked
@@ -38,7 +39,7 @@ def acknowledge(what="", by=""):
         salt-run gluster_remediation.acknowledge
         salt-run gluster_remediation.acknowledge g3 by=ann
     """
-    return _at_desk(lambda at: at.acknowledge(approvals.name_of(what), _who(by)))
+    return _in_consul(lambda at: approvals.acknowledge(at, approvals.name_of(what), _who(by)))
 
 
 def journal(limit=20):
@@ -90,7 +91,7 @@ def approve(id, by=""):
         salt-run gluster_remediation.approve 4c1e90ab12de34f0
         salt-run gluster_remediation.approve g6
     """
-    return _at_desk(lambda at: at.approve(approvals.name_of(id), _who(by)))
+    return _in_consul(lambda at: approvals.approve(at, approvals.name_of(id), _who(by)))
 
 
 def reject(id, reason="", by=""):
@@ -106,16 +107,17 @@ def reject(id, reason="", by=""):
 
         salt-run gluster_remediation.reject 4c1e90ab12de34f0 reason='the disk is being changed'
     """
-    return _at_desk(lambda at: at.reject(approvals.name_of(id), _who(by), str(reason)))
+    told = (approvals.name_of(id), _who(by), str(reason))
+    return _in_consul(lambda at: approvals.reject(at, *told))
 
 
 def _who(by):
     return str(by or get_specific_user())
 
 
-def _at_desk(do):
+def _in_consul(do):
     def ask():
-        with approvals.Desk(approvals.settings_of(__opts__)) as at:
+        with PoolClient(approvals.settings_of(__opts__)) as at:
             return do(at)
 
     return or_error(ask)

@@ -178,6 +178,10 @@ class Client:
         read = self.library.catalog.service
         return self._read(lambda: read(service, index=index, wait=wait, consistency=mode), _rows)
 
+    def health_service(self, service: str) -> Reply[list[Any]]:
+        """Return the service's instances, each with its checks and those of its node."""
+        return self._read(lambda: self.library.health.service(service), _rows)
+
     def catalog_services(self, index: int = 0, wait_s: float = 0) -> Reply[dict[str, Any]]:
         """Return the names of all services with their tags; checks move not even its index."""
         wait = _wait(index, wait_s)

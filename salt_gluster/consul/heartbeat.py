@@ -1,48 +1,64 @@
-"""How a reader knows how old a node's report is without believing the node's clock.
+"""Write and read the leader's heartbeat and the mark of our last change of the pool.
 
-The leader writes its time every few seconds: its *pulse*. Whoever of us has changed the pool says
-so in one key. A node reads both before it looks at itself, and its report keeps them: what it saw
-is no older than that pulse, and it saw that change.
+By them a reader knows how old a node's report is without believing the node's clock. The leader
+writes its time every few seconds: its *heartbeat* (key ``pulse``). Whatever of ours changes the
+pool marks it in one key. A node reads both before it looks at itself, and its report keeps them as
+its *watermark*: what it saw is no older than that heartbeat, and it saw that change.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
-from salt_gluster.consul.client import Client, Op, set_op
+from salt_gluster.consul.client import Client, Entry, Op, set_op
 from salt_gluster.consul.keys import Keys
+from salt_gluster.consul.store import Store
 
 #: The engine's loop comes by every 7-10 s, and then writes it.
-PULSE_S = 5.0
+HEARTBEAT_S = 5.0
 
 
-def pulse_op(keys: Keys, by: str, now: float) -> Op:
-    """Return the write of a pulse; ``now`` is the leader's time before it."""
+def heartbeat_op(keys: Keys, by: str, now: float) -> Op:
+    """Return the write of a heartbeat; ``now`` is the leader's time before it."""
     return set_op(keys.pulse, json.dumps({"schema": 1, "by": by, "at": now}).encode())
 
 
-def pulse(client: Client, keys: Keys) -> dict[str, Any]:
-    """Return the last pulse, ``by`` and ``at``; empty where there is none that can be read."""
-    entry = client.kv_get(keys.pulse)
+def heartbeat(entry: Entry | None) -> dict[str, Any]:
+    """Return a heartbeat, ``by`` and ``at``; empty where there is none that can be read."""
     try:
-        said = json.loads(entry.value) if entry is not None else {}
-        return {"by": str(said["by"]), "at": float(said["at"])} if said else {}
+        data = json.loads(entry.value) if entry is not None else {}
+        return {"by": str(data["by"]), "at": float(data["at"])} if data else {}
     except (ValueError, KeyError, TypeError):
         return {}
 
 
-def note_change(client: Client, keys: Keys, by: str, now: float) -> None:
-    """Say that the pool was changed: a report of who looked before is not the pool any more."""
-    client.kv_put(keys.changed, json.dumps({"by": by, "at": now}))
+def change_op(keys: Keys, by: str, now: float) -> Op:
+    """Return the write that marks a change of ours: reports from before it are not the pool."""
+    return set_op(keys.changed, json.dumps({"by": by, "at": now}).encode())
 
 
-def last_change(client: Client, keys: Keys) -> int:
+def mark_change(client: Client, keys: Keys, by: str, now: float) -> None:
+    """Mark a change of ours."""
+    client.txn([change_op(keys, by, now)])
+
+
+def last_change(entry: Entry | None) -> int:
     """Return Consul's index of the last change of ours; 0 = there was none."""
-    entry = client.kv_get(keys.changed)
     return entry.modify_index if entry is not None else 0
 
 
-def before_look(client: Client, keys: Keys) -> dict[str, Any]:
-    """Return what a report keeps as ``after``; to be read before the look begins."""
-    return {**pulse(client, keys), "changed": last_change(client, keys)}
+def watermark(store: Store) -> dict[str, Any]:
+    """Return what a report keeps as ``after``: to be read before the node is looked at."""
+    keys = store.keys
+    found = store.trees([keys.pulse, keys.changed])
+    pulse, changed = (
+        _exact(found[keys.pulse], keys.pulse),
+        _exact(found[keys.changed], keys.changed),
+    )
+    return {**heartbeat(pulse), "changed": last_change(changed)}
+
+
+def _exact(entries: Iterable[Entry], key: str) -> Entry | None:
+    return next((entry for entry in entries if entry.key == key), None)

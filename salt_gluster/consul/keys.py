@@ -29,6 +29,7 @@ class Keys:
         self.current = self.root + "config/current"
         self.versions = self.root + "config/v/"
         self.members = self.root + "members"
+        self.outcomes = self.root + "outcomes/"
         self.pillar = self.root + "pillar"
         self.status = self.root + "status"
         self.pulse = self.root + "pulse"

@@ -16,12 +16,14 @@ from uuid import uuid4
 
 from salt_gluster.consul.client import (
     Client,
+    Entry,
     Op,
     cas_op,
     check_absent_op,
     check_index_op,
     check_session_op,
     set_op,
+    tree_op,
 )
 from salt_gluster.consul.keys import Keys
 from salt_gluster.errors import ConsulError, Fenced, NoLeader
@@ -197,14 +199,20 @@ class Lock:
                            failed=err.failed)  # fmt: skip
 
 
-def leading(client: Client, cluster: str) -> Lead:
-    """Return who leads, as Consul's leader knows it."""
+def current_leader(client: Client, cluster: str) -> Lead:
+    """Return who leads, as Consul's leader knows it: lock and epoch of one moment."""
     keys = Keys(cluster)
-    lock, epoch = client.kv_get(keys.leader), client.kv_get(keys.epoch)
+    found = client.txn([tree_op(keys.leader), tree_op(keys.epoch)], consistent=True)
+    entries = {entry.key: entry for entry in found}
+    return lead_of(entries.get(keys.leader), entries.get(keys.epoch))
+
+
+def lead_of(lock: Entry | None, epoch: Entry | None) -> Lead:
+    """Return who leads by what stands in the two keys."""
     held = lock is not None and bool(lock.session)
-    said = lock.value if lock is not None else b""
+    value = lock.value if lock is not None else b""
     try:
-        holder = str(json.loads(said).get("holder", "")) if held else ""
+        holder = str(json.loads(value).get("holder", "")) if held else ""
     except (ValueError, AttributeError):
-        holder = said.decode(errors="replace")
+        holder = value.decode(errors="replace")
     return Lead(holder, epoch.modify_index if epoch is not None else 0, held)

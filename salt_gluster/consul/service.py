@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from salt_gluster.consul.client import Client, Reply
-from salt_gluster.consul.store import Store
 from salt_gluster.consul.watch import Query
 from salt_gluster.errors import ConsulError
 
@@ -119,6 +118,18 @@ def members(rows: list[Any], cluster: str = "") -> list[Member]:
                 )
             )  # fmt: skip
     return sorted(found, key=lambda m: (m.cluster, m.node))
+
+
+def catalog_rows(rows: list[Any]) -> list[dict[str, Any]]:
+    """Return rows of ``health/service`` in the form that ``catalog/service`` has."""
+    return [
+        {
+            "Node": row["Node"]["Node"], "Address": row["Node"].get("Address"),
+            "ServiceMeta": row["Service"].get("Meta"),
+            "ServiceAddress": row["Service"].get("Address"),
+        }
+        for row in rows
+    ]  # fmt: skip
 
 
 def roster(client: Client) -> Query:
@@ -263,14 +274,3 @@ class Checks:
         """Push all that were pushed before, as they are: a sign of life."""
         for name, (status, note) in self._pushed.items():
             self._client.check_update(check_id(name), status, note)
-
-
-# --- canary --------------------------------------------------------------------------------------
-
-
-# --- the node's own report -----------------------------------------------------------------------
-
-
-def write_report(store: Store, uuid: str, report: Mapping[str, Any]) -> None:
-    """Write a node's report; it carries its own time and wakes nobody."""
-    store.write(store.keys.node(uuid), dict(report))

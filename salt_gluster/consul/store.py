@@ -82,7 +82,7 @@ class Store:
 
     def write(
         self, key: str, data: Any, *, cas: int | None = None, seen: bool = False,
-        guard: Callable[[], Sequence[Op]] = list,
+        rev: Entry | None = None, guard: Callable[[], Sequence[Op]] = list,
     ) -> None:  # fmt: skip
         """Write a document, all or nothing.
 
@@ -92,17 +92,21 @@ class Store:
         """
         value = pack(data)
         write = set_op(key, value) if cas is None else cas_op(key, value, cas)
-        self._commit([write], guard, seen)
+        self.commit([write], seen=seen, rev=rev, guard=guard)
 
     def remove(
         self, key: str, *, seen: bool = False, guard: Callable[[], Sequence[Op]] = list
     ) -> None:
         """Take a document away; one that is not there is no error."""
-        self._commit([delete_op(key)], guard, seen)
+        self.commit([delete_op(key)], seen=seen, guard=guard)
 
-    def _commit(self, ops: Sequence[Op], guard: Callable[[], Sequence[Op]], seen: bool) -> None:
+    def commit(
+        self, ops: Sequence[Op], *, seen: bool = True, rev: Entry | None = None,
+        guard: Callable[[], Sequence[Op]] = list,
+    ) -> None:  # fmt: skip
+        """Do all of these or nothing. ``rev`` is the counter as it was just read, if it was."""
         for tried in range(1, _TRIES + 1):
-            bump = self._bump() if seen else []
+            bump = self._bump(rev if tried == 1 else None) if seen else []
             try:
                 self._client.txn([*guard(), *ops, *bump])
                 return
@@ -111,8 +115,8 @@ class Store:
                 if err.kind != "conflict" or not lost or tried == _TRIES:
                     raise
 
-    def _bump(self) -> list[Op]:
-        entry = self._client.kv_get(self.keys.rev)
+    def _bump(self, known: Entry | None = None) -> list[Op]:
+        entry = known or self._client.kv_get(self.keys.rev)
         if entry is None:
             return [cas_op(self.keys.rev, b"1", 0)]
         number = int(entry.value) if entry.value.isdigit() else 0
@@ -135,14 +139,10 @@ class Store:
     def _stop(self, key: str) -> Hold | Unknown | None:
         try:
             entry = self._client.kv_get(key)
-            if entry is not None:
-                return hold_of(entry.value)
-            canary = self._client.kv_get(self.keys.canary)
+            canary = entry is not None or self._client.kv_get(self.keys.canary) is not None
         except ConsulError as err:
             return Unknown(f"{key} cannot be read in Consul: {err}")
-        if canary is None:
-            return Unknown(f"{key} is not there, but neither is the canary: Consul proves nothing")
-        return None
+        return stop_of(key, entry, canary)
 
     def set_hold(self, reason: str, by: str, now: float) -> None:
         """Hold the pool; an earlier hold is replaced."""
@@ -201,17 +201,14 @@ class Store:
 
     def accepted(self) -> dict[str, str]:
         """Return the accepted nodes, and who said so: also of one that was put there by hand."""
-        return self._said_by(self.keys.accepted(""))
+        return self._authors(self.keys.accepted(""))
 
     def rejected(self) -> dict[str, str]:
         """Return the nodes that a person does not want, and who said so."""
-        return self._said_by(self.keys.rejected(""))
+        return self._authors(self.keys.rejected(""))
 
-    def _said_by(self, prefix: str) -> dict[str, str]:
-        names = {
-            e.key[len(prefix) :]: e.value for e in self._client.kv_tree(prefix, consistent=True)
-        }
-        return {name: hold_of(value).by for name, value in names.items() if "/" not in name}
+    def _authors(self, prefix: str) -> dict[str, str]:
+        return authors(prefix, self._client.kv_tree(prefix, consistent=True))
 
     def accept_node(
         self, minion: str, uuid: str, by: str, now: float,
@@ -259,7 +256,7 @@ class Store:
         same = check_index_op(key, self._write_version(key, whole))
         told = json.dumps({"version": number, "digest": digest}).encode()
         point = cas_op(self.keys.current, told, pointer.index if pointer is not None else 0)
-        self._commit([same, point], guard, seen=True)
+        self.commit([same, point], guard=guard)
         return number
 
     def _write_version(self, key: str, version: Mapping[str, Any]) -> int:
@@ -359,6 +356,21 @@ def hold_of(value: bytes) -> Hold:
     return Hold(
         str(said.get("reason") or "no reason given"), str(said.get("by") or ""), since, until
     )
+
+
+def stop_of(key: str, entry: Entry | None, has_canary: bool) -> Hold | Unknown | None:
+    """Return the stop in a key; that none is there counts only beside the canary."""
+    if entry is not None:
+        return hold_of(entry.value)
+    if not has_canary:
+        return Unknown(f"{key} is not there, but neither is the canary: Consul proves nothing")
+    return None
+
+
+def authors(prefix: str, entries: Iterable[Entry]) -> dict[str, str]:
+    """Return the names below a prefix, and who wrote each: also one that was put there by hand."""
+    found = {e.key[len(prefix) :]: e.value for e in entries if e.key.startswith(prefix)}
+    return {name: hold_of(value).by for name, value in found.items() if "/" not in name}
 
 
 def documents(prefix: str, entries: Iterable[Entry]) -> list[Document | Unknown]:

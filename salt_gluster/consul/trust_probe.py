@@ -1,4 +1,4 @@
-"""Renew the session, read canary and catalog, and evaluate the gate of ``trust.py``."""
+"""Renew a heartbeat, read canary and catalog, and evaluate the gates of ``trust.py``."""
 
 from __future__ import annotations
 
@@ -6,25 +6,35 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 from salt_gluster.consul.canary import Marker
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.keys import Keys
-from salt_gluster.consul.leader_lock import Lock
 from salt_gluster.consul.trust import Canary, Facts, ViewVerdict, evaluate
 from salt_gluster.errors import ConsulError
+
+
+class Heartbeat(Protocol):
+    """A write that proves that Consul answers: the lock's session, or a node's report."""
+
+    renewed_at: float | None
+    error: str
+
+    def beat(self, *, lead: bool = True) -> bool:
+        """Write, and keep when that was sent, or why it did not go through."""
 
 
 class TrustProbe:
     """Whether this machine may believe what Consul shows. ``client`` has the short time-out."""
 
     def __init__(
-        self, client: Client, cluster: str, lock: Lock, marker: Marker,
+        self, client: Client, cluster: str, heartbeat: Heartbeat, marker: Marker,
         *, clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self._client = client
         self._keys = Keys(cluster)
-        self._lock = lock
+        self._heartbeat = heartbeat
         self._marker = marker
         self._clock = clock
         self._agent = ""
@@ -39,15 +49,16 @@ class TrustProbe:
 
     def renew(self, *, lead: bool = True) -> ViewVerdict:
         """Renew, read and evaluate: 8 s at most without an answer. Raises no ``ConsulError``."""
-        before = self._lock.renewed_at
-        self._lock.beat(lead=lead and self.verdict.is_fresh)
+        before = self._heartbeat.renewed_at
+        self._heartbeat.beat(lead=lead and self.verdict.is_fresh)
+        renewed_at, error = self._heartbeat.renewed_at, self._heartbeat.error
         facts = replace(
-            self._facts, heartbeat_at=self._lock.renewed_at, heartbeat_error=self._lock.error,
+            self._facts, heartbeat_at=renewed_at, heartbeat_error=error,
             regressions=self._regressions,
         )  # fmt: skip
         # Renewed and then refused: a token that has lost its rights may keep its session, and what
         # was read before is no sight any more.
-        renewed = self._lock.renewed_at not in (None, before)
+        renewed = renewed_at not in (None, before)
         facts = self._read(facts) if renewed else facts
         with self._guard:  # or another thread would take the verdict that says to read again
             self._facts = facts

@@ -1,23 +1,20 @@
-"""What people say to automation, through Consul: the master's side, without minions.
+"""Approve, reject and acknowledge: an operator's requests to automation, written into Consul.
 
-Whoever leads reads it there. Nothing is decided here, and nothing is read that may be another
-pool's: without the canary neither an answer nor a missing key proves anything.
+Whoever leads reads them there; no minion is asked and nothing is decided here.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from salt_gluster.consul import service
-from salt_gluster.consul.canary import FileMarker
-from salt_gluster.consul.client import Client, connect
-from salt_gluster.consul.keys import Keys
-from salt_gluster.consul.store import Document, Store
+from salt_gluster.consul.client import Op, cas_op, delete_op, set_op
+from salt_gluster.consul.cluster_snapshot import ClusterSnapshot
+from salt_gluster.consul.codec import pack
+from salt_gluster.consul.pool import PoolClient
+from salt_gluster.consul.store import Document
 from salt_gluster.errors import ConsulError, GlusterError, NotFound
 from salt_gluster.master.deploy.credentials import engine_access
 from salt_gluster.model import Unknown
@@ -30,14 +27,8 @@ from salt_gluster.remediation.operations import (
     operation_from,
 )
 
-#: How long an agent may take for an answer to a person.
-TIMEOUT_S = 5.0
-#: Proposals that a person can still decide about.
+#: Proposals that an operator can still decide about.
 WAITING = (Life.WAITING, Life.APPROVED)
-_ALONE = (
-    "Say where it is in the master's configuration: gluster_consul: {address: …}; without it the"
-    " agent of this machine is asked."
-)
 
 
 def configured(opts: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,13 +61,13 @@ def _of_engine(opts: Mapping[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def find(opts: Mapping[str, Any]) -> Desk | GlusterError | None:
-    """Return the pool in Consul, or why not; None where nobody said that it is there, and is not.
+def find(opts: Mapping[str, Any], *, reports: bool = False) -> PoolClient | GlusterError | None:
+    """Return the pool in Consul, or why not; None where no setting names one and there is none.
 
     For what works without Consul as well.
     """
     try:
-        return Desk(settings_of(opts))
+        return PoolClient(settings_of(opts), reports=reports)
     except GlusterError as err:
         quiet = err.kind in ("unreachable", "absent", "no_library")
         said = opts.get("gluster_consul") is not None or _of_engine(opts) is not None
@@ -88,190 +79,147 @@ def name_of(typed: Any) -> str:
     return f"{typed:016d}" if isinstance(typed, int) and typed > 999 else str(typed)
 
 
-class Desk:
-    """One pool's people before its Consul; raises ``ConsulError`` where there is nothing to ask."""
-
-    def __init__(
-        self,
-        settings: Mapping[str, Any],
-        *,
-        now: Callable[[], float] = time.time,
-        marker: FileMarker | None = None,
-    ) -> None:
-        self.now = now
-        self._marker = marker or FileMarker()
-        self.client: Client = connect(settings, timeout_s=TIMEOUT_S)
-        try:
-            self.cluster = self._cluster(str(settings.get("cluster") or ""))
-        except ConsulError as err:
-            if err.kind != "unreachable" or settings.get("address"):
-                raise
-            raise ConsulError(err.message, kind=err.kind, text=err.text, hint=_ALONE) from err
-        self.store = Store(self.client, self.cluster)
-
-    def _cluster(self, named: str) -> str:
-        """Return the pool's name: as configured, ``main``, or the only one that there is."""
-        wanted = named or "main"
-        if self.client.kv_get(Keys(wanted).canary) is not None:
-            return wanted
-        there = self._clusters()
-        if len(there) == 1 and not named:
-            return there[0]
-        if self._marker.seen(wanted):
-            raise ConsulError(
-                f"Consul has lost what the pool {wanted} had written there: the canary is gone.",
-                kind="wiped", hint="Restore a snapshot; see gluster_consul.registered.",
-            )  # fmt: skip
-        others = f" It knows {', '.join(there)}: gluster_consul: {{cluster: …}}." if there else ""
-        raise ConsulError(
-            f"Consul knows no pool {wanted}, or the token has no right to read it.", kind="absent",
-            hint="Its nodes register with the state gluster_consul.registered." + others,
-        )  # fmt: skip
-
-    def _clusters(self) -> list[str]:
-        """Return the pools that Consul knows, as far as the token may see them."""
-        try:
-            keys = self.client.kv_keys("gluster/")
-        except ConsulError as err:
-            if err.kind != "forbidden":
-                raise
-            return []  # it is for one pool alone
-        return sorted({k.split("/")[1] for k in keys if k.endswith("/canary")})
-
-    def close(self) -> None:
-        """Give the connections back."""
-        self.client.close()
-
-    def __enter__(self) -> Desk:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def members(self) -> list[service.Member]:
-        """Return the pool's members as Consul's catalog has them."""
-        rows = self.client.catalog_service(service.SERVICE, consistent=True).data
-        return service.members(rows, self.cluster)
-
-    # --- what people say -------------------------------------------------------------------------
-
-    def acknowledge(self, what: str, by: str) -> dict[str, Any]:
-        """Write that a person has looked at the pool, a node or an operation."""
-        subject, words = self._subject(what)
-        self.store.acknowledge(subject, by, self.now())
-        return {"acknowledged": words, "by": by, "pool": self.cluster}
-
-    def _subject(self, what: str) -> tuple[str, str]:
-        if what in ("", self.cluster):
-            return self.cluster, f"what was done by hand in the pool {self.cluster}"
-        for member in self.members():
-            if what in (member.uuid, member.node, member.minion):
-                return member.uuid, f"node {member.minion or member.node}"
-        if self.store.operation(what) is not None:
-            return what, f"operation {what}"
-        raise NotFound(
-            f"{what} is neither a node in Consul's catalog nor an operation.", kind="not_found",
-            hint="See: salt-run gluster_remediation.journal, salt '*' gluster_consul.members.",
-        )  # fmt: skip
-
-    def approve(self, name: str, by: str) -> dict[str, Any]:
-        """Say yes to this very proposal; it is carried out once every guard still says yes.
-
-        A node that is proposed is one of the pool from now on.
-        """
-        if (node := self._newcomer(name)) is not None:
-            return self._accept(*node, by)
-        document, op = self._waiting(name)
-        if op.state is Life.APPROVED:
-            said = op.evidence.get("approved_by") or "somebody"
-            return {"approved": name, "brick": op.brick, "then": f"{said} said so before"}
-        after = moved(op, Happened.APPROVE, self.now()).operation
-        self._decided(document, after, {"approved_by": by, "approved_at": self.now()})
-        then = "it is carried out when every guard still says yes: gluster_remediation.journal"
-        return {"approved": name, "brick": op.brick, "by": by, "then": then}
-
-    def reject(self, name: str, by: str, reason: str) -> dict[str, Any]:
-        """Say no: it is closed, and the same thing is not proposed again.
-
-        Of a node that was accepted before, that is taken back; nothing is done to the node itself.
-        """
-        if (node := self._newcomer(name)) is not None:
-            self.store.reject_node(*node, by, self.now(), reason)
-            then = "nothing is done to it; it may be approved later all the same"
-            return {"rejected": node[0], "node": node[1], "by": by, "then": then}
-        document, op = self._waiting(name)
-        after = moved(op, Happened.REJECT, self.now()).operation
-        why = f"{by} said no" + (f": {reason}" if reason else "")
-        self._decided(document, replace(after, why=why), {REJECTED_BY: by})
-        return {"rejected": name, "brick": op.brick, "by": by, "then": "nothing will be done"}
-
-    def newcomers(self) -> list[Mapping[str, Any]]:
-        """Return the nodes that the leader proposes and that nobody has decided about since."""
-        told = self.store.read(self.store.keys.status)
-        rows = [] if told is None else told.data.get("proposed", ())
-        decided = {*self.store.accepted(), *self.store.rejected()} if rows else set()
-        return [row for row in rows if row["name"] not in decided]
-
-    def _newcomer(self, name: str) -> tuple[str, str] | None:
-        """Return name and uuid of a node that a glob means: proposed, accepted or rejected."""
-        keys = self.store.keys
-        for row in self.newcomers():
-            if name in (row["name"], row["uuid"]):
-                return row["name"], row["uuid"]
-        for key in (keys.accepted(name), keys.rejected(name)):
-            if (entry := self.client.kv_get(key)) is not None:
-                return name, uuid_in(entry.value)
-        return None
-
-    def _accept(self, minion: str, uuid: str, by: str) -> dict[str, Any]:
-        done = {"approved": minion, "node": uuid}
-        if (before := self.store.accepted().get(minion)) is not None:
-            return {**done, "then": f"{before or 'somebody'} said so before"}
-        self.store.remove(self.store.keys.rejected(minion), seen=True)
-        self.store.accept_node(minion, uuid, by, self.now())
-        then = f"the next highstate of {minion} and of the others takes it in: state.apply gluster"
-        return {**done, "by": by, "then": then}
-
-    def _waiting(self, name: str) -> tuple[Document, Operation]:
-        """Return a proposal that somebody can decide about, or say why not and what to do."""
-        found = self.store.read(self.store.keys.proposal(name))
-        if self.store.operation(name) is not None:
-            raise GlusterError(f"{name} is being carried out, or was.", kind="too_late",
-                               hint="See: salt-run gluster_remediation.journal.")  # fmt: skip
-        if found is None:
-            known = parsed(self.store.proposals())
-            there = [p.id for p in known if isinstance(p, Operation) and p.state in WAITING]
-            there += [str(row["name"]) for row in self.newcomers()]
-            raise NotFound(f"there is no proposal {name}.", kind="not_found",
-                           hint=f"Waiting are: {', '.join(there) or 'none'}.")  # fmt: skip
-        op = operation_from(found.data)
-        if op.state not in WAITING:
-            raise GlusterError(f"the proposal {name} is {op.state.value}: {op.why}.",
-                               kind="too_late", hint="See: salt-run"
-                               " gluster_remediation.proposals.")  # fmt: skip
-        return found, op
-
-    def _decided(self, document: Document, after: Operation, who: Mapping[str, Any]) -> None:
-        data = replace(after, evidence={**after.evidence, **who}).to_data()
-        try:
-            self.store.write(document.key, data, cas=document.index, seen=True)
-        except ConsulError as err:
-            if err.kind != "conflict":
-                raise
-            raise ConsulError(f"the proposal {after.id} has just changed; nothing was written.",
-                              kind="conflict", hint="Look at it again: salt-run"
-                              " gluster_remediation.proposals.") from err  # fmt: skip
+# --- what operators request ----------------------------------------------------------------------
 
 
-def uuid_in(value: bytes) -> str:
-    """Return the uuid in what was written of a node, "" where a person left it out."""
+def acknowledge(pool: PoolClient, what: str, by: str) -> dict[str, Any]:
+    """Write that an operator has looked at the pool, a node or an operation."""
+    snapshot = pool.snapshot()
+    subject, words = _subject(pool, snapshot, what)
+    key = pool.store.keys.acknowledged(subject)
+    said = {"schema": 1, "what": subject, "at": pool.now(), "by": by}
+    pool.store.write(key, said, seen=True, rev=snapshot.rev)
+    return {"acknowledged": words, "by": by, "pool": pool.cluster}
+
+
+def _subject(pool: PoolClient, snapshot: ClusterSnapshot, what: str) -> tuple[str, str]:
+    if what in ("", pool.cluster):
+        return pool.cluster, f"what was done by hand in the pool {pool.cluster}"
+    for member in pool.members():
+        if what in (member.uuid, member.node, member.minion):
+            return member.uuid, f"node {member.minion or member.node}"
+    if snapshot.document(pool.store.keys.operation(what)) is not None:
+        return what, f"operation {what}"
+    raise NotFound(
+        f"{what} is neither a node in Consul's catalog nor an operation.", kind="not_found",
+        hint="See: salt-run gluster_remediation.journal, salt '*' gluster_consul.members.",
+    )  # fmt: skip
+
+
+def approve(pool: PoolClient, name: str, by: str) -> dict[str, Any]:
+    """Approve this very proposal; it is carried out once every guard still agrees.
+
+    A node that is proposed is one of the pool from now on.
+    """
+    snapshot = pool.snapshot()
+    if (node := _candidate(snapshot, name)) is not None:
+        return _accept_node(pool, snapshot, *node, by)
+    document, op = _waiting(snapshot, name)
+    if op.state is Life.APPROVED:
+        who = op.evidence.get("approved_by") or "somebody"
+        return {"approved": name, "brick": op.brick, "then": f"{who} said so before"}
+    after = moved(op, Happened.APPROVE, pool.now()).operation
+    evidence = {"approved_by": by, "approved_at": pool.now()}
+    _write_decision(pool, snapshot, document, after, evidence)
+    then = "it is carried out when every guard still says yes: gluster_remediation.journal"
+    return {"approved": name, "brick": op.brick, "by": by, "then": then}
+
+
+def reject(pool: PoolClient, name: str, by: str, reason: str) -> dict[str, Any]:
+    """Reject a proposal: it is closed, and the same thing is not proposed again.
+
+    Of a node that was accepted before, that is taken back; nothing is done to the node itself.
+    """
+    snapshot = pool.snapshot()
+    if (node := _candidate(snapshot, name)) is not None:
+        _reject_node(pool, snapshot, *node, by, reason)
+        then = "nothing is done to it; it may be approved later all the same"
+        return {"rejected": node[0], "node": node[1], "by": by, "then": then}
+    document, op = _waiting(snapshot, name)
+    after = moved(op, Happened.REJECT, pool.now()).operation
+    why = f"{by} said no" + (f": {reason}" if reason else "")
+    _write_decision(pool, snapshot, document, replace(after, why=why), {REJECTED_BY: by})
+    return {"rejected": name, "brick": op.brick, "by": by, "then": "nothing will be done"}
+
+
+def candidates(snapshot: ClusterSnapshot) -> list[Mapping[str, Any]]:
+    """Return the nodes that the leader proposes and that no operator has decided about since."""
+    status = snapshot.document(snapshot.keys.status)
+    rows = [] if status is None else status.data.get("proposed", ())
+    decided = {*snapshot.accepted(), *snapshot.rejected()} if rows else set()
+    return [row for row in rows if row["name"] not in decided]
+
+
+def _candidate(snapshot: ClusterSnapshot, name: str) -> tuple[str, str] | None:
+    """Return name and uuid of a node that a glob means: proposed, accepted or rejected."""
+    for row in candidates(snapshot):
+        if name in (row["name"], row["uuid"]):
+            return row["name"], row["uuid"]
+    for key in (snapshot.keys.accepted(name), snapshot.keys.rejected(name)):
+        if (uuid := snapshot.uuid_in(key)) is not None:
+            return name, uuid
+    return None
+
+
+def _accept_node(
+    pool: PoolClient, snapshot: ClusterSnapshot, minion: str, uuid: str, by: str
+) -> dict[str, Any]:
+    done = {"approved": minion, "node": uuid}
+    if (before := snapshot.accepted().get(minion)) is not None:
+        return {**done, "then": f"{before or 'somebody'} said so before"}
+    said = {"schema": 1, "at": pool.now(), "by": by, "uuid": uuid}
+    keys = snapshot.keys
+    ops: list[Op] = [delete_op(keys.rejected(minion)), cas_op(keys.accepted(minion), pack(said), 0)]
+    pool.store.commit(ops, rev=snapshot.rev)
+    then = f"the next highstate of {minion} and of the others takes it in: state.apply gluster"
+    return {**done, "by": by, "then": then}
+
+
+def _reject_node(
+    pool: PoolClient, snapshot: ClusterSnapshot, minion: str, uuid: str, by: str, why: str
+) -> None:
+    said = {"schema": 1, "at": pool.now(), "by": by, "uuid": uuid, "why": why}
+    keys = snapshot.keys
+    ops: list[Op] = [set_op(keys.rejected(minion), pack(said)), delete_op(keys.accepted(minion))]
+    pool.store.commit(ops, rev=snapshot.rev)
+
+
+def _waiting(snapshot: ClusterSnapshot, name: str) -> tuple[Document, Operation]:
+    """Return a proposal that can be decided about, or raise why not and what to do."""
+    document = snapshot.document(snapshot.keys.proposal(name))
+    if snapshot.document(snapshot.keys.operation(name)) is not None:
+        raise GlusterError(f"{name} is being carried out, or was.", kind="too_late",
+                           hint="See: salt-run gluster_remediation.journal.")  # fmt: skip
+    if document is None:
+        known = operations_in(snapshot.below(snapshot.keys.proposal("")))
+        waiting = [p.id for p in known if isinstance(p, Operation) and p.state in WAITING]
+        waiting += [str(row["name"]) for row in candidates(snapshot)]
+        raise NotFound(f"there is no proposal {name}.", kind="not_found",
+                       hint=f"Waiting are: {', '.join(waiting) or 'none'}.")  # fmt: skip
+    op = operation_from(document.data)
+    if op.state not in WAITING:
+        raise GlusterError(f"the proposal {name} is {op.state.value}: {op.why}.",
+                           kind="too_late", hint="See: salt-run"
+                           " gluster_remediation.proposals.")  # fmt: skip
+    return document, op
+
+
+def _write_decision(
+    pool: PoolClient, snapshot: ClusterSnapshot, document: Document, after: Operation,
+    who: Mapping[str, Any],
+) -> None:  # fmt: skip
+    data = replace(after, evidence={**after.evidence, **who}).to_data()
     try:
-        return str(json.loads(value).get("uuid", ""))
-    except (ValueError, AttributeError):
-        return ""
+        pool.store.write(document.key, data, cas=document.index, seen=True, rev=snapshot.rev)
+    except ConsulError as err:
+        if err.kind != "conflict":
+            raise
+        raise ConsulError(f"the proposal {after.id} has just changed; nothing was written.",
+                          kind="conflict", hint="Look at it again: salt-run"
+                          " gluster_remediation.proposals.") from err  # fmt: skip
 
 
-def parsed(documents: Iterable[Document | Unknown]) -> Iterator[Operation | Unknown]:
+def operations_in(documents: Iterable[Document | Unknown]) -> Iterator[Operation | Unknown]:
     """Yield the operations in documents; one that cannot be read is an ``Unknown``."""
     for document in documents:
         if isinstance(document, Unknown):

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from salt_gluster.consul.codec import pack
+from salt_gluster.consul.pool import PoolClient
 from salt_gluster.errors import ConsulError, NotFound, SpecError
-from salt_gluster.master.approvals import Desk
-from salt_gluster.master.config_history import kept_version
+from salt_gluster.master.config_history import current_version, kept_version
 from salt_gluster.master.pillar_source import Kept
 from salt_gluster.node.clock import local_datetime
 from salt_gluster.spec import parse_pool
@@ -34,12 +34,12 @@ class Word:
     test: bool = False
 
 
-def export(desk: Desk, number: int | None, *, actual: bool) -> dict[str, Any]:
+def export(pool: PoolClient, number: int | None, *, actual: bool) -> dict[str, Any]:
     """Return what was declared as a pillar: of a version, else of the one in force.
 
     With ``actual`` also what the pool really was by then. ``NotFound`` where nothing was accepted.
     """
-    found = desk.store.current() if number is None else kept_version(desk, number)
+    found = current_version(pool) if number is None else kept_version(pool, number)
     data: Mapping[str, Any] = {} if found is None else found.data
     if "spec" not in data:
         which = "yet" if number is None else f"by version {number}"
@@ -71,7 +71,7 @@ def body_of(data: Any) -> Any:
     return data["gluster"]
 
 
-def bring_in(desk: Desk, body: Any, said: Word) -> dict[str, Any]:
+def bring_in(pool: PoolClient, body: Any, said: Word) -> dict[str, Any]:
     """Make this the declaration that Consul keeps; say what differs from the last one.
 
     Nothing is written where it is wrong, too big or the same, or where somebody was faster.
@@ -80,30 +80,30 @@ def bring_in(desk: Desk, body: Any, said: Word) -> dict[str, Any]:
         raise SpecError("reason", "a pool's declaration is not replaced without one.",
                         hint="Add reason='…', or test=True to see what differs.")  # fmt: skip
     wanted = plain(body)
-    named = parse_pool(wanted, known=desk.store.accepted()).cluster
-    if named != desk.cluster:
+    named = parse_pool(wanted, known=pool.store.accepted()).cluster
+    if named != pool.cluster:
         raise SpecError("gluster:cluster", f"it declares {named}, this Consul has the pool"
-                        f" {desk.cluster}.", hint=f"cluster: {desk.cluster}")  # fmt: skip
-    key = desk.store.keys.pillar
-    there = desk.store.read(key)
+                        f" {pool.cluster}.", hint=f"cluster: {pool.cluster}")  # fmt: skip
+    key = pool.store.keys.pillar
+    there = pool.store.read(key)
     before = there.data if there is not None and isinstance(there.data, Mapping) else {}
     old = before.get("gluster")
-    new = Kept(desk.cluster, wanted, said.by, desk.now(), said.reason).to_data()
+    new = Kept(pool.cluster, wanted, said.by, pool.now(), said.reason).to_data()
     pack(new)  # too big is said in test mode as well
-    told = {"pool": desk.cluster, "changes": {}, "test": said.test}
+    told = {"pool": pool.cluster, "changes": {}, "test": said.test}
     if old == wanted:
         return {**told, "comment": "Consul keeps this very declaration already."}
     if not said.test:
-        _write(desk, key, new, 0 if there is None else there.index)
+        _write(pool, key, new, 0 if there is None else there.index)
     changes = {key: {"old": _about(before), "new": f"{said.by}: {said.reason}"}}
-    found = differences({"spec": old or _in_force(desk)}, {"spec": wanted})
+    found = differences({"spec": old or _in_force(pool)}, {"spec": wanted})
     changes |= {d.what: {"old": d.old, "new": d.new} for d in found}
     return {**told, "changes": changes, "then": "salt 'g*' state.apply gluster"}
 
 
-def _write(desk: Desk, key: str, new: Mapping[str, Any], index: int) -> None:
+def _write(pool: PoolClient, key: str, new: Mapping[str, Any], index: int) -> None:
     try:
-        desk.store.write(key, new, cas=index)
+        pool.store.write(key, new, cas=index)
     except ConsulError as err:
         if err.kind != "conflict":
             raise
@@ -112,9 +112,9 @@ def _write(desk: Desk, key: str, new: Mapping[str, Any], index: int) -> None:
                           ) from err  # fmt: skip
 
 
-def _in_force(desk: Desk) -> Any:
+def _in_force(pool: PoolClient) -> Any:
     """Return what nodes have submitted: the first import is compared with that."""
-    current = desk.store.current()
+    current = current_version(pool)
     return {} if current is None else current.data.get("spec") or {}
 
 

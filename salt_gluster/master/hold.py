@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from salt_gluster.consul.heartbeat import note_change
+from salt_gluster.consul.client import Op, delete_op, set_op
+from salt_gluster.consul.codec import pack
+from salt_gluster.consul.heartbeat import change_op
+from salt_gluster.consul.pool import PoolClient
 from salt_gluster.errors import GlusterError
-from salt_gluster.master.approvals import Desk
 from salt_gluster.master.minions import Ask, Found, _nobody, is_excuse, last_line
 
 
 def hold(ask: Ask, target: str, reason: str, by: str, found: Found = None) -> dict[str, Any]:
     """Hold the pool on every node and in Consul; say where it is written and where not."""
     done, missing = _on_nodes(ask, target, found, "gluster.hold", reason, by)
-    set_it = lambda desk: desk.store.set_hold(reason, by, desk.now())  # noqa: E731
-    _in_consul(found, set_it, done, missing)
+
+    def ops(pool: PoolClient) -> list[Op]:
+        said = {"reason": reason, "by": by, "since": pool.now()}
+        return [set_op(pool.store.keys.hold, pack(said))]
+
+    _in_consul(found, ops, done, missing)
     return _said("held", "not held", done, missing, target)
 
 
 def release(ask: Ask, target: str, found: Found = None) -> dict[str, Any]:
     """Take the hold off every node and out of Consul; say where it could not be."""
     done, missing = _on_nodes(ask, target, found, "gluster.release")
-    _in_consul(found, lambda desk: desk.store.release(), done, missing)
+    _in_consul(found, lambda pool: [delete_op(pool.store.keys.hold)], done, missing)
     return _said("free", "perhaps still held", done, missing, target)
 
 
@@ -46,23 +51,25 @@ def _on_nodes(
 def _registered(found: Found) -> list[str]:
     """Return the minions that Consul's catalog has: who does not answer is not in Salt's answer."""
     try:
-        return [m.minion for m in found.members() if m.minion] if isinstance(found, Desk) else []
+        return (
+            [m.minion for m in found.members() if m.minion] if isinstance(found, PoolClient) else []
+        )
     except GlusterError:
         return []
 
 
 def _in_consul(
-    found: Found, do: Callable[[Desk], Any], done: list[str], missing: dict[str, str]
+    found: Found, ops: Callable[[PoolClient], list[Op]], done: list[str], missing: dict[str, str]
 ) -> None:
+    """Write it there, with the mark that the pool was changed: one transaction."""
     if found is None:
         return
     try:
         if isinstance(found, GlusterError):
             raise found
-        do(found)
+        mark = change_op(found.store.keys, "an operator", found.now())
+        found.store.commit([*ops(found), mark], rev=found.snapshot().rev)
         done.append(f"Consul ({found.cluster})")
-        with contextlib.suppress(GlusterError):  # the sensors see it within seconds all the same
-            note_change(found.client, found.store.keys, "a person", found.now())
     except GlusterError as err:
         missing["Consul"] = str(err)
 

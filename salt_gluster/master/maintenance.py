@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from salt_gluster.consul.pool import PoolClient
 from salt_gluster.errors import ConsulError, GlusterError, NotFound, SpecError
-from salt_gluster.master.approvals import Desk
 from salt_gluster.master.minions import Ask, Found, is_excuse, last_line
 from salt_gluster.model import Hold, Unknown
 from salt_gluster.node.clock import local_datetime
@@ -73,7 +73,7 @@ def put(ask: Ask, name: str, found: Found, said: Word) -> dict[str, Any]:
     missing: dict[str, str] = {}
     minion = name
     try:
-        if not isinstance(found, Desk):
+        if not isinstance(found, PoolClient):
             raise found or ConsulError("no Consul answers here.", kind="unreachable")
         uuid, minion = _whom(found, name)
         key = found.store.keys.maintenance(uuid)
@@ -99,12 +99,12 @@ def _told(
     return {"node": minion, "changes": dict(changes), "test": said.test, word: done, **more}
 
 
-def _whom(desk: Desk, name: str) -> tuple[str, str]:
+def _whom(pool: PoolClient, name: str) -> tuple[str, str]:
     """Return a node's uuid and minion; one that has left the catalog is known by what was told."""
-    for member in desk.members():
+    for member in pool.members():
         if name in (member.uuid, member.node, member.minion):
             return member.uuid, member.minion or member.node
-    told = desk.store.read(desk.store.keys.status)
+    told = pool.store.read(pool.store.keys.status)
     rows = told.data.get("nodes") if told is not None and isinstance(told.data, Mapping) else None
     for uuid, row in (rows or {}).items():
         if name in (uuid, row.get("name")):
@@ -115,18 +115,18 @@ def _whom(desk: Desk, name: str) -> tuple[str, str]:
     )  # fmt: skip
 
 
-def _in_key(desk: Desk, uuid: str, key: str, said: Word) -> dict[str, Any]:
+def _in_key(pool: PoolClient, uuid: str, key: str, said: Word) -> dict[str, Any]:
     """Write or remove the pool's key; return what changed or would."""
-    before = desk.store.maintenance(uuid)
+    before = pool.store.maintenance(uuid)
     if isinstance(before, Unknown):
         raise ConsulError(before.why, kind="unreadable")
     is_so = before is None if said.remove else _is(before, said)
     if is_so:
         return {}
     if said.remove and not said.test:
-        desk.store.end_maintenance(uuid)
+        pool.store.end_maintenance(uuid)
     elif not said.test:
-        desk.store.set_maintenance(uuid, said.reason, said.by, desk.now(), said.until)
+        pool.store.set_maintenance(uuid, said.reason, said.by, pool.now(), said.until)
     new = Hold(said.reason, said.by, until=said.until)
     return {key: {"old": _words(before), "new": None if said.remove else _words(new)}}
 

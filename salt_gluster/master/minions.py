@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from salt_gluster.consul.pool import PoolClient
 from salt_gluster.errors import GlusterError
-from salt_gluster.master.approvals import Desk
 from salt_gluster.status.report import usable
 
 #: Seconds a minion has for a look; one that is down costs this much.
@@ -19,7 +19,7 @@ CHANGE_TIMEOUT_S = 300
 
 Ask = Callable[..., Mapping[str, Any]]
 #: The pool in Consul, why it cannot be reached, or None where nothing says that there is one.
-Found = Desk | GlusterError | None
+Found = PoolClient | GlusterError | None
 
 
 def first(ask: Ask, target: str, function: str, *arguments: Any) -> Any:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from salt_gluster.consul.pool import PoolClient
 from salt_gluster.errors import GlusterError, NotFound, SpecError
-from salt_gluster.master.approvals import Desk
+from salt_gluster.master.config_history import current_version
 from salt_gluster.master.minions import Ask, is_excuse, last_line
 from salt_gluster.model import Hold, Unknown
 from salt_gluster.plan.restore import Lost, RestoreCheck, bricks_of, find, lost
@@ -18,23 +19,23 @@ from salt_gluster.status.report import usable
 FUNCTION = "gluster_peer.restore"
 
 
-def restore(ask: Ask, desk: Desk, name: str, confirm: str = "") -> dict[str, Any]:
+def restore(ask: Ask, pool: PoolClient, name: str, confirm: str = "") -> dict[str, Any]:
     """Return the plan for a node; with its uuid as ``confirm``, carry it out on the node.
 
     ``NotFound`` for a node that the store does not know.
     """
-    document = desk.store.current()
+    document = current_version(pool)
     version: Mapping[str, Any] = {} if document is None else document.data
     if "actual" not in version:
         raise NotFound("no version of the pool's configuration is stored.", kind="not_found",
                        hint="A leader stores it when the nodes report.")  # fmt: skip
-    members = desk.members()
+    members = pool.members()
     uuid, called = find(version, name, {m.minion or m.node: m.uuid for m in members})
     minion = next((m.minion for m in members if m.uuid == uuid and m.minion), called)
     found, own = _seen(ask, version, uuid, called, minion)
-    checks = (*found.checks, own, _not_held(desk))
+    checks = (*found.checks, own, _not_held(pool))
     ready = found.identity is not None and all(check.yes for check in checks)
-    plan = _plan(desk.cluster, version, found, minion, checks, ready)
+    plan = _plan(pool.cluster, version, found, minion, checks, ready)
     if not confirm:
         return plan
     if confirm != uuid:
@@ -80,8 +81,8 @@ def _asked(
     return ask([minion], FUNCTION, *arguments)
 
 
-def _not_held(desk: Desk) -> RestoreCheck:
-    hold = desk.store.hold()
+def _not_held(pool: PoolClient) -> RestoreCheck:
+    hold = pool.store.hold()
     if isinstance(hold, Unknown):
         return RestoreCheck("not_held", None, hold.why)
     if isinstance(hold, Hold):

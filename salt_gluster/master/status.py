@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from salt_gluster.consul.heartbeat import last_change, pulse
-from salt_gluster.consul.leader_lock import leading
-from salt_gluster.consul.store import Document
+from salt_gluster.consul.cluster_snapshot import ClusterSnapshot
+from salt_gluster.consul.pool import PoolClient
 from salt_gluster.errors import GlusterError
 from salt_gluster.master import journal, minions
-from salt_gluster.master.approvals import Desk
 from salt_gluster.node.clock import local_clock
 from salt_gluster.render import render_status
 from salt_gluster.status import pool
@@ -29,45 +27,54 @@ def status(
     ``reader`` is the name of this master; the nodes are asked if ``live``, and if ``target`` names
     some of them. Where the pool is in Consul, what automation does belongs to it.
     """
-    copy = "" if live or target != "*" else _copy(found, reader)
+    with_reports = not live and target == "*"
+    snapshot = _snapshot(found, with_reports)
+    now = found.now() if isinstance(found, PoolClient) else 0.0
+    copy = _copy(snapshot, reader, now) if with_reports else ""
     if isinstance(copy, Copy):
         data = _of_copy(copy)
     else:
         data = pool.pool_status(minions.reports(ask, target), clock=local_clock)
         data |= {"source": "nodes", "asked_because": copy, "ages_s": {}}
     if found is not None:
-        data["automation"] = _automation(found)
+        data["automation"] = _automation(found, snapshot)
     return data if as_data else render_status(data)
 
 
-def _copy(found: minions.Found, reader: str) -> Copy | str:
-    """Return the copy, or why the nodes are asked."""
+def _snapshot(found: minions.Found, reports: bool) -> ClusterSnapshot | str:
+    """Return the pool in Consul at one moment, or why it is not seen there."""
     if found is None:
         return "the pool is in no Consul"
     if isinstance(found, GlusterError):
         return f"not from Consul, {found.message}"
     try:
-        return copy_of(_kept(found, reader))
+        return found.snapshot(reports=reports)
     except GlusterError as err:
         return f"not from Consul, {err.message}"
 
 
-def _kept(desk: Desk, reader: str) -> Kept:
-    """Read what stands there; the last change first: who looks after it counts."""
-    client, store = desk.client, desk.store
-    changed = last_change(client, store.keys)
-    lead, told = leading(client, desk.cluster), store.read(store.keys.status)
-    status = told.data if told is not None and told.data.get("schema") == journal.SCHEMA else None
-    found = (d for d in store.all(store.keys.node("")) if isinstance(d, Document))
-    reports = {d.name: d.data for d in found if isinstance(d.data, dict)}
+def _copy(snapshot: ClusterSnapshot | str, reader: str, now: float) -> Copy | str:
+    """Return the copy, or why the nodes are asked."""
+    if isinstance(snapshot, str):
+        return snapshot
+    try:
+        return copy_of(_kept(snapshot, reader, now))
+    except GlusterError as err:
+        return f"not from Consul, {err.message}"
+
+
+def _kept(snapshot: ClusterSnapshot, reader: str, now: float) -> Kept:
+    """Return what stood in Consul at one moment."""
+    lead, document = snapshot.lead, snapshot.document(snapshot.keys.status)
+    ours = document is not None and document.data.get("schema") == journal.SCHEMA
     return Kept(
-        now=desk.now(),
+        now=now,
         reader=reader,
         leader=lead.holder if lead.held else "",
-        pulse=pulse(client, store.keys),
-        changed=changed,
-        status=status,
-        reports=reports,
+        pulse=snapshot.heartbeat,
+        changed=snapshot.last_change,
+        status=document.data if document is not None and ours else None,
+        reports=snapshot.reports,
     )
 
 
@@ -86,10 +93,12 @@ def _of_copy(copy: Copy) -> dict[str, Any]:
     return data
 
 
-def _automation(found: Desk | GlusterError) -> dict[str, Any]:
+def _automation(found: PoolClient | GlusterError, snapshot: ClusterSnapshot | str) -> Any:
     try:
         if isinstance(found, GlusterError):
             return {"unknown": str(found)}
-        return journal.automation(found)
+        if isinstance(snapshot, str):
+            return {"unknown": snapshot}
+        return journal.automation(found, snapshot)
     except GlusterError as err:
         return {"unknown": str(err)}

@@ -101,7 +101,7 @@ def note_change(minion: Minion, outcome: Result) -> None:
 
     try:
         with contextlib.closing(connect(minion.consul or {}, timeout_s=_CONSUL_S)) as client:
-            heartbeat.note_change(client, Keys(str(record["cluster"])), minion.name, time.time())
+            heartbeat.mark_change(client, Keys(str(record["cluster"])), minion.name, time.time())
     except GlusterError as err:
         log.info("that the pool was changed could not be told to Consul: %s", err)
         minion.context[_SILENT] = True

@@ -15,7 +15,7 @@ from recorded_pool import UUID, identity, plain, replicated, report
 from lab import Node
 from salt_gluster.consul import service
 from salt_gluster.consul.client import Client
-from salt_gluster.consul.leader_lock import leading
+from salt_gluster.consul.leader_lock import current_leader
 from salt_gluster.consul.service import Member
 from salt_gluster.consul.settings import Access
 from salt_gluster.consul.store import Document, Store
@@ -51,7 +51,7 @@ class Consul:
     def leader(self) -> str:
         """Return who holds the lock, by its own words."""
         with inside(self._node):
-            lead = leading(self._client, self.cluster)
+            lead = current_leader(self._client, self.cluster)
         return lead.holder if lead.held else ""
 
     def register(self, number: int) -> str:
@@ -111,7 +111,7 @@ class Consul:
 
     def _report(self, number: int, said: dict[str, Any]) -> None:
         with inside(self._node):
-            service.write_report(self.store, UUID.format(number), said)
+            self.store.write(self.store.keys.node(UUID.format(number)), said)
 
     def version(self) -> int:
         """Return the number of the current version of the configuration."""

@@ -16,11 +16,12 @@ from lab import Lab, salt
 from salt_gluster.consul.canary import FileMarker
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.leader_lock import Lock
+from salt_gluster.consul.pool import PoolClient
 from salt_gluster.consul.settings import Access
 from salt_gluster.consul.store import Document
 from salt_gluster.errors import GlusterError
-from salt_gluster.master import journal
-from salt_gluster.master.approvals import Desk, find
+from salt_gluster.master import approvals, journal
+from salt_gluster.master.approvals import find
 from salt_gluster.model import Hold
 from salt_gluster.remediation.operations import Life, Operation, Outcome, operation_from
 from salt_gluster.spec import parse_pool
@@ -62,9 +63,10 @@ def here(pool: Lab) -> Iterator[Client]:
 
 
 @pytest.fixture
-def desk(here: Client, tmp_path: Path) -> Iterator[Desk]:
-    """The desk of the pool, whose name nobody told it; what a test wrote is gone afterwards."""
-    with Desk({}, marker=FileMarker(tmp_path), now=lambda: 2000.0) as made:
+def prod(here: Client, tmp_path: Path) -> Iterator[PoolClient]:
+    """The pool in Consul, without its name being given; what a test wrote is gone afterwards."""
+    with PoolClient({}, marker=FileMarker(tmp_path), now=lambda: 2000.0) as made:
+        made.snapshot()  # the one of the opening: every question of a test reads its own
         yield made
         for name in ("operations/", "proposals/", "outcomes/", "acknowledged/", "status", "hold"):
             made.client.kv_delete(made.store.keys.root + name, recurse=True)
@@ -76,27 +78,27 @@ def refusal(do: Callable[[], Any]) -> GlusterError:
     return caught.value
 
 
-def write_op(desk: Desk, op: Operation, *, proposal: bool = False) -> None:
-    keys = desk.store.keys
+def write_op(prod: PoolClient, op: Operation, *, proposal: bool = False) -> None:
+    keys = prod.store.keys
     key = keys.proposal(op.id) if proposal else keys.operation(op.id)
-    desk.store.write(key, op.to_data())
+    prod.store.write(key, op.to_data())
 
 
-def uuid_of(desk: Desk, minion: str) -> str:
-    return next(m.uuid for m in desk.members() if m.minion == minion)
+def uuid_of(prod: PoolClient, minion: str) -> str:
+    return next(m.uuid for m in prod.members() if m.minion == minion)
 
 
 # --- finding the pool ----------------------------------------------------------------------------
 
 
 def test_the_only_pool_is_found_without_its_name_and_a_wrong_one_is_named(
-    desk: Desk, tmp_path: Path
+    prod: PoolClient, tmp_path: Path
 ) -> None:
-    assert desk.cluster == "prod"
-    wrong = refusal(lambda: Desk({"cluster": "test"}, marker=FileMarker(tmp_path)))
+    assert prod.cluster == "prod"
+    wrong = refusal(lambda: PoolClient({"cluster": "test"}, marker=FileMarker(tmp_path)))
     assert wrong.kind == "absent" and "It knows prod" in wrong.hint
     FileMarker(tmp_path).remember("test")
-    wiped = refusal(lambda: Desk({"cluster": "test"}, marker=FileMarker(tmp_path)))
+    wiped = refusal(lambda: PoolClient({"cluster": "test"}, marker=FileMarker(tmp_path)))
     assert wiped.kind == "wiped"
 
 
@@ -106,7 +108,7 @@ def test_an_agent_that_is_not_there_is_an_error_only_where_somebody_named_it() -
     assert isinstance(told, GlusterError) and told.kind == "unreachable"
     assert "systemctl status consul" in str(told)
     assert find({}) is None  # this machine, outside the lab, has no agent
-    assert "gluster_consul: {address" in refusal(lambda: Desk({})).hint
+    assert "gluster_consul: {address" in refusal(lambda: PoolClient({})).hint
     given = {"engines": ["reactor", {"gluster_consul": {"address": "http://127.0.0.1:1"}}]}
     for said in (given, {"engines": [{"gluster_consul": {}}]}, {"engines": ["gluster_consul"]}):
         assert isinstance(find(said), GlusterError)
@@ -115,74 +117,87 @@ def test_an_agent_that_is_not_there_is_an_error_only_where_somebody_named_it() -
 # --- acknowledge ---------------------------------------------------------------------------------
 
 
-def test_pool_node_and_operation_are_acknowledged_under_what_automation_knows(desk: Desk) -> None:
-    write_op(desk, replace(OP, state=Life.FROZEN))
-    uuid = uuid_of(desk, "g1")
+def test_pool_node_and_operation_are_acknowledged_under_what_automation_knows(
+    prod: PoolClient,
+) -> None:
+    write_op(prod, replace(OP, state=Life.FROZEN))
+    uuid = uuid_of(prod, "g1")
     for what in ("", "g1", uuid, OP.id):
-        assert desk.acknowledge(what, "ann")["by"] == "ann"
-    kept = {d.name: d.data for d in desk.store.acknowledged() if isinstance(d, Document)}
+        assert approvals.acknowledge(prod, what, "ann")["by"] == "ann"
+    kept = {d.name: d.data for d in prod.store.acknowledged() if isinstance(d, Document)}
     assert set(kept) == {"prod", uuid, OP.id}
     assert kept["prod"] == {"schema": 1, "what": "prod", "at": 2000.0, "by": "ann"}
-    assert "neither a node" in str(refusal(lambda: desk.acknowledge("g9", "ann")))
+    assert "neither a node" in str(refusal(lambda: approvals.acknowledge(prod, "g9", "ann")))
 
 
 # --- proposals -----------------------------------------------------------------------------------
 
 
-def test_a_proposal_is_approved_once_by_compare_and_set(desk: Desk) -> None:
-    write_op(desk, OP, proposal=True)
-    (row,) = journal.proposals(desk)["proposals"]
+def test_a_proposal_is_approved_once_by_compare_and_set(prod: PoolClient) -> None:
+    write_op(prod, OP, proposal=True)
+    (row,) = journal.proposals(prod)["proposals"]
     assert (row["id"], row["state"]) == (OP.id, "waiting")
-    before = desk.client.kv_get(desk.store.keys.rev)
-    assert "carried out" in desk.approve(OP.id, "ann")["then"]
-    after = desk.client.kv_get(desk.store.keys.rev)
+    before = prod.client.kv_get(prod.store.keys.rev)
+    assert "carried out" in approvals.approve(prod, OP.id, "ann")["then"]
+    after = prod.client.kv_get(prod.store.keys.rev)
     assert before != after  # the leader is woken
-    stored = desk.store.proposals()[0]
+    stored = prod.store.proposals()[0]
     assert isinstance(stored, Document)
     assert (stored.data["state"], stored.data["changed"]) == ("approved", 2000.0)
     assert stored.data["evidence"]["approved_by"] == "ann"
-    assert desk.approve(OP.id, "bob")["then"] == "ann said so before"
-    assert "by" not in desk.approve(OP.id, "bob")
+    assert approvals.approve(prod, OP.id, "bob")["then"] == "ann said so before"
+    assert "by" not in approvals.approve(prod, OP.id, "bob")
 
 
-def test_an_unknown_an_ended_and_a_begun_proposal_are_refused_with_what_to_do(desk: Desk) -> None:
-    write_op(desk, OP, proposal=True)
-    unknown = refusal(lambda: desk.approve("nosuch", "ann"))
+def test_an_unknown_an_ended_and_a_begun_proposal_are_refused_with_what_to_do(
+    prod: PoolClient,
+) -> None:
+    write_op(prod, OP, proposal=True)
+    unknown = refusal(lambda: approvals.approve(prod, "nosuch", "ann"))
     assert f"Waiting are: {OP.id}" in str(unknown)
-    assert desk.reject(OP.id, "ann", "the disk is being changed")["then"] == "nothing will be done"
-    stored = desk.store.proposals()[0]
+    assert (
+        approvals.reject(prod, OP.id, "ann", "the disk is being changed")["then"]
+        == "nothing will be done"
+    )
+    stored = prod.store.proposals()[0]
     assert isinstance(stored, Document)
     assert operation_from(stored.data).is_rejected
-    ended = refusal(lambda: desk.approve(OP.id, "bob"))
+    ended = refusal(lambda: approvals.approve(prod, OP.id, "bob"))
     assert "ann said no: the disk is being changed" in str(ended)
-    assert journal.proposals(desk)["proposals"] == []
+    assert journal.proposals(prod)["proposals"] == []
     begun = replace(OP, id="aaaa", state=Life.APPROVED)
-    write_op(desk, begun, proposal=True)
-    write_op(desk, replace(begun, state=Life.INTENT))
-    assert "gluster_remediation.journal" in str(refusal(lambda: desk.reject("aaaa", "ann", "")))
-    assert journal.proposals(desk)["proposals"] == []
+    write_op(prod, begun, proposal=True)
+    write_op(prod, replace(begun, state=Life.INTENT))
+    assert "gluster_remediation.journal" in str(
+        refusal(lambda: approvals.reject(prod, "aaaa", "ann", ""))
+    )
+    assert journal.proposals(prod)["proposals"] == []
 
 
-def test_a_proposal_that_changes_between_look_and_word_stays_as_it_is(desk: Desk) -> None:
-    write_op(desk, OP, proposal=True)
-    document, op = desk._waiting(OP.id)
-    write_op(desk, replace(OP, why="the leader wrote it anew"), proposal=True)
-    conflict = refusal(lambda: desk._decided(document, replace(op, state=Life.APPROVED), {}))
+def test_a_proposal_that_changes_between_look_and_word_stays_as_it_is(prod: PoolClient) -> None:
+    write_op(prod, OP, proposal=True)
+    snapshot = prod.snapshot()
+    document, op = approvals._waiting(snapshot, OP.id)
+    write_op(prod, replace(OP, why="the leader wrote it anew"), proposal=True)
+    after = replace(op, state=Life.APPROVED)
+    conflict = refusal(lambda: approvals._write_decision(prod, snapshot, document, after, {}))
     assert conflict.kind == "conflict"
-    (row,) = journal.proposals(desk)["proposals"]
+    (row,) = journal.proposals(prod)["proposals"]
     assert (row["state"], row["why"]) == ("waiting", "the leader wrote it anew")
 
 
 # --- journal, explain, the line ------------------------------------------------------------------
 
 
-def test_the_journal_has_the_newest_first_with_outcomes_and_what_cannot_be_read(desk: Desk) -> None:
+def test_the_journal_has_the_newest_first_with_outcomes_and_what_cannot_be_read(
+    prod: PoolClient,
+) -> None:
     for number in range(4):
-        write_op(desk, replace(OP, id=f"op{number}", at=float(number), node="u1"))
-    desk.store.write_outcome("u1", "op3", Outcome("op3", "u1", Life.APPLIED, 5.0).to_data())
-    desk.client.kv_put(desk.store.keys.outcome("u1", "op2"), "broken")
-    desk.store.write(desk.store.keys.operation("later"), {"schema": 9})
-    told = journal.journal(desk, 2)
+        write_op(prod, replace(OP, id=f"op{number}", at=float(number), node="u1"))
+    prod.store.write_outcome("u1", "op3", Outcome("op3", "u1", Life.APPLIED, 5.0).to_data())
+    prod.client.kv_put(prod.store.keys.outcome("u1", "op2"), "broken")
+    prod.store.write(prod.store.keys.operation("later"), {"schema": 9})
+    told = journal.journal(prod, 2)
     assert told["total"] == 5
     unread, first, second = told["operations"]
     assert "schema 9" in unread["unknown"]
@@ -206,44 +221,46 @@ def status_of(uuid: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_a_node_is_explained_from_what_the_leader_told_and_from_the_catalog(desk: Desk) -> None:
-    uuid = uuid_of(desk, "g1")
-    desk.store.write(desk.store.keys.status, status_of(uuid))
-    desk.store.set_hold("rack", "ann", 1.0)
-    write_op(desk, replace(OP, id="open", node=uuid, state=Life.INTENT))
-    write_op(desk, replace(OP, id="over", node=uuid, state=Life.DONE))
-    write_op(desk, replace(OP, id="else", node="u9", state=Life.INTENT))
+def test_a_node_is_explained_from_what_the_leader_told_and_from_the_catalog(
+    prod: PoolClient,
+) -> None:
+    uuid = uuid_of(prod, "g1")
+    prod.store.write(prod.store.keys.status, status_of(uuid))
+    prod.store.set_hold("rack", "ann", 1.0)
+    write_op(prod, replace(OP, id="open", node=uuid, state=Life.INTENT))
+    write_op(prod, replace(OP, id="over", node=uuid, state=Life.DONE))
+    write_op(prod, replace(OP, id="else", node="u9", state=Life.INTENT))
     for name in ("g1", uuid):
-        told = journal.explain(desk, name)
+        told = journal.explain(prod, name)
         assert (told["verdict"]["row"], told["catalog"]["minion"]) == ("N2", "g1")
         assert [b["path"] for b in told["bricks"]] == ["/b"]
         assert [g["name"] for r in told["refused"] for g in r["guards"]] == ["not_held"]
         assert [o["id"] for o in told["operations"]] == ["open"]
         assert (told["hold"]["reason"], told["maintenance"]) == ("rack", None)
         assert told["leader"] is None and told["checks"] == []
-    assert "neither" not in str(refusal(lambda: journal.explain(desk, "g9")))
-    desk.client.kv_delete(desk.store.keys.status)
-    nobody = journal.explain(desk, "g1")
+    assert "neither" not in str(refusal(lambda: journal.explain(prod, "g9")))
+    prod.client.kv_delete(prod.store.keys.status)
+    nobody = journal.explain(prod, "g1")
     assert "no leader has told anything" in nobody["verdict"]["unknown"]
-    desk.store.write(desk.store.keys.status, {"schema": 2})
-    assert "schema 2" in str(refusal(lambda: journal.explain(desk, "g1")))
+    prod.store.write(prod.store.keys.status, {"schema": 2})
+    assert "schema 2" in str(refusal(lambda: journal.explain(prod, "g1")))
 
 
-def test_the_line_names_the_one_who_leads_and_what_it_may(desk: Desk) -> None:
-    nobody = journal.automation(desk)
+def test_the_line_names_the_one_who_leads_and_what_it_may(prod: PoolClient) -> None:
+    nobody = journal.automation(prod, prod.snapshot())
     assert (nobody["leader"], nobody["restart_brick"], nobody["told_at"]) == (None, None, None)
     lock = Lock(Client(Access(), timeout_s=2), "prod", "m7")
     try:
         until("the lock", lock.beat, 30)
-        desk.store.write(desk.store.keys.status, status_of("u1"))
+        prod.store.write(prod.store.keys.status, status_of("u1"))
         config = {"schema": 1, "spec": {}, "policy": {"restart_brick": "propose"}}
-        desk.store.accept(config, by="g1", why="a test", now=1.0)
-        write_op(desk, replace(OP, id="open", state=Life.VERIFYING))
-        write_op(desk, OP, proposal=True)
-        told = journal.automation(desk)
+        prod.store.accept(config, by="g1", why="a test", now=1.0)
+        write_op(prod, replace(OP, id="open", state=Life.VERIFYING))
+        write_op(prod, OP, proposal=True)
+        told = journal.automation(prod, prod.snapshot())
     finally:
         lock.stop()
-        desk.client.kv_delete(desk.store.keys.root + "config/", recurse=True)
+        prod.client.kv_delete(prod.store.keys.root + "config/", recurse=True)
     assert (told["leader"], told["restart_brick"], told["mode"]) == ("m7", "propose", "open")
     assert [o["id"] for o in told["operations"]] == ["open"]
     assert [p["id"] for p in told["proposals"]] == [OP.id]
@@ -252,10 +269,10 @@ def test_the_line_names_the_one_who_leads_and_what_it_may(desk: Desk) -> None:
 # --- as people type it ---------------------------------------------------------------------------
 
 
-def test_a_hold_is_written_everywhere_and_says_where_it_is_not(pool: Lab, desk: Desk) -> None:
+def test_a_hold_is_written_everywhere_and_says_where_it_is_not(pool: Lab, prod: PoolClient) -> None:
     told = pool.salt_run("gluster.hold", "moving the rack", by="ann")
     assert told == {"held": ["g1", "g2", "Consul (prod)"]}
-    assert isinstance(held := desk.store.hold(), Hold) and held.by == "ann"
+    assert isinstance(held := prod.store.hold(), Hold) and held.by == "ann"
     assert pool.node("g2").run(["test", "-e", "/var/lib/salt-gluster/hold"]).returncode == 0
     pool.fault("minion-kill", "g2")
     try:
@@ -264,14 +281,14 @@ def test_a_hold_is_written_everywhere_and_says_where_it_is_not(pool: Lab, desk: 
         pool.heal("minion-kill", "g2")
     assert told["free"] == ["g1", "Consul (prod)"]
     assert "did not answer" in told["perhaps still held"]["g2"] and told["retcode"] == 1
-    assert desk.store.hold() is None
+    assert prod.store.hold() is None
     salt.wait(pool.record)
     assert pool.salt_run("gluster.release") == {"free": ["g1", "g2", "Consul (prod)"]}
     assert pool.node("g2").run(["test", "-e", "/var/lib/salt-gluster/hold"]).returncode == 1
 
 
-def test_the_runners_answer_as_screens_and_as_data(pool: Lab, desk: Desk) -> None:
-    write_op(desk, replace(OP, node=uuid_of(desk, "g1")), proposal=True)
+def test_the_runners_answer_as_screens_and_as_data(pool: Lab, prod: PoolClient) -> None:
+    write_op(prod, replace(OP, node=uuid_of(prod, "g1")), proposal=True)
     screen = pool.master.ok(["salt-run", "gluster_remediation.proposals"], timeout=60)
     assert f"salt-run gluster_remediation.approve {OP.id}" in screen
     assert max(len(line) for line in screen.splitlines()) <= 80
@@ -289,8 +306,8 @@ def test_the_runners_answer_as_screens_and_as_data(pool: Lab, desk: Desk) -> Non
 # --- submission ----------------------------------------------------------------------------------
 
 
-def submitted(desk: Desk) -> dict[str, Document]:
-    return {d.name: d for d in desk.store.submitted() if isinstance(d, Document)}
+def submitted(prod: PoolClient) -> dict[str, Document]:
+    return {d.name: d for d in prod.store.submitted() if isinstance(d, Document)}
 
 
 def applied(pool: Lab, node: str, **kwargs: Any) -> dict[str, Any]:
@@ -300,27 +317,27 @@ def applied(pool: Lab, node: str, **kwargs: Any) -> dict[str, Any]:
 
 
 def test_a_highstate_submits_what_is_declared_once_and_never_in_test_mode(
-    pool: Lab, desk: Desk
+    pool: Lab, prod: PoolClient
 ) -> None:
-    uuid = uuid_of(desk, "g1")
-    assert set(submitted(desk)) == {uuid, uuid_of(desk, "g2")}  # by their registration
-    desk.client.kv_delete(desk.store.keys.submitted(uuid))
+    uuid = uuid_of(prod, "g1")
+    assert set(submitted(prod)) == {uuid, uuid_of(prod, "g2")}  # by their registration
+    prod.client.kv_delete(prod.store.keys.submitted(uuid))
     assert applied(pool, "g1", test=True)["result"] is True
-    assert uuid not in submitted(desk)
+    assert uuid not in submitted(prod)
     assert applied(pool, "g1")["comment"] == "1 subjects are as declared"
-    first = submitted(desk)[uuid]
+    first = submitted(prod)[uuid]
     assert (first.data["schema"], first.data["by"]) == (1, "g1")
     assert first.data["policy"] == {"restart_brick": "propose", "down_after_s": 90.0}
     assert parse_pool(first.data["spec"]) == parse_pool(PILLAR["gluster"])
     assert abs(first.data["at"] - time.time()) < 60
     applied(pool, "g1")
-    assert submitted(desk)[uuid].index == first.index
+    assert submitted(prod)[uuid].index == first.index
     pool.write_pillar({"gluster": {**PILLAR["gluster"], "remediation": {"down_after": 100}}})
     try:
         applied(pool, "g1")
     finally:
         pool.write_pillar(PILLAR)
-    assert submitted(desk)[uuid].data["policy"] == {"down_after_s": 100.0}
+    assert submitted(prod)[uuid].data["policy"] == {"down_after_s": 100.0}
 
 
 def test_without_an_agent_the_state_is_as_good_and_says_one_line(pool: Lab) -> None:

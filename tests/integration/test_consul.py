@@ -43,7 +43,7 @@ from salt_gluster.consul.client import (
     tree_op,
 )
 from salt_gluster.consul.codec import MOST_BYTES, MOST_VALUE_BYTES, pack
-from salt_gluster.consul.leader_lock import BEAT_TIMEOUT_S, Lock, leading
+from salt_gluster.consul.leader_lock import BEAT_TIMEOUT_S, Lock, current_leader
 from salt_gluster.consul.service import Member
 from salt_gluster.consul.settings import Access, access
 from salt_gluster.consul.store import Document, Store
@@ -373,7 +373,7 @@ def test_whatever_a_person_puts_there_is_a_hold_and_silence_is_not_freedom(
 def test_a_clean_stop_hands_over_at_once(pool: Lab, here: Client, cluster: str) -> None:
     one = Lock(Client(Access(), timeout_s=2), cluster, "m1")
     two = Lock(Client(Access(), timeout_s=2), cluster, "m2")
-    assert (one.beat(), two.beat(), leading(here, cluster).holder) == (True, False, "m1")
+    assert (one.beat(), two.beat(), current_leader(here, cluster).holder) == (True, False, "m1")
     epoch = one.epoch
     assert epoch > 0
     began = time.monotonic()
@@ -382,7 +382,7 @@ def test_a_clean_stop_hands_over_at_once(pool: Lab, here: Client, cluster: str) 
     assert time.monotonic() - began < 1
     assert two.epoch > epoch
     two.stop()
-    assert not leading(here, cluster).held
+    assert not current_leader(here, cluster).held
 
 
 def test_the_same_holder_keeps_its_epoch_and_a_stolen_lock_is_noticed(

@@ -210,10 +210,8 @@ EXECUTOR = [
          "a deadline of an unmeasured clock is believed"),
     ]),
     *_of("minion/automation/remediate.py", "unit/minion/automation/test_remediate.py", [
-        ("without_a_canary", "if self.client.kv_get(self.store.keys.canary) is None:", "if False:",
+        ("not_looked_whether_to_believe", "return Trust(view.is_fresh,", "return Trust(True,",
          "a node acts on what an emptied Consul says"),
-        ("own_agent_gone", "if not self.client.in_catalog(agent):", "if False:",
-         "a node acts on a Consul that has forgotten it"),
         ("issued_without_cas", "answer.outcome.to_data(), cas=0)", "answer.outcome.to_data())",
          "two processes of a node start the brick both"),
         ("lost_begin_is_ours", 'if err.kind == "conflict" or err.maybe_done:', "if err.maybe_done:",
@@ -280,8 +278,10 @@ LOCK = [
     *_of("consul/trust_probe.py", "unit/consul/test_trust_probe.py", [
         ("blind_takes_the_lock", "lead=lead and self.verdict.is_fresh", "lead=lead",
          "an engine that sees nothing leads"),
-        ("old_looks_are_sight", "renewed = self._lock.renewed_at not in (None, before)", "renewed = False",
+        ("old_looks_are_sight", "renewed = renewed_at not in (None, before)", "renewed = False",
          "what was read before is sight for ever"),
+        ("own_agent_gone", "own = self._client.in_catalog(self._agent)", "own = True",
+         "an engine or a node acts on a Consul that has forgotten it"),
     ]),
 ]  # fmt: skip
 
@@ -327,11 +327,11 @@ RIGHTS = [
          "a yes is written over a no that came first"),
         ("decided_is_open", "if op.state not in WAITING:", "if False:",
          "what was closed is approved after all"),
-        ("too_late_to_decide", "if self.store.operation(name) is not None:\n            raise GlusterError",
-         "if False:\n            raise GlusterError", "a proposal is decided while it is carried out"),
+        ("too_late_to_decide", "if snapshot.document(snapshot.keys.operation(name)) is not None:\n        raise GlusterError",
+         "if False:\n        raise GlusterError", "a proposal is decided while it is carried out"),
         ("uninvited_node", "if name in (row[\"name\"], row[\"uuid\"]):", "if True:",
          "another node than the one named is let into the pool"),
-        ("rejected_stays_in", "self.store.reject_node(*node, by, self.now(), reason)", "pass",
+        ("rejected_stays_in", "_reject_node(pool, snapshot, *node, by, reason)", "pass",
          "a node that was rejected stays in the pool"),
     ]),
 ]  # fmt: skip

@@ -18,7 +18,7 @@ from salt_gluster.consul.catalog import Catalog, consul_view, hinted
 from salt_gluster.consul.client import Client, Op, check_absent_op
 from salt_gluster.consul.cluster_state import Records
 from salt_gluster.consul.codec import pack
-from salt_gluster.consul.heartbeat import PULSE_S, pulse_op
+from salt_gluster.consul.heartbeat import HEARTBEAT_S, heartbeat_op
 from salt_gluster.errors import ConsulError, GlusterError
 from salt_gluster.master.engine.config_history import Keeper
 from salt_gluster.master.engine.declared_config import Accepted, accept
@@ -83,7 +83,7 @@ class Engine:
         self._rev = -1
         self._collected_at = 0.0
         self._hinted_at = 0.0
-        self._pulsed_at = 0.0
+        self._heartbeat_at = 0.0
         self._shown: Mapping[str, Any] | None = None
         #: Who waits at the door, and of which catalog and declaration that was found out.
         self._door: tuple[Catalog, Accepted, Mapping[str, str]] | None = None
@@ -285,7 +285,7 @@ class Engine:
                 self._teller.fire(salt_events.request(self.cluster, operation, minion, obs.now))
         self._show(obs, done)
         self._ending.look(obs)
-        self._pulse(obs.now)
+        self._write_heartbeat(obs.now)
 
     def _claim(self, obs: FleetObservation, op: Operation) -> None:
         """Write the intent in the one transaction; a lost race is decided anew."""
@@ -352,15 +352,15 @@ class Engine:
             store.write(store.keys.status, told, guard=self._lock.guard)
             self._shown = told
 
-    def _pulse(self, now: float) -> None:
+    def _write_heartbeat(self, now: float) -> None:
         """Write our time: by it a reader knows how old the nodes' reports are."""
-        if time.monotonic() - self._pulsed_at < PULSE_S:
+        if time.monotonic() - self._heartbeat_at < HEARTBEAT_S:
             return
         try:
-            self._lock.write([pulse_op(self._records.keys, self.name, now)])
-            self._pulsed_at = time.monotonic()
+            self._lock.write([heartbeat_op(self._records.keys, self.name, now)])
+            self._heartbeat_at = time.monotonic()
         except ConsulError as err:
-            log.info("the pulse could not be written: %s", err)
+            log.info("the heartbeat could not be written: %s", err)
 
     def _prune(self) -> None:
         store = self._records.store

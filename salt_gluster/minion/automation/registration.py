@@ -15,18 +15,17 @@ from salt_gluster import node
 from salt_gluster.consul import agent, canary, service
 from salt_gluster.consul.canary import FileMarker
 from salt_gluster.consul.client import Client, connect
-from salt_gluster.consul.heartbeat import before_look
-from salt_gluster.consul.leader_lock import leading
+from salt_gluster.consul.leader_lock import current_leader
 from salt_gluster.consul.store import Store
 from salt_gluster.errors import ConsulError, GlusterError
 from salt_gluster.minion import report as minion_report
 from salt_gluster.minion.automation import consul_agent
+from salt_gluster.minion.automation.publish import collect_and_publish
 from salt_gluster.minion.context import RECORD, Minion
 from salt_gluster.minion.submit import submit
-from salt_gluster.model import Unknown, is_known
+from salt_gluster.model import is_known
 from salt_gluster.remediation import salt_events
 from salt_gluster.render import state_dict, state_error
-from salt_gluster.status.facts import facts_from, identity_after
 
 T = TypeVar("T")
 
@@ -123,14 +122,10 @@ class Place:
             )
         return found
 
-    def report(self, uuid: str = "") -> dict[str, Any]:
+    def report(self) -> dict[str, Any]:
         """Write this node's own report, and what its bricks are while they are well; return it."""
         store = Store(self.client, self.pool.cluster)
-        after = before_look(self.client, store.keys)
-        own = {**minion_report.collect_report(self._minion.driver()), "after": after}
-        me = self.member()
-        tell(store, uuid or me.uuid, me.minion, own)
-        return own
+        return collect_and_publish(self._minion.driver(), store, self.member())
 
     def members(self) -> list[dict[str, str]]:
         """Return the pool's members as Consul's catalog has them."""
@@ -139,7 +134,7 @@ class Place:
 
     def leader(self) -> dict[str, Any]:
         """Return who leads the automation, and Consul."""
-        lead = leading(self.client, self.pool.cluster)
+        lead = current_leader(self.client, self.pool.cluster)
         return {
             "holder": lead.holder if lead.held else None,
             "epoch": lead.epoch,
@@ -180,34 +175,6 @@ def ip_of(host: str, before: str = "") -> str:
 def forget() -> None:
     """Forget it, where this node was taken off on purpose: its sensor registers nothing then."""
     node.LocalState().put(RECORD, None)
-
-
-def tell(store: Store, uuid: str, name: str, own: Mapping[str, Any]) -> None:
-    """Write a node's report, and into its identity the bricks that are well."""
-    service.write_report(store, uuid, own)
-    facts = facts_from(own)
-    if isinstance(facts, Unknown):
-        return
-    try:
-        there = store.read(store.keys.identity(uuid))
-    except ConsulError as err:
-        if err.kind != "unreadable":
-            raise
-        return  # a person's matter; the guards say so
-    before = there.data if there is not None else None
-    if before is not None and not isinstance(before, Mapping):
-        return
-    after = identity_after(before, facts, uuid, name)
-    if before is None or before.get("bricks") != after["bricks"] or before.get("name") != name:
-        try:
-            index = 0 if there is None else there.index
-            store.write(store.keys.identity(uuid), after, cas=index)
-        except ConsulError as err:
-            if err.kind != "conflict":  # another job of this node was faster
-                raise
-            return
-    if (node.LocalState().get(node.WELL) or {}) != after["bricks"]:
-        node.LocalState().put(node.WELL, after["bricks"])
 
 
 # --- the state -----------------------------------------------------------------------------------

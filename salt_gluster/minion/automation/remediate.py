@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
 from salt_gluster import node
+from salt_gluster.consul import canary
 from salt_gluster.consul.catalog import catalog, consul_view, wrong
 from salt_gluster.consul.client import Client, connect
 from salt_gluster.consul.cluster_state import Records
-from salt_gluster.consul.leader_lock import leading
+from salt_gluster.consul.leader_lock import current_leader
 from salt_gluster.consul.service import SERVICE, Member
+from salt_gluster.consul.trust_probe import TrustProbe
 from salt_gluster.errors import Conflict, ConsulError, GlusterError, OutcomeUnknown
-from salt_gluster.minion import apply, report
-from salt_gluster.minion.automation import registration
+from salt_gluster.minion import apply
+from salt_gluster.minion.automation import publish, registration
 from salt_gluster.minion.driver import GlusterDriver
 from salt_gluster.model import Facet, Observation, Plan, Refusal, Step, Unknown, is_known, known
 from salt_gluster.plan.actions import ACTIONS, is_done
@@ -181,7 +184,7 @@ class _Execution:
 
     def _look(self) -> FleetObservation:
         """Look at everything afresh from this seat; writing the own report is the heartbeat."""
-        own = report.collect_report(self.site)
+        own = publish.collect(self.site, self.store, best_effort=True)
         trust = self._trust(own)
         records = self.records
         records.begin()
@@ -189,7 +192,7 @@ class _Execution:
         rows = self.client.catalog_service(SERVICE, consistent=True)
         who = catalog(rows.data, self.me.cluster)
         view = consul_view(who, wrong(self.client.health_state("critical").data), trust, rows.index)
-        lead = leading(self.client, self.me.cluster)
+        lead = current_leader(self.client, self.me.cluster)
         epoch = lead.epoch or Unknown("nobody has ever led")
         members = (
             {p["uuid"]: (p["names"] or [p["uuid"]])[0] for p in own["peers"]}
@@ -213,18 +216,12 @@ class _Execution:
         )
 
     def _trust(self, own: Mapping[str, Any]) -> Trust:
-        """Return whether Consul can be believed here: a write, the canary, our agent (trust.py)."""
+        """Return whether Consul can be believed here; the write that proves it is the report's."""
         now = self.site.now()
-        try:
-            registration.tell(self.store, self.me.uuid, self.me.minion, own)
-            agent = str(self.client.agent_self()["Config"]["NodeName"])
-            if self.client.kv_get(self.store.keys.canary) is None:
-                return Trust(False, "there is no canary in Consul", now)
-            if not self.client.in_catalog(agent):
-                return Trust(False, "our own agent is not in Consul's catalog", now)
-        except GlusterError as err:
-            return Trust(False, f"Consul cannot be believed here: {err}", now)
-        return Trust(True, "", now)
+        heartbeat = _Heartbeat(lambda: publish.publish_report(self.store, self.me, own))
+        marker = canary.FileMarker(canary.FOLDER)
+        view = TrustProbe(self.client, self.me.cluster, heartbeat, marker).renew()
+        return Trust(view.is_fresh, "" if view.is_fresh else view.why, now)
 
     # --- acting ------------------------------------------------------------------------------
 
@@ -297,12 +294,30 @@ class _Execution:
             data = answer.outcome.to_data()
             self.store.write_outcome(self.me.uuid, self.id, data, cas=0 if first else None)
             self.after("told")
-            registration.tell(
-                self.store, self.me.uuid, self.me.minion, report.collect_report(self.site)
-            )  # fmt: skip
+            publish.collect_and_publish(self.site, self.store, self.me)
         except ConsulError as err:
             log.warning("the outcome of %s could not be told: %s", self.id, err)
         return _answer(self.id, answer)
+
+
+class _Heartbeat:
+    """A write that the trust probe may count on, by a node that holds no session."""
+
+    def __init__(self, write: Callable[[], None]) -> None:
+        self._write = write
+        self.renewed_at: float | None = None
+        self.error = ""
+
+    def beat(self, *, lead: bool = True) -> bool:
+        """Write, and note when that was sent; False where it did not go through."""
+        sent_at = time.monotonic()
+        try:
+            self._write()
+        except GlusterError as err:
+            self.error = str(err)
+            return False
+        self.renewed_at = sent_at
+        return True
 
 
 class _OneStep:

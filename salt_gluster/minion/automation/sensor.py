@@ -17,12 +17,11 @@ from typing import Any
 from salt_gluster import node
 from salt_gluster.consul import service
 from salt_gluster.consul.client import Client, connect
-from salt_gluster.consul.heartbeat import before_look
-from salt_gluster.consul.keys import Keys
+from salt_gluster.consul.heartbeat import watermark
 from salt_gluster.consul.store import Store
 from salt_gluster.errors import ConsulError
-from salt_gluster.minion import report
 from salt_gluster.minion.automation import registration
+from salt_gluster.minion.automation.publish import collect_and_publish
 from salt_gluster.minion.driver import GlusterDriver
 from salt_gluster.status import checks as status_checks
 
@@ -137,7 +136,7 @@ class Sensor:
         if now >= self._beat_at:
             self._beat_at = now + BEAT_S
             checks.beat()
-            if self._is_outdated(before_look(client, Keys(me.cluster))):
+            if self._is_outdated(watermark(Store(client, me.cluster))):
                 self._due.append(now)
 
     def _is_outdated(self, after: Mapping[str, Any]) -> bool:
@@ -163,12 +162,11 @@ class Sensor:
         now = self._clock()
         aliases = () if me.address in ("", self._name) else (me.address,)
         store = Store(client, me.cluster)
-        self._after = before_look(client, store.keys)
-        own = {**report.collect_report(GlusterDriver(self._name, aliases)), "after": self._after}
+        own = collect_and_publish(GlusterDriver(self._name, aliases), store, me)
+        self._after = own["after"]
         if isinstance(own["version"], str):
             self._version = own["version"]
         signs = status_checks.signs(own)
-        registration.tell(store, me.uuid, me.minion, own)
         for name, sign in signs.items():
             checks.push(name, *sign)
         self.told = True

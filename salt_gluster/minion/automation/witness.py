@@ -9,11 +9,11 @@ from typing import Any
 
 from salt_gluster import node
 from salt_gluster.consul.client import Client, connect
-from salt_gluster.consul.heartbeat import before_look
 from salt_gluster.consul.store import Store
 from salt_gluster.errors import GlusterError
 from salt_gluster.minion import report
 from salt_gluster.minion.automation import registration
+from salt_gluster.minion.automation.publish import collect_and_publish
 from salt_gluster.minion.driver import GlusterDriver
 from salt_gluster.model import Unknown
 
@@ -37,15 +37,12 @@ def _own_report(site: GlusterDriver, settings: Mapping[str, Any]) -> dict[str, A
 
     After one silence nothing else is asked of Consul; whoever asked has the report in the answer.
     """
-    me, own = registration.remembered(), None
-    if me is None:  # never registered: it has no place there
-        return report.collect_report(site)
-    with contextlib.suppress(GlusterError), contextlib.closing(_client(settings)) as client:
-        store = Store(client, me.cluster)
-        after = before_look(client, store.keys)
-        own = {**report.collect_report(site), "after": after}
-        registration.tell(store, me.uuid, me.minion, own)
-    return own or report.collect_report(site)
+    me = registration.remembered()
+    if me is not None:  # else never registered: it has no place there
+        with contextlib.suppress(GlusterError), contextlib.closing(_client(settings)) as client:
+            store = Store(client, me.cluster)
+            return collect_and_publish(site, store, me, best_effort=True)
+    return report.collect_report(site)
 
 
 def _client(settings: Mapping[str, Any]) -> Client:

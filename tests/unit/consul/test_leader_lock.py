@@ -9,7 +9,7 @@ import pytest
 from fake_consul import FakeConsul
 
 from salt_gluster.consul.client import set_op
-from salt_gluster.consul.leader_lock import TRUST_S, Lock, leading
+from salt_gluster.consul.leader_lock import TRUST_S, Lock, current_leader
 from salt_gluster.errors import ConsulError, Fenced
 
 INTENT = b'{"op": 1}'
@@ -114,12 +114,15 @@ def test_one_leads_and_a_standby_gets_it_when_the_lock_is_free(here: Watched) ->
     first, second = here.led("m1"), here.lock("m2")
     assert not second.beat()
     assert (second.epoch, second.error) == (0, "")
-    assert (leading(here.client, "main").holder, leading(here.client, "main").held) == ("m1", True)
+    assert (
+        current_leader(here.client, "main").holder,
+        current_leader(here.client, "main").held,
+    ) == ("m1", True)
     first.stop()
     assert not first.holds()
-    assert leading(here.client, "main").held is False
+    assert current_leader(here.client, "main").held is False
     assert second.beat()
-    assert leading(here.client, "main").holder == "m2"
+    assert current_leader(here.client, "main").holder == "m2"
 
 
 def test_who_takes_the_same_name_again_gets_another_epoch(here: Watched) -> None:
@@ -135,7 +138,7 @@ def test_who_keeps_it_keeps_its_epoch_and_the_fence_is_the_keys_own_index(here: 
     before = lock.epoch
     here.put("rev")
     assert lock.beat()
-    assert lock.epoch == before == leading(here.client, "main").epoch
+    assert lock.epoch == before == current_leader(here.client, "main").epoch
 
 
 def test_who_may_not_lead_gives_it_back_and_takes_none(here: Watched) -> None:
@@ -169,10 +172,10 @@ def test_a_lost_race_for_the_epoch_is_no_leadership(here: Watched) -> None:
 
 
 def test_before_anybody_has_led_nobody_is_named(here: Watched) -> None:
-    lead = leading(here.client, "main")
+    lead = current_leader(here.client, "main")
     assert (lead.holder, lead.epoch, lead.held) == ("", 0, False)
     here.put("leader", json.dumps({"holder": "m1"}))
-    assert leading(here.client, "main").holder == "", "words without a session hold nothing"
+    assert current_leader(here.client, "main").holder == "", "words without a session hold nothing"
 
 
 # --- claiming ------------------------------------------------------------------------------------

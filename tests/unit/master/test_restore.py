@@ -55,9 +55,12 @@ class Pool:
         self.members_have_it = True
         self.cluster = "main"
         self.store = SimpleNamespace(
-            current=lambda: None if self.version is None else SimpleNamespace(data=self.version),
+            version=lambda number: SimpleNamespace(data=self.version),
             hold=lambda: self.hold,
         )
+
+    def snapshot(self) -> Any:
+        return SimpleNamespace(version_number=0 if self.version is None else 7)
 
     def members(self) -> list[Member]:
         return [Member(u, n, n, "main") for u, n in NAMES.items()]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import fleet
@@ -16,6 +17,7 @@ from fake_consul import FakeConsul
 from fleet import BRICK, CLUSTER, DEAD, GFN1, GFN3, NOW, PATH, SEAT, VOLUME
 
 from salt_gluster import node
+from salt_gluster.consul import canary
 from salt_gluster.consul.service import Member
 from salt_gluster.consul.store import Store
 from salt_gluster.errors import CommandFailed, Conflict, ConsulError, OutcomeUnknown
@@ -155,9 +157,10 @@ class Pool:
 
 
 @pytest.fixture
-def pool(monkeypatch: pytest.MonkeyPatch) -> Pool:
+def pool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Pool:
     pool = Pool()
     me = Member(SEAT, "gfn2", "gfn2", CLUSTER)
+    monkeypatch.setattr(canary, "FOLDER", tmp_path)
     monkeypatch.setattr(registration, "remembered", lambda: me)
     monkeypatch.setattr(remediate, "connect", lambda settings, timeout_s: pool.consul.client())
     monkeypatch.setattr(report, "collect_report", lambda site: pool.place.report())

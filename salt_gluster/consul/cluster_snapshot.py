@@ -1,0 +1,128 @@
+"""Read everything of one pool in Consul at one moment, in one request.
+
+What is shown together has to be of one moment: with a request for each part a screen could show two
+leaders. Versions of the configuration and the audit are left out; both are long, and their own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from salt_gluster.consul.client import Client, Entry, tree_op
+from salt_gluster.consul.heartbeat import heartbeat, last_change
+from salt_gluster.consul.keys import Keys
+from salt_gluster.consul.leader_lock import Lead, lead_of
+from salt_gluster.consul.store import Document, authors, documents, stop_of
+from salt_gluster.errors import ConsulError
+from salt_gluster.model import Hold, Unknown
+
+
+@dataclass(frozen=True)
+class ClusterSnapshot:
+    """The keys of one cluster, by name. ``has_reports``: the nodes' reports were read as well."""
+
+    keys: Keys
+    entries: Mapping[str, Entry]
+    has_reports: bool = False
+
+    @classmethod
+    def read(cls, client: Client, cluster: str, *, reports: bool = False) -> ClusterSnapshot:
+        """Read it, from a leader that has made sure of itself; reports can be megabytes."""
+        keys = Keys(cluster)
+        prefixes = [
+            keys.canary, keys.rev, keys.leader, keys.epoch, keys.pulse, keys.changed, keys.hold,
+            keys.status, keys.current, keys.pillar, keys.maintenance(""), keys.proposal(""),
+            keys.operation(""), keys.outcomes, keys.acknowledged(""), keys.accepted(""),
+            keys.rejected(""), *([keys.node("")] if reports else []),
+        ]  # fmt: skip
+        found = client.txn([tree_op(prefix) for prefix in prefixes], consistent=True)
+        return cls(keys, {entry.key: entry for entry in found}, reports)
+
+    @property
+    def has_canary(self) -> bool:
+        """Whether our rights are what we think; without it a missing key proves nothing."""
+        return self.keys.canary in self.entries
+
+    @property
+    def rev(self) -> Entry | None:
+        """The counter of what watchers have to see."""
+        return self.entries.get(self.keys.rev)
+
+    # --- who leads -------------------------------------------------------------------------------
+
+    @property
+    def lead(self) -> Lead:
+        """Who leads, and with which epoch."""
+        return lead_of(self.entries.get(self.keys.leader), self.entries.get(self.keys.epoch))
+
+    @property
+    def heartbeat(self) -> dict[str, Any]:
+        """The leader's last heartbeat, ``by`` and ``at``; empty = none."""
+        return heartbeat(self.entries.get(self.keys.pulse))
+
+    @property
+    def last_change(self) -> int:
+        """Consul's index of our last change of the pool; 0 = none."""
+        return last_change(self.entries.get(self.keys.changed))
+
+    @property
+    def version_number(self) -> int:
+        """The number of the current version of the configuration; 0 = none."""
+        pointer = self.document(self.keys.current)
+        return 0 if pointer is None else int(pointer.data["version"])
+
+    # --- documents -------------------------------------------------------------------------------
+
+    def document(self, key: str) -> Document | None:
+        """Return a document; ``ConsulError`` of kind ``unreadable`` where it is none."""
+        entry = self.entries.get(key)
+        if entry is None:
+            return None
+        (found,) = documents(key, [entry])
+        if isinstance(found, Unknown):
+            raise ConsulError(found.why, kind="unreadable")
+        return found
+
+    def below(self, prefix: str) -> list[Document | Unknown]:
+        """Return all documents right below a prefix; one that is broken is an ``Unknown``."""
+        return documents(prefix, [e for key, e in self.entries.items() if key.startswith(prefix)])
+
+    @property
+    def reports(self) -> dict[str, Mapping[str, Any]]:
+        """The reports that can be read, by the node's uuid."""
+        found = (d for d in self.below(self.keys.node("")) if isinstance(d, Document))
+        return {d.name: d.data for d in found if isinstance(d.data, dict)}
+
+    # --- what operators wrote --------------------------------------------------------------------
+
+    def hold(self) -> Hold | Unknown | None:
+        """Return the pool's hold; without the canary "no such key" proves nothing."""
+        return stop_of(self.keys.hold, self.entries.get(self.keys.hold), self.has_canary)
+
+    def maintenance(self, uuid: str) -> Hold | Unknown | None:
+        """Return a node's maintenance, read in the same way."""
+        key = self.keys.maintenance(uuid)
+        return stop_of(key, self.entries.get(key), self.has_canary)
+
+    def accepted(self) -> dict[str, str]:
+        """Return the accepted nodes, and who accepted them."""
+        return self._authors(self.keys.accepted(""))
+
+    def rejected(self) -> dict[str, str]:
+        """Return the rejected nodes, and who rejected them."""
+        return self._authors(self.keys.rejected(""))
+
+    def _authors(self, prefix: str) -> dict[str, str]:
+        return authors(prefix, self.entries.values())
+
+    def uuid_in(self, key: str) -> str | None:
+        """Return the uuid in what was written of a node: "" where it has none, None = no key."""
+        if (entry := self.entries.get(key)) is None:
+            return None
+        try:
+            return str(json.loads(entry.value).get("uuid", ""))
+        except (ValueError, AttributeError):
+            return ""
