@@ -36,7 +36,7 @@ STAYS_S = (2.0, 8.0)
 #: that would be a change of the catalog, and no flapping.
 MOST_S = 50.0
 #: Alarms that are false whoever they are about, and those that only a flapping node may give.
-NEVER = frozenset({"down", "gone", "left", "joined", "failed", "blind", "partitioned"})
+NEVER = frozenset({"down", "gone", "left", "joined", "failed", "view_lost", "partitioned"})
 OF_NODES = frozenset({"suspect", "flapping", "consul_only"})
 
 

@@ -96,7 +96,7 @@ def brick(demo: Demo, bus: Bus) -> None:
         step.show(folded(f"{down['name']}: {down['why']}; {down['impact']}"))
     with story.step("it is not started: somebody changed the pool by hand a moment ago") as step:
         refused = bus.wait("refused", "remediation", began, 150)
-        expect("nobody_at_work" in refused["details"]["refusals"], refused)
+        expect("no_recent_manual_change" in refused["details"]["refusals"], refused)
         step.show(folded(refused["why"]))
         expect(witness.brickless(lab.node("g1"), "data"), "it was started all the same")
     with story.step("salt-run gluster_remediation.acknowledge: go on, that was me") as step:
@@ -160,8 +160,8 @@ def blindness(demo: Demo, bus: Bus) -> None:
     with story.step("Consul's three servers are stopped") as step:
         for name in ("g1", "g2", "g3"):
             lab.fault("consul-kill", name)
-        said = bus.wait("blind", "cluster", began, 30)
-        step.show(f"event after {said['ts'] - began:.1f} s: cluster/blind: {said['why']}")
+        said = bus.wait("view_lost", "cluster", began, 30)
+        step.show(f"event after {said['ts'] - began:.1f} s: cluster/view_lost: {said['why']}")
     with story.step("states still work: an option in the pillar, 25 -> 30, state.apply") as step:
         demo.pillar(demo.sls.replace("network.ping-timeout: 25", "network.ping-timeout: 30"))
         ran = demo.apply()
@@ -173,8 +173,8 @@ def blindness(demo: Demo, bus: Bus) -> None:
     with story.step("Consul is back: sight regained") as step:
         for name in ("g1", "g2", "g3"):
             lab.heal("consul-kill", name)
-        said = bus.wait("sighted", "cluster", began, 120)
-        step.show(f"event after {said['ts'] - began:.0f} s: cluster/sighted")
+        said = bus.wait("view_restored", "cluster", began, 120)
+        step.show(f"event after {said['ts'] - began:.0f} s: cluster/view_restored")
 
 
 def verify(demo: Demo) -> None:

@@ -240,7 +240,7 @@ def is_complete(obs: FleetObservation) -> bool:
 
 #: standing -> (its bad word, its good word), each an event of the subject cluster.
 _TOLD = {
-    SIGHT: ("blind", "sighted"),
+    SIGHT: ("view_lost", "view_restored"),
     "cluster:hold": ("held", "released"),
     "cluster:storm": ("storm", "calm"),
 }

@@ -16,13 +16,13 @@ from salt_gluster.render.text import SCREEN, clean, labelled, ways, wrap
 if TYPE_CHECKING:
     from salt_gluster.status.impact import VolumeHealth
 
-#: What a person may accept for one plan: a guard's no, or a hazard. Drift and a
+#: What may be accepted for one plan: a guard's refusal, or a hazard. Drift and a
 #: declaration that does not fit are no such thing: there is nothing to carry out.
 ACCEPTABLE = frozenset(GUARDS) | {drift.REFUSAL} | {h.value for h in Hazard if h is not Hazard.NONE}
 
 
 def plan_data(plan: Plan, results: Sequence[GuardResult] = ()) -> dict[str, Any]:
-    """Return the plan and what the guards returned as plain data.
+    """Return the plan and the results of the guards as plain data.
 
     ``accept`` names what a person has to accept to have it carried out; empty where nothing
     refuses, or where one of the refusals cannot be accepted.
@@ -86,7 +86,7 @@ def step_lines(
 
 
 def refusal_lines(data: Mapping[str, Any], width: int) -> list[str]:
-    """Return every guard's answer and what a person can do."""
+    """Return every guard's result and what an operator can do."""
     lines: list[str] = []
     for refusal in data["refusals"]:
         lines += _reason(refusal, width)

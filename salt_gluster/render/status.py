@@ -18,7 +18,7 @@ from salt_gluster.render.text import SCREEN, clean, wrap
 MANY = 12
 _COLUMNS = ("name", "type", "state", "bricks", "to heal", "free", "if one more node fails")
 #: What a member is that a person has to bring back.
-_MISSED = ("away", "deaf", "down", "gone")
+_MISSED = ("away", "unresponsive", "down", "gone")
 #: Columns the last column must have, else it goes below its row.
 _LAST = 20
 
@@ -91,13 +91,13 @@ def _of_data(data: Mapping[str, Any]) -> str:
         return "there is no volume yet"
     total = len(data["volumes"])
     words = _by_word(data)
-    risk, hollow = words.get("data_at_risk", []), words.get("hollow", [])
+    risk, incomplete = words.get("data_at_risk", []), words.get("incomplete", [])
     less = [n for w in ("degraded", "partial", "down") for n in words.get(w, [])]
     parts = []
     if risk:
         parts.append(f"AT RISK in {some(risk)}")
-    if hollow:
-        parts.append(f"a brick of {some(hollow)} is up but lacks data")
+    if incomplete:
+        parts.append(f"a brick of {some(incomplete)} is up but lacks data")
     if less:
         parts.append(f"in {len(less)} of {count(total, 'volume')} not every copy is up")
     if words.get("unknown"):
@@ -128,7 +128,7 @@ def _of_service(data: Mapping[str, Any]) -> str:
         parts.append(f"part of {some(words['partial'])} DOWN")
     if words.get("unknown"):
         parts.append(f"not known for {some(words['unknown'])}")
-    good = sum(len(words.get(w, ())) for w in ("ok", "degraded", "data_at_risk", "hollow"))
+    good = sum(len(words.get(w, ())) for w in ("ok", "degraded", "data_at_risk", "incomplete"))
     total = len(data["volumes"])
     if good:
         parts.append(f"reading and writing works on {_all(total) if good == total else good}")

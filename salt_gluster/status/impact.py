@@ -15,7 +15,7 @@ from salt_gluster.model import Observation, Volume, known, natural_key
 from salt_gluster.status.quorum import Availability, BrickKey, BrickState, PoolView, SubvolumeQuorum
 
 #: The health words, each worse than the one before. ``unknown`` stands apart.
-WORDS = ("ok", "degraded", "hollow", "partial", "data_at_risk", "down")
+WORDS = ("ok", "degraded", "incomplete", "partial", "data_at_risk", "down")
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,15 @@ class VolumeHealth:
     sets: tuple[SetHealth, ...]
 
 
-def health(observation: Observation, *, hollow: Collection[str] = ()) -> tuple[VolumeHealth, ...]:
+def health(
+    observation: Observation, *, incomplete: Collection[str] = ()
+) -> tuple[VolumeHealth, ...]:
     """Return the health of every volume as observed.
 
-    ``hollow`` names bricks (HOST:PATH) known to lack their data: gluster cannot tell
+    ``incomplete`` names bricks (HOST:PATH) known to lack their data: gluster cannot tell
     (facts.md#G-0.2). Raises ``UnknownRead`` where the volumes are not known.
     """
-    return impact(observation, hollow=hollow)
+    return impact(observation, incomplete=incomplete)
 
 
 def impact(
@@ -55,7 +57,7 @@ def impact(
     nodes: Collection[str] = (),
     bricks: Collection[str] = (),
     zones: Mapping[str, Collection[str]] | None = None,
-    hollow: Collection[str] = (),
+    incomplete: Collection[str] = (),
 ) -> tuple[VolumeHealth, ...]:
     """Return the health of every volume after losing these too.
 
@@ -63,7 +65,7 @@ def impact(
     nodes (those outside the pool carry nothing and are passed over). Raises ``SpecError`` for a
     node that is no member and a brick no volume has.
     """
-    pool = PoolView(observation, hollow)
+    pool = PoolView(observation, incomplete)
     gone = frozenset(pool.member(n) for n in nodes)
     gone |= {pool.key(n) for names in (zones or {}).values() for n in names}
     lost = frozenset(pool.brick(b) for b in bricks)

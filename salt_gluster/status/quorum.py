@@ -39,7 +39,7 @@ class BrickState:
 class PoolView:
     """The observation, with nodes and bricks matched by uuid whatever name was typed."""
 
-    def __init__(self, observation: Observation, hollow: Collection[str] = ()) -> None:
+    def __init__(self, observation: Observation, incomplete: Collection[str] = ()) -> None:
         self.observation = observation
         peers = observation.peers if is_known(observation.peers) else ()
         self.peers = {p.uuid.lower(): p for p in peers}
@@ -49,7 +49,7 @@ class PoolView:
         self.bricks: frozenset[BrickKey] = frozenset(
             self.of(b) for v in (volumes.values() if is_known(volumes) else ()) for b in v.bricks
         )
-        self.hollow = frozenset(self._brick_key(b) for b in hollow)
+        self.incomplete = frozenset(self._brick_key(b) for b in incomplete)
 
     def key(self, name: str) -> str:
         """Return the uuid behind a name or uuid, else the name itself in lower case."""
@@ -186,19 +186,19 @@ class SubvolumeQuorum:
 
     def judge(self, up: Collection[BrickKey]) -> Availability:
         """Return word and sentence if exactly the bricks ``up`` run."""
-        count, alive, copies = len(self.keys), set(up), self.data & set(up) - self.pool.hollow
+        count, alive, copies = len(self.keys), set(up), self.data & set(up) - self.pool.incomplete
         risk = self._risk(copies)
         stop = self._stopped(alive)
         if stop:
             return Availability("down", stop + (f"; also, {risk}" if risk else ""), bool(risk))
         if risk:
             return Availability("data_at_risk", risk, True)
-        # Told so, it stays hollow also when it is lost: coming back it would look healthy.
-        empty = sorted(self.names[k] for k in self.data & self.pool.hollow)
+        # Told so, it stays incomplete also when it is lost: coming back it would look healthy.
+        empty = sorted(self.names[k] for k in self.data & self.pool.incomplete)
         if empty:
             why = f"{', '.join(empty)}: without the data"
             left = f"{len(copies)} of {len(self.data)} bricks hold data"
-            return Availability("hollow", f"{why}; {left}")
+            return Availability("incomplete", f"{why}; {left}")
         if len(alive) < count or self.entries:
             spare = "" if self.has_spare(alive) else "; none to spare"
             heal = f"; {self.entries} entries to heal" if self.entries else ""

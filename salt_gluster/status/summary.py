@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
 #: Exit code to word, for any monitor; 2 has several words, this is the plainest.
 EXIT_WORDS = ("ok", "degraded", "down", "unknown")
-#: Which exit code a health word means. ``partial`` and ``hollow`` are worse than a copy less.
+#: Which exit code a health word means. ``partial`` and ``incomplete`` are worse than a copy less.
 _EXIT = {"ok": 0, "degraded": 1, "unknown": 3} | dict.fromkeys(
-    ("down", "data_at_risk", "partial", "hollow", "stopped"), 2
+    ("down", "data_at_risk", "partial", "incomplete", "stopped"), 2
 )
 #: The worst first; what is known to be down matters more than what is not known. ``stopped`` is a
 #: volume that is down because somebody said so: it stands behind what broke.
-_WORST = ("down", "data_at_risk", "partial", "hollow", "stopped", "unknown", "degraded", "ok")
+_WORST = ("down", "data_at_risk", "partial", "incomplete", "stopped", "unknown", "degraded", "ok")
 #: glusterd's numbers of a task under way (``gluster/parse/task.py``).
 _RUNNING = (1, 5)
 
@@ -136,7 +136,7 @@ def _name(obs: Observation, peer: Peer) -> str:
 
 
 def _membership(obs: Observation, peer: Peer) -> tuple[str, str]:
-    """Return up, away, deaf or not_joined, and why, as this node sees it."""
+    """Return up, away, unresponsive or not_joined, and why, as this node sees it."""
     seen = f"as {obs.node.name} sees it"
     if peer.is_self:
         return "up", ""
@@ -147,7 +147,7 @@ def _membership(obs: Observation, peer: Peer) -> tuple[str, str]:
         return "away", f"down or cut off {seen} (Disconnected)"
     reach = obs.reach.get(peer.uuid)
     if reach is not None and not reach.accepts:
-        return "deaf", "does not answer on port 24007 within 1 s, though shown Connected"
+        return "unresponsive", "does not answer on port 24007 within 1 s, though shown Connected"
     return "up", ""
 
 

@@ -29,7 +29,7 @@ from salt_gluster.consul.acl import Grant, Registrar, engine_rules
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.settings import Access
 
-SIGHT = {"blind", "sighted"}
+SIGHT = {"view_lost", "view_restored"}
 #: Short where it is ours, so that what takes time is Consul's. An intent outlives the story: nobody
 #: carries it out, and a second one would be a second claim.
 PATIENCE = {
@@ -208,7 +208,7 @@ class Story:
         time.sleep(self.chance.uniform(0, 12))  # before the claim, or after it
         strike(self.pool, self.kind, one)
         if self.kind == "both":
-            until("both are blind", lambda: one.fired("blind") and two.fired("blind"), 60)
+            until("both are blind", lambda: one.fired("view_lost") and two.fired("view_lost"), 60)
             time.sleep(self.chance.uniform(0, 15))  # the session ends at 20 s, or it does not
         else:
             until("the other leads", lambda: leads(two, self.consul), 3 * HAND_OVER_S)
@@ -257,7 +257,7 @@ class Story:
 
 def balanced(engine: Process) -> bool:
     """Whether sight is there, by what it said of it."""
-    return len(engine.fired("blind")) == len(engine.fired("sighted"))
+    return len(engine.fired("view_lost")) == len(engine.fired("view_restored"))
 
 
 @pytest.mark.capability(163)
@@ -298,16 +298,18 @@ def test_a_revoked_token_blinds_and_what_happened_meanwhile_is_told_when_it_is_b
             with inside(node):
                 take(whole)
             joined.append(consul.register(turn))
-            until(f"blind {turn}", lambda n=turn: len(engine.fired("blind")) >= n, 60)
+            until(f"view lost {turn}", lambda n=turn: len(engine.fired("view_lost")) >= n, 60)
             time.sleep(3)
             with inside(node):
                 registrar.ensure([whole])
-            until(f"sighted {turn}", lambda n=turn: len(engine.fired("sighted")) >= n, 120)
+            until(
+                f"view restored {turn}", lambda n=turn: len(engine.fired("view_restored")) >= n, 120
+            )
             until("it tells", lambda: set(joined) <= set(named(engine, "joined")), 120)
         engine.kill()
     # What was told before may be told again, under the very same id.
     ids = {name: len(ids) for name, ids in named(engine, "joined").items()}
     assert ids == dict.fromkeys(joined, 1)
     assert {e["data"]["event"] for e in told(engine)} == {"joined"}
-    assert "right" in engine.fired("blind")[1]["data"]["why"]
+    assert "right" in engine.fired("view_lost")[1]["data"]["why"]
     assert secret not in (tmp_path / "m1" / "log").read_text()

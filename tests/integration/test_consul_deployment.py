@@ -214,9 +214,9 @@ def test_one_server_of_three_lost_disturbs_nothing(pool: Backbone) -> None:
     others = [n.name for n in pool.nodes if n.name != leader]
     answers = pool.apply(",".join(others))
     assert (failures(answers), changes(answers)) == ([], {})
-    blind = pool.events("blind", began)
+    blind = pool.events("view_lost", began)
     if blind:  # a leader is elected in 3 s; a busy machine may take longer
-        pool.wait("sighted", blind[0]["ts"], 90)
+        pool.wait("view_restored", blind[0]["ts"], 90)
     pool.consul("kv", "put", "gluster/main/hold", "is anybody looking?")
     pool.wait("held", began, 60)
     pool.consul("kv", "delete", "gluster/main/hold")
@@ -235,7 +235,7 @@ def test_two_servers_lost_with_their_disks_stop_automation_and_nothing_else(
     for name in ("g2", "g3"):
         pool.lab.fault("consul-kill", name)
         wipe(pool.lab.node(name))
-    pool.wait("blind", began, 90)
+    pool.wait("view_lost", began, 90)
     answers = pool.apply("g1,g4,g5")
     assert (failures(answers), changes(answers)) == ([], {})
     told = [w for a in answers.values() for s in a.values() for w in s.get("warnings", ())]
@@ -245,7 +245,7 @@ def test_two_servers_lost_with_their_disks_stop_automation_and_nothing_else(
     assert "data" in pool.lab.master.run(["salt-run", "gluster.status"], timeout=120).stdout
     came_back = pool.apply("g2,g3")
     assert failures(came_back) == []
-    pool.wait("sighted", began, 200)
+    pool.wait("view_restored", began, 200)
     pool.until(pool.is_open, "calm", 200)
     pool.until(lambda: votes(pool) == list(SERVERS), "three servers", 120)
 
@@ -258,9 +258,9 @@ def test_a_single_survivor_goes_on_by_the_file_that_the_documentation_names(
     for name in ("g2", "g3"):
         pool.lab.fault("consul-kill", name)
         wipe(pool.lab.node(name))
-    pool.wait("blind", began, 90)
+    pool.wait("view_lost", began, 90)
     survivor.ok(["sh", "-c", RECOVERY.format(address=survivor.address)])
-    pool.wait("sighted", began, 120)
+    pool.wait("view_restored", began, 120)
     assert votes(pool) == ["g1"]
     assert failures(pool.apply("g2,g3")) == []
     pool.until(lambda: votes(pool) == list(SERVERS), "three servers", 120)
@@ -589,14 +589,14 @@ def test_a_consul_that_was_wiped_is_not_taken_for_a_new_one(pool: Backbone) -> N
     for name in SERVERS:
         pool.lab.fault("consul-kill", name)
         wipe(pool.lab.node(name))
-    pool.wait("blind", began, 90)
+    pool.wait("view_lost", began, 90)
     pool.apply()  # which starts the agents; who was there before them only warns
     wrong = failures(pool.apply())
     told = [text for text in wrong if " gluster-in-consul: " in text]
     assert len(told) == 6 and all("canary is gone" in " ".join(t.split()) for t in told), wrong
     assert [text for text in wrong if "gluster-pool" in text] == []  # the pool itself goes on
-    assert pool.events("sighted", began) == []
+    assert pool.events("view_restored", began) == []
     for node in pool.lab.nodes:
         node.ok(["rm", "/var/lib/salt-gluster/canary-main"])
     assert failures(pool.apply()) == []
-    pool.wait("sighted", began, 200)
+    pool.wait("view_restored", began, 200)

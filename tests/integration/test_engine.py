@@ -93,12 +93,12 @@ def test_an_engine_whose_agent_is_frozen_or_cut_off_is_blind_within_15_s(
     time.sleep(4)
     struck = time.time()
     pool.fault(fault, "g4")
-    until("it is blind", lambda: engine.fired("blind"), 20)
-    assert engine.fired("blind")[0]["wall"] - struck < 15
+    until("it is blind", lambda: engine.fired("view_lost"), 20)
+    assert engine.fired("view_lost")[0]["wall"] - struck < 15
     pool.heal(fault, "g4")
-    until("it sees again", lambda: engine.fired("sighted"), 60)
+    until("it sees again", lambda: engine.fired("view_restored"), 60)
     engine.kill()
-    assert len(engine.fired("blind")) == 1
+    assert len(engine.fired("view_lost")) == 1
     assert not [e for e in engine.fired() if e["data"]["subject"] == "node"]
 
 

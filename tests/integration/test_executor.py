@@ -278,7 +278,7 @@ def test_a_volume_that_a_person_has_stopped_stays_stopped(world: World) -> None:
     world.break_brick()
     op = world.claim()
     world.g1.ok(["gluster", "--mode=script", "volume", "stop", "data"])
-    refused(world, op, "volume_started", "nobody_at_work")
+    refused(world, op, "volume_started", "no_recent_manual_change")
     world.acknowledge()
     world.close(Life.REFUSED)
     refresh(world.lab)
@@ -329,7 +329,7 @@ def test_a_person_at_work_is_not_surprised(world: World) -> None:
         ["gluster", "--mode=script", "volume", "set", "data", "user.note", str(time.time())]
     )
     refresh(world.lab)
-    refused(world, world.claim(), "nobody_at_work")
+    refused(world, world.claim(), "no_recent_manual_change")
     world.close(Life.REFUSED)
     world.acknowledge()
     assert world.execute(world.claim())["outcome"] == "applied"
@@ -343,7 +343,7 @@ def test_old_news_of_another_node_and_a_blind_consul_refuse(world: World) -> Non
         assert there is not None
         facts = {**there.data["facts"], "at": time.time() - 90}
         world.store.write(key, {**there.data, "facts": facts})
-    refused(world, world.claim(), "single_version", "nobody_at_work", "bricks_known")
+    refused(world, world.claim(), "single_version", "no_recent_manual_change", "bricks_known")
     world.close(Life.REFUSED)
     refresh(world.lab)
     op = world.claim()

@@ -224,7 +224,7 @@ def test_an_emptied_consul_is_no_empty_pool_and_a_snapshot_brings_sight_back(loo
     g1, began, before = loop.lab.node("g1"), time.time(), loop.forced("g3")
     g1.ok(["consul", "snapshot", "save", "/tmp/before.snap"])
     g1.ok(["consul", "kv", "delete", "-recurse", "gluster/main"])
-    blind = loop.wait("blind", began, 30)
+    blind = loop.wait("view_lost", began, 30)
     loop.lab.fault("brick-kill", "g3", "data")
     time.sleep(LONG_S)
     assert "canary" in blind["why"]
@@ -233,9 +233,9 @@ def test_an_emptied_consul_is_no_empty_pool_and_a_snapshot_brings_sight_back(loo
     assert loop.forced("g3") == before
     assert g1.run(["consul", "kv", "get", "gluster/main/canary"]).returncode == 1
     g1.ok(["consul", "snapshot", "restore", "/tmp/before.snap"])
-    loop.wait("sighted", began, 60)
+    loop.wait("view_restored", began, 60)
     loop.wait("repaired", began, 300)
     assert nodes_and_bricks(loop, began) == [("brick", "g3:/srv/gluster/data/1", "down")]
     assert loop.forced("g3") == before + 1
-    assert len(loop.events("blind", began)) == 1
+    assert len(loop.events("view_lost", began)) == 1
     loop.calm()

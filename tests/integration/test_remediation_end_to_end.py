@@ -158,7 +158,7 @@ def test_who_is_at_work_is_left_alone_until_they_say_so(loop: Loop) -> None:
     loop.lab.node("g3").ok(["gluster", "volume", "set", "data", "user.by-hand", "1"])
     loop.lab.fault("brick-kill", "g2", "data")
     told = loop.wait("refused", began, 60)
-    assert "nobody_at_work" in told["details"]["refusals"]
+    assert "no_recent_manual_change" in told["details"]["refusals"]
     assert "user.by-hand" in told["why"]
     assert "acknowledge" in " ".join(told["suggest"])
     assert loop.forced("g2") == before
@@ -293,7 +293,7 @@ def test_without_consul_it_is_blind_and_states_still_work(loop: Loop) -> None:
     began, before = time.time(), loop.forced("g2")
     for node in ("g1", "g2", "g3"):
         loop.lab.fault("consul-kill", node)
-    blind = loop.wait("blind", began, 40)
+    blind = loop.wait("view_lost", began, 40)
     assert blind["ts"] - began < 15
     assert blind["severity"] == "critical"
     loop.lab.fault("brick-kill", "g2", "data")
@@ -306,7 +306,7 @@ def test_without_consul_it_is_blind_and_states_still_work(loop: Loop) -> None:
     assert info.options["user.while-blind"] == "yes"
     for node in ("g1", "g2", "g3"):
         loop.lab.heal("consul-kill", node)
-    loop.wait("sighted", began, 90)
+    loop.wait("view_restored", began, 90)
     assert loop.forced("g2") == before + 1
     loop.ack()
     loop.calm()

@@ -229,7 +229,7 @@ class Engine:
     def _tell_own_sight(self, new: Snapshot) -> None:
         """Sight is told by each engine on its own bus, also when nothing can be stored."""
         for event in new.outbox:
-            if event["data"]["event"] in ("blind", "sighted"):
+            if event["data"]["event"] in ("view_lost", "view_restored"):
                 self.world.fired.append(dict(event))
 
     def _claim(self, op: Operation) -> None:

@@ -151,7 +151,7 @@ GUARDS: dict[str, Story] = {
         lambda w: setattr(w.nodes["g1"], "consul_maintenance", True)
     ),
     "in_catalog": lambda: _with_dead_brick(_neighbour_left),
-    "nobody_down_on_purpose": lambda: _with_dead_brick(_on_purpose),
+    "no_brick_in_maintenance": lambda: _with_dead_brick(_on_purpose),
     "glusterd_up": lambda: _with_dead_brick(
         lambda w: w.at(85, lambda: setattr(w.nodes["g1"], "glusterd_started", w.now)), 130
     ),
@@ -159,7 +159,7 @@ GUARDS: dict[str, Story] = {
     "volume_started": _stopped_between_intent_and_execute,
     "clocks_agree": lambda: _with_dead_brick(lambda w: setattr(w.nodes["g1"], "skew", -20.0)),
     "single_version": lambda: _with_dead_brick(lambda w: setattr(w.nodes["g6"], "version", 110)),
-    "nobody_at_work": lambda: _with_dead_brick(lambda w: w.by_hand("g7")),
+    "no_recent_manual_change": lambda: _with_dead_brick(lambda w: w.by_hand("g7")),
     "quiet_over": _node_dies_a_moment_before,
     "suspects_disconnected": lambda: _with_dead_brick(_agent_gone),
     "bricks_known": lambda: _with_dead_brick(
@@ -313,7 +313,7 @@ def _most_are_silent() -> World:
         world.nodes[node].missed_since += 1000  # gossip lives
     world.kill_brick("g8", "logs")
     world.run(100)
-    if not world.told("cluster", "blind"):
+    if not world.told("cluster", "view_lost"):
         world.breach("F2 most are silent, and it did not think of itself")
     return world
 

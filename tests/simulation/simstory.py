@@ -77,7 +77,7 @@ def check_what_was_told(world: World) -> None:
     changes: dict[str, set[tuple[object, ...]]] = {}
     for event in world.fired:
         d = event["data"]
-        if d["event"] in ("blind", "sighted", "refused"):
+        if d["event"] in ("view_lost", "view_restored", "refused"):
             continue  # each engine's own; and a refusal is told again for every new reason
         change = (d["subject"], d["uuid"], d["event"], d["state"], d["since"])
         ids.setdefault(change, set()).add(d["id"])

@@ -99,7 +99,7 @@ def test_when_most_members_are_silent_it_may_be_us() -> None:
         world.nodes[node].missed_since += 1000  # Consul has not seen it yet: gossip lives
     world.kill_brick("g8", "logs")
     world.run(120)
-    assert len(world.told("cluster", "blind")) == 1
+    assert len(world.told("cluster", "view_lost")) == 1
     assert world.engines["m1"].memory.mode == "blind"
     assert world.applied() == 0
 
@@ -118,7 +118,7 @@ def test_a_wiped_consul_is_blind_and_not_an_empty_pool() -> None:
     world = settled_world()
     world.consul.wiped = True
     world.run(300)
-    assert len(world.told("cluster", "blind")) >= 1
+    assert len(world.told("cluster", "view_lost")) >= 1
     assert world.told("node", "left") == []
 
 
@@ -130,7 +130,7 @@ def test_another_consul_leader_settles_for_a_minute() -> None:
     changed = world.now
     run_until(world, lambda: world.applied() == 1)
     assert world.now - changed >= 60 + 30
-    assert world.told("cluster", "blind") == []
+    assert world.told("cluster", "view_lost") == []
 
 
 def test_a_dead_brick_of_a_node_that_left_the_catalog_is_left_alone_and_said_so() -> None:

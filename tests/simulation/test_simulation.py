@@ -140,7 +140,7 @@ def test_without_sight_nothing_is_done_and_every_clock_starts_anew(how: str) -> 
     else:
         engine.agent = False
     world.run(25)
-    (blind,) = world.told("cluster", "blind")
+    (blind,) = world.told("cluster", "view_lost")
     assert blind["ts"] - world.now < 25
     world.run(200)
     assert world.applied() == 0
@@ -150,7 +150,7 @@ def test_without_sight_nothing_is_done_and_every_clock_starts_anew(how: str) -> 
     else:
         engine.agent = True
     world.run(40)
-    assert world.told("cluster", "sighted")
+    assert world.told("cluster", "view_restored")
     run_until(world, lambda: world.applied() == 1)
     wanted = world.policy.sight_settle_s + world.policy.decide_twice_s
     assert world.now - back >= wanted
@@ -210,7 +210,7 @@ def test_a_change_by_hand_that_was_acknowledged_is_no_reason_any_more() -> None:
     world.kill_brick("g1", "data")
     world.run(300)
     assert world.applied() == 0
-    assert "nobody_at_work" in world.told("remediation", "refused")[0]["why"]
+    assert "no_recent_manual_change" in world.told("remediation", "refused")[0]["why"]
     world.consul.acknowledged.append(Acknowledged(CLUSTER, world.now))
     world.run(60)
     assert world.applied() == 1
@@ -225,7 +225,7 @@ def test_two_dead_bricks_of_one_volume_and_one_on_purpose_are_refused_with_every
     world.run(400)
     assert world.applied() == 0
     told = {r for d in world.told("remediation", "refused") for r in d["details"]["refusals"]}
-    assert {"nobody_down_on_purpose", "no_io_errors", "not_in_maintenance"} <= told
+    assert {"no_brick_in_maintenance", "no_io_errors", "not_in_maintenance"} <= told
 
 
 # --- crashes -------------------------------------------------------------------------------------

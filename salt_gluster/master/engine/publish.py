@@ -98,4 +98,4 @@ class Teller:
 
 
 def _is_sight(notice: Notice) -> bool:
-    return notice.subject == "cluster" and notice.event in ("blind", "sighted")
+    return notice.subject == "cluster" and notice.event in ("view_lost", "view_restored")

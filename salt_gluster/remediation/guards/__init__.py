@@ -31,8 +31,8 @@ from salt_gluster.remediation.guards.pool import (
     glusterd_up,
     in_catalog,
     lock_valid,
-    nobody_at_work,
-    nobody_down_on_purpose,
+    no_brick_in_maintenance,
+    no_recent_manual_change,
     not_held,
     not_in_maintenance,
     quiet_over,
@@ -44,8 +44,8 @@ from salt_gluster.remediation.guards.pool import (
 
 #: What has to hold before brick processes are started (rung 1).
 RESTART_BRICK: tuple[Guard, ...] = (
-    fleet_open, lock_valid, not_held, not_in_maintenance, in_catalog, nobody_down_on_purpose,
-    glusterd_up, settled, volume_started, clocks_agree, single_version, nobody_at_work,
+    fleet_open, lock_valid, not_held, not_in_maintenance, in_catalog, no_brick_in_maintenance,
+    glusterd_up, settled, volume_started, clocks_agree, single_version, no_recent_manual_change,
     quiet_over, suspects_disconnected,
     bricks_known, process_dead, mounted, writable, same_filesystem, volume_id_right,
     gluster_root_there, no_io_errors, health_check_quiet,

@@ -61,7 +61,7 @@ def in_catalog(case: Case) -> Refusal | None:
     return None
 
 
-def nobody_down_on_purpose(case: Case) -> Refusal | None:
+def no_brick_in_maintenance(case: Case) -> Refusal | None:
     """No other brick that would be started too is down because of a person."""
     for brick, _ in case.down_bricks:
         if brick.host_uuid == case.target.node:
@@ -69,7 +69,7 @@ def nobody_down_on_purpose(case: Case) -> Refusal | None:
         why = case.obs.in_maintenance(brick.host_uuid)
         if why:
             return no(
-                "nobody_down_on_purpose",
+                "no_brick_in_maintenance",
                 f"{brick.name} is down too and would be started with it, but {why}",
             )
     return None
@@ -146,7 +146,7 @@ def single_version(case: Case) -> Refusal | None:
     return no("single_version", f"the members run different versions ({told})")
 
 
-def nobody_at_work(case: Case) -> Refusal | None:
+def no_recent_manual_change(case: Case) -> Refusal | None:
     """No changing command but ours in any member's history, lately or since an acknowledge."""
     seen = case.obs.last_acknowledged(case.obs.cluster)
     for uuid in case.members_there():
@@ -154,12 +154,14 @@ def nobody_at_work(case: Case) -> Refusal | None:
         changes = facts if isinstance(facts, Unknown) else facts.changes
         name = case.obs.name(uuid)
         if isinstance(changes, Unknown):
-            return no("nobody_at_work", f"what was done on {name} is not known: {changes.why}")
+            return no(
+                "no_recent_manual_change", f"what was done on {name} is not known: {changes.why}"
+            )
         for change in changes:
             ago_s = case.obs.now - change.at
             if not change.ours and change.at > seen and ago_s < case.policy.person_at_work_s:
                 return no(
-                    "nobody_at_work",
+                    "no_recent_manual_change",
                     f"somebody is at work: on {name}, {ago_s / 60:.0f} min ago: {change.command}",
                     f"go on       {ACKNOWLEDGE}",
                     waits_s=case.policy.person_at_work_s - ago_s,

@@ -264,7 +264,7 @@ def test_natural_order_is_kept() -> None:
         (["unknown", "down"], 2),
         (["ok", "data_at_risk"], 2),
         (["partial"], 2),
-        (["hollow"], 2),
+        (["incomplete"], 2),
     ],
 )
 def test_the_exit_code_is_that_of_the_worst_volume(words: list[str], code: int) -> None:

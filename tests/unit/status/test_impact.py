@@ -236,11 +236,11 @@ def test_server_quorum_kills_the_bricks_of_the_minority(
     assert one(impact(seen(volume("3"), members=6), nodes=away.split())).word == "ok"
 
 
-def test_hollow_is_said_only_when_told() -> None:
+def test_incomplete_is_said_only_when_told() -> None:
     obs = seen(volume("3"))
     assert one(health(obs)).word == "ok"
-    found = one(health(obs, hollow=["g3:/b"]))
-    assert (found.word, "g3:/b: without the data" in found.why) == ("hollow", True)
+    found = one(health(obs, incomplete=["g3:/b"]))
+    assert (found.word, "g3:/b: without the data" in found.why) == ("incomplete", True)
 
 
 def test_a_volume_that_should_not_serve_is_down_and_says_why() -> None:
@@ -298,12 +298,12 @@ def test_losing_more_never_makes_a_word_better(obs: Observation, data: st.DataOb
     names = [b.name for b in obs.volumes["v"].bricks]  # type: ignore[index]
     first = data.draw(st.lists(st.sampled_from(names), unique=True))
     more = data.draw(st.lists(st.sampled_from(names), unique=True))
-    hollow = data.draw(st.lists(st.sampled_from(names), max_size=1))
-    before = one(impact(obs, bricks=first, hollow=hollow))
+    incomplete = data.draw(st.lists(st.sampled_from(names), max_size=1))
+    before = one(impact(obs, bricks=first, incomplete=incomplete))
     nodes = [name.partition(":")[0] for name in more]
     for after in (
-        one(impact(obs, bricks={*first, *more}, hollow=hollow)),
-        one(impact(obs, bricks=first, nodes=nodes, hollow=hollow)),
+        one(impact(obs, bricks={*first, *more}, incomplete=incomplete)),
+        one(impact(obs, bricks=first, nodes=nodes, incomplete=incomplete)),
     ):
         pairs = [(before.word, after.word)]
         pairs += [(b.word, a.word) for b, a in zip(before.sets, after.sets, strict=True)]
