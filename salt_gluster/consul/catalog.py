@@ -15,7 +15,7 @@ from salt_gluster.consul.service import (
     check_id,
     members,
 )
-from salt_gluster.remediation.membership import ConsulView, Registered, Sight, Trust, zones_of
+from salt_gluster.remediation.membership import ConsulView, Registered, Signal, ViewTrust, zones_of
 
 _SERF = "serfHealth"
 _MAINTENANCE = (NODE_MAINTENANCE, SERVICE_MAINTENANCE)
@@ -54,7 +54,7 @@ class Catalog:
     @cached_property
     def well(self) -> Mapping[str, Registered]:
         """Everybody as if nothing were wrong with him: made once for each change of the catalog."""
-        return {u: Registered(u, minion, minion, Sight.GOOD, z) for u, _, minion, z in self.nodes}
+        return {u: Registered(u, minion, minion, Signal.GOOD, z) for u, _, minion, z in self.nodes}
 
     @cached_property
     def zones(self) -> Mapping[str, frozenset[str]]:
@@ -92,7 +92,7 @@ def catalog(rows: list[Any], cluster: str) -> Catalog:
     )
 
 
-def consul_view(who: Catalog, what: Wrong, trust: Trust, index: int) -> ConsulView:
+def consul_view(who: Catalog, what: Wrong, trust: ViewTrust, index: int) -> ConsulView:
     """Return W1 of everybody, keyed by peer uuid.
 
     A renamed node stands there twice for a while: the name that is alive speaks for it
@@ -103,8 +103,8 @@ def consul_view(who: Catalog, what: Wrong, trust: Trust, index: int) -> ConsulVi
     for uuid in critical:
         good = None
         for _, node, minion, zone in who.by_uuid[uuid]:
-            sight = Sight.BAD if node in what.serf else Sight.GOOD
-            if good is not None and sight is Sight.BAD:
+            sight = Signal.BAD if node in what.serf else Signal.GOOD
+            if good is not None and sight is Signal.BAD:
                 continue
             held = what.maintenance.get(node, "")
             good = Registered(uuid, minion, minion, sight, zone, bool(held), held)

@@ -16,7 +16,12 @@ from salt_gluster.errors import ConsulError, GlusterError
 from salt_gluster.model import Hold, NodeFacts, Observation, Unknown
 from salt_gluster.remediation.membership import Snapshot, snapshot_from
 from salt_gluster.remediation.observation import Acknowledged, BrickKey, Maintenance, Recorded
-from salt_gluster.remediation.operations import Operation, Outcome, operation_from, outcome_from
+from salt_gluster.remediation.operations import (
+    ExecutionReport,
+    Operation,
+    operation_from,
+    outcome_from,
+)
 from salt_gluster.status import report
 from salt_gluster.status.facts import facts_from
 
@@ -154,7 +159,7 @@ class Records:
 
     def outcomes(
         self, operations: Mapping[str, Operation] | Unknown
-    ) -> Mapping[str, Outcome] | Unknown:
+    ) -> Mapping[str, ExecutionReport] | Unknown:
         """Return what executors said of the operations that are open."""
         if isinstance(operations, Unknown):
             return operations

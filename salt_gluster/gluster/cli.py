@@ -25,7 +25,7 @@ from salt_gluster.errors import CommandFailed, Conflict, GlusterError, OutcomeUn
 from salt_gluster.gluster.commands import Command, command
 from salt_gluster.gluster.error_texts import KINDS, classify, read_text
 from salt_gluster.gluster.parse.answer import (
-    Answer,
+    CliAnswer,
     is_document,
     parse_answer,
     split_documents,
@@ -48,7 +48,7 @@ Call = tuple[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Ran:
+class CliResult:
     """What a process printed and how it ended; ``killed`` when the deadline ended it."""
 
     stdout: str
@@ -60,10 +60,10 @@ class Ran:
 #: Notes that a changing command is about to be sent; what it returns is called at its end.
 Note = Callable[[Sequence[str]], Callable[[], None]]
 #: Runs argv with this input (None = none) for at most so many seconds.
-Run = Callable[[Sequence[str], str | None, float], Ran]
+Run = Callable[[Sequence[str], str | None, float], CliResult]
 
 
-def run_process(argv: Sequence[str], given: str | None, deadline_s: float) -> Ran:
+def run_process(argv: Sequence[str], given: str | None, deadline_s: float) -> CliResult:
     """Run a program in its own process group; at the deadline the whole group is killed."""
     environment = {**os.environ, "LC_ALL": "C"}
     process = subprocess.Popen(
@@ -84,15 +84,15 @@ def run_process(argv: Sequence[str], given: str | None, deadline_s: float) -> Ra
         stdout = stderr = ""
         with suppress(subprocess.TimeoutExpired):  # a grandchild that left the group holds the pipe
             stdout, stderr = process.communicate(timeout=2)
-        return Ran(stdout, stderr, -signal.SIGKILL, killed=True)
+        return CliResult(stdout, stderr, -signal.SIGKILL, killed=True)
     except BaseException:
         _kill_group(process)
         process.wait()
         raise
-    return Ran(stdout, stderr, process.returncode)
+    return CliResult(stdout, stderr, process.returncode)
 
 
-class Gluster:
+class GlusterCli:
     """The gluster command of this node.
 
     ``started`` counts the processes started. ``run``, ``sleep``, ``chance`` and ``clock`` are
@@ -117,7 +117,7 @@ class Gluster:
         self._run, self._sleep, self._chance, self._clock = run, sleep, chance, clock
         self._counting = threading.Lock()
 
-    def ask(self, name: str, **arguments: Any) -> Answer:
+    def ask(self, name: str, **arguments: Any) -> CliAnswer:
         """Run a read of the table and return its answer.
 
         Raises the classified ``GlusterError``; ``SpecError`` for a bad argument.
@@ -127,7 +127,7 @@ class Gluster:
             raise ValueError(f"{name} changes something: use change()")
         return self._with_retries(row, arguments)
 
-    def change(self, name: str, **arguments: Any) -> Answer:
+    def change(self, name: str, **arguments: Any) -> CliAnswer:
         """Run a change of the table and return its answer; a lock is waited for, nothing else.
 
         Raises the classified ``GlusterError``; ``OutcomeUnknown`` when it may have been carried
@@ -147,7 +147,7 @@ class Gluster:
         found = re.match(r"glusterfs ([0-9][0-9.]*)", ran.stdout)
         return found[1] if found else Unknown("gluster --version did not tell one")
 
-    def ask_many(self, calls: Sequence[Call]) -> list[Answer | GlusterError]:
+    def ask_many(self, calls: Sequence[Call]) -> list[CliAnswer | GlusterError]:
         """Ask many reads of one process, over its stdin, and return an answer or error for each.
 
         All of them local, or all ``remote_*`` with the same ``host``. An error of one leaves the
@@ -170,7 +170,7 @@ class Gluster:
         pieces = split_documents(ran.stdout)
         return self._match(rows, pieces, ran, start)
 
-    def _with_retries(self, row: Command, arguments: dict[str, Any]) -> Answer:
+    def _with_retries(self, row: Command, arguments: dict[str, Any]) -> CliAnswer:
         words = row.words(**arguments)
         argv = [*self._argv(row.output, row.deadline_s, arguments.get("host", "")
                             if row.remote else ""), *words]  # fmt: skip
@@ -185,7 +185,7 @@ class Gluster:
                 self._sleep(pause)
         raise AssertionError("unreachable")
 
-    def _once(self, row: Command, argv: Sequence[str], arguments: dict[str, Any]) -> Answer:
+    def _once(self, row: Command, argv: Sequence[str], arguments: dict[str, Any]) -> CliAnswer:
         start = self._clock()
         # Each attempt has a line of its own in glusterd's history.
         ended = self._note(row.words(**arguments)) if row.changes else _nothing
@@ -196,7 +196,7 @@ class Gluster:
             raise self._dated(result, row, start)
         return result
 
-    def _start(self, argv: Sequence[str], given: str | None, deadline_s: float) -> Ran:
+    def _start(self, argv: Sequence[str], given: str | None, deadline_s: float) -> CliResult:
         with self._counting:
             self.started += 1
         start = self._clock()
@@ -218,11 +218,11 @@ class Gluster:
         return argv + ["--xml"] * (output == "xml") + [f"--remote-host={host}"] * bool(host)
 
     def _match(
-        self, rows: Sequence[Command], pieces: Sequence[str], ran: Ran, start: float
-    ) -> list[Answer | GlusterError]:
+        self, rows: Sequence[Command], pieces: Sequence[str], ran: CliResult, start: float
+    ) -> list[CliAnswer | GlusterError]:
         """Give every command its document. Text stops the stream unless the pieces add up."""
         whole = len(pieces) == len(rows)
-        answers: list[Answer | GlusterError] = []
+        answers: list[CliAnswer | GlusterError] = []
         stop = ""
         for index, row in enumerate(rows):
             piece = pieces[index] if index < len(pieces) and not stop else ""
@@ -230,7 +230,7 @@ class Gluster:
                 stop = stop or piece or ran.stderr.strip() or "the stream ended early"
                 answers.append(self._dated(_stopped(row, stop, ran), row, start))
                 continue
-            result = _judge(row, piece, Ran(piece, "", ran.rc, ran.killed), ())
+            result = _judge(row, piece, CliResult(piece, "", ran.rc, ran.killed), ())
             answers.append(
                 self._dated(result, row, start) if isinstance(result, GlusterError) else result
             )
@@ -245,7 +245,9 @@ class Gluster:
         return error
 
 
-def _judge(row: Command, stdout: str, ran: Ran, argv: Sequence[str]) -> Answer | GlusterError:
+def _judge(
+    row: Command, stdout: str, ran: CliResult, argv: Sequence[str]
+) -> CliAnswer | GlusterError:
     """Return the answer, or the error it is."""
     if ran.killed:
         return classify("Error : Request timed out", command=row.name, changes=row.changes)
@@ -287,7 +289,7 @@ def _unreadable(row: Command, error: Unreadable) -> GlusterError:
     )
 
 
-def _stopped(row: Command, said: str, ran: Ran) -> GlusterError:
+def _stopped(row: Command, said: str, ran: CliResult) -> GlusterError:
     """Return the error of a command that the stream did not come to."""
     known = "Error : Request timed out" if ran.killed else said
     if read_text(known, row.name).kind not in ("other", "syntax"):

@@ -22,7 +22,7 @@ from salt_gluster.errors import (
 
 
 @dataclass(frozen=True)
-class Kind:
+class ErrorKind:
     """What a kind of failure is raised as, whether a repeat can help, and what to do next.
 
     ``retry``: ``yes`` after a pause, ``when`` the cause is gone, ``no``, or ``done`` = success if
@@ -34,129 +34,131 @@ class Kind:
     hint: str
 
 
-KINDS: dict[str, Kind] = {
-    "locked": Kind(
+KINDS: dict[str, ErrorKind] = {
+    "locked": ErrorKind(
         Conflict,
         "yes",
         "Another change of this volume runs, or one that timed out holds the lock for up to 200 s: "
         "wait, and check first that every peer answers.",
     ),
-    "timeout": Kind(
+    "timeout": ErrorKind(
         OutcomeUnknown,
         "no",
         "It may have been carried out. Read back the result, do not repeat it blindly; look for a "
         "peer that is shown Connected and does not answer.",
     ),
-    "daemon_down": Kind(
+    "daemon_down": ErrorKind(
         OutcomeUnknown,
         "when",
         "Start glusterd on this node (systemctl start glusterd) and read back before repeating.",
     ),
-    "partial": Kind(
+    "partial": ErrorKind(
         OutcomeUnknown,
         "no",
         "Some nodes did it, some did not. Read back from another node and look into glusterd.log "
         "of the node that is named.",
     ),
-    "quorum_lost": Kind(
+    "quorum_lost": ErrorKind(
         QuorumLost, "when", "Too few members are up: bring glusterd of the missing ones back first."
     ),
-    "peer_unreachable": Kind(
+    "peer_unreachable": ErrorKind(
         CommandFailed, "when", "Bring the unreachable node, its glusterd and port 24007 back first."
     ),
-    "not_a_peer": Kind(
+    "not_a_peer": ErrorKind(
         CommandFailed,
         "when",
         "Repeat when every member shows that node as 'Peer in Cluster' and its name resolves on "
         "every node.",
     ),
-    "node_not_clean": Kind(
+    "node_not_clean": ErrorKind(
         CommandFailed,
         "no",
         "The node belongs to another pool or keeps old volumes. Empty peers/ and vols/ below "
         "/var/lib/glusterd there, if nobody needs them, and restart its glusterd.",
     ),
-    "uuid_clash": Kind(
+    "uuid_clash": ErrorKind(
         CommandFailed,
         "no",
         "The node was cloned: remove /var/lib/glusterd/glusterd.info there and restart glusterd.",
     ),
-    "peer_has_bricks": Kind(
+    "peer_has_bricks": ErrorKind(
         CommandFailed, "when", "Move its bricks away (replace-brick, remove-brick) first."
     ),
-    "not_found": Kind(NotFound, "no", "Check the name; where it was to go away, it is gone."),
-    "half_made": Kind(
+    "not_found": ErrorKind(NotFound, "no", "Check the name; where it was to go away, it is gone."),
+    "half_made": ErrorKind(
         CommandFailed,
         "no",
         "One node does not have this volume, others do: compare the definitions on every member "
         "before anything else.",
     ),
-    "import_window": Kind(
+    "import_window": ErrorKind(
         CommandFailed,
         "yes",
         "The named node is still importing the volume after its return, or its definition differs. "
         "Wait up to 30 s, then compare the definitions. Change nothing meanwhile.",
     ),
-    "empty": Kind(NotFound, "done", "There is nothing of the kind."),
-    "already_exists": Kind(
+    "empty": ErrorKind(NotFound, "done", "There is nothing of the kind."),
+    "already_exists": ErrorKind(
         AlreadyExists, "done", "Compare it with what is declared: it is done, or the name is taken."
     ),
-    "already_done": Kind(AlreadyExists, "done", "Nothing to do if that is what was wanted."),
-    "not_started": Kind(
+    "already_done": ErrorKind(AlreadyExists, "done", "Nothing to do if that is what was wanted."),
+    "not_started": ErrorKind(
         CommandFailed, "no", "Start the volume, or the task, first; a stop is done already."
     ),
-    "already_started": Kind(CommandFailed, "no", "Stop the volume first."),
-    "volfile": Kind(
+    "already_started": ErrorKind(CommandFailed, "no", "Stop the volume first."),
+    "volfile": ErrorKind(
         CommandFailed,
         "yes",
         "The volume is stopped, too many bricks are down or server quorum is lost; counts are not "
         "known until that is mended.",
     ),
-    "in_progress": Kind(
+    "in_progress": ErrorKind(
         CommandFailed, "when", "Wait for the running task, or stop it; never use force here."
     ),
-    "brick_in_use": Kind(
+    "brick_in_use": ErrorKind(
         CommandFailed,
         "no",
         "The directory is, was or lies in a brick. Look whose data is in it; then use another path "
         "or clean it.",
     ),
-    "brick_running": Kind(
+    "brick_running": ErrorKind(
         CommandFailed, "yes", "Stop it with reset-brick start once more, then commit."
     ),
-    "needs_force": Kind(
+    "needs_force": ErrorKind(
         CommandFailed, "no", "Gluster thinks this layout is a mistake. Use force only if it is not."
     ),
-    "not_same_brick": Kind(
+    "not_same_brick": ErrorKind(
         CommandFailed, "when", "Restart glusterd on the brick's node once more, then repeat."
     ),
-    "brick_parent_missing": Kind(
+    "brick_parent_missing": ErrorKind(
         CommandFailed, "when", "Mount the brick file system and make the parent directory first."
     ),
-    "brick_down": Kind(
+    "brick_down": ErrorKind(
         CommandFailed, "when", "Bring the bricks up first (volume start force), then heal."
     ),
-    "shd_down": Kind(
+    "shd_down": ErrorKind(
         CommandFailed, "when", "Start the self-heal daemon (volume start force of every volume)."
     ),
-    "disabled": Kind(CommandFailed, "no", "Enable the feature on this volume first."),
-    "unknown_option": Kind(
+    "disabled": ErrorKind(CommandFailed, "no", "Enable the feature on this volume first."),
+    "unknown_option": ErrorKind(
         CommandFailed, "no", "Look the option up with 'volume get VOLUME all'; check its scope."
     ),
-    "invalid_value": Kind(CommandFailed, "no", "Correct the value; gluster's words say how."),
-    "not_supported": Kind(
+    "invalid_value": ErrorKind(CommandFailed, "no", "Correct the value; gluster's words say how."),
+    "not_supported": ErrorKind(
         CommandFailed, "no", "This volume or this version cannot do that; see gluster's words."
     ),
-    "syntax": Kind(CommandFailed, "no", "The gluster program itself refused the command line."),
-    "not_installed": Kind(
+    "syntax": ErrorKind(
+        CommandFailed, "no", "The gluster program itself refused the command line."
+    ),
+    "not_installed": ErrorKind(
         CommandFailed, "when", "Install the gluster command (glusterfs-cli or glusterfs-server)."
     ),
-    "other": Kind(CommandFailed, "no", "See glusterd.log on this node and on those named."),
+    "other": ErrorKind(CommandFailed, "no", "See glusterd.log on this node and on those named."),
 }
 
 
 @dataclass(frozen=True)
-class Row:
+class TextPattern:
     """Texts that ``pattern`` finds mean ``kind``, for commands whose name holds ``command``."""
 
     pattern: re.Pattern[str]
@@ -164,11 +166,11 @@ class Row:
     command: str = ""
 
 
-def _rows(kind: str, *patterns: str, command: str = "") -> list[Row]:
-    return [Row(re.compile(p, re.DOTALL | re.MULTILINE), kind, command) for p in patterns]
+def _rows(kind: str, *patterns: str, command: str = "") -> list[TextPattern]:
+    return [TextPattern(re.compile(p, re.DOTALL | re.MULTILINE), kind, command) for p in patterns]
 
 
-TEXTS: tuple[Row, ...] = (
+TEXTS: tuple[TextPattern, ...] = (
     *_rows("timeout", r"^Error : Request timed out"),
     *_rows("daemon_down", r"^Connection failed\. Please check if gluster daemon is operational"),
     *_rows(

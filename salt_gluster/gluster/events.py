@@ -46,7 +46,7 @@ def url(address: str, port: int = PORT) -> str:
 
 
 @dataclass(frozen=True)
-class Kind:
+class EventKind:
     """What a type of event is about, and whether a look can show what it hints at.
 
     keys      of its message that name the subject, all that are there joined by a colon
@@ -63,22 +63,22 @@ class Kind:
 _VOLUME = ("volume", "Volume", "name")
 
 
-def _kinds(names: str, kind: Kind) -> dict[str, Kind]:
+def _kinds(names: str, kind: EventKind) -> dict[str, EventKind]:
     return dict.fromkeys(names.split(), kind)
 
 
 #: By type. The clients' view (AFR, EC, DHT, CLIENT) wakes nobody: a leftover mount repeats it for
 #: ever, and ``glfsheal`` is a client too: our own looks would wake us.
-KINDS: Mapping[str, Kind] = {
+KINDS: Mapping[str, EventKind] = {
     **_kinds(
         "PEER_CONNECT PEER_DISCONNECT PEER_REJECT PEER_NOT_FOUND UNKNOWN_PEER",
-        Kind("peer", ("uuid", "peer", "host"), from_all=True),
+        EventKind("peer", ("uuid", "peer", "host"), from_all=True),
     ),
     **_kinds(
         "PEER_ATTACH PEER_DETACH PEER_STORE_FAILURE PEER_RPC_CREATE_FAILED NOTIFY_UNKNOWN_OP",
-        Kind("peer", ("host", "peer")),
+        EventKind("peer", ("host", "peer")),
     ),
-    **_kinds("QUORUM_LOST QUORUM_REGAINED", Kind("volume", _VOLUME, from_all=True)),
+    **_kinds("QUORUM_LOST QUORUM_REGAINED", EventKind("volume", _VOLUME, from_all=True)),
     **_kinds(
         "VOLUME_CREATE VOLUME_START VOLUME_STOP VOLUME_DELETE VOLUME_SET VOLUME_RESET"
         " VOLUME_ADD_BRICK VOLUME_ADD_BRICK_FAILED VOLUME_REMOVE_BRICK_START"
@@ -90,37 +90,38 @@ KINDS: Mapping[str, Kind] = {
         " REBALANCE_START_FAILED REBALANCE_STATUS_UPDATE_FAILED IMPORT_VOLUME_FAILED"
         " IMPORT_QUOTA_CONF_FAILED COMPARE_FRIEND_VOLUME_FAILED BITROT_ENABLE BITROT_DISABLE"
         " QUOTA_ENABLE QUOTA_DISABLE",
-        Kind("volume", _VOLUME),
+        EventKind("volume", _VOLUME),
     ),
     **_kinds(
         "BRICK_CONNECTED BRICK_DISCONNECTED BRICK_START_FAILED BRICK_STOP_FAILED"
         " BRICKPATH_RESOLVE_FAILED IMPORT_BRICK_FAILED POSIX_ALREADY_PART_OF_VOLUME"
         " POSIX_BRICK_NOT_IN_VOLUME POSIX_BRICK_VERIFICATION_FAILED POSIX_HEALTH_CHECK_FAILED",
-        Kind("brick", ("peer", "brick")),
+        EventKind("brick", ("peer", "brick")),
     ),
     **_kinds(
-        "BRICK_RESET_START BRICK_RESET_COMMIT BRICK_REPLACE", Kind("brick", ("source-brick",))
+        "BRICK_RESET_START BRICK_RESET_COMMIT BRICK_REPLACE", EventKind("brick", ("source-brick",))
     ),
     **_kinds(
         "SVC_CONNECTED SVC_DISCONNECTED SVC_MANAGER_FAILED SVC_RECONFIGURE_FAILED",
-        Kind("service", ("svc_name",)),
+        EventKind("service", ("svc_name",)),
     ),
     # What a node's own report does not show.
     **_kinds(
-        "POSIX_SAME_GFID POSIX_ACL_NOT_SUPPORTED BITROT_BAD_FILE", Kind("brick", ("brick",), False)
+        "POSIX_SAME_GFID POSIX_ACL_NOT_SUPPORTED BITROT_BAD_FILE",
+        EventKind("brick", ("brick",), False),
     ),
     **_kinds(
         "BITROT_SCRUB_THROTTLE BITROT_SCRUB_FREQ BITROT_SCRUB_OPTION BITROT_SCRUB_ONDEMAND"
         " QUOTA_SET_USAGE_LIMIT QUOTA_SET_OBJECTS_LIMIT QUOTA_REMOVE_USAGE_LIMIT"
         " QUOTA_REMOVE_OBJECTS_LIMIT QUOTA_ALERT_TIME QUOTA_SOFT_TIMEOUT QUOTA_HARD_TIMEOUT"
         " QUOTA_DEFAULT_SOFT_LIMIT QUOTA_CROSSED_SOFT_LIMIT NFS_GANESHA_EXPORT_FAILED",
-        Kind("volume", _VOLUME, False),
+        EventKind("volume", _VOLUME, False),
     ),
     **_kinds(
         "GEOREP_CREATE GEOREP_START GEOREP_STOP GEOREP_PAUSE GEOREP_RESUME GEOREP_DELETE"
         " GEOREP_CONFIG_SET GEOREP_CONFIG_RESET GEOREP_FAULTY GEOREP_CHECKPOINT_COMPLETED"
         " GEOREP_ACTIVE GEOREP_PASSIVE",
-        Kind("georep", ("primary", "primary_volume", "secondary", "secondary_volume"), False),
+        EventKind("georep", ("primary", "primary_volume", "secondary", "secondary_volume"), False),
     ),
     **_kinds(
         "SNAPSHOT_CREATED SNAPSHOT_CREATE_FAILED SNAPSHOT_ACTIVATED SNAPSHOT_ACTIVATE_FAILED"
@@ -134,39 +135,39 @@ KINDS: Mapping[str, Kind] = {
         " SNAPSHOT_SCHEDULER_SCHEDULE_ADD_FAILED SNAPSHOT_SCHEDULER_SCHEDULE_EDITED"
         " SNAPSHOT_SCHEDULER_SCHEDULE_EDIT_FAILED SNAPSHOT_SCHEDULER_SCHEDULE_DELETED"
         " SNAPSHOT_SCHEDULER_SCHEDULE_DELETE_FAILED",
-        Kind("snapshot", ("volume_name", "snapshot_name", "status"), False),
+        EventKind("snapshot", ("volume_name", "snapshot_name", "status"), False),
     ),
     **_kinds(
         "CLIENT_CONNECT CLIENT_AUTH_REJECT CLIENT_DISCONNECT",
-        Kind("client", ("client_identifier", "brick_path"), False),
+        EventKind("client", ("client_identifier", "brick_path"), False),
     ),
     **_kinds(
         "AFR_QUORUM_MET AFR_QUORUM_FAIL AFR_SUBVOL_UP AFR_SUBVOLS_DOWN AFR_SPLIT_BRAIN"
         " EC_MIN_BRICKS_NOT_UP EC_MIN_BRICKS_UP DHT_DISK_USAGE DHT_INODES_USAGE",
-        Kind("subvolume", ("subvol", "Subvolume"), False),
+        EventKind("subvolume", ("subvol", "Subvolume"), False),
     ),
     **_kinds(
         "TIER_ATTACH TIER_ATTACH_FORCE TIER_DETACH_START TIER_DETACH_STOP TIER_DETACH_COMMIT"
         " TIER_DETACH_FORCE TIER_PAUSE TIER_RESUME TIER_WATERMARK_HI"
         " TIER_WATERMARK_DROPPED_TO_MID TIER_WATERMARK_RAISED_TO_MID"
         " TIER_WATERMARK_DROPPED_TO_LOW TIER_START TIER_START_FORCE",
-        Kind("volume", ("vol", *_VOLUME), False),
+        EventKind("volume", ("vol", *_VOLUME), False),
     ),
 }
 
 #: A type of a newer GlusterFS: a look does no harm.
-UNKNOWN = Kind("unknown", ())
+UNKNOWN = EventKind("unknown", ())
 
 
 # --- one post ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Post:
-    """One event as a node told it. ``nodes`` are the uuids that it is worth looking at."""
+class GlusterEvent:
+    """One event as a node posted it. ``nodes`` are the uuids that are worth observing."""
 
     event: str
-    kind: Kind
+    kind: EventKind
     name: str
     node: str
     message: Mapping[str, Any]
@@ -176,12 +177,12 @@ class Post:
 
     @property
     def nodes(self) -> frozenset[str]:
-        """Return who said it, and of whom, if that is a node."""
+        """Return the node that posted it, and the node that it is about, if there is one."""
         about = str(self.message.get("uuid", ""))
         return frozenset({self.node, about} if _UUID.fullmatch(about) else {self.node})
 
 
-def post_from(body: bytes) -> Post:
+def event_from(body: bytes) -> GlusterEvent:
     """Return what was posted; ``Unreadable`` for everything that GlusterFS does not send."""
     try:
         said = json.loads(body)
@@ -199,11 +200,12 @@ def post_from(body: bytes) -> Post:
         parts = parts[:1]  # nodes may know a peer under several names, but by one uuid
     name = ":".join(str(p)[:_LONGEST] for p in parts)
     probe = plain.get(PROBE, "")
-    return Post(event, kind, name, node, plain, digest_of([event, node, said.get("ts"), plain]),
-                probe if isinstance(probe, str) else "")  # fmt: skip
+    digest = digest_of([event, node, said.get("ts"), plain])
+    probe = probe if isinstance(probe, str) else ""
+    return GlusterEvent(event, kind, name, node, plain, digest, probe)
 
 
-# --- folding -------------------------------------------------------------------------------------
+# --- dropping duplicates -------------------------------------------------------------------------
 
 
 @dataclass
@@ -213,8 +215,8 @@ class _Heard:
     by: dict[str, str]
 
 
-class Fold:
-    """Tell news from duplicates. Bounded, and never loses one: in doubt it is news.
+class Deduplicator:
+    """Drop duplicates of an event. Bounded, and never loses one: in doubt it is no duplicate.
 
     The same from another node within the window is a duplicate; the same from the same node is
     news, unless it is the very same post again.
@@ -224,8 +226,8 @@ class Fold:
         self._window_s, self._most = window_s, most
         self._heard: dict[tuple[str, ...], _Heard] = {}
 
-    def is_news(self, post: Post, now: float) -> bool:
-        """Whether nobody has said that just now."""
+    def is_news(self, post: GlusterEvent, now: float) -> bool:
+        """Whether no other node has posted the same within the window."""
         key = (post.event, post.name) if post.kind.from_all else (post.digest,)
         heard = self._heard.get(key)
         is_young = heard is not None and 0 <= now - heard.at <= self._window_s
@@ -247,11 +249,11 @@ class Fold:
         return len(self._heard)
 
 
-# --- gathering -----------------------------------------------------------------------------------
+# --- debouncing ----------------------------------------------------------------------------------
 
 
-class Gathered:
-    """The nodes that are to be looked at: the first at once, then at most once in ``gap_s``."""
+class Debouncer:
+    """Collects the nodes to be observed: the first at once, then at most once in ``gap_s``."""
 
     def __init__(self, gap_s: float = GAP_S) -> None:
         self._gap_s = gap_s
@@ -278,14 +280,14 @@ class Gathered:
         return nodes
 
 
-def hint(nodes: Collection[str], by: str, at: float) -> bytes:
-    """Return what is put into Consul for the leader."""
+def encode_wakeup(nodes: Collection[str], by: str, at: float) -> bytes:
+    """Return the value that wakes the leader, to be put into Consul."""
     data = {"schema": SCHEMA, "at": at, "by": by, "nodes": sorted(nodes)}
     return json.dumps(data, sort_keys=True).encode()
 
 
-def hinted(value: bytes) -> frozenset[str]:
-    """Return whom a hint names; one that cannot be read names nobody."""
+def decode_wakeup(value: bytes) -> frozenset[str]:
+    """Return the nodes that a wake-up names; none for one that cannot be read."""
     try:
         said = json.loads(value)
         nodes = said["nodes"] if said["schema"] == SCHEMA else ()

@@ -20,8 +20,8 @@ from typing import Any, TypeVar
 from salt_gluster import node
 from salt_gluster.errors import GlusterError
 from salt_gluster.gluster import handshake
-from salt_gluster.gluster.cli import Call, Gluster
-from salt_gluster.gluster.parse.answer import Answer
+from salt_gluster.gluster.cli import Call, GlusterCli
+from salt_gluster.gluster.parse.answer import CliAnswer
 from salt_gluster.gluster.parse.heal import parse_heal_summary
 from salt_gluster.gluster.parse.peer import parse_pool_list, parse_uuid
 from salt_gluster.gluster.parse.volume import parse_volume_info, parse_volume_status
@@ -100,7 +100,7 @@ class Reader:
 
     def __init__(
         self,
-        gluster: Gluster,
+        gluster: GlusterCli,
         clock: Callable[[], float] = time.time,
         glusterd_dir: str | Path = "/var/lib/glusterd",
         *,
@@ -235,14 +235,14 @@ class Reader:
         names = tuple(sorted(volumes)) if is_known(volumes) else volumes
         return Candidate(name, uuid, peers, names)
 
-    def _ask(self, command: str, parse: Callable[[Answer], T], **arguments: Any) -> T | Unknown:
+    def _ask(self, command: str, parse: Callable[[CliAnswer], T], **arguments: Any) -> T | Unknown:
         try:
             return parse(self.gluster.ask(command, **arguments))
         except GlusterError as exc:
             return self._unknown(exc)
 
     def _ask_many(
-        self, calls: Sequence[Call], parsers: Sequence[Callable[[Answer], Any]]
+        self, calls: Sequence[Call], parsers: Sequence[Callable[[CliAnswer], Any]]
     ) -> list[Any]:
         try:
             answers = self.gluster.ask_many(calls)
@@ -250,7 +250,9 @@ class Reader:
             return [self._unknown(exc) for _ in calls]
         return [self._parsed(a, parse) for a, parse in zip(answers, parsers, strict=True)]
 
-    def _parsed(self, answer: Answer | GlusterError, parse: Callable[[Answer], T]) -> T | Unknown:
+    def _parsed(
+        self, answer: CliAnswer | GlusterError, parse: Callable[[CliAnswer], T]
+    ) -> T | Unknown:
         if isinstance(answer, GlusterError):
             return self._unknown(answer)
         try:

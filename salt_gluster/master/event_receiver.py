@@ -22,7 +22,15 @@ from typing import Any
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.keys import Keys
 from salt_gluster.errors import ConsulError, SpecError, Unreadable
-from salt_gluster.gluster.events import PATH, PORT, Fold, Gathered, Post, hint, post_from
+from salt_gluster.gluster.events import (
+    PATH,
+    PORT,
+    Debouncer,
+    Deduplicator,
+    GlusterEvent,
+    encode_wakeup,
+    event_from,
+)
 
 log = logging.getLogger(__name__)
 
@@ -203,14 +211,17 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Hints:
-    """Fold and gather in the server's threads, tell Consul in our own. ``put`` may raise."""
+    """Drops duplicates and debounces in the server's threads, writes to Consul in its own.
+
+    ``put`` may raise.
+    """
 
     def __init__(
         self, put: Callable[[bytes], object], name: str, *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self._put, self._name, self._clock = put, name, clock
-        self._fold, self._gathered = Fold(), Gathered()
+        self._fold, self._gathered = Deduplicator(), Debouncer()
         self._probes: deque[str] = deque(maxlen=1000)
         self._guard = threading.Lock()
         self._news = threading.Event()
@@ -218,14 +229,14 @@ class Hints:
 
     def take(self, body: bytes) -> None:
         """Take one post."""
-        post = post_from(body)
+        post = event_from(body)
         with self._guard:
             if post.probe:
                 self._probes.append(post.probe)
             elif self._fold.is_news(post, self._clock()):
                 self._hear(post)
 
-    def _hear(self, post: Post) -> None:
+    def _hear(self, post: GlusterEvent) -> None:
         log.info("%s %s %r, told by %s", post.event, post.kind.subject, post.name, post.node)
         if post.kind.wakes:
             self._gathered.add(post.nodes)
@@ -255,7 +266,7 @@ class Hints:
         if not nodes:
             return due_s
         try:
-            self._put(hint(nodes, self._name, time.time()))
+            self._put(encode_wakeup(nodes, self._name, time.time()))
             self._pause_s = 0.0
         except ConsulError as err:
             if not self._pause_s:

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from salt_gluster import node
 from salt_gluster.errors import GlusterError
-from salt_gluster.gluster.cli import Gluster
+from salt_gluster.gluster.cli import GlusterCli
 from salt_gluster.gluster.parse.get_state import parse_get_state
 from salt_gluster.gluster.reader import Reader
 from salt_gluster.model import (
@@ -97,7 +97,7 @@ class GlusterDriver:
     ) -> None:
         self.name = name
         self.aliases = tuple(aliases)
-        self.reader = reader or Reader(Gluster())
+        self.reader = reader or Reader(GlusterCli())
         self._announced = announced
         self._will_mount = tuple(will_mount)
         self._preview = preview
@@ -273,7 +273,7 @@ def reader_of(context: MutableMapping[str, Any]) -> Reader:
     It is kept by process, because a forked (``parallel``) state must not believe its parent's.
     """
     readers: dict[int, Reader] = context.setdefault("salt_gluster", {})
-    return readers.setdefault(os.getpid(), Reader(Gluster()))
+    return readers.setdefault(os.getpid(), Reader(GlusterCli()))
 
 
 def own_node_of(

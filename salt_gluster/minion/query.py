@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from salt_gluster.errors import NotFound
-from salt_gluster.gluster.parse.answer import Answer
+from salt_gluster.gluster.parse.answer import CliAnswer
 from salt_gluster.gluster.parse.volume import (
     parse_volume_info,
 )
@@ -21,7 +21,7 @@ T = TypeVar("T")
 Data = dict[str, Any]
 
 
-def ask(minion: Minion, command: str, parse: Callable[[Answer], T], **arguments: Any) -> T:
+def ask(minion: Minion, command: str, parse: Callable[[CliAnswer], T], **arguments: Any) -> T:
     try:
         return parse(minion.reader.gluster.ask(command, **arguments))
     except NotFound as problem:

@@ -33,9 +33,9 @@ from salt_gluster.node.brick_dirs import (
     remove_stale_volume_id,
 )
 from salt_gluster.node.brick_state import WELL, brick_facts
-from salt_gluster.node.change_watch import Watch
+from salt_gluster.node.change_watch import ChangeWatch
 from salt_gluster.node.cmd_history import changes, note_sent
-from salt_gluster.node.command import Ran, Run, run_command
+from salt_gluster.node.command import CommandResult, Run, run_command
 from salt_gluster.node.events_daemon import (
     Eventsd,
     arrived,
@@ -74,15 +74,15 @@ from salt_gluster.node.network import accepts, reaches_from, resolve
 __all__ = [
     "HOLD_FILE",
     "WELL",
+    "ChangeWatch",
+    "CommandResult",
     "Eventsd",
     "FstabEntry",
     "LocalBrick",
     "LocalState",
     "Mount",
     "OwnNode",
-    "Ran",
     "Run",
-    "Watch",
     "accepts",
     "arrived",
     "brick_facts",

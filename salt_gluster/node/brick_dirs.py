@@ -18,7 +18,7 @@ from salt_gluster.errors import GlusterError, NotFound, SpecError
 from salt_gluster.model import NOT_ASKED, BrickPath, Unknown
 from salt_gluster.node.glusterd import local_bricks
 from salt_gluster.node.mounts import NETWORK_TYPES, Mount, mount_of, mounts
-from salt_gluster.node.timeouts import within
+from salt_gluster.node.timeouts import call_with_timeout
 
 VOLUME_ID = "trusted.glusterfs.volume-id"
 GFID = "trusted.gfid"
@@ -204,7 +204,10 @@ def heal_backlog(root: str | Path = "/") -> dict[str, int | Unknown]:
     A disk that hangs is not waited for.
     """
     paths = [brick.path for brick in local_bricks(root)]
-    return {p: within(_INDEX_S, f"the index of {p}", partial(_index_entries, p)) for p in paths}
+    return {
+        p: call_with_timeout(_INDEX_S, f"the index of {p}", partial(_index_entries, p))
+        for p in paths
+    }
 
 
 def _index_entries(path: str) -> int | Unknown:

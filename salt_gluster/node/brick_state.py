@@ -23,7 +23,7 @@ from salt_gluster.node.filesystems import device_names, filesystem_uuid, io_erro
 from salt_gluster.node.glusterd import LocalBrick, brick_pid, glusterfsd_processes, local_bricks
 from salt_gluster.node.local_state import LocalState
 from salt_gluster.node.mounts import Mount, fstab_mount_points, mount_of, mounts
-from salt_gluster.node.timeouts import within
+from salt_gluster.node.timeouts import call_with_timeout
 
 #: A brick directory that has not answered for so long is unknown.
 LIMIT_S = 5.0
@@ -186,7 +186,7 @@ class _Disks:
         """Return what the disk tells; one that hangs or gives errors tells just that."""
         by_name = mount_of(brick.path, self._table)
         try:
-            seen = within(LIMIT_S, brick.path, lambda: _touched(brick.path, self._table))
+            seen = call_with_timeout(LIMIT_S, brick.path, lambda: _touched(brick.path, self._table))
         except OSError as problem:
             seen = _unreadable(problem, by_name)
         except GlusterError as problem:
@@ -206,7 +206,7 @@ class _Disks:
         """Return the file system's uuid and the kernel's I/O errors of the device below a mount."""
         if on.mount_point not in self._below:
             name = f"the device of {on.mount_point}"
-            uuid = within(LIMIT_S, name, lambda: filesystem_uuid(on))
+            uuid = call_with_timeout(LIMIT_S, name, lambda: filesystem_uuid(on))
             self._below[on.mount_point] = (uuid, self._errors(on))
         return self._below[on.mount_point]
 

@@ -20,7 +20,7 @@ from salt_gluster.node.mounts import mount_of, mounts
 Glance = tuple[object, ...]
 
 
-class Watch:
+class ChangeWatch:
     """The processes of gluster on this node, and the stamps of what they depend on."""
 
     def __init__(self, root: str | Path = "/") -> None:

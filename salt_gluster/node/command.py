@@ -12,7 +12,7 @@ from salt_gluster.errors import CommandFailed, NotFound, OutcomeUnknown
 
 
 @dataclass(frozen=True)
-class Ran:
+class CommandResult:
     """What a finished process left."""
 
     rc: int
@@ -26,10 +26,10 @@ class Ran:
 
 
 #: argv and limit in seconds -> what it left. Raises ``OutcomeUnknown`` when the limit passed.
-Run = Callable[[Sequence[str], float], Ran]
+Run = Callable[[Sequence[str], float], CommandResult]
 
 
-def run_command(argv: Sequence[str], limit_s: float) -> Ran:
+def run_command(argv: Sequence[str], limit_s: float) -> CommandResult:
     """Run ``argv`` and return what it left, whatever its exit status.
 
     Raises ``NotFound`` when the program is not installed and ``OutcomeUnknown`` after ``limit_s``.
@@ -57,10 +57,12 @@ def run_command(argv: Sequence[str], limit_s: float) -> Ran:
             kind="timeout",
             hint="Look at what it did before repeating it.",
         ) from late
-    return Ran(done.returncode, _text(done.stdout), _text(done.stderr))
+    return CommandResult(done.returncode, _text(done.stdout), _text(done.stderr))
 
 
-def checked(run: Run, argv: Sequence[str], limit_s: float, doing: str, hint: str = "") -> Ran:
+def checked(
+    run: Run, argv: Sequence[str], limit_s: float, doing: str, hint: str = ""
+) -> CommandResult:
     """Run ``argv``; raise ``CommandFailed`` with its words when it says no. ``doing`` names it."""
     ran = run(argv, limit_s)
     if ran.rc != 0:

@@ -15,7 +15,7 @@ T = TypeVar("T")
 _hanging: dict[str, threading.Thread] = {}
 
 
-def within(limit_s: float, name: str, ask: Callable[[], T]) -> T | Unknown:
+def call_with_timeout(limit_s: float, name: str, ask: Callable[[], T]) -> T | Unknown:
     """Return what ``ask`` gives, or Unknown when nothing came in ``limit_s``; an error is raised.
 
     It runs in a thread that is left behind when it hangs, once for each ``name``.

@@ -7,6 +7,7 @@ health        the tables of states of nodes and bricks; ``evaluate`` applies the
 fleet_mode    whether anything may be done at all: open, blind, storm, held
 guards        named claims that return a refusal or None; the same for engine and executor
 ladder        which action has which guards, and what follows when it fails
+evaluate      one tick's conditions of nodes, bricks and volumes
 operations    the table of an operation's life; ``progress`` applies it
 admission     who has registered and waits to be a member
 decide        all of it together, on one screen
@@ -14,20 +15,16 @@ authorize     what an executor checks before it acts
 salt_events   the events on Salt's bus
 """
 
-from salt_gluster.remediation.authorize import Verdict, look_back, verdict
 from salt_gluster.remediation.decide import Decisions, decide, remembered
-from salt_gluster.remediation.observation import FleetObservation, Lock, Memory
+from salt_gluster.remediation.observation import FleetObservation, LockView, Memory
 from salt_gluster.remediation.policy import Policy
 
 __all__ = [
     "Decisions",
     "FleetObservation",
-    "Lock",
+    "LockView",
     "Memory",
     "Policy",
-    "Verdict",
     "decide",
-    "look_back",
     "remembered",
-    "verdict",
 ]

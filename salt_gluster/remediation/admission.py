@@ -1,7 +1,8 @@
-"""A node that has registered, that a glob of ``nodes`` means, and that nobody has accepted yet.
+"""Evaluate candidate nodes: registered, meant by a glob of ``nodes``, and not accepted yet.
 
-It is told once, and waits for a person's yes, or for the policy's once it has been well for long
-enough. Being accepted gives it no bricks and probes nobody: that is the next highstate's.
+A candidate is announced once. It waits for an operator to approve it, or for the policy to accept
+it once it has been well for long enough. Being accepted gives it no bricks and probes no peer: that
+is the next highstate's.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from enum import Enum
 
 from salt_gluster.model import natural_key
 from salt_gluster.remediation.fleet_mode import FleetMode
-from salt_gluster.remediation.membership import Sight, Standing
+from salt_gluster.remediation.membership import Condition, Signal
 from salt_gluster.remediation.observation import FleetObservation, Memory
 from salt_gluster.remediation.policy import Mode, Policy
 from salt_gluster.remediation.salt_events import Notice
@@ -22,15 +23,15 @@ PREFIX = "newcomer:"
 _APPROVE = "salt-run gluster_remediation.approve {}"
 
 
-class Newcomer(str, Enum):
-    """What people were told of it."""
+class CandidateState(str, Enum):
+    """What was announced of it."""
 
-    NOBODY = "nobody"
+    UNKNOWN = "unknown"
     PROPOSED = "proposed"
 
 
-class Knock(str, Enum):
-    """What one tick sees of it."""
+class CandidateEvent(str, Enum):
+    """What one tick observes of it."""
 
     THERE = "there"
     AWAY = "away"
@@ -40,7 +41,7 @@ class Knock(str, Enum):
 
 
 @dataclass(frozen=True)
-class Waiting:
+class CandidateContext:
     """The context of a turn: for how long it has been well, and what speaks against it."""
 
     well_s: float
@@ -48,26 +49,28 @@ class Waiting:
     policy: Policy
 
 
-NEWCOMER: Table[Newcomer, Knock, Waiting] = Table(
-    "newcomer",
-    Newcomer,
-    Knock,
+_S, _E = CandidateState, CandidateEvent
+
+CANDIDATE: Table[CandidateState, CandidateEvent, CandidateContext] = Table(
+    "candidate",
+    CandidateState,
+    CandidateEvent,
     (
-        Row("J1", (Newcomer.NOBODY,), Knock.THERE, "", "proposed", Newcomer.PROPOSED,
+        Row("J1", (_S.UNKNOWN,), _E.THERE, "", "proposed", _S.PROPOSED,
             "it has registered, and a glob of `nodes` means it"),
-        Row("J2", (Newcomer.PROPOSED,), Knock.THERE, "may_accept", "accept", Newcomer.PROPOSED,
+        Row("J2", (_S.PROPOSED,), _E.THERE, "may_accept", "accept", _S.PROPOSED,
             "it has been well for long enough, and the policy says act"),
-        Row("J3", (Newcomer.PROPOSED,), Knock.ACCEPTED, "", "accepted", Newcomer.NOBODY,
+        Row("J3", (_S.PROPOSED,), _E.ACCEPTED, "", "accepted", _S.UNKNOWN,
             "it may be in the pool; its next state.apply takes it in"),
-        Row("J4", (Newcomer.PROPOSED,), Knock.REJECTED, "", "rejected", Newcomer.NOBODY,
+        Row("J4", (_S.PROPOSED,), _E.REJECTED, "", "rejected", _S.UNKNOWN,
             "a person said no"),
-        Row("J5", (Newcomer.PROPOSED,), Knock.LEFT, "", "", Newcomer.NOBODY,
+        Row("J5", (_S.PROPOSED,), _E.LEFT, "", "", _S.UNKNOWN,
             "it is not in the catalog any more, or no glob means it"),
     ),
     (
-        Ignored((Newcomer.PROPOSED,), (Knock.THERE,), "it waits for a yes"),
-        Ignored((Newcomer.PROPOSED,), (Knock.AWAY,), "it may be a restart; its clock starts again"),
-        Ignored((Newcomer.NOBODY,), (Knock.AWAY, Knock.LEFT, Knock.ACCEPTED, Knock.REJECTED),
+        Ignored((_S.PROPOSED,), (_E.THERE,), "it waits for a yes"),
+        Ignored((_S.PROPOSED,), (_E.AWAY,), "it may be a restart; its clock starts again"),
+        Ignored((_S.UNKNOWN,), (_E.AWAY, _E.LEFT, _E.ACCEPTED, _E.REJECTED),
                 "nobody was told of it"),
     ),
     {
@@ -80,10 +83,10 @@ NEWCOMER: Table[Newcomer, Knock, Waiting] = Table(
 
 
 @dataclass(frozen=True)
-class Met:
-    """What was found out in this tick; ``accept`` are uuid and name of those to be let in."""
+class AdmissionDecisions:
+    """The decisions of this tick; ``accept`` are uuid and name of the nodes to be admitted."""
 
-    standings: Mapping[str, Standing] = field(default_factory=dict)
+    standings: Mapping[str, Condition] = field(default_factory=dict)
     clocks: Mapping[str, float] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
     accept: tuple[tuple[str, str], ...] = ()
@@ -95,23 +98,25 @@ class Met:
         return any(row["until"] is not None for row in self.proposed)
 
 
-def met(obs: FleetObservation, policy: Policy, memory: Memory, mode: FleetMode) -> Met:
-    """Return who stands before the door, what is to be told of it, and who may come in."""
-    door = obs.door
+def evaluate_candidates(
+    obs: FleetObservation, policy: Policy, memory: Memory, mode: FleetMode
+) -> AdmissionDecisions:
+    """Return the candidates, what is to be told of them, and which are to be accepted."""
+    admission = obs.admission
     before = {k: s for k, s in memory.standings.items() if k.startswith(PREFIX)}
-    out, clocks, told = dict[str, Standing](), dict[str, float](), list[Notice]()
+    out, clocks, told = dict[str, Condition](), dict[str, float](), list[Notice]()
     accept, proposed = list[tuple[str, str]](), list[Mapping[str, object]]()
-    for key in sorted({*before, *(PREFIX + uuid for uuid in door.before)}):
+    for key in sorted({*before, *(PREFIX + uuid for uuid in admission.candidates)}):
         uuid = key.removeprefix(PREFIX)
-        was = before.get(key, Standing(Newcomer.NOBODY.value, obs.now))
-        name = door.before.get(uuid, was.name)
+        was = before.get(key, Condition(CandidateState.UNKNOWN.value, obs.now))
+        name = admission.candidates.get(uuid, was.name)
         reasons = _reasons(obs, policy, uuid, mode)
         if not reasons:
             clocks[key] = memory.clocks.get(key, obs.now)
-        wait = Waiting(obs.now - clocks.get(key, obs.now), reasons, policy)
-        turn = NEWCOMER.turn(Newcomer(was.state), _knock(obs, uuid, name, memory), wait)
-        now = was if turn.state is turn.before else Standing(turn.state.value, obs.now, name)
-        if turn.state is Newcomer.PROPOSED:
+        wait = CandidateContext(obs.now - clocks.get(key, obs.now), reasons, policy)
+        turn = CANDIDATE.turn(CandidateState(was.state), _event(obs, uuid, name, memory), wait)
+        now = was if turn.state is turn.before else Condition(turn.state.value, obs.now, name)
+        if turn.state is CandidateState.PROPOSED:
             out[key] = replace(now, name=name)
             proposed.append(_row(uuid, out[key], wait, clocks.get(key)))
         if turn.action == "accept":
@@ -119,19 +124,23 @@ def met(obs: FleetObservation, policy: Policy, memory: Memory, mode: FleetMode) 
         elif turn.action:
             told.append(_notice(obs, uuid, name, turn.action, was, turn.why))
     proposed.sort(key=lambda row: natural_key(str(row["name"])))
-    return Met(out, clocks, tuple(told), tuple(accept), tuple(proposed))
+    return AdmissionDecisions(out, clocks, tuple(told), tuple(accept), tuple(proposed))
 
 
-def _knock(obs: FleetObservation, uuid: str, name: str, memory: Memory) -> Knock:
-    door = obs.door
-    if uuid in door.before:
-        return Knock.THERE
-    if name in door.nodes:
-        return Knock.ACCEPTED
-    if name in door.rejected:
-        return Knock.REJECTED
+def _event(obs: FleetObservation, uuid: str, name: str, memory: Memory) -> CandidateEvent:
+    admission = obs.admission
+    if uuid in admission.candidates:
+        return CandidateEvent.THERE
+    if name in admission.nodes:
+        return CandidateEvent.ACCEPTED
+    if name in admission.rejected:
+        return CandidateEvent.REJECTED
     member = memory.standings.get(f"member:{uuid}")
-    return Knock.AWAY if member is not None and member.state == "missing" else Knock.LEFT
+    return (
+        CandidateEvent.AWAY
+        if member is not None and member.state == "missing"
+        else CandidateEvent.LEFT
+    )
 
 
 def _reasons(
@@ -141,15 +150,17 @@ def _reasons(
     held = obs.in_maintenance(uuid)
     acts = policy.accept_node is Mode.ACT
     answers = (
-        ("seen", obs.consul.sight(uuid) is Sight.GOOD, "Consul does not see it well"),
-        ("checks_pass", uuid not in obs.door.ill, "a check of its own is critical"),
+        ("seen", obs.consul.sight(uuid) is Signal.GOOD, "Consul does not see it well"),
+        ("checks_pass", uuid not in obs.admission.critical, "a check of its own is critical"),
         ("fleet_open", mode is FleetMode.OPEN or not acts, f"automation is {mode.value}"),
         ("not_in_maintenance", not held, held),
     )
     return tuple((name, why) for name, yes, why in answers if not yes)
 
 
-def _row(uuid: str, now: Standing, wait: Waiting, well_since: float | None) -> dict[str, object]:
+def _row(
+    uuid: str, now: Condition, wait: CandidateContext, well_since: float | None
+) -> dict[str, object]:
     """Return what people are shown: it is the same from tick to tick while nothing happens."""
     acts = wait.policy.accept_node is Mode.ACT
     runs = acts and well_since is not None
@@ -159,9 +170,11 @@ def _row(uuid: str, now: Standing, wait: Waiting, well_since: float | None) -> d
 
 
 def _notice(
-    obs: FleetObservation, uuid: str, name: str, event: str, was: Standing, why: str
+    obs: FleetObservation, uuid: str, name: str, event: str, was: Condition, why: str
 ) -> Notice:
-    by = {"accepted": obs.door.accepted, "rejected": obs.door.rejected}.get(event, {}).get(name, "")
+    by = {"accepted": obs.admission.accepted, "rejected": obs.admission.rejected}.get(
+        event, {}
+    ).get(name, "")
     said = f"{why} ({by})" if by else why
     ways = (_APPROVE.format(name),) if event == "proposed" else ()
     return Notice("node", uuid, name, event, event, was.state, obs.now, said, suggest=ways)

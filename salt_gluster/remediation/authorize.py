@@ -1,9 +1,9 @@
-"""What an executor checks before it acts, and what it may say afterwards. Pure.
+"""Authorize an operation at its executor, and reconcile the outcome of one that was begun. Pure.
 
 The request is only a reason to look: action, target, epoch and deadline come from Consul. The edge
-does, in this order: ``verdict``; store the outcome *issued* with cas 0 (lost race = somebody else
-has begun: ``look_back``); look once more and ask ``verdict`` again; one action through the one
-executor; read back; store the outcome.
+does, in this order: ``authorize``; store the outcome *issued* with cas 0 (lost race = somebody else
+has begun: ``reconcile_outcome``); look once more and ask ``authorize`` again; one action through
+the one executor; read back; store the outcome.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from enum import Enum
 
 from salt_gluster.model import Refusal, Unknown, Volume, is_known
 from salt_gluster.remediation import fleet_mode, guards, health, ladder
-from salt_gluster.remediation.guards.context import Case, Target
+from salt_gluster.remediation.guards.context import GuardContext, Target
 from salt_gluster.remediation.health import BrickEvent
-from salt_gluster.remediation.membership import Standing
+from salt_gluster.remediation.membership import Condition
 from salt_gluster.remediation.observation import FleetObservation
-from salt_gluster.remediation.operations import ENDED, UNDER_WAY, Life, Operation, Outcome
+from salt_gluster.remediation.operations import ENDED, UNDER_WAY, ExecutionReport, Life, Operation
 from salt_gluster.remediation.policy import Policy
 
 #: The actions this version can carry out (contract "action").
 ACTIONS = frozenset({ladder.BRICK_RESTART.action})
 
 
-class Do(str, Enum):
+class Decision(str, Enum):
     """What the executor does about a request."""
 
     IGNORE = "ignore"
@@ -35,12 +35,12 @@ class Do(str, Enum):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Authorization:
     """The answer. ``outcome`` is to be stored in ``outcomes/<self>/<id>``; None = nothing is."""
 
-    do: Do
+    do: Decision
     reasons: tuple[Refusal, ...] = ()
-    outcome: Outcome | None = None
+    outcome: ExecutionReport | None = None
 
 
 @dataclass(frozen=True)
@@ -52,31 +52,31 @@ class Request:
     """
 
     operation: Operation
-    outcome: Outcome | Unknown | None
+    outcome: ExecutionReport | Unknown | None
     obs: FleetObservation
     policy: Policy
     minion: str
     skew_s: float | Unknown
-    standings: Mapping[str, Standing]
+    standings: Mapping[str, Condition]
     begun: bool
 
     @property
-    def case(self) -> Case:
+    def context(self) -> GuardContext:
         """The same as the guards see it."""
         op = self.operation
         target = Target(op.node, op.brick, _path(op), op.volume, op.volume_id, op.incident)
         mode, why = fleet_mode.seen_from_here(self.obs, self.standings, self.policy)
-        return Case(self.obs, self.policy, target, mode, why, self.standings, op.id)
+        return GuardContext(self.obs, self.policy, target, mode, why, self.standings, op.id)
 
 
-Fence = Callable[[Request], Refusal | None]
+Precondition = Callable[[Request], Refusal | None]
 
 
-def verdict(
-    operation: Operation | Unknown | None, outcome: Outcome | Unknown | None,
+def authorize(
+    operation: Operation | Unknown | None, outcome: ExecutionReport | Unknown | None,
     obs: FleetObservation, policy: Policy, *, minion: str, skew_s: float | Unknown,
-    standings: Mapping[str, Standing], begun: bool = False,
-) -> Verdict:  # fmt: skip
+    standings: Mapping[str, Condition], begun: bool = False,
+) -> Authorization:  # fmt: skip
     """Return what to do about a request for ``operation``.
 
     ``operation`` is what Consul has under the requested id (None = nothing: forged or pruned),
@@ -87,35 +87,34 @@ def verdict(
     """
     if operation is None or isinstance(operation, Unknown):
         why = "there is no such operation" if operation is None else operation.why
-        return Verdict(Do.IGNORE, (Refusal("operation_known", why),))
+        return Authorization(Decision.IGNORE, (Refusal("operation_known", why),))
     it = Request(operation, outcome, obs, policy, minion, skew_s, standings, begun)
-    for fence in OURS:
-        reason = fence(it)
+    for precondition in ADDRESSED:
+        reason = precondition(it)
         if reason is not None:
-            return Verdict(Do.IGNORE, (reason,))
-    if isinstance(outcome, Outcome) and outcome.state is Life.ISSUED and not begun:
-        return look_back(operation, obs, policy)
-    fenced = tuple(r for r in (fence(it) for fence in FENCES) if r is not None)
-    reasons = (*fenced, *guards.refusals(it.case, ladder.BRICK_RESTART.guards))
+            return Authorization(Decision.IGNORE, (reason,))
+    if isinstance(outcome, ExecutionReport) and outcome.state is Life.ISSUED and not begun:
+        return reconcile_outcome(operation, obs, policy)
+    missing = tuple(r for r in (check(it) for check in PRECONDITIONS) if r is not None)
+    reasons = (*missing, *guards.refusals(it.context, ladder.BRICK_RESTART.guards))
     if reasons:
         said = tuple(f"{r.name}: {r.why}" for r in reasons)
-        told = Outcome(operation.id, operation.node, Life.REFUSED, obs.now, said)
-        return Verdict(Do.REFUSE, reasons, told)
-    return Verdict(
-        Do.PERFORM, (), Outcome(operation.id, operation.node, Life.ISSUED, obs.now)
+        told = ExecutionReport(operation.id, operation.node, Life.REFUSED, obs.now, said)
+        return Authorization(Decision.REFUSE, reasons, told)
+    return Authorization(
+        Decision.PERFORM, (), ExecutionReport(operation.id, operation.node, Life.ISSUED, obs.now)
     )  # fmt: skip
 
 
-def look_back(operation: Operation, obs: FleetObservation, policy: Policy) -> Verdict:
+def reconcile_outcome(operation: Operation, obs: FleetObservation, policy: Policy) -> Authorization:
     """Return what became of an operation that was begun here: it is never begun again.
 
     What it wanted is so: applied. Otherwise nothing is said; the engine judges it when it is due.
     """
     if served(operation, obs, policy):
-        return Verdict(
-            Do.LOOK_BACK, (), Outcome(operation.id, operation.node, Life.APPLIED, obs.now)
-        )  # fmt: skip
-    return Verdict(Do.LOOK_BACK)
+        report = ExecutionReport(operation.id, operation.node, Life.APPLIED, obs.now)
+        return Authorization(Decision.LOOK_BACK, (), report)
+    return Authorization(Decision.LOOK_BACK)
 
 
 def served(operation: Operation, obs: FleetObservation, policy: Policy) -> bool:
@@ -150,21 +149,21 @@ def outcome_known(it: Request) -> Refusal | None:
 
 def not_done_before(it: Request) -> Refusal | None:
     """This node has not ended it before."""
-    if it.begun or not isinstance(it.outcome, Outcome) or it.outcome.state is Life.ISSUED:
+    if it.begun or not isinstance(it.outcome, ExecutionReport) or it.outcome.state is Life.ISSUED:
         return None
     return Refusal("not_done_before", f"it is {it.outcome.state.value}")
 
 
 def is_open(it: Request) -> Refusal | None:
     """The engine has not ended it; what was begun here is looked at all the same."""
-    begun = isinstance(it.outcome, Outcome) and not it.begun
+    begun = isinstance(it.outcome, ExecutionReport) and not it.begun
     if begun or it.operation.state not in ENDED:
         return None
     return Refusal("is_open", f"it is {it.operation.state.value}")
 
 
-#: Nothing is done or said about a request that fails one of these.
-OURS: tuple[Fence, ...] = (named_here, outcome_known, not_done_before, is_open)
+#: Is it this node's matter at all? Nothing is done or said about a request that fails one.
+ADDRESSED: tuple[Precondition, ...] = (named_here, outcome_known, not_done_before, is_open)
 
 
 # --- may it still be begun -----------------------------------------------------------------------
@@ -214,7 +213,7 @@ def clocks_agree(it: Request) -> Refusal | None:
 
 def still_down(it: Request) -> Refusal | None:
     """There is something left to do: the brick does not serve by itself again."""
-    op, volume = it.operation, it.case.volume()
+    op, volume = it.operation, it.context.volume()
     if not isinstance(volume, Volume):
         return None
     for brick in volume.bricks:
@@ -226,6 +225,6 @@ def still_down(it: Request) -> Refusal | None:
 
 
 #: All are asked, all are reported, before the guards of the ladder.
-FENCES: tuple[Fence, ...] = (
+PRECONDITIONS: tuple[Precondition, ...] = (
     action_known, epoch_current, in_intent, in_time, clocks_agree, still_down,
 )  # fmt: skip

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from salt_gluster.model import Refusal, Unknown, is_known
-from salt_gluster.remediation import admission, fleet_mode, guards, ladder
-from salt_gluster.remediation.evaluate import Judged, judged, mode_why
+from salt_gluster.remediation import fleet_mode, guards, ladder
+from salt_gluster.remediation.admission import PREFIX, AdmissionDecisions, evaluate_candidates
+from salt_gluster.remediation.evaluate import Evaluation, evaluate, mode_why
 from salt_gluster.remediation.fleet_mode import FleetMode
-from salt_gluster.remediation.guards.context import Case, Target
+from salt_gluster.remediation.guards.context import GuardContext, Target
 from salt_gluster.remediation.health import NodeEvent, NodeState
-from salt_gluster.remediation.membership import roll_call
+from salt_gluster.remediation.membership import update_membership
 from salt_gluster.remediation.observation import FleetObservation, Memory, remembered
 from salt_gluster.remediation.operations import Happened, Life, Operation, moved, operation_id
 from salt_gluster.remediation.policy import Mode, Policy
@@ -63,7 +64,7 @@ class Decisions:
     requests    (operation id, minion) to ask; only operations that are stored
     asks        what the next tick needs
     refused     every target with every reason
-    door        who waits to be one of the pool, and who is to be accepted
+    admission   candidates for the pool, and which of them are to be accepted
     rows        ``node:…``, ``brick:…``, ``fleet`` -> the table row that was taken, for *explain*
     """
 
@@ -76,33 +77,33 @@ class Decisions:
     requests: tuple[tuple[str, str], ...] = ()
     asks: Asks = Asks()
     refused: tuple[Refused, ...] = ()
-    door: admission.Met = admission.Met()  # noqa: RUF009  (frozen)
+    admission: AdmissionDecisions = AdmissionDecisions()  # noqa: RUF009  (frozen)
     rows: Mapping[str, Turn[Any]] = field(default_factory=dict)
 
 
 def decide(obs: FleetObservation, policy: Policy, memory: Memory) -> Decisions:
     """Return what is to be told, asked, written and done. At most one action for the whole pool."""
-    memory, turn, notices = fleet_mode.moded(obs, memory, policy)
+    memory, turn, notices = fleet_mode.next_mode(obs, memory, policy)
     if fleet_mode.no_sight(obs):
         return Decisions(memory, turn.state, notices, rows={"fleet": turn})
     limit = policy.max_unhealthy(len(obs.members))
-    called = roll_call(
+    called = update_membership(
         memory.standings, memory.roll, obs.consul, obs.now,
         settle_s=policy.absent_s, crowd=limit, of=memory.roll_of,
     )  # fmt: skip
     others = {k: s for k, s in memory.standings.items() if not k.startswith("member:")}
     standings = {**others, **called.standings}
     memory = replace(memory, standings=standings, roll=called.roll, roll_of=called.of)
-    seen = judged(obs, policy, memory, turn.state)
+    seen = evaluate(obs, policy, memory, turn.state)
     operations, told = told_of_operations(obs, seen.standings)
     past = followed(obs, policy, memory, seen.bricks, acquired=turn.row == "F8")
     chosen = _choose(obs, policy, replace(memory, standings=seen.standings), turn.state, seen)
     standings = _without_old_operations({**seen.standings, **chosen.standings}, operations)
-    met = admission.met(obs, policy, memory, turn.state)
-    standings = {k: s for k, s in standings.items() if not k.startswith(admission.PREFIX)}
-    standings |= met.standings
+    admitted = evaluate_candidates(obs, policy, memory, turn.state)
+    standings = {k: s for k, s in standings.items() if not k.startswith(PREFIX)}
+    standings |= admitted.standings
     requests, asked = _requests(obs, policy, memory, turn.state)
-    clocks = {**_of_fleet(memory.clocks), **seen.clocks, **met.clocks}
+    clocks = {**_of_fleet(memory.clocks), **seen.clocks, **admitted.clocks}
     after = replace(
         memory, standings=standings, clocks=clocks, candidate=chosen.candidate,
         checks=past.checks or {}, asked=asked,
@@ -117,7 +118,7 @@ def decide(obs: FleetObservation, policy: Policy, memory: Memory) -> Decisions:
             *told,
             *past.resumed,
             *chosen.notices,
-            *met.notices,
+            *admitted.notices,
         ),
         updates=past.updates,
         proposals=(*chosen.proposals, *_expired(obs, policy, seen)),
@@ -125,7 +126,7 @@ def decide(obs: FleetObservation, policy: Policy, memory: Memory) -> Decisions:
         requests=requests,
         asks=_asks(obs, standings, seen),
         refused=chosen.refused,
-        door=met,
+        admission=admitted,
         rows={**seen.rows, "fleet": turn},
     )
 
@@ -144,7 +145,7 @@ class _Chosen:
 
 
 def _choose(
-    obs: FleetObservation, policy: Policy, memory: Memory, mode: FleetMode, seen: Judged
+    obs: FleetObservation, policy: Policy, memory: Memory, mode: FleetMode, seen: Evaluation
 ) -> _Chosen:
     """Choose the oldest failure that nothing speaks against; all reasons of all are kept."""
     out, refused = _Chosen(), []
@@ -154,8 +155,8 @@ def _choose(
     for target in sorted(seen.targets, key=lambda t: (t.down_since, t.brick)):
         before = memory.candidate
         since = before[1] if before and before[0] == target.key else None
-        case = Case(obs, policy, target, mode, why, memory.standings, "", since)
-        reasons = guards.refusals(case, ladder.BRICK_RESTART.guards)
+        context = GuardContext(obs, policy, target, mode, why, memory.standings, "", since)
+        reasons = guards.refusals(context, ladder.BRICK_RESTART.guards)
         first = not any(r.name != "same_twice" for r in reasons) and out.candidate is None
         if first:
             out.candidate = (target.key, obs.now if since is None else since)
@@ -173,7 +174,7 @@ def _act(
     policy: Policy,
     memory: Memory,
     target: Target,
-    seen: Judged,
+    seen: Evaluation,
     out: _Chosen,
 ) -> None:
     """Turn the chosen target into an intent, a proposal or a notice, as the mode says."""
@@ -196,7 +197,7 @@ def _act(
 
 
 def _planned(
-    obs: FleetObservation, policy: Policy, target: Target, seen: Judged
+    obs: FleetObservation, policy: Policy, target: Target, seen: Evaluation
 ) -> Operation:  # fmt: skip
     operations = {} if isinstance(obs.operations, Unknown) else obs.operations
     same = [
@@ -252,7 +253,7 @@ def _notice(op: Operation, event: str, why: str) -> Notice:
     return Notice("remediation", op.id, op.id, event, event, "", op.at, why, correlation_id=op.id)
 
 
-def _expired(obs: FleetObservation, policy: Policy, seen: Judged) -> tuple[Operation, ...]:
+def _expired(obs: FleetObservation, policy: Policy, seen: Evaluation) -> tuple[Operation, ...]:
     """Return the proposals whose conditions ended a day ago, closed."""
     if isinstance(obs.proposals, Unknown):
         return ()
@@ -285,7 +286,7 @@ def _requests(
     return tuple(due), asked
 
 
-def _asks(obs: FleetObservation, standings: Mapping[str, Any], seen: Judged) -> Asks:
+def _asks(obs: FleetObservation, standings: Mapping[str, Any], seen: Evaluation) -> Asks:
     """Return what the next tick needs about everything that is not healthy."""
     operations = {} if isinstance(obs.operations, Unknown) else obs.operations
     nodes = {

@@ -11,17 +11,17 @@ from typing import Any
 from salt_gluster.model import Brick, Observation, Unknown, Volume, is_known
 from salt_gluster.remediation import fleet_mode, health, progress
 from salt_gluster.remediation.fleet_mode import FleetMode
-from salt_gluster.remediation.guards.context import Case, Target
+from salt_gluster.remediation.guards.context import GuardContext, Target
 from salt_gluster.remediation.health import (
     BRICK,
     NODE,
     BrickEvent,
     BrickState,
-    Lasting,
+    ConditionContext,
     NodeEvent,
     NodeState,
 )
-from salt_gluster.remediation.membership import Standing
+from salt_gluster.remediation.membership import Condition
 from salt_gluster.remediation.observation import FleetObservation, Memory, key_of
 from salt_gluster.remediation.policy import Policy
 from salt_gluster.remediation.salt_events import Notice
@@ -36,10 +36,10 @@ _TOWARDS_HEALTH = (NodeEvent.GOOD, NodeEvent.BRICK)
 
 
 @dataclass
-class Judged:
+class Evaluation:
     """What was found out in this tick."""
 
-    standings: dict[str, Standing] = field(default_factory=dict)
+    standings: dict[str, Condition] = field(default_factory=dict)
     clocks: dict[str, float] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
     rows: dict[str, Turn[Any]] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Judged:
     targets: list[Target] = field(default_factory=list)
 
 
-def judged(obs: FleetObservation, policy: Policy, memory: Memory, mode: FleetMode) -> Judged:
+def evaluate(obs: FleetObservation, policy: Policy, memory: Memory, mode: FleetMode) -> Evaluation:
     """Return the verdicts on everything that is not plainly healthy."""
     work = _Work(obs, policy, memory, mode)
     for uuid in work.concerned():
@@ -67,7 +67,7 @@ class _Work:
         self, obs: FleetObservation, policy: Policy, memory: Memory, mode: FleetMode
     ) -> None:
         self.obs, self.policy, self.memory, self.mode = obs, policy, memory, mode
-        self.out = Judged(dict(memory.standings))
+        self.out = Evaluation(dict(memory.standings))
         self._concerned: tuple[str, ...] | None = None
         self.bricks: dict[str, list[tuple[Volume, Brick]]] = {}
         volumes = obs.volumes()
@@ -112,7 +112,7 @@ class _Work:
 
     def node(self, uuid: str) -> None:
         key, obs = f"node:{uuid}", self.obs
-        was = self.out.standings.get(key) or Standing(NodeState.HEALTHY.value, obs.now)
+        was = self.out.standings.get(key) or Condition(NodeState.HEALTHY.value, obs.now)
         was = replace(was, flaps=self._lately(was.flaps))
         state = NodeState(was.state)
         well = state is NodeState.HEALTHY
@@ -134,7 +134,7 @@ class _Work:
         self.out.nodes[uuid], self.out.rows[key] = event, turn
         self._stand(uuid, key, was, turn)
 
-    def _lasting(self, uuid: str, key: str, event: NodeEvent, was: Standing) -> Lasting:
+    def _lasting(self, uuid: str, key: str, event: NodeEvent, was: Condition) -> ConditionContext:
         sees = self.mode is not FleetMode.BLIND
         runs = self.mode is FleetMode.OPEN or (sees and event in _TOWARDS_HEALTH)
         unclear = event in (NodeEvent.UNKNOWN, NodeEvent.HALF)
@@ -142,7 +142,7 @@ class _Work:
         doubled = 2 ** min(len(was.flaps), 10)
         stable = min(self.policy.returning_stable_s * doubled, self.policy.clear_max_s)
         clear = min(self.policy.suspect_clear_s * doubled, self.policy.clear_max_s)
-        return Lasting(lasted, clear, stable, self._healed(uuid), self.policy)
+        return ConditionContext(lasted, clear, stable, self._healed(uuid), self.policy)
 
     def _lately(self, flaps: tuple[float, ...]) -> tuple[float, ...]:
         return tuple(f for f in flaps if self.obs.now - f < self.policy.flap_window_s)
@@ -154,7 +154,7 @@ class _Work:
                 return False
         return is_known(self.obs.volumes())
 
-    def _stand(self, uuid: str, key: str, was: Standing, turn: Turn[NodeState]) -> None:
+    def _stand(self, uuid: str, key: str, was: Condition, turn: Turn[NodeState]) -> None:
         name, now = self.obs.name(uuid), self.obs.now
         told, flaps = was.told, was.flaps
         action = turn.action if not (turn.action in _ONCE and turn.action in told) else ""
@@ -174,7 +174,7 @@ class _Work:
         if turn.state is NodeState.HEALTHY and not flaps:
             self.out.standings.pop(key, None)
         else:
-            self.out.standings[key] = Standing(turn.state.value, since, name, flaps, told)
+            self.out.standings[key] = Condition(turn.state.value, since, name, flaps, told)
 
     def _tell_node(
         self, uuid: str, name: str, turn: Turn[NodeState], action: str, since: float
@@ -182,7 +182,7 @@ class _Work:
         bad = turn.state not in (NodeState.HEALTHY, NodeState.AILING, NodeState.RETURNING)
         text = impact_text(self.obs.pool, [uuid]) if bad else ""
         consul = self.obs.consul.sight(uuid).value
-        peers = health.peer_sight(self.obs, uuid).value
+        peers = health.peer_signal(self.obs, uuid).value
         seen = tuple({"source": s, "says": w, "at": self.obs.now}
                      for s, w in (("consul", consul), ("peers", peers)))  # fmt: skip
         self.out.notices.append(
@@ -194,13 +194,15 @@ class _Work:
 
     def brick(self, uuid: str, volume: Volume, brick: Brick) -> None:
         key, obs = f"brick:{uuid}:{brick.path}", self.obs
-        was = self.out.standings.get(key) or Standing(BrickState.UP.value, obs.now)
+        was = self.out.standings.get(key) or Condition(BrickState.UP.value, obs.now)
         event = health.brick_event(obs, volume, brick, self.out.nodes[uuid], self.policy)
         target = Target(uuid, brick.name, brick.path, volume.name, volume.id, was.since)
         if event is BrickEvent.DEAD and self._is_exhausted(target):
             event = BrickEvent.EXHAUSTED
         lasted = self._clock(key, event.value, runs=self.mode is FleetMode.OPEN)
-        turn = BRICK.turn(BrickState(was.state), event, Lasting(lasted, 0, 0, False, self.policy))
+        turn = BRICK.turn(
+            BrickState(was.state), event, ConditionContext(lasted, 0, 0, False, self.policy)
+        )
         self.out.bricks[key], self.out.rows[key] = event, turn
         since = was.since if turn.state is turn.before else obs.now
         told = was.told if turn.state is turn.before else frozenset()
@@ -209,12 +211,12 @@ class _Work:
         if turn.state is BrickState.UP:
             self.out.standings.pop(key, None)
             return
-        self.out.standings[key] = Standing(turn.state.value, since, brick.name, (), told)
+        self.out.standings[key] = Condition(turn.state.value, since, brick.name, (), told)
         if event in (BrickEvent.DEAD, BrickEvent.DISK, BrickEvent.EXHAUSTED):
             self.out.targets.append(replace(target, down_since=since))
 
     def _is_exhausted(self, target: Target) -> bool:
-        spent = Case(self.obs, self.policy, target, self.mode).attempts()
+        spent = GuardContext(self.obs, self.policy, target, self.mode).attempts()
         if isinstance(spent, Unknown):
             return False
         return len(spent) >= self.policy.restart_budget and not any(o.is_open for o in spent)
@@ -244,7 +246,7 @@ class _Work:
         for found in _impact(pool, lost):
             volume = pool.volumes[found.volume]
             key = f"volume:{volume.id}"
-            was = out.standings.get(key) or Standing("ok", self.obs.now, volume.name)
+            was = out.standings.get(key) or Condition("ok", self.obs.now, volume.name)
             if not volume.is_started or found.word in ("unknown", was.state):
                 continue
             event = {"ok": "up", "data_at_risk": "partial"}.get(found.word, found.word)
@@ -254,7 +256,7 @@ class _Work:
             )  # fmt: skip
             out.standings.pop(key, None)
             if found.word != "ok":
-                out.standings[key] = Standing(found.word, self.obs.now, volume.name)
+                out.standings[key] = Condition(found.word, self.obs.now, volume.name)
 
     def _is_lost(self, uuid: str) -> bool:
         standing = self.out.standings.get(f"node:{uuid}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from salt_gluster.model import Hold, NodeFacts, Unknown, is_known
-from salt_gluster.remediation.membership import Sight, Standing
+from salt_gluster.remediation.membership import Condition, Signal
 from salt_gluster.remediation.observation import SIGHT, FleetObservation, Memory
 from salt_gluster.remediation.policy import Policy
 from salt_gluster.remediation.salt_events import Notice
@@ -39,7 +39,7 @@ class FleetEvent(str, Enum):
 
 
 @dataclass(frozen=True)
-class Weather:
+class ModeContext:
     """The context of a turn: for how long sight and calm have lasted, and what is still missing."""
 
     sight_s: float
@@ -51,7 +51,7 @@ class Weather:
 _M, _E = FleetMode, FleetEvent
 _ALL = tuple(FleetMode)
 
-FLEET: Table[FleetMode, FleetEvent, Weather] = Table(
+FLEET: Table[FleetMode, FleetEvent, ModeContext] = Table(
     "fleet",
     FleetMode,
     FleetEvent,
@@ -142,7 +142,7 @@ def hold_of(obs: FleetObservation) -> str:
     return ""
 
 
-def crowd(obs: FleetObservation, standings: Mapping[str, Standing], policy: Policy) -> str:
+def crowd(obs: FleetObservation, standings: Mapping[str, Condition], policy: Policy) -> str:
     """Say why this is a crowd, or "": too many, too fast, or a whole zone."""
     bad = _unwell(obs, standings)
     return (
@@ -150,12 +150,12 @@ def crowd(obs: FleetObservation, standings: Mapping[str, Standing], policy: Poli
     )  # fmt: skip
 
 
-def _unwell(obs: FleetObservation, standings: Mapping[str, Standing]) -> set[str]:
+def _unwell(obs: FleetObservation, standings: Mapping[str, Condition]) -> set[str]:
     bad = {
         k[5:] for k, s in standings.items() if k.startswith("node:") and s.state != "healthy"
     }  # fmt: skip
     if obs.consul.trust.fresh:
-        bad |= {u for u in obs.consul.odd if obs.consul.sight(u) is Sight.BAD}
+        bad |= {u for u in obs.consul.odd if obs.consul.sight(u) is Signal.BAD}
         # Taken out of the catalog and still a peer: what it is nobody knows.
         bad |= {k[7:] for k, s in standings.items() if s.state in ("missing", "out")}
     return {u for u in bad if u in obs.members}
@@ -170,7 +170,7 @@ def too_many(obs: FleetObservation, bad: set[str], policy: Policy) -> str:
     return f"{len(bad)} of {len(obs.members)} nodes are not healthy, {limit} may be: {names}"
 
 
-def too_fast(obs: FleetObservation, standings: Mapping[str, Standing], policy: Policy) -> str:
+def too_fast(obs: FleetObservation, standings: Mapping[str, Condition], policy: Policy) -> str:
     """Say so if many nodes became suspect at about the same time."""
     lately = obs.now - policy.storm_window_s
     nodes = (s for k, s in standings.items() if k.startswith("node:"))
@@ -209,7 +209,7 @@ def event_of(
     return FleetEvent.SIGHT, ""
 
 
-def moded(
+def next_mode(
     obs: FleetObservation, memory: Memory, policy: Policy
 ) -> tuple[Memory, Turn[FleetMode], tuple[Notice, ...]]:
     """Return the memory in its new mode, the turn, and what changed for people."""
@@ -219,7 +219,7 @@ def moded(
     calm = clocks.get("calm", obs.now) if event is FleetEvent.SIGHT else obs.now
     sight = clocks.get("sight", obs.now) if lasting else obs.now
     settled_since = max(sight, obs.consul.trust.since)
-    weather = Weather(obs.now - settled_since, obs.now - calm, is_complete(obs), policy)
+    weather = ModeContext(obs.now - settled_since, obs.now - calm, is_complete(obs), policy)
     turn = FLEET.turn(FleetMode(memory.mode), event, weather)
     told, standings = _told(obs, memory, event, turn, why)
     memory = replace(memory, clocks=clocks, standings=standings)
@@ -248,7 +248,7 @@ _TOLD = {
 
 def _told(
     obs: FleetObservation, memory: Memory, event: FleetEvent, turn: Turn[FleetMode], why: str
-) -> tuple[tuple[Notice, ...], dict[str, Standing]]:
+) -> tuple[tuple[Notice, ...], dict[str, Condition]]:
     """Return the notices on sight, hold and storm, and the standings they leave."""
     lost = no_sight(obs) if obs.lock.held or not obs.consul.trust.fresh else ""
     bad: dict[str, bool | None] = {
@@ -262,11 +262,11 @@ def _told(
     }
     standings, notices = dict(memory.standings), []
     for key, is_bad in bad.items():
-        before = standings.get(key, Standing(_TOLD[key][1], obs.now))
+        before = standings.get(key, Condition(_TOLD[key][1], obs.now))
         if is_bad is None or before.state == _TOLD[key][not is_bad]:
             continue
         word = _TOLD[key][not is_bad]
-        standings[key] = Standing(word, obs.now)
+        standings[key] = Condition(word, obs.now)
         notices.append(
             Notice("cluster", obs.cluster, obs.cluster, word, word, before.state, obs.now,
                    (why or turn.why) if is_bad else event_row("cluster", word).means)
@@ -275,7 +275,7 @@ def _told(
 
 
 def seen_from_here(
-    obs: FleetObservation, standings: Mapping[str, Standing], policy: Policy
+    obs: FleetObservation, standings: Mapping[str, Condition], policy: Policy
 ) -> tuple[FleetMode, str]:
     """Return the mode as an executor sees it from its own seat, without memory."""
     for mode, why in (

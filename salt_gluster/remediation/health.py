@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from enum import Enum
 
 from salt_gluster.model import Brick, BrickFacts, NodeFacts, Unknown, Volume
-from salt_gluster.remediation.membership import Sight
+from salt_gluster.remediation.membership import Signal
 from salt_gluster.remediation.observation import BrickKey, FleetObservation, key_of
 from salt_gluster.remediation.policy import Policy
 from salt_gluster.remediation.state_machine import Ignored, Row, Table
 
-GOOD, BAD, UNKNOWN = Sight.GOOD, Sight.BAD, Sight.UNKNOWN
+GOOD, BAD, UNKNOWN = Signal.GOOD, Signal.BAD, Signal.UNKNOWN
 
 
 class NodeState(str, Enum):
@@ -48,7 +48,7 @@ class NodeEvent(str, Enum):
 
 
 @dataclass(frozen=True)
-class Lasting:
+class ConditionContext:
     """The context of a node's turn: how long this event has lasted unbroken, and what it needs."""
 
     event_s: float
@@ -72,7 +72,7 @@ def _each(row: str, states: tuple[NodeState, ...], events: Iterable[NodeEvent], 
     return tuple(Row(f"{row}.{e.value}", states, e, "", action, to, why) for e in events)
 
 
-NODE: Table[NodeState, NodeEvent, Lasting] = Table(
+NODE: Table[NodeState, NodeEvent, ConditionContext] = Table(
     "node",
     NodeState,
     NodeEvent,
@@ -168,7 +168,7 @@ class BrickEvent(str, Enum):
 
 _B, _BE = BrickState, BrickEvent
 
-BRICK: Table[BrickState, BrickEvent, Lasting] = Table(
+BRICK: Table[BrickState, BrickEvent, ConditionContext] = Table(
     "brick",
     BrickState,
     BrickEvent,
@@ -200,7 +200,7 @@ BRICK: Table[BrickState, BrickEvent, Lasting] = Table(
 # --- the witnesses -------------------------------------------------------------------------------
 
 
-def port_sight(obs: FleetObservation, brick: BrickKey) -> Sight:
+def port_signal(obs: FleetObservation, brick: BrickKey) -> Signal:
     """Return W2 of one brick: a connect from anywhere proves life, refusals need two members."""
     answers = [a for asker, a in obs.ports.get(brick, {}).items() if asker != brick[0]]
     said = [a for a in answers if not isinstance(a, Unknown)]
@@ -209,7 +209,7 @@ def port_sight(obs: FleetObservation, brick: BrickKey) -> Sight:
     return BAD if len(said) >= 2 else UNKNOWN
 
 
-def peer_sight(obs: FleetObservation, uuid: str) -> Sight:
+def peer_signal(obs: FleetObservation, uuid: str) -> Signal:
     """Return W3 of a node: bad, or unknown; ``Connected`` is no evidence of life."""
     lists = [
         p[uuid] for asker, p in obs.peers.items()
@@ -222,8 +222,8 @@ def peer_sight(obs: FleetObservation, uuid: str) -> Sight:
 class Witnesses:
     """What the four witnesses say of one node; ``explained`` = it names its dead bricks itself."""
 
-    consul: Sight
-    gluster: Sight | None  # None = some of its bricks are bad, not all
+    consul: Signal
+    gluster: Signal | None  # None = some of its bricks are bad, not all
     answers: bool
     explained: bool
     glusterd_dead: bool
@@ -242,13 +242,13 @@ def witnesses(
     glusterd_dead = said is not None and (
         said.glusterd_started is None or _is(said.glusterd_answers, False)
     )
-    sights = [port_sight(obs, k) for k in keys]
+    sights = [port_signal(obs, k) for k in keys]
     bad = [k for k, s in zip(keys, sights, strict=True) if s is BAD]
     # What it said before anybody missed it proves nothing.
     answers = said is not None and (bad_since is None or said.at > bad_since)
     explained = answers and bool(dead) and set(bad) <= set(dead)
-    peers = peer_sight(obs, uuid)
-    gluster: Sight | None = UNKNOWN
+    peers = peer_signal(obs, uuid)
+    gluster: Signal | None = UNKNOWN
     if not keys:
         alive = answers and not glusterd_dead
         gluster = GOOD if alive else peers
@@ -300,7 +300,7 @@ def brick_event(
     if not volume.is_started:
         return BrickEvent.OFF
     key = key_of(brick)
-    port, facts = port_sight(obs, key), obs.fresh_facts(key[0], policy)
+    port, facts = port_signal(obs, key), obs.fresh_facts(key[0], policy)
     own = None if isinstance(facts, Unknown) else facts.bricks.get(key[1])
     if port is GOOD:
         return BrickEvent.SERVES

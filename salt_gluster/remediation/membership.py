@@ -22,7 +22,7 @@ from salt_gluster.remediation.state_machine import Ignored, Row, Table
 SCHEMA = 1
 
 
-class Sight(str, Enum):
+class Signal(str, Enum):
     """What a witness says. Unknown is a third answer: it never counts as good or as bad."""
 
     GOOD = "+"
@@ -31,7 +31,7 @@ class Sight(str, Enum):
 
 
 @dataclass(frozen=True)
-class Trust:
+class ViewTrust:
     """May Consul's view be believed? ``since`` = the present answer holds since.
 
     The edge starts ``since`` anew when sight returns and when Consul changes its leader.
@@ -53,7 +53,7 @@ class Registered:
     uuid: str
     name: str
     minion: str
-    serf: Sight
+    serf: Signal
     zone: str = ""
     maintenance: bool = False
     held_for: str = ""
@@ -68,7 +68,7 @@ class ConsulView:
     everybody's name, the same object until somebody comes or goes.
     """
 
-    trust: Trust
+    trust: ViewTrust
     registered: Mapping[str, Registered] = field(default_factory=dict)
     index: int = 0
     critical: frozenset[str] | None = None
@@ -80,7 +80,7 @@ class ConsulView:
         """Everybody who is not plainly well in Consul's eyes: a few, also of thousands."""
         known = self.registered if self.critical is None else self.critical
         nodes = ((u, self.registered[u]) for u in known)
-        return frozenset(u for u, n in nodes if n.serf is not Sight.GOOD or n.maintenance)
+        return frozenset(u for u, n in nodes if n.serf is not Signal.GOOD or n.maintenance)
 
     @cached_property
     def zones(self) -> Mapping[str, frozenset[str]]:
@@ -89,10 +89,10 @@ class ConsulView:
             return self.by_zone
         return zones_of((u, node.zone) for u, node in self.registered.items())
 
-    def sight(self, uuid: str) -> Sight:
+    def sight(self, uuid: str) -> Signal:
         """Return W1 of a node; absent, or a view that is not fresh, is unknown."""
         node = self.registered.get(uuid)
-        return node.serf if node is not None and self.trust.fresh else Sight.UNKNOWN
+        return node.serf if node is not None and self.trust.fresh else Signal.UNKNOWN
 
 
 def zones_of(nodes: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
@@ -108,7 +108,7 @@ def zones_of(nodes: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Condition:
     """What is thought of one thing since when; ``told`` are the one-off notices of that state.
 
     ``flaps`` are the times at which it came back lately.
@@ -131,7 +131,7 @@ class Snapshot:
     """
 
     version: int = 0
-    standings: Mapping[str, Standing] = field(default_factory=dict)
+    standings: Mapping[str, Condition] = field(default_factory=dict)
     outbox: tuple[Mapping[str, Any], ...] = ()
     roll: Mapping[str, str] = field(default_factory=dict)
     roll_digest: str = ""
@@ -164,7 +164,7 @@ def snapshot_from(
         if data["schema"] != SCHEMA:
             raise Unreadable(f"the members snapshot has schema {data['schema']}, we know {SCHEMA}")
         rows = {
-            str(k): Standing(str(s), float(since), str(n), tuple(flaps), frozenset(told))
+            str(k): Condition(str(s), float(since), str(n), tuple(flaps), frozenset(told))
             for k, (s, since, n, flaps, told) in data["standings"].items()
         }
         names = {str(u): str(n) for u, n in roll["names"].items()} if roll else {}
@@ -175,7 +175,7 @@ def snapshot_from(
 
 
 def published(
-    snapshot: Snapshot, standings: Mapping[str, Standing], notices: Iterable[Notice],
+    snapshot: Snapshot, standings: Mapping[str, Condition], notices: Iterable[Notice],
     cluster: str, now: float, *, roll: Mapping[str, str] | None = None, consul_index: int = 0,
     origin: str = "",
 ) -> Snapshot:  # fmt: skip
@@ -216,7 +216,7 @@ class Seen(str, Enum):
 
 
 @dataclass(frozen=True)
-class Roll:
+class MissingNodes:
     """The context of a turn: how long it has been missing, and how many are missing at once."""
 
     missing_s: float
@@ -226,7 +226,7 @@ class Roll:
     is_first: bool
 
 
-PRESENCE: Table[Presence, Seen, Roll] = Table(
+PRESENCE: Table[Presence, Seen, MissingNodes] = Table(
     "presence",
     Presence,
     Seen,
@@ -257,7 +257,7 @@ PRESENCE: Table[Presence, Seen, Roll] = Table(
 
 
 @dataclass(frozen=True)
-class Called:
+class MembershipUpdate:
     """Who is in (uuid -> name; the same object where nobody came or went), and who is not.
 
     ``standings`` has ``member:<uuid>`` for those that are missing or out, and for nobody else.
@@ -265,15 +265,15 @@ class Called:
     """
 
     roll: Mapping[str, str]
-    standings: Mapping[str, Standing]
+    standings: Mapping[str, Condition]
     notices: tuple[Notice, ...] = ()
     of: Mapping[str, str] | None = None
 
 
-def roll_call(
-    standings: Mapping[str, Standing], roll: Mapping[str, str], view: ConsulView, now: float,
+def update_membership(
+    standings: Mapping[str, Condition], roll: Mapping[str, str], view: ConsulView, now: float,
     *, settle_s: float, crowd: int, of: Mapping[str, str] | None = None,
-) -> Called:  # fmt: skip
+) -> MembershipUpdate:  # fmt: skip
     """Return who is in, and what is to be told about it.
 
     ``crowd`` is how many may be missing at once before it is no longer believed. ``of`` is what the
@@ -282,31 +282,31 @@ def roll_call(
     """
     others = {k: s for k, s in standings.items() if k.startswith("member:")}
     if not view.trust.fresh:
-        return Called(roll, others)
+        return MembershipUpdate(roll, others)
     there = view.registered.keys()
     is_same = of is not None and of is view.roster
     is_first = not roll and not others
     gone = () if is_same else roll.keys() - there
-    before = others | {f"member:{u}": Standing(Presence.IN.value, now, roll[u]) for u in gone}
+    before = others | {f"member:{u}": Condition(Presence.IN.value, now, roll[u]) for u in gone}
     absent = {k: s for k, s in before.items() if k[7:] not in there}
     missing = sum(s.state != Presence.OUT.value for s in absent.values())
     came = [] if is_same else [f"member:{u}" for u in view.registered if u not in roll]
     told, now_out, now_in = [], dict(others), dict[str, str]()
     for key in (*came, *absent):
-        uuid, was = key[7:], before.get(key, Standing(Presence.OUT.value, now))
+        uuid, was = key[7:], before.get(key, Condition(Presence.OUT.value, now))
         # Sight that was lost meanwhile starts the wait anew: absent must be unbroken.
         missing_s = now - max(was.since, view.trust.since)
         turn = PRESENCE.turn(
             Presence(was.state),
             Seen.ABSENT if key in absent else Seen.THERE,
-            Roll(missing_s, settle_s, missing, crowd, is_first),
+            MissingNodes(missing_s, settle_s, missing, crowd, is_first),
         )
         name = view.registered[uuid].name if uuid in there else was.name
         if turn.state is Presence.IN:
             now_in[uuid] = name
             now_out.pop(key, None)
         elif turn.state is not turn.before:
-            now_out[key] = Standing(turn.state.value, now, name)
+            now_out[key] = Condition(turn.state.value, now, name)
         if turn.action:
             told.append(
                 Notice("node", uuid, name, turn.action, turn.state.value, turn.before.value,
@@ -314,4 +314,4 @@ def roll_call(
             )  # fmt: skip
     if now_in or gone:
         roll = {u: n for u, n in roll.items() if u not in gone} | now_in
-    return Called(roll, now_out, tuple(told), view.roster)
+    return MembershipUpdate(roll, now_out, tuple(told), view.roster)

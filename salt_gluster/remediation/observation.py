@@ -10,8 +10,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from salt_gluster.model import NOT_ASKED, Brick, Hold, NodeFacts, Observation, Unknown, Volume
-from salt_gluster.remediation.membership import ConsulView, Snapshot, Standing
-from salt_gluster.remediation.operations import Operation, Outcome
+from salt_gluster.remediation.membership import Condition, ConsulView, Snapshot
+from salt_gluster.remediation.operations import ExecutionReport, Operation
 from salt_gluster.remediation.policy import Policy
 
 #: The standing of an engine's own sight.
@@ -29,7 +29,7 @@ class Recorded:
 
 
 @dataclass(frozen=True)
-class Lock:
+class LockView:
     """The leader's lock as seen from here. ``epoch`` is the newest token in Consul.
 
     ``held`` is about this engine; an executor hands in ``held=True`` when a leader holds it.
@@ -68,19 +68,19 @@ class Acknowledged:
 
 
 @dataclass(frozen=True)
-class Door:
-    """Who may be in the pool by the declaration, and who has registered and may not yet.
+class Admission:
+    """The nodes that the declaration admits, and those that have registered and wait for it.
 
-    ``nodes`` are the names of those that may; ``accepted`` and ``rejected`` say of a name who
-    decided it; ``before`` are those that wait, uuid -> name; ``ill`` the uuids with a critical
+    ``nodes`` are the names that are admitted; ``accepted`` and ``rejected`` are name -> operator
+    that decided it; ``candidates`` wait, uuid -> name; ``critical`` are the uuids with a critical
     check of their own.
     """
 
     nodes: Collection[str] = ()
     accepted: Mapping[str, str] = field(default_factory=dict)
     rejected: Mapping[str, str] = field(default_factory=dict)
-    before: Mapping[str, str] = field(default_factory=dict)
-    ill: frozenset[str] = frozenset()
+    candidates: Mapping[str, str] = field(default_factory=dict)
+    critical: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -97,13 +97,13 @@ class FleetObservation:
     has_policy   a configuration was accepted; without one there are only notices
     seat         "" = the engine; else the uuid of the node whose executor looks
     strays       the members that Consul's catalog does not have; None = compare
-    door         who waits to be one of the pool; an executor does not look there
+    admission    candidates for the pool; an executor does not look there
     """
 
     now: float
     cluster: str
     consul: ConsulView
-    lock: Lock
+    lock: LockView
     members: Mapping[str, str]
     pool: Observation | Unknown = NOT_ASKED
     facts: Mapping[str, NodeFacts | Unknown] = field(default_factory=dict)
@@ -115,13 +115,13 @@ class FleetObservation:
     maintenance: Mapping[str, Maintenance] | Unknown = NOT_ASKED
     operations: Mapping[str, Operation] | Unknown = NOT_ASKED
     proposals: Mapping[str, Operation] | Unknown = NOT_ASKED
-    outcomes: Mapping[str, Outcome] | Unknown = NOT_ASKED
+    outcomes: Mapping[str, ExecutionReport] | Unknown = NOT_ASKED
     acknowledged: tuple[Acknowledged, ...] | Unknown = NOT_ASKED
     recorded: Mapping[BrickKey, Recorded] | Unknown = NOT_ASKED
     has_policy: bool = True
     seat: str = ""
     strays: frozenset[str] | None = None
-    door: Door = Door()
+    admission: Admission = Admission()
 
     def not_in_catalog(self) -> Collection[str]:
         """Return the members that Consul's catalog does not have."""
@@ -175,7 +175,7 @@ def key_of(brick: Brick) -> BrickKey:
 
 
 @dataclass(frozen=True)
-class Check:
+class VerifyProgress:
     """How far verifying one operation has come."""
 
     since: float
@@ -191,18 +191,18 @@ class Memory:
 
     ``clocks`` run only on unbroken evidence and only in OPEN; losing them is only patience.
     ``roll`` is who is in, by uuid, and ``roll_of`` the roster it was called of
-    (``membership.roll_call``).
+    (``membership.update_membership``).
     ``candidate`` is the action that was decided, and when first. ``asked`` is when each request was
     sent last.
     """
 
-    standings: Mapping[str, Standing] = field(default_factory=dict)
+    standings: Mapping[str, Condition] = field(default_factory=dict)
     clocks: Mapping[str, float] = field(default_factory=dict)
     mode: str = "blind"
     mode_since: float = 0.0
     epoch: int | None = None
     candidate: tuple[str, float] | None = None
-    checks: Mapping[str, Check] = field(default_factory=dict)
+    checks: Mapping[str, VerifyProgress] = field(default_factory=dict)
     asked: Mapping[str, float] = field(default_factory=dict)
     roll: Mapping[str, str] = field(default_factory=dict)
     roll_of: Mapping[str, str] | None = field(default=None, compare=False, repr=False)

@@ -201,7 +201,7 @@ class Operation:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ExecutionReport:
     """What an executor says of an operation; ``state`` is issued, applied, refused or failed."""
 
     id: str
@@ -221,13 +221,13 @@ def operation_from(data: Mapping[str, Any]) -> Operation:
     return Operation(**_fields(data, "operation"))
 
 
-def outcome_from(data: Mapping[str, Any]) -> Outcome:
+def outcome_from(data: Mapping[str, Any]) -> ExecutionReport:
     """Return a stored outcome; raises ``Unreadable``, also for another schema."""
-    return Outcome(**_fields(data, "outcome"))
+    return ExecutionReport(**_fields(data, "outcome"))
 
 
 def _fields(data: Mapping[str, Any], what: str) -> dict[str, Any]:
-    wanted = (Operation if what == "operation" else Outcome).__dataclass_fields__
+    wanted = (Operation if what == "operation" else ExecutionReport).__dataclass_fields__
     try:
         if data["schema"] != SCHEMA:
             raise Unreadable(f"the {what} has schema {data['schema']}, we know {SCHEMA}")

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from salt_gluster.model import Brick, Observation, Unknown, Volume, is_known
 from salt_gluster.remediation import health
 from salt_gluster.remediation.health import BrickEvent
-from salt_gluster.remediation.membership import Sight, Standing
-from salt_gluster.remediation.observation import Check, FleetObservation, Memory, key_of
+from salt_gluster.remediation.membership import Condition, Signal
+from salt_gluster.remediation.observation import FleetObservation, Memory, VerifyProgress, key_of
 from salt_gluster.remediation.operations import (
     TOLD,
     UNDER_WAY,
@@ -46,7 +46,7 @@ class Followed:
     """Operations to write, how far verifying has come, and what is told of a take-over."""
 
     updates: tuple[Operation, ...] = ()
-    checks: Mapping[str, Check] | None = None
+    checks: Mapping[str, VerifyProgress] | None = None
     resumed: tuple[Notice, ...] = ()
 
 
@@ -87,7 +87,7 @@ def _resumed(op: Operation, turn: Moved, now: float) -> Notice:
 
 def _happened(
     obs: FleetObservation, policy: Policy, op: Operation, seen: Mapping[str, BrickEvent],
-    check: Check | None,
+    check: VerifyProgress | None,
 ) -> tuple[Happened | None, tuple[str, ...]]:  # fmt: skip
     if op.state is Life.FROZEN:
         looked = obs.last_acknowledged(op.id) > op.changed
@@ -142,13 +142,13 @@ def _path(op: Operation) -> str:
 
 
 def _checked(
-    obs: FleetObservation, policy: Policy, op: Operation, before: Check | None
-) -> Check | None:
+    obs: FleetObservation, policy: Policy, op: Operation, before: VerifyProgress | None
+) -> VerifyProgress | None:
     """Return how far verifying has come; None where it has not begun."""
     if op.state is not Life.VERIFYING:
         return None
-    check = before or Check(since=obs.now, progress_at=obs.now)
-    reached = health.port_sight(obs, (op.node, _path(op))) is Sight.GOOD
+    check = before or VerifyProgress(since=obs.now, progress_at=obs.now)
+    reached = health.port_signal(obs, (op.node, _path(op))) is Signal.GOOD
     pending = left_to_heal(obs.pool, op.volume, (op.node, _path(op)))
     if not reached or isinstance(pending, Unknown):
         return check  # not good, not bad, not zero
@@ -190,8 +190,8 @@ def _pending(pool: Observation, volume: str, bricks: tuple[Brick, ...]) -> int |
 
 
 def told_of_operations(
-    obs: FleetObservation, standings: Mapping[str, Standing]
-) -> tuple[dict[str, Standing], tuple[Notice, ...]]:
+    obs: FleetObservation, standings: Mapping[str, Condition]
+) -> tuple[dict[str, Condition], tuple[Notice, ...]]:
     """Return the standings ``operation:<id>`` and the notices of what changed since.
 
     People are told of what is stored, never of what is about to be, so that a write that failed
@@ -208,13 +208,13 @@ def told_of_operations(
         if old is not None and old.state == op.state.value:
             now[key] = old
             continue
-        now[key] = Standing(op.state.value, obs.now, op.brick)
+        now[key] = Condition(op.state.value, obs.now, op.brick)
         if op.state in TELLS:
             notices.append(_told(op, old))
     return now, tuple(notices)
 
 
-def _told(op: Operation, old: Standing | None) -> Notice:
+def _told(op: Operation, old: Condition | None) -> Notice:
     reasons = f" ({'; '.join(op.reasons)})" if op.reasons else ""
     word = "rejected" if op.is_rejected else TELLS[op.state]
     return Notice(

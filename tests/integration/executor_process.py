@@ -18,7 +18,7 @@ from typing import Any
 
 from lab import Lab, Node, forked
 from salt_gluster import node
-from salt_gluster.gluster.cli import Gluster, Ran, run_process
+from salt_gluster.gluster.cli import CliResult, GlusterCli, run_process
 from salt_gluster.gluster.reader import Reader
 from salt_gluster.minion.automation import registration
 from salt_gluster.minion.automation.remediate import carry_out
@@ -57,14 +57,14 @@ def _site(name: str, die: str) -> GlusterDriver:
     if die != "while_sent":
         return GlusterDriver(name)
 
-    def run(argv: Sequence[str], given: str | None, deadline_s: float) -> Ran:
+    def run(argv: Sequence[str], given: str | None, deadline_s: float) -> CliResult:
         if "force" not in argv:
             return run_process(argv, given, deadline_s)
         subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                          stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
         os._exit(DIED)
 
-    return GlusterDriver(name, reader=Reader(Gluster(run=run, note=node.note_sent)))
+    return GlusterDriver(name, reader=Reader(GlusterCli(run=run, note=node.note_sent)))
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from salt_gluster.errors import GlusterError
 from salt_gluster.master import approvals, journal
 from salt_gluster.master.approvals import find
 from salt_gluster.model import Hold
-from salt_gluster.remediation.operations import Life, Operation, Outcome, operation_from
+from salt_gluster.remediation.operations import ExecutionReport, Life, Operation, operation_from
 from salt_gluster.spec import parse_pool
 
 POOL = "pool:\n  gluster.cluster: []\n"
@@ -194,7 +194,7 @@ def test_the_journal_has_the_newest_first_with_outcomes_and_what_cannot_be_read(
 ) -> None:
     for number in range(4):
         write_op(prod, replace(OP, id=f"op{number}", at=float(number), node="u1"))
-    prod.store.write_outcome("u1", "op3", Outcome("op3", "u1", Life.APPLIED, 5.0).to_data())
+    prod.store.write_outcome("u1", "op3", ExecutionReport("op3", "u1", Life.APPLIED, 5.0).to_data())
     prod.client.kv_put(prod.store.keys.outcome("u1", "op2"), "broken")
     prod.store.write(prod.store.keys.operation("later"), {"schema": 9})
     told = journal.journal(prod, 2)

@@ -228,7 +228,7 @@ def test_what_fstab_says_is_what_a_boot_mounts(bench: Bench) -> None:
 def test_a_run_that_was_cut_off_after_mkfs_is_finished_by_the_next(bench: Bench) -> None:
     name, at = bench.disk(), bench.home / "m"
 
-    def cut_off(argv: Sequence[str], limit_s: float) -> node.Ran:
+    def cut_off(argv: Sequence[str], limit_s: float) -> node.CommandResult:
         if argv[0] == "mount":
             raise KeyboardInterrupt
         return node.run_command(argv, limit_s)
@@ -284,11 +284,11 @@ LVM = {
 }  # fmt: skip
 
 
-def recorded(argv: Sequence[str], limit_s: float) -> node.Ran:
+def recorded(argv: Sequence[str], limit_s: float) -> node.CommandResult:
     if argv[0] == "lsblk":
-        return node.Ran(0, json.dumps(LVM), "")
+        return node.CommandResult(0, json.dumps(LVM), "")
     if argv[0] == "wipefs":
-        return node.Ran(0, '{"signatures": [{"device":"sda","type":"LVM2_member"}]}', "")
+        return node.CommandResult(0, '{"signatures": [{"device":"sda","type":"LVM2_member"}]}', "")
     raise AssertionError(f"{argv} must not be run")
 
 
@@ -305,13 +305,15 @@ def test_an_lvm_member_is_found_by_its_serial_and_refused_for_what_lies_on_it(
     assert "LVM2_member" in refused["no_signature"]
 
 
-@pytest.mark.parametrize("answer", [node.Ran(1, "", "wipefs: error"), node.Ran(0, "nonsense", "")])
+@pytest.mark.parametrize(
+    "answer", [node.CommandResult(1, "", "wipefs: error"), node.CommandResult(0, "nonsense", "")]
+)
 def test_signatures_that_cannot_be_read_are_a_reason_and_not_a_blank_device(
-    bench: Bench, answer: node.Ran
+    bench: Bench, answer: node.CommandResult
 ) -> None:
     name = bench.disk()
 
-    def broken(argv: Sequence[str], limit_s: float) -> node.Ran:
+    def broken(argv: Sequence[str], limit_s: float) -> node.CommandResult:
         return answer if argv[0] == "wipefs" else node.run_command(argv, limit_s)
 
     refused = disks.blank(name, broken, bench.dev_disk)

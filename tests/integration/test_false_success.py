@@ -23,7 +23,7 @@ from needs import needs
 
 from lab import Lab, LabError, Node
 from salt_gluster.errors import CommandFailed
-from salt_gluster.gluster.cli import Gluster, Ran, run_process
+from salt_gluster.gluster.cli import CliResult, GlusterCli, run_process
 
 NODES = ["g1", "g2", "g3"]
 VOLUME = "v"
@@ -140,11 +140,11 @@ def ok(node: Node, *words: str) -> None:
     assert said.op_ret == "0", (words, said.errstr)
 
 
-def tool(node: Node) -> Gluster:
-    def run(argv: Sequence[str], given: str | None, deadline_s: float) -> Ran:
+def tool(node: Node) -> GlusterCli:
+    def run(argv: Sequence[str], given: str | None, deadline_s: float) -> CliResult:
         return run_process([*node.prefix(), *argv], given, deadline_s)
 
-    return Gluster(run=run)
+    return GlusterCli(run=run)
 
 
 def plain(ret: dict[str, Any]) -> str:

@@ -13,9 +13,9 @@ import pytest
 
 from lab import Lab, Node
 from salt_gluster.errors import Conflict, GlusterError, NotFound, OutcomeUnknown
-from salt_gluster.gluster.cli import Gluster, Ran, run_process
+from salt_gluster.gluster.cli import CliResult, GlusterCli, run_process
 from salt_gluster.gluster.commands import COMMANDS, Command
-from salt_gluster.gluster.parse.answer import Answer
+from salt_gluster.gluster.parse.answer import CliAnswer
 from salt_gluster.gluster.parse.peer import parse_uuid
 from salt_gluster.gluster.reader import Reader
 from salt_gluster.model import Unknown, is_known
@@ -23,11 +23,11 @@ from salt_gluster.model import Unknown, is_known
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def gluster_on(node: Node) -> Gluster:
-    def run(argv: Sequence[str], given: str | None, deadline_s: float) -> Ran:
+def gluster_on(node: Node) -> GlusterCli:
+    def run(argv: Sequence[str], given: str | None, deadline_s: float) -> CliResult:
         return run_process([*node.prefix(), *argv], given, deadline_s)
 
-    return Gluster(run=run)
+    return GlusterCli(run=run)
 
 
 def inside(node: Node, code: str, *args: str) -> object:
@@ -80,7 +80,7 @@ def test_many_reads_come_from_one_process(pool: Lab) -> None:
             ("heal_summary", {"volume": "v1"}),
         ]
     )
-    assert [type(a) for a in answers] == [Answer, NotFound, Answer, Answer]
+    assert [type(a) for a in answers] == [CliAnswer, NotFound, CliAnswer, CliAnswer]
     assert tool.started == 1
 
 

@@ -51,12 +51,12 @@ def test_a_run_that_changes_nothing_starts_as_many_processes_for_many_volumes(po
 LOOKS = """
 import json, pathlib, subprocess, sys
 sys.path.insert(0, sys.argv[1])
-from salt_gluster.gluster.cli import Gluster
+from salt_gluster.gluster.cli import GlusterCli
 from salt_gluster.gluster.reader import Reader
 from salt_gluster.node import OwnNode
 from salt_gluster.minion.driver import GlusterDriver
 
-own, reader = OwnNode("g1"), Reader(Gluster())
+own, reader = OwnNode("g1"), Reader(GlusterCli())
 
 def look(*about):
     return GlusterDriver("g1", reader=reader, own=own, about=about).observe()

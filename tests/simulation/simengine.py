@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from salt_gluster.remediation import FleetObservation, Lock, Memory, decide, remembered
+from salt_gluster.remediation import FleetObservation, LockView, Memory, decide, remembered
 from salt_gluster.remediation.decide import Asks
 from salt_gluster.remediation.membership import (
     ConsulView,
     Snapshot,
-    Trust,
+    ViewTrust,
     published,
     snapshot_from,
 )
@@ -136,8 +136,8 @@ class Engine:
             self.lost_sight_at = w.now
         since = max(self.fresh_since, w.consul.leader_since)
         held = self.holds and w.now - self.last_ok < 10
-        lock = Lock(held, self.last_ok + 10 - w.now, self.epoch)
-        trust = Trust(fresh, "" if fresh else "no answer for 10 s", since)
+        lock = LockView(held, self.last_ok + 10 - w.now, self.epoch)
+        trust = ViewTrust(fresh, "" if fresh else "no answer for 10 s", since)
         if not self.holds:
             view = ConsulView(trust, w.registered(), w.consul.index)
             return FleetObservation(w.now, CLUSTER, view, lock, {})

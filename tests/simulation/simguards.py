@@ -1,4 +1,4 @@
-"""A story for every guard, fence and rule of the fleet: harmless with it, wrong without.
+"""A story for every guard, precondition and rule of the fleet: harmless with it, wrong without.
 
 Each is told in a world where nothing else stands in the way, so that the one rule is what counts.
 """
@@ -20,7 +20,7 @@ Story = Callable[[], World]
 QUIET_S = 57.0
 
 
-# --- the guards of rung 1 -------------------------------------------------------------------------
+# --- the guards of rung 1 ------------------------------------------------------------------------
 
 
 def _with_dead_brick(prepare: Callable[[World], object], seconds: float = 500) -> World:
@@ -183,7 +183,7 @@ GUARDS: dict[str, Story] = {
 }  # fmt: skip
 
 
-# --- the fences of the executor ------------------------------------------------------------------
+# --- the preconditions of the executor -----------------------------------------------------------
 
 
 def _intended(seed: int = 1) -> tuple[World, str]:
@@ -252,7 +252,7 @@ def _serves_again(world: World, _: dict[str, Any]) -> None:
     world.bricks["g1", "/b/data"].revive(world.now)
 
 
-FENCES: dict[str, Story] = {
+PRECONDITIONS: dict[str, Story] = {
     "named_here": _delivered_to_a_neighbour,
     "outcome_known": _asked_again(_unreadable),
     "not_done_before": _asked_again(_unchecked),

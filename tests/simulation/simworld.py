@@ -30,17 +30,23 @@ from salt_gluster.model import (
     Volume,
     VolumeStatus,
 )
-from salt_gluster.remediation import FleetObservation, Lock, Policy, verdict
-from salt_gluster.remediation.authorize import Do
+from salt_gluster.remediation import FleetObservation, LockView, Policy
+from salt_gluster.remediation.authorize import Decision, authorize
 from salt_gluster.remediation.decide import Asks
-from salt_gluster.remediation.membership import ConsulView, Registered, Sight, Trust, snapshot_from
+from salt_gluster.remediation.membership import (
+    ConsulView,
+    Registered,
+    Signal,
+    ViewTrust,
+    snapshot_from,
+)
 from salt_gluster.remediation.observation import Acknowledged, Maintenance, Recorded
 from salt_gluster.remediation.operations import (
     ENDED,
     OPEN,
+    ExecutionReport,
     Life,
     Operation,
-    Outcome,
     operation_from,
 )
 
@@ -134,7 +140,7 @@ class Consul:
     operations: dict[str, dict[str, Any]] = field(default_factory=dict)
     proposals: dict[str, dict[str, Any]] = field(default_factory=dict)
     #: (node, operation) -> what that node said of it; ``cas`` False = a write that checks nothing.
-    outcomes: dict[Key, Outcome] = field(default_factory=dict)
+    outcomes: dict[Key, ExecutionReport] = field(default_factory=dict)
     cas: bool = True
     members: dict[str, Any] | None = None
     roll: dict[str, Any] | None = None
@@ -406,7 +412,7 @@ class World:
             if n.has_left:
                 continue
             bad = (not n.there or not n.agent) and self.now - n.missed_since > 5
-            serf = Sight.BAD if bad else Sight.GOOD
+            serf = Signal.BAD if bad else Signal.GOOD
             view[n.name] = Registered(n.name, n.name, n.name, serf, n.zone, n.consul_maintenance)
         return view
 
@@ -421,7 +427,9 @@ class World:
             if name in asked or (due and node.agent and self.consul.up):
                 self.reports[name] = self.facts(name)
 
-    def observe(self, trust: Trust, lock: Lock, asks: Asks, seat: str = "") -> FleetObservation:
+    def observe(
+        self, trust: ViewTrust, lock: LockView, asks: Asks, seat: str = ""
+    ) -> FleetObservation:
         c = self.consul
         ports, peers, answered = {}, {}, {}
         for name in asks.ports:
@@ -478,10 +486,10 @@ class World:
             return
         answer = self._judge(name, op_id, begun=False)
         yield self.rng.uniform(0, 0.2)
-        if self._kill_point() or answer.do is Do.IGNORE or not c.up:
+        if self._kill_point() or answer.do is Decision.IGNORE or not c.up:
             return
-        if answer.do is not Do.PERFORM:
-            if answer.outcome and (answer.do is Do.LOOK_BACK or key not in c.outcomes):
+        if answer.do is not Decision.PERFORM:
+            if answer.outcome and (answer.do is Decision.LOOK_BACK or key not in c.outcomes):
                 self.say(key, answer.outcome)
             return
         if (key in c.outcomes and c.cas) or answer.outcome is None:
@@ -493,7 +501,7 @@ class World:
         answer = self._judge(name, op_id, begun=True)
         op = operation_from(c.operations[op_id])
         truth = self.truth(name, op)
-        if answer.do is not Do.PERFORM:
+        if answer.do is not Decision.PERFORM:
             if answer.outcome and c.up:
                 self.say(key, answer.outcome)
             return
@@ -511,10 +519,10 @@ class World:
         state = Life.APPLIED if self.serves((name, f"/b/{op.volume}")) else Life.FAILED
         if self._kill_point() or not c.up:
             return
-        self.say(key, Outcome(op_id, name, state, self.now))
+        self.say(key, ExecutionReport(op_id, name, state, self.now))
         self._kill_point()
 
-    def say(self, key: Key, outcome: Outcome) -> None:
+    def say(self, key: Key, outcome: ExecutionReport) -> None:
         """Write an outcome; of what has ended there is nothing to say but what was found."""
         stored = self.consul.operations[key[1]]
         if outcome.state is Life.REFUSED and Life(stored["state"]) in ENDED:
@@ -525,8 +533,8 @@ class World:
         c, node = self.consul, self.nodes[name]
         if node.there:
             self.reports[name] = self.facts(name)
-        trust = Trust(c.up and node.agent, "", c.leader_since)
-        lock = Lock(bool(c.holder), 0.0, c.epoch)
+        trust = ViewTrust(c.up and node.agent, "", c.leader_since)
+        lock = LockView(bool(c.holder), 0.0, c.epoch)
         obs = self.observe(trust, lock, Asks(), seat=name)
         obs = replace(obs, now=self.now + node.skew)
         stored: Any = c.operations.get(op_id)
@@ -535,7 +543,7 @@ class World:
         before: Any = c.outcomes.get((name, op_id))
         if not node.outcomes_readable:
             before = Unknown("no right")
-        return verdict(
+        return authorize(
             op, before, obs, self.policy, minion=name,
             skew_s=Unknown("not measured") if said is None else said,
             standings=snapshot_from(c.members).standings, begun=begun,

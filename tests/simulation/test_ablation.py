@@ -1,4 +1,4 @@
-"""Each guard, fence and rule of the fleet switched off once: its story goes wrong then."""
+"""Each guard, precondition and rule of the fleet switched off once: its story goes wrong then."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from simguards import FENCES, FLEET, GUARDS, Story
+from simguards import FLEET, GUARDS, PRECONDITIONS, Story
 
 from salt_gluster.remediation import authorize, fleet_mode, guards, ladder
 
 ALL: Mapping[str, Story] = {
     f"{kind}-{name}": story
-    for kind, stories in (("guard", GUARDS), ("fence", FENCES), ("fleet", FLEET))
+    for kind, stories in (("guard", GUARDS), ("precondition", PRECONDITIONS), ("fleet", FLEET))
     for name, story in stories.items()
 }
 
@@ -23,8 +23,8 @@ def without(kind: str, name: str, patch: pytest.MonkeyPatch) -> None:
     if kind == "guard":
         left = tuple(g for g in guards.RESTART_BRICK if g.__name__ != name)
         patch.setattr(ladder, "BRICK_RESTART", replace(ladder.BRICK_RESTART, guards=left))
-    elif kind == "fence":
-        for table in ("OURS", "FENCES"):
+    elif kind == "precondition":
+        for table in ("ADDRESSED", "PRECONDITIONS"):
             left_ = tuple(f for f in getattr(authorize, table) if f.__name__ != name)
             patch.setattr(authorize, table, left_)
     elif name in fleet_mode.FLEET.claims:
@@ -43,9 +43,11 @@ def without(kind: str, name: str, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(fleet_mode, name, lambda *_: "")
 
 
-def test_there_is_a_story_for_every_guard_and_every_fence() -> None:
+def test_there_is_a_story_for_every_guard_and_every_precondition() -> None:
     assert set(GUARDS) == {g.__name__ for g in guards.RESTART_BRICK}
-    assert set(FENCES) == {f.__name__ for f in (*authorize.OURS, *authorize.FENCES)}
+    assert set(PRECONDITIONS) == {
+        f.__name__ for f in (*authorize.ADDRESSED, *authorize.PRECONDITIONS)
+    }
 
 
 def test_there_is_a_story_for_every_event_and_every_claim_of_the_fleet() -> None:

@@ -11,12 +11,12 @@ from simstory import run_until, settled_world
 from simworld import NODES, World
 
 from salt_gluster.model import Hold, Unknown
-from salt_gluster.remediation import Lock, Memory, Policy, decide, verdict
-from salt_gluster.remediation.authorize import Do
+from salt_gluster.remediation import LockView, Memory, Policy, decide
+from salt_gluster.remediation.authorize import Decision, authorize
 from salt_gluster.remediation.decide import Asks
-from salt_gluster.remediation.membership import Trust
+from salt_gluster.remediation.membership import ViewTrust
 from salt_gluster.remediation.observation import Acknowledged
-from salt_gluster.remediation.operations import REJECTED_BY, Life, Outcome, operation_from
+from salt_gluster.remediation.operations import REJECTED_BY, ExecutionReport, Life, operation_from
 from salt_gluster.remediation.policy import Mode
 
 # --- the engine ----------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ def test_without_an_accepted_policy_there_are_only_notices() -> None:
     obs = replace(engine.look(), has_policy=False)
     memory = engine.memory
     for _ in range(20):
-        obs = replace(obs, now=obs.now + 10, consul=replace(obs.consul, trust=Trust(True)))
+        obs = replace(obs, now=obs.now + 10, consul=replace(obs.consul, trust=ViewTrust(True)))
         obs = replace(obs, lock=replace(obs.lock, valid_s=9.0))
         done = decide(obs, world.policy, memory)
         memory = done.memory
@@ -197,8 +197,8 @@ def asked() -> tuple[World, dict[str, Any]]:
     run_until(world, lambda: bool(world.consul.operations))
     (stored,) = world.consul.operations.values()
     world.reports["g1"] = world.facts("g1")
-    lock = Lock(True, 0.0, world.consul.epoch)
-    obs = world.observe(Trust(True), lock, Asks(), seat="g1")
+    lock = LockView(True, 0.0, world.consul.epoch)
+    obs = world.observe(ViewTrust(True), lock, Asks(), seat="g1")
     return world, {
         "operation": operation_from(stored), "outcome": None, "obs": obs, "policy": world.policy,
         "minion": "g1", "skew_s": 0.0, "standings": {},
@@ -207,29 +207,30 @@ def asked() -> tuple[World, dict[str, Any]]:
 
 def test_the_executor_that_is_named_says_yes() -> None:
     _, call = asked()
-    answer = verdict(**call)
-    assert answer.do is Do.PERFORM
+    answer = authorize(**call)
+    assert answer.do is Decision.PERFORM
     assert answer.outcome is not None
     assert answer.outcome.state is Life.ISSUED
 
 
-CHECKS: dict[str, tuple[dict[str, Any], Do, str]] = {
-    "forged": ({"operation": None}, Do.IGNORE, "operation_known"),
-    "unreadable": ({"operation": Unknown("403")}, Do.IGNORE, "operation_known"),
-    "names another minion": ({"minion": "g2"}, Do.IGNORE, "named_here"),
-    "unreadable outcome": ({"outcome": Unknown("403")}, Do.IGNORE, "outcome_known"),
+CHECKS: dict[str, tuple[dict[str, Any], Decision, str]] = {
+    "forged": ({"operation": None}, Decision.IGNORE, "operation_known"),
+    "unreadable": ({"operation": Unknown("403")}, Decision.IGNORE, "operation_known"),
+    "names another minion": ({"minion": "g2"}, Decision.IGNORE, "named_here"),
+    "unreadable outcome": ({"outcome": Unknown("403")}, Decision.IGNORE, "outcome_known"),
     "done before": (
-        {"outcome": Outcome("i", "g1", Life.APPLIED, 1.0)}, Do.IGNORE, "not_done_before"
+        {"outcome": ExecutionReport("i", "g1", Life.APPLIED, 1.0)},
+        Decision.IGNORE, "not_done_before",
     ),
-    "clock": ({"skew_s": -5.1}, Do.REFUSE, "clocks_agree"),
-    "unknown clock": ({"skew_s": Unknown("no time told")}, Do.REFUSE, "clocks_agree"),
+    "clock": ({"skew_s": -5.1}, Decision.REFUSE, "clocks_agree"),
+    "unknown clock": ({"skew_s": Unknown("no time told")}, Decision.REFUSE, "clocks_agree"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_each_check_of_the_executor_stops_it_by_itself(name: str) -> None:
     change, do, reason = CHECKS[name]
-    answer = verdict(**{**asked()[1], **change})
+    answer = authorize(**{**asked()[1], **change})
     assert (answer.do, [r.name for r in answer.reasons]) == (do, [reason])
 
 
@@ -247,8 +248,8 @@ def test_an_operation_that_is_not_fit_is_refused_and_said_so(
     change: dict[str, Any], reason: str
 ) -> None:
     _, call = asked()
-    answer = verdict(**{**call, "operation": replace(call["operation"], **change)})
-    assert (answer.do, [r.name for r in answer.reasons]) == (Do.REFUSE, [reason])
+    answer = authorize(**{**call, "operation": replace(call["operation"], **change)})
+    assert (answer.do, [r.name for r in answer.reasons]) == (Decision.REFUSE, [reason])
     assert answer.outcome is not None
     assert reason in answer.outcome.reasons[0]
 
@@ -256,22 +257,22 @@ def test_an_operation_that_is_not_fit_is_refused_and_said_so(
 def test_an_operation_of_another_node_is_not_begun_here() -> None:
     _, call = asked()
     moved = replace(call["operation"], node="g2")
-    assert verdict(**{**call, "operation": moved}).do is Do.IGNORE
+    assert authorize(**{**call, "operation": moved}).do is Decision.IGNORE
     ended = replace(call["operation"], state=Life.DONE)
-    assert verdict(**{**call, "operation": ended}).do is Do.IGNORE
+    assert authorize(**{**call, "operation": ended}).do is Decision.IGNORE
 
 
 def test_what_was_begun_is_looked_at_and_never_begun_again() -> None:
     world, call = asked()
-    begun = Outcome(call["operation"].id, "g1", Life.ISSUED, world.now)
-    answer = verdict(**{**call, "outcome": begun})
-    assert (answer.do, answer.outcome) == (Do.LOOK_BACK, None)
-    assert verdict(**{**call, "outcome": begun, "begun": True}).do is Do.PERFORM
+    begun = ExecutionReport(call["operation"].id, "g1", Life.ISSUED, world.now)
+    answer = authorize(**{**call, "outcome": begun})
+    assert (answer.do, answer.outcome) == (Decision.LOOK_BACK, None)
+    assert authorize(**{**call, "outcome": begun, "begun": True}).do is Decision.PERFORM
     world.bricks["g1", "/b/data"].alive = True
     world.reports["g1"] = world.facts("g1")
     seen = replace(call["obs"], facts=dict(world.reports))
-    answer = verdict(**{**call, "outcome": begun, "obs": seen})
-    assert answer.do is Do.LOOK_BACK
+    answer = authorize(**{**call, "outcome": begun, "obs": seen})
+    assert answer.do is Decision.LOOK_BACK
     assert answer.outcome is not None
     assert answer.outcome.state is Life.APPLIED
 
@@ -280,7 +281,7 @@ def test_a_brick_that_serves_again_by_itself_is_left_alone() -> None:
     world, call = asked()
     world.bricks["g1", "/b/data"].alive = True
     world.reports["g1"] = world.facts("g1")
-    answer = verdict(**{**call, "obs": replace(call["obs"], facts=dict(world.reports))})
+    answer = authorize(**{**call, "obs": replace(call["obs"], facts=dict(world.reports))})
     assert [r.name for r in answer.reasons] == ["still_down"]
 
 
@@ -291,7 +292,7 @@ def test_all_reasons_are_told_together() -> None:
     world.harm("g1", "data", io_errors=1)
     world.reports["g1"] = world.facts("g1")
     seen = replace(call["obs"], facts=dict(world.reports))
-    answer = verdict(**{**call, "obs": seen, "skew_s": 99.0})
+    answer = authorize(**{**call, "obs": seen, "skew_s": 99.0})
     names = {r.name for r in answer.reasons}
     assert names == {"clocks_agree", "not_held", "settled", "no_io_errors"}
 

@@ -14,8 +14,8 @@ from samples import answer
 
 from salt_gluster.gluster.parse.volume import parse_volume_info, parse_volume_status
 from salt_gluster.model import BrickFacts, NodeFacts, VolumeStatus
-from salt_gluster.remediation.membership import ConsulView, Registered, Sight, Trust
-from salt_gluster.remediation.observation import FleetObservation, Lock, Recorded
+from salt_gluster.remediation.membership import ConsulView, Registered, Signal, ViewTrust
+from salt_gluster.remediation.observation import FleetObservation, LockView, Recorded
 from salt_gluster.remediation.operations import Life, Operation
 from salt_gluster.status.facts import facts_data
 
@@ -74,10 +74,10 @@ def report_data(uuid: str, told: NodeFacts) -> dict[str, Any]:
 
 def observation(**changed: Any) -> FleetObservation:
     """Return the pool as the engine sees it, with the lock and fresh news of everybody."""
-    registered = {u: Registered(u, n, n, Sight.GOOD) for n, u in UUIDS.items()}
+    registered = {u: Registered(u, n, n, Signal.GOOD) for n, u in UUIDS.items()}
     whole = FleetObservation(
-        now=NOW, cluster=CLUSTER, consul=ConsulView(Trust(True), registered),
-        lock=Lock(True, 9.0, 7), members={u: n for n, u in UUIDS.items()}, facts=reports(),
+        now=NOW, cluster=CLUSTER, consul=ConsulView(ViewTrust(True), registered),
+        lock=LockView(True, 9.0, 7), members={u: n for n, u in UUIDS.items()}, facts=reports(),
         skews=dict.fromkeys(UUIDS.values(), 0.0), hold=None, maintenance={}, operations={},
         acknowledged=(), recorded={(u, PATH): Recorded("fs", VOLUME.id) for u in UUIDS.values()},
     )  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from salt_gluster.remediation import authorize, guards, ladder, salt_events
-from salt_gluster.remediation.admission import NEWCOMER
+from salt_gluster.remediation.admission import CANDIDATE
 from salt_gluster.remediation.fleet_mode import FLEET
 from salt_gluster.remediation.health import BRICK, NODE
 from salt_gluster.remediation.membership import PRESENCE
@@ -16,7 +16,7 @@ from salt_gluster.remediation.policy import Policy
 from salt_gluster.remediation.state_machine import Table
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-TABLES: tuple[Table[Any, Any, Any], ...] = (FLEET, NODE, BRICK, LIFE, PRESENCE, NEWCOMER)
+TABLES: tuple[Table[Any, Any, Any], ...] = (FLEET, NODE, BRICK, LIFE, PRESENCE, CANDIDATE)
 
 
 def tables() -> str:
@@ -51,9 +51,18 @@ def tables() -> str:
     for guard in guards.RESTART_BRICK:
         by = "engine" if guard.__name__ in guards.ENGINE_ONLY else "engine and executor"
         lines.append(f"| {guard.__name__} | {(guard.__doc__ or '').strip()} | {by} |")
-    lines += ["", "## Fences of the executor", "", "| fence | lets pass | else |", "|---|---|---|"]
-    for word, fences in (("ignored", authorize.OURS), ("refused", authorize.FENCES)):
-        lines += [f"| {f.__name__} | {(f.__doc__ or '').strip()} | {word} |" for f in fences]
+    lines += [
+        "",
+        "## Preconditions of the executor",
+        "",
+        "| precondition | holds when | else |",
+        "|---|---|---|",
+    ]
+    for word, preconditions in (
+        ("ignored", authorize.ADDRESSED),
+        ("refused", authorize.PRECONDITIONS),
+    ):
+        lines += [f"| {f.__name__} | {(f.__doc__ or '').strip()} | {word} |" for f in preconditions]
     lines += ["", "## Settings", "", "| setting | default | unit | why |", "|---|---|---|---|"]
     for f in fields(Policy):
         default = getattr(f.default, "value", f.default)

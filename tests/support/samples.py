@@ -6,7 +6,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from salt_gluster.gluster.parse.answer import Answer, parse_answer
+from salt_gluster.gluster.parse.answer import CliAnswer, parse_answer
 
 FOLDER = Path(__file__).parent.parent / "data" / "samples"
 
@@ -40,5 +40,5 @@ def text(file: str) -> str:
     return (FOLDER / file).read_text()
 
 
-def answer(file: str) -> Answer:
+def answer(file: str) -> CliAnswer:
     return parse_answer(text(file))

@@ -22,7 +22,7 @@ _HINT = "Run the command by hand and look at its whole output; nothing is known 
 
 
 @dataclass(frozen=True)
-class Answer:
+class CliAnswer:
     """What gluster answered. ``root`` is None for a command that prints text.
 
     ``text`` is opErrstr, or ``<output>`` where opErrstr is empty, or the plain text itself.
@@ -55,7 +55,7 @@ def is_document(text: str) -> bool:
     return text.lstrip().startswith(_DECLARATION)
 
 
-def parse_answer(stdout: str, stderr: str = "", rc: int = 0) -> Answer:
+def parse_answer(stdout: str, stderr: str = "", rc: int = 0) -> CliAnswer:
     """Return the envelope of one ``--xml`` answer.
 
     Raises ``Unreadable`` for anything but exactly one well-formed ``<cliOutput>``: text before or
@@ -71,13 +71,13 @@ def parse_answer(stdout: str, stderr: str = "", rc: int = 0) -> Answer:
         raise Unreadable(f"the answer's root is <{root.tag}>, not <cliOutput>", hint=_HINT)
     text = (root.findtext("opErrstr") or "").strip() or (root.findtext("output") or "").strip()
     raw = stdout if not stderr.strip() else f"{stdout}\n{stderr}"
-    return Answer(_int(root, "opRet"), _int(root, "opErrno"), text, root, raw)
+    return CliAnswer(_int(root, "opRet"), _int(root, "opErrno"), text, root, raw)
 
 
-def text_answer(stdout: str, stderr: str, rc: int) -> Answer:
+def text_answer(stdout: str, stderr: str, rc: int) -> CliAnswer:
     """Return the answer of a command that never prints XML; ``op_ret`` is 0 for exit code 0."""
     both = "\n".join(part.strip() for part in (stdout, stderr) if part.strip())
-    return Answer(0 if rc == 0 else -1, 0, both, None, both)
+    return CliAnswer(0 if rc == 0 else -1, 0, both, None, both)
 
 
 def split_documents(stdout: str) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-from salt_gluster.gluster.parse.answer import Answer
+from salt_gluster.gluster.parse.answer import CliAnswer
 from salt_gluster.gluster.parse.elements import number_or_unknown, required_text
 from salt_gluster.model import Heal, Unknown
 
@@ -31,7 +31,7 @@ class HealEntries:
     entries: tuple[HealEntry, ...] | Unknown
 
 
-def parse_heal_summary(answer: Answer) -> tuple[Heal, ...]:
+def parse_heal_summary(answer: CliAnswer) -> tuple[Heal, ...]:
     """Return the counts per brick of ``heal V info summary``. Raises ``Unreadable``.
 
     ``pending`` is every entry that is not in sync: heal-pending, split-brain and possibly healing
@@ -40,7 +40,7 @@ def parse_heal_summary(answer: Answer) -> tuple[Heal, ...]:
     return tuple(_summary(row) for row in answer.element("healInfo/bricks").iterfind("brick"))
 
 
-def parse_heal_info(answer: Answer) -> tuple[Heal, ...]:
+def parse_heal_info(answer: CliAnswer) -> tuple[Heal, ...]:
     """Return the counts per brick of ``heal V info``; split-brain and healing are not in it."""
     return tuple(
         Heal(required_text(row, "name"), _uuid(row), _count(row, "numberOfEntries"))
@@ -48,7 +48,7 @@ def parse_heal_info(answer: Answer) -> tuple[Heal, ...]:
     )
 
 
-def parse_heal_entries(answer: Answer) -> tuple[HealEntries, ...]:
+def parse_heal_entries(answer: CliAnswer) -> tuple[HealEntries, ...]:
     """Return the entries per brick of ``heal V info`` or ``heal V info split-brain``.
 
     A file in split-brain looks like any other in ``heal V info``: ask split-brain for them

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from salt_gluster.errors import Unreadable
-from salt_gluster.gluster.parse.answer import Answer
+from salt_gluster.gluster.parse.answer import CliAnswer
 from salt_gluster.gluster.parse.elements import required_text
 
 #: Appended to a value that is not set; stands alone when the default is empty.
@@ -35,7 +35,7 @@ class OptionHelp:
     about: str
 
 
-def parse_volume_get(answer: Answer) -> dict[str, OptionValue]:
+def parse_volume_get(answer: CliAnswer) -> dict[str, OptionValue]:
     """Return option -> value of ``volume get V all|OPTION`` or ``volume get all all``.
 
     gluster lists six options twice, performance.cache-size with two defaults: a row that is set

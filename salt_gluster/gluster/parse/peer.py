@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element
 
-from salt_gluster.gluster.parse.answer import Answer
+from salt_gluster.gluster.parse.answer import CliAnswer
 from salt_gluster.gluster.parse.elements import required_number, required_text
 from salt_gluster.model import Peer
 
@@ -12,7 +12,7 @@ from salt_gluster.model import Peer
 IN_CLUSTER = 3
 
 
-def parse_pool_list(answer: Answer) -> tuple[Peer, ...]:
+def parse_pool_list(answer: CliAnswer) -> tuple[Peer, ...]:
     """Return the members in gluster's order.
 
     The own row of ``pool list`` is "localhost" without a state: ``is_self``, state 3. Works for
@@ -21,7 +21,7 @@ def parse_pool_list(answer: Answer) -> tuple[Peer, ...]:
     return tuple(_peer(row) for row in answer.element("peerStatus").iterfind("peer"))
 
 
-def parse_uuid(answer: Answer) -> str:
+def parse_uuid(answer: CliAnswer) -> str:
     """Return the answering node's own UUID. Raises ``Unreadable``."""
     return required_text(answer.element("uuidGenerate"), "uuid")
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from salt_gluster.errors import Unreadable
-from salt_gluster.gluster.parse.answer import Answer
+from salt_gluster.gluster.parse.answer import CliAnswer
 from salt_gluster.gluster.parse.elements import required_number, required_text
 
 
 @dataclass(frozen=True)
-class Operation:
+class FopStats:
     """One kind of file operation on one brick; latencies in ns, as 10.3 prints them."""
 
     name: str
@@ -29,10 +29,10 @@ class BrickProfile:
     duration_s: int
     bytes_read: int
     bytes_written: int
-    operations: tuple[Operation, ...]
+    operations: tuple[FopStats, ...]
 
 
-def parse_profile(answer: Answer) -> tuple[BrickProfile, ...]:
+def parse_profile(answer: CliAnswer) -> tuple[BrickProfile, ...]:
     """Return the cumulative counts of every brick that answered. Raises ``Unreadable``."""
     rows = answer.element("volProfile").iterfind("brick")
     return tuple(_brick(row) for row in rows)
@@ -51,8 +51,8 @@ def _brick(row: Element) -> BrickProfile:
     )
 
 
-def _operation(row: Element) -> Operation:
-    return Operation(
+def _operation(row: Element) -> FopStats:
+    return FopStats(
         name=required_text(row, "name"),
         hits=required_number(row, "hits"),
         average_ns=_real(row, "avgLatency"),

@@ -11,7 +11,7 @@ from enum import IntEnum
 from xml.etree.ElementTree import Element
 
 from salt_gluster.errors import Unreadable
-from salt_gluster.gluster.parse.answer import Answer
+from salt_gluster.gluster.parse.answer import CliAnswer
 from salt_gluster.gluster.parse.elements import number_or_unknown, required_number, required_text
 from salt_gluster.model import Unknown
 
@@ -61,12 +61,12 @@ class TaskProgress:
         return clean and states == {TaskState.COMPLETED}
 
 
-def parse_task_id(answer: Answer) -> str:
+def parse_task_id(answer: CliAnswer) -> str:
     """Return the id of the task that ``rebalance start`` or ``remove-brick start`` began."""
     return required_text(_task(answer), "task-id")
 
 
-def parse_task_progress(answer: Answer) -> TaskProgress:
+def parse_task_progress(answer: CliAnswer) -> TaskProgress:
     """Return rows and sum of ``rebalance V status`` or ``remove-brick ... status``; or of stop.
 
     Raises ``Unreadable``.
@@ -79,7 +79,7 @@ def parse_task_progress(answer: Answer) -> TaskProgress:
     return TaskProgress(required_text(task, "task-id"), nodes, _progress(total, ""))
 
 
-def _task(answer: Answer) -> Element:
+def _task(answer: CliAnswer) -> Element:
     for name in ("volRebalance", "volRemoveBrick"):
         if answer.root is not None and (found := answer.root.find(name)) is not None:
             return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from salt_gluster.errors import Unreadable
-from salt_gluster.gluster.parse.answer import Answer
+from salt_gluster.gluster.parse.answer import CliAnswer
 from salt_gluster.gluster.parse.elements import (
     optional_number,
     required_number,
@@ -37,7 +37,7 @@ _TRANSPORTS = {0: "tcp", 1: "rdma", 2: "tcp,rdma"}
 
 
 @dataclass(frozen=True)
-class Client:
+class VolumeClient:
     """A client of one brick as ``volume status V clients`` lists it; daemons are clients too."""
 
     brick: str
@@ -47,13 +47,13 @@ class Client:
     op_version: int | None
 
 
-def parse_volume_info(answer: Answer) -> dict[str, Volume]:
+def parse_volume_info(answer: CliAnswer) -> dict[str, Volume]:
     """Return every volume of the answer by name; none for an empty pool. Raises ``Unreadable``."""
     rows = answer.element("volInfo/volumes").iterfind("volume")
     return {volume.name: volume for volume in map(_volume, rows)}
 
 
-def parse_volume_status(answer: Answer, volume: str) -> VolumeStatus:
+def parse_volume_status(answer: CliAnswer, volume: str) -> VolumeStatus:
     """Return the rows of one volume, daemons apart.
 
     A brick whose peer is unreachable has no row: it is missing here too, not down
@@ -69,12 +69,12 @@ def parse_volume_status(answer: Answer, volume: str) -> VolumeStatus:
     return VolumeStatus(volume, tuple(bricks), tuple(daemons), _tasks(found))
 
 
-def parse_volume_tasks(answer: Answer, volume: str) -> tuple[Task, ...]:
+def parse_volume_tasks(answer: CliAnswer, volume: str) -> tuple[Task, ...]:
     """Return the tasks of one volume from ``volume status V`` or ``... tasks``."""
     return _tasks(_volume_rows(answer, volume))
 
 
-def parse_volume_detail(answer: Answer) -> tuple[BrickSpace, ...]:
+def parse_volume_detail(answer: CliAnswer) -> tuple[BrickSpace, ...]:
     """Return the space of each brick that gluster measured.
 
     A brick without numbers has no row here: it is unknown, not full. Raises ``Unreadable``.
@@ -83,7 +83,7 @@ def parse_volume_detail(answer: Answer) -> tuple[BrickSpace, ...]:
     return tuple(space for space in map(_space, nodes) if space is not None)
 
 
-def parse_volume_clients(answer: Answer) -> tuple[Client, ...]:
+def parse_volume_clients(answer: CliAnswer) -> tuple[VolumeClient, ...]:
     """Return the clients of every brick that listed them. Raises ``Unreadable``."""
     clients = []
     for node in answer.element("volStatus/volumes").iterfind("volume/node"):
@@ -91,7 +91,7 @@ def parse_volume_clients(answer: Answer) -> tuple[Client, ...]:
         for row in node.iterfind("clientsStatus/client"):
             read, written = optional_number(row, "bytesRead"), optional_number(row, "bytesWrite")
             address, version = required_text(row, "hostname"), optional_number(row, "opVersion")
-            clients.append(Client(brick, address, read, written, version))
+            clients.append(VolumeClient(brick, address, read, written, version))
     return tuple(clients)
 
 
@@ -125,7 +125,7 @@ def _brick(row: Element) -> Brick:
     return Brick(host, path, uuid, is_arbiter=optional_number(row, "isArbiter") == 1)
 
 
-def _volume_rows(answer: Answer, volume: str) -> Element:
+def _volume_rows(answer: CliAnswer, volume: str) -> Element:
     for row in answer.element("volStatus/volumes").iterfind("volume"):
         if required_text(row, "volName") == volume:
             return row

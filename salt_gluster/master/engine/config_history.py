@@ -18,7 +18,7 @@ from salt_gluster.consul.leader_lock import Lock
 from salt_gluster.errors import ConsulError
 from salt_gluster.model import Unknown
 from salt_gluster.remediation import Decisions, FleetObservation, config_overwrite
-from salt_gluster.remediation.membership import Standing
+from salt_gluster.remediation.membership import Condition
 from salt_gluster.remediation.salt_events import Notice
 from salt_gluster.status import config_versions
 from salt_gluster.status.config_versions import Consensus, ReportedConfig
@@ -108,7 +108,7 @@ class Keeper:
         memory = replace(done.memory, standings=kept)
         return replace(done, memory=memory, notices=(*done.notices, *notices))
 
-    def _look(self, obs: FleetObservation, standings: Mapping[str, Standing]) -> None:
+    def _look(self, obs: FleetObservation, standings: Mapping[str, Condition]) -> None:
         new, known, missed = self._read(), self._known(), _missed(standings)
         if not new and self._other is None:
             return
@@ -193,15 +193,15 @@ class Keeper:
     # --- telling ---------------------------------------------------------------------------------
 
     def _told(
-        self, obs: FleetObservation, standings: Mapping[str, Standing]
-    ) -> tuple[Mapping[str, Standing], list[Notice]]:
+        self, obs: FleetObservation, standings: Mapping[str, Condition]
+    ) -> tuple[Mapping[str, Condition], list[Notice]]:
         """Return what was not told yet: what stands in the snapshot was."""
         if self.current is None:
             return standings, []
         number = int(self.current["version"])
         was = standings.get(STANDING)
         if was is None:  # whatever there is was there before anybody looked
-            return {**standings, STANDING: Standing(str(number), obs.now)}, []
+            return {**standings, STANDING: Condition(str(number), obs.now)}, []
         told, lost = int(was.state), _lost(was)
         found: list[Notice] = []
         for version in range(max(told + 1, number - _MOST_TOLD), number + 1):
@@ -219,7 +219,7 @@ class Keeper:
             why = "a person has acknowledged it"
             found.append(config_overwrite.restored(obs.cluster, number, why))
             lost = None
-        now = Standing(str(number), was.since if told == number else obs.now, told=_marks(lost))
+        now = Condition(str(number), was.since if told == number else obs.now, told=_marks(lost))
         return {**standings, STANDING: now}, found
 
     def _version(self, number: int) -> Mapping[str, Any] | None:
@@ -238,12 +238,12 @@ class Keeper:
         return not any(d.where in known for d in rows)
 
 
-def _missed(standings: Mapping[str, Standing]) -> dict[str, tuple[str, float]]:
+def _missed(standings: Mapping[str, Condition]) -> dict[str, tuple[str, float]]:
     nodes = ((k, s) for k, s in standings.items() if k.startswith("node:"))
     return {key[5:]: (s.state, s.since) for key, s in nodes}
 
 
-def _lost(standing: Standing) -> int | None:
+def _lost(standing: Condition) -> int | None:
     marks = [m for m in standing.told if m.startswith(_LOST)]
     return int(marks[0].removeprefix(_LOST)) if marks else None
 
@@ -252,5 +252,5 @@ def _marks(lost: int | None) -> frozenset[str]:
     return frozenset() if lost is None else frozenset({f"{_LOST}{lost}"})
 
 
-def _is_seen(obs: FleetObservation, standing: Standing) -> bool:
+def _is_seen(obs: FleetObservation, standing: Condition) -> bool:
     return obs.last_acknowledged(obs.cluster) > standing.since

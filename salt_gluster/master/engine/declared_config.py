@@ -11,7 +11,7 @@ from salt_gluster.consul.leader_lock import Lock
 from salt_gluster.consul.store import Document, Store
 from salt_gluster.errors import GlusterError, SpecError
 from salt_gluster.model import Unknown
-from salt_gluster.remediation.observation import Door
+from salt_gluster.remediation.observation import Admission
 from salt_gluster.remediation.policy import Policy, policy_from
 from salt_gluster.spec import parse_pool, parse_who
 from salt_gluster.spec.names import globs_of, matches
@@ -29,20 +29,20 @@ class Accepted:
     """The policy in force. ``number`` 0 = nothing was accepted: notices only.
 
     ``current`` is the whole current version; ``number`` is the one that brought spec and policy.
-    ``door`` says who may be in the pool. ``asking`` counts without a spec only: the names that a
-    glob of their own submission means.
+    ``admission`` names the nodes that may be in the pool. ``asking`` counts without a spec only:
+    the names that a glob of their own submission means.
     """
 
     policy: Policy = Policy()  # noqa: RUF009  (frozen)
     number: int = 0
     spec: Mapping[str, Any] | None = None
     current: Mapping[str, Any] | None = None
-    door: Door = Door()  # noqa: RUF009  (frozen)
+    admission: Admission = Admission()  # noqa: RUF009  (frozen)
     asking: frozenset[str] = _NOBODY
 
     def before(self, names: Mapping[str, str]) -> dict[str, str]:
         """Return who of those that have registered (uuid -> name) waits to be one of the pool."""
-        settled = {*self.door.nodes, *self.door.rejected}
+        settled = {*self.admission.nodes, *self.admission.rejected}
         others = {u: n for u, n in names.items() if n not in settled}
         if self.spec is None:
             return {u: n for u, n in others.items() if n in self.asking}
@@ -115,8 +115,10 @@ def accept(store: Store, lock: Lock, now: float) -> Accepted:
         )  # fmt: skip
     now_in_force = in_force(store)
     spec = now_in_force.spec
-    door = Door(frozenset(nodes_of(spec, accepted)), accepted, rejected)
-    return replace(now_in_force, door=door, asking=asking(submitted) if spec is None else _NOBODY)
+    admission = Admission(frozenset(nodes_of(spec, accepted)), accepted, rejected)
+    return replace(
+        now_in_force, admission=admission, asking=asking(submitted) if spec is None else _NOBODY
+    )
 
 
 def nodes_of(spec: Mapping[str, Any] | None, accepted: Collection[str]) -> Collection[str]:

@@ -31,14 +31,14 @@ from salt_gluster.model import NOT_ASKED, Unknown, is_known
 from salt_gluster.remediation import (
     Decisions,
     FleetObservation,
-    Lock,
+    LockView,
     Memory,
     decide,
     remembered,
     salt_events,
 )
 from salt_gluster.remediation.decide import Asks
-from salt_gluster.remediation.membership import Sight
+from salt_gluster.remediation.membership import Signal
 from salt_gluster.remediation.observation import SIGHT
 from salt_gluster.remediation.operations import ENDED, Operation
 
@@ -175,7 +175,7 @@ class Engine:
         view = consul_view(who, what, trust, w.index)
         epoch: int | Unknown = self._lock.epoch or NOT_ASKED
         renewed = self._lock.renewed_at or 0.0
-        lock = Lock(self._lock.holds(), renewed + 10.0 - time.monotonic(), epoch)
+        lock = LockView(self._lock.holds(), renewed + 10.0 - time.monotonic(), epoch)
         has_policy = bool(self._accepted.number)
         obs = FleetObservation(now, self.cluster, view, lock, {}, has_policy=has_policy)
         if not trust.fresh or not lock.held:
@@ -200,7 +200,7 @@ class Engine:
             obs,
             members=members,
             strays=strays,
-            door=replace(self._accepted.door, before=before, ill=hints),
+            admission=replace(self._accepted.admission, candidates=before, critical=hints),
             pool=pool,
             facts=dict(r.facts),
             ports=still_so(said, r.facts),
@@ -277,9 +277,9 @@ class Engine:
             self._note(obs.now, op)
         for op in done.intents:
             self._claim(obs, op)
-        for uuid, name in done.door.accept:
+        for uuid, name in done.admission.accept:
             self._let_in(obs, uuid, name)
-        self._is_waited_for = done.door.is_waiting
+        self._is_waited_for = done.admission.is_waiting
         for operation, minion in done.requests:
             if self._lock.holds():
                 self._teller.fire(salt_events.request(self.cluster, operation, minion, obs.now))
@@ -376,4 +376,4 @@ class Engine:
 def _missed(obs: FleetObservation) -> frozenset[str]:
     """Return whom Consul misses: what they wrote last, and their sets, is worth a look."""
     nodes = obs.consul.registered
-    return frozenset(u for u in obs.consul.odd if nodes[u].serf is Sight.BAD)
+    return frozenset(u for u in obs.consul.odd if nodes[u].serf is Signal.BAD)

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from salt_gluster.consul.cluster_state import sets_of
 from salt_gluster.model import NodeFacts, Observation, Unknown, Volume, is_known
 from salt_gluster.remediation.decide import Asks
-from salt_gluster.remediation.membership import ConsulView, Sight
+from salt_gluster.remediation.membership import ConsulView, Signal
 from salt_gluster.remediation.observation import BrickKey, key_of
 from salt_gluster.status.facts import facts_from
 
@@ -98,12 +98,12 @@ def question(
         good = (u for u in others if _is_good(view, u))
         wanted |= set(islice(good, ASKERS - len(witnesses)))
     minions = {u: view.registered[u].minion for u in sorted(wanted) if u in view.registered}
-    missed = frozenset(m for u, m in minions.items() if view.sight(u) is Sight.BAD)
+    missed = frozenset(m for u, m in minions.items() if view.sight(u) is Signal.BAD)
     return Question(minions, tuple(_ports(asks.ports, pool, facts)), missed)
 
 
 def _is_good(view: ConsulView, uuid: str) -> bool:
-    return view.sight(uuid) is Sight.GOOD
+    return view.sight(uuid) is Signal.GOOD
 
 
 def _ports(

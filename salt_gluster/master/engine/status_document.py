@@ -8,7 +8,7 @@ from typing import Any
 from salt_gluster.model import Unknown
 from salt_gluster.remediation import Decisions, FleetObservation, ladder
 from salt_gluster.remediation.decide import Refused
-from salt_gluster.remediation.health import peer_sight, port_sight
+from salt_gluster.remediation.health import peer_signal, port_signal
 from salt_gluster.remediation.operations import Operation
 
 #: Raised when a key changes its meaning.
@@ -41,7 +41,7 @@ def status(
             _operation(op) for op in (*operations.values(), *proposals.values())
             if op.is_open or op.id in proposals
         ],
-        "proposed": list(done.door.proposed),
+        "proposed": list(done.admission.proposed),
     }  # fmt: skip
 
 
@@ -65,13 +65,13 @@ def _node(obs: FleetObservation, done: Decisions, key: str) -> dict[str, Any]:
     uuid = key[5:]
     own = obs.facts.get(uuid)
     age = "silent" if own is None or isinstance(own, Unknown) else "has told its report"
-    ports = {b[1]: port_sight(obs, b).value for b in obs.ports if b[0] == uuid}
+    ports = {b[1]: port_signal(obs, b).value for b in obs.ports if b[0] == uuid}
     return {
         **_standing(done, key),
         "name": obs.name(uuid),
         "witnesses": [
             {"source": "consul", "says": obs.consul.sight(uuid).value},
-            {"source": "peers", "says": peer_sight(obs, uuid).value},
+            {"source": "peers", "says": peer_signal(obs, uuid).value},
             *({"source": f"port of {path}", "says": says} for path, says in sorted(ports.items())),
             {"source": "the node itself", "says": age},
         ],

@@ -24,8 +24,8 @@ from salt_gluster.consul.trust import HEARTBEAT_S
 from salt_gluster.consul.trust_probe import TrustProbe
 from salt_gluster.consul.watch import Query, Watch
 from salt_gluster.errors import ConsulError
-from salt_gluster.gluster.events import hinted
-from salt_gluster.remediation.membership import Trust
+from salt_gluster.gluster.events import decode_wakeup
+from salt_gluster.remediation.membership import ViewTrust
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class Watches:
             ),
             "hint": self._watch(
                 connect(None), "hint", HINT_WAIT_S,
-                lambda entry: hinted(entry.value) if entry is not None else frozenset(),
+                lambda entry: decode_wakeup(entry.value) if entry is not None else frozenset(),
                 lambda c: lambda i, w: c.kv_watch(keys.hint, i, w),
             ),
         }  # fmt: skip
@@ -173,15 +173,15 @@ class Watches:
         with self._guard:
             self._hinted -= nodes
 
-    def trust(self) -> Trust:
+    def trust(self) -> ViewTrust:
         """Return whether the view may be believed, and since when it is undisturbed."""
         verdict = self.probe.evaluate()
         with self._guard:
             missing = sorted(self._waits_for)
         if verdict.is_fresh and missing:
             why = f"not read yet since sight came back: {', '.join(missing)}"
-            return Trust(False, why, self._disturbed_at)
-        return Trust(verdict.is_fresh, verdict.why, self._disturbed_at)
+            return ViewTrust(False, why, self._disturbed_at)
+        return ViewTrust(verdict.is_fresh, verdict.why, self._disturbed_at)
 
     def is_reading(self, within_s: float) -> bool:
         """Whether sight came back just now and the watches still read in full."""

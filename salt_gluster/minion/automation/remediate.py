@@ -28,15 +28,15 @@ from salt_gluster.minion.automation import publish, registration
 from salt_gluster.minion.driver import GlusterDriver
 from salt_gluster.model import Facet, Observation, Plan, Refusal, Step, Unknown, is_known, known
 from salt_gluster.plan.actions import ACTIONS, is_done
-from salt_gluster.remediation import FleetObservation, Lock, Policy, authorize
-from salt_gluster.remediation.authorize import Do, Verdict
+from salt_gluster.remediation import FleetObservation, LockView, Policy, authorize
+from salt_gluster.remediation.authorize import Authorization, Decision
 from salt_gluster.remediation.fleet_mode import FleetMode
-from salt_gluster.remediation.guards.context import Case, Target
-from salt_gluster.remediation.membership import ConsulView, Trust
+from salt_gluster.remediation.guards.context import GuardContext, Target
+from salt_gluster.remediation.membership import ConsulView, ViewTrust
 from salt_gluster.remediation.operations import (
+    ExecutionReport,
     Life,
     Operation,
-    Outcome,
     operation_from,
     outcome_from,
 )
@@ -90,11 +90,11 @@ def _client(settings: Mapping[str, Any]) -> Iterator[Client]:
         client.close()
 
 
-def _ignored(name: str, why: str) -> Verdict:
-    return Verdict(Do.IGNORE, (Refusal(name, why),))
+def _ignored(name: str, why: str) -> Authorization:
+    return Authorization(Decision.IGNORE, (Refusal(name, why),))
 
 
-def _answer(operation: str, done: Verdict) -> dict[str, Any]:
+def _answer(operation: str, done: Authorization) -> dict[str, Any]:
     return {
         "operation": operation,
         "did": done.do.value,
@@ -121,22 +121,24 @@ class _Execution:
         self.after("read")
         # What is forged, done or not for us costs no look at gluster.
         first = self._verdict(operation, outcome, self._unseen())
-        if first.do is Do.IGNORE:
+        if first.do is Decision.IGNORE:
             return _answer(self.id, first)
         obs = self._look()
         self.after("looked")
         answer = self._verdict(operation, outcome, obs)
         self.after("judged")
-        if answer.do is not Do.PERFORM:
+        if answer.do is not Decision.PERFORM:
             return self._told(answer)
         if not self._begin(answer):
-            return self._told(authorize.look_back(_known(operation), self._look(), self.policy))
+            return self._told(
+                authorize.reconcile_outcome(_known(operation), self._look(), self.policy)
+            )
         self.after("begun")
         return self._told(self._perform())
 
     # --- reading -----------------------------------------------------------------------------
 
-    def _read(self) -> tuple[Operation | Unknown | None, Outcome | Unknown | None]:
+    def _read(self) -> tuple[Operation | Unknown | None, ExecutionReport | Unknown | None]:
         """Read what Consul has of this operation, our own word on it, and the policy."""
         current = self.store.current()
         self.policy = policy_from(current.data.get("policy") or {}) if current else Policy()
@@ -151,7 +153,7 @@ class _Execution:
             return Unknown(f"the operation cannot be read: {err}"), None
         return operation, self._outcome()
 
-    def _outcome(self) -> Outcome | Unknown | None:
+    def _outcome(self) -> ExecutionReport | Unknown | None:
         try:
             told = self.store.outcome(self.me.uuid, self.id)
             return None if told is None else outcome_from(told.data)
@@ -160,21 +162,21 @@ class _Execution:
 
     def _unseen(self) -> FleetObservation:
         """Return an observation in which nothing was looked at."""
-        view = ConsulView(Trust(False, "not asked"))
-        lock = Lock(False, epoch=Unknown("not asked"))
+        view = ConsulView(ViewTrust(False, "not asked"))
+        lock = LockView(False, epoch=Unknown("not asked"))
         return FleetObservation(
             self.site.now(), self.me.cluster, view, lock, {}, seat=self.me.uuid
         )  # fmt: skip
 
     def _verdict(
-        self, operation: Operation | Unknown | None, outcome: Outcome | Unknown | None,
+        self, operation: Operation | Unknown | None, outcome: ExecutionReport | Unknown | None,
         obs: FleetObservation, *, begun: bool = False,
-    ) -> Verdict:  # fmt: skip
+    ) -> Authorization:  # fmt: skip
         skew: Any = None
         if isinstance(operation, Operation):
             skew = operation.evidence.get("skew_s")
         is_number = isinstance(skew, int | float) and not isinstance(skew, bool)
-        return authorize.verdict(
+        return authorize.authorize(
             operation, outcome, obs, self.policy,
             minion=self.me.minion,
             skew_s=float(skew) if is_number else Unknown("it was not measured"),
@@ -204,7 +206,7 @@ class _Execution:
             now=self.site.now(),
             cluster=self.me.cluster,
             consul=view,
-            lock=Lock(lead.held, epoch=epoch),
+            lock=LockView(lead.held, epoch=epoch),
             members=members,
             facts=dict(records.facts),
             hold=records.hold(),
@@ -215,17 +217,17 @@ class _Execution:
             seat=self.me.uuid,
         )
 
-    def _trust(self, own: Mapping[str, Any]) -> Trust:
+    def _trust(self, own: Mapping[str, Any]) -> ViewTrust:
         """Return whether Consul can be believed here; the write that proves it is the report's."""
         now = self.site.now()
         heartbeat = _Heartbeat(lambda: publish.publish_report(self.store, self.me, own))
         marker = canary.FileMarker(canary.FOLDER)
         view = TrustProbe(self.client, self.me.cluster, heartbeat, marker).renew()
-        return Trust(view.is_fresh, "" if view.is_fresh else view.why, now)
+        return ViewTrust(view.is_fresh, "" if view.is_fresh else view.why, now)
 
     # --- acting ------------------------------------------------------------------------------
 
-    def _begin(self, answer: Verdict) -> bool:
+    def _begin(self, answer: Authorization) -> bool:
         """Store *issued*, once for ever; False when somebody, or nobody can tell who, had begun."""
         assert answer.outcome is not None
         try:
@@ -236,42 +238,48 @@ class _Execution:
             raise
         return True
 
-    def _perform(self) -> Verdict:
+    def _perform(self) -> Authorization:
         """Look once more, judge again, and act; from here on *issued* stands whatever happens."""
         operation, _ = self._read()
         obs = self._look()
         self.after("looked_again")
         answer = self._verdict(operation, None, obs, begun=True)
         self.after("judged_again")
-        if answer.do is Do.IGNORE and isinstance(operation, Operation):
-            return Verdict(Do.REFUSE, answer.reasons, self._outcome_of(Life.REFUSED, answer))
-        if answer.do is not Do.PERFORM:
+        if answer.do is Decision.IGNORE and isinstance(operation, Operation):
+            return Authorization(
+                Decision.REFUSE, answer.reasons, self._outcome_of(Life.REFUSED, answer)
+            )
+        if answer.do is not Decision.PERFORM:
             return answer
         return self._act(_known(operation), obs)
 
-    def _act(self, op: Operation, obs: FleetObservation) -> Verdict:
+    def _act(self, op: Operation, obs: FleetObservation) -> Authorization:
         step = restart_step(op, obs, self.policy)
         world = _OneStep(self.site, self.after)
         done = apply.run_once(_planner(op, step), world)
         refused = done.plan.refusals if done.refused else ()
         if not world.sent and (refused or done.error):
             why = refused or (Refusal("nothing_sent", str(done.error)),)
-            return Verdict(Do.REFUSE, why, self._outcome_of(Life.REFUSED, Verdict(Do.REFUSE, why)))
+            return Authorization(
+                Decision.REFUSE,
+                why,
+                self._outcome_of(Life.REFUSED, Authorization(Decision.REFUSE, why)),
+            )
         missing = self._read_back(op, step)
         self.after("read_back")
         if not missing:
-            return Verdict(Do.PERFORM, (), self._outcome_of(Life.APPLIED))
+            return Authorization(Decision.PERFORM, (), self._outcome_of(Life.APPLIED))
         error = done.error
         if isinstance(error, OutcomeUnknown):
             # It may still happen: the engine judges it when it is due, nobody begins it again.
-            return Verdict(Do.PERFORM, (Refusal("outcome_known", str(error)), *missing))
+            return Authorization(Decision.PERFORM, (Refusal("outcome_known", str(error)), *missing))
         reasons = (*((Refusal("command", str(error)),) if error else ()), *missing)
-        told = self._outcome_of(Life.FAILED, Verdict(Do.PERFORM, reasons))
-        return Verdict(Do.PERFORM, reasons, told)
+        told = self._outcome_of(Life.FAILED, Authorization(Decision.PERFORM, reasons))
+        return Authorization(Decision.PERFORM, reasons, told)
 
-    def _outcome_of(self, state: Life, why: Verdict | None = None) -> Outcome:
+    def _outcome_of(self, state: Life, why: Authorization | None = None) -> ExecutionReport:
         said = tuple(f"{r.name}: {r.why}" for r in why.reasons) if why else ()
-        return Outcome(self.id, self.me.uuid, state, self.site.now(), said)
+        return ExecutionReport(self.id, self.me.uuid, state, self.site.now(), said)
 
     def _read_back(self, op: Operation, step: Step) -> tuple[Refusal, ...]:
         """Return what of the post-condition is not so in the end: row, connect, another member."""
@@ -285,11 +293,11 @@ class _Execution:
 
     # --- telling -----------------------------------------------------------------------------
 
-    def _told(self, answer: Verdict) -> dict[str, Any]:
+    def _told(self, answer: Authorization) -> dict[str, Any]:
         """Store the outcome. What cannot be stored is found again by looking back."""
         if answer.outcome is None:
             return _answer(self.id, answer)
-        first = answer.do is Do.REFUSE and self._outcome() is None
+        first = answer.do is Decision.REFUSE and self._outcome() is None
         try:
             data = answer.outcome.to_data()
             self.store.write_outcome(self.me.uuid, self.id, data, cas=0 if first else None)
@@ -346,7 +354,7 @@ def restart_step(op: Operation, obs: FleetObservation, policy: Policy) -> Step:
     """Return the step; ``starts`` are all bricks that the command will start with it."""
     path = op.brick.split(":", 1)[1]
     target = Target(op.node, op.brick, path, op.volume, op.volume_id, op.incident)
-    down = Case(obs, policy, target, FleetMode.OPEN, "").down_bricks
+    down = GuardContext(obs, policy, target, FleetMode.OPEN, "").down_bricks
     args = {
         "brick": op.brick, "path": path, "node": op.node,
         "starts": tuple(sorted({op.brick, *(brick.name for brick, _ in down)})),

@@ -78,7 +78,7 @@ class Sensor:
         *, clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self._settings, self._name, self._clock = settings, name, clock
-        self._eyes = node.Watch()
+        self._eyes = node.ChangeWatch()
         self._client: Client | None = None
         self._due: list[float] = []
         self._register_at = self._beat_at = self._glance_at = 0.0

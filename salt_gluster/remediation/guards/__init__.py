@@ -24,7 +24,7 @@ from salt_gluster.remediation.guards.brick import (
     waited,
     writable,
 )
-from salt_gluster.remediation.guards.context import Case, Guard
+from salt_gluster.remediation.guards.context import Guard, GuardContext
 from salt_gluster.remediation.guards.pool import (
     clocks_agree,
     fleet_open,
@@ -52,7 +52,7 @@ RESTART_BRICK: tuple[Guard, ...] = (
     nothing_in_flight, budget_left, cooldown_over, waited, not_refused_lately, same_twice,
 )  # fmt: skip
 
-#: About deciding itself: an executor does not ask them again; its fence looks at the clock.
+#: About deciding itself: an executor does not ask them again; its preconditions look at the clock.
 ENGINE_ONLY: frozenset[str] = frozenset(
     {"waited", "not_refused_lately", "same_twice", "clocks_agree"}
 )
@@ -64,7 +64,7 @@ PATIENCE: frozenset[str] = frozenset(
 )  # fmt: skip
 
 
-def refusals(case: Case, guards: tuple[Guard, ...]) -> tuple[Refusal, ...]:
+def refusals(context: GuardContext, guards: tuple[Guard, ...]) -> tuple[Refusal, ...]:
     """Return every reason against it, in the order of the ladder."""
-    asked = (g for g in guards if not (case.obs.seat and g.__name__ in ENGINE_ONLY))
-    return tuple(r for r in (guard(case) for guard in asked) if r is not None)
+    asked = (g for g in guards if not (context.obs.seat and g.__name__ in ENGINE_ONLY))
+    return tuple(r for r in (guard(context) for guard in asked) if r is not None)

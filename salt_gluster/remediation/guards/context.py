@@ -9,7 +9,7 @@ from functools import cached_property
 from salt_gluster.model import Brick, BrickFacts, NodeFacts, Refusal, Unknown, Volume, is_known
 from salt_gluster.remediation import fleet_mode, health
 from salt_gluster.remediation.health import NodeState
-from salt_gluster.remediation.membership import Sight, Standing
+from salt_gluster.remediation.membership import Condition, Signal
 from salt_gluster.remediation.observation import FleetObservation, key_of
 from salt_gluster.remediation.operations import SPENT, Operation
 from salt_gluster.remediation.policy import Policy
@@ -33,7 +33,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Case:
+class GuardContext:
     """One target with everything a guard may look at. ``operation`` = the own id, at the executor.
 
     ``mode_why`` says why the fleet is not open; ``decided_since`` when the engine first decided it.
@@ -44,7 +44,7 @@ class Case:
     target: Target
     mode: fleet_mode.FleetMode
     mode_why: str = ""
-    standings: Mapping[str, Standing] = field(default_factory=dict)
+    standings: Mapping[str, Condition] = field(default_factory=dict)
     operation: str = ""
     decided_since: float | None = None
 
@@ -68,7 +68,7 @@ class Case:
         for brick in volume.bricks if isinstance(volume, Volume) else ():
             facts = self.brick_facts(brick)
             serves = is_known(facts) and is_true(facts.alive) and isinstance(facts.port, int)
-            if not serves and health.port_sight(self.obs, key_of(brick)) is not Sight.GOOD:
+            if not serves and health.port_signal(self.obs, key_of(brick)) is not Signal.GOOD:
                 found.append((brick, facts))
         return tuple(found)
 
@@ -102,7 +102,7 @@ class Case:
         return [o for o in spent if max(o.at, o.applied_at or 0) >= since]
 
 
-Guard = Callable[[Case], Refusal | None]
+Guard = Callable[[GuardContext], Refusal | None]
 
 ACKNOWLEDGE = "salt-run gluster_remediation.acknowledge"
 
@@ -112,11 +112,11 @@ def is_true(value: bool | Unknown) -> bool:
     return not isinstance(value, Unknown) and value is True
 
 
-def no(name: str, why: str, *ways: str, waits_s: float = 0) -> Refusal:
+def refuse(name: str, why: str, *ways: str, waits_s: float = 0) -> Refusal:
     """Return a guard's no."""
     return Refusal(name, why, ways, waits_s)
 
 
-def node_of(case: Case) -> str:
+def node_of(context: GuardContext) -> str:
     """Return what people call the target's node."""
-    return case.obs.name(case.target.node)
+    return context.obs.name(context.target.node)

@@ -27,8 +27,8 @@ from salt_gluster.errors import (
     SpecError,
     Unreadable,
 )
-from salt_gluster.gluster.cli import LOCK_S, TRIES, Gluster, Ran, run_process
-from salt_gluster.gluster.parse.answer import Answer
+from salt_gluster.gluster.cli import LOCK_S, TRIES, CliResult, GlusterCli, run_process
+from salt_gluster.gluster.parse.answer import CliAnswer
 from salt_gluster.gluster.parse.peer import parse_pool_list
 
 LOCKED = (
@@ -71,9 +71,11 @@ class Script:
         return [json.loads(line) for line in (self.folder / "calls").read_text().splitlines()]
 
 
-def gluster(tmp_path: Path, *answers: tuple[str, str, int]) -> tuple[Gluster, Script, list[float]]:
+def gluster(
+    tmp_path: Path, *answers: tuple[str, str, int]
+) -> tuple[GlusterCli, Script, list[float]]:
     script, pauses = Script(tmp_path, answers), list[float]()
-    return Gluster(str(script.path), sleep=pauses.append, clock=lambda: 1000.0), script, pauses
+    return GlusterCli(str(script.path), sleep=pauses.append, clock=lambda: 1000.0), script, pauses
 
 
 def test_a_change_is_one_process_with_its_words_as_arguments(tmp_path: Path) -> None:
@@ -165,7 +167,7 @@ def test_reads_and_changes_cannot_be_mistaken(tmp_path: Path) -> None:
 
 def test_a_missing_program_says_what_to_install() -> None:
     with pytest.raises(CommandFailed) as caught:
-        Gluster("gluster-that-is-not-there").ask("pool_list")
+        GlusterCli("gluster-that-is-not-there").ask("pool_list")
     assert caught.value.kind == "not_installed"
 
 
@@ -179,10 +181,10 @@ def test_many_reads_are_one_process_and_each_has_its_own_answer(tmp_path: Path) 
     peers, nosuch, info = tool.ask_many(
         [("pool_list", {}), ("volume_info_one", {"volume": "nosuch"}), ("volume_info", {})]
     )
-    assert isinstance(peers, Answer)
+    assert isinstance(peers, CliAnswer)
     assert len(parse_pool_list(peers)) == 3
     assert isinstance(nosuch, NotFound)
-    assert isinstance(info, Answer)
+    assert isinstance(info, CliAnswer)
     given = "pool list\nvolume info nosuch\nvolume info\n"
     assert script.calls == [[["--mode=script", "--timeout=30", "--xml"], given, "C"]]
 
@@ -191,7 +193,7 @@ def test_a_word_that_stops_the_stream_leaves_the_rest_unanswered(tmp_path: Path)
     out = samples.text("cli-stdin-5-commands.xml")
     tool, _, _ = gluster(tmp_path, (out, "", 1))
     answers = tool.ask_many([("pool_list", {})] * 5)
-    assert [type(a) for a in answers] == [Answer, Answer, NotFound, Unreadable, Unreadable]
+    assert [type(a) for a in answers] == [CliAnswer, CliAnswer, NotFound, Unreadable, Unreadable]
     assert "unrecognized word" in str(answers[3])
 
 
@@ -206,7 +208,7 @@ def test_a_truncated_last_document_is_an_error_of_its_own(tmp_path: Path) -> Non
     out = samples.text("pool-list-3.xml") + samples.text("volume-info-arb.xml")[:400]
     tool, _, _ = gluster(tmp_path, (out, "", 0))
     first, second = tool.ask_many([("pool_list", {}), ("volume_info", {})])
-    assert isinstance(first, Answer)
+    assert isinstance(first, CliAnswer)
     assert isinstance(second, Unreadable)
 
 
@@ -230,7 +232,7 @@ def test_a_hanging_program_and_its_children_are_killed_at_the_deadline(tmp_path:
 
 
 def test_a_killed_change_has_an_unknown_outcome() -> None:
-    tool = Gluster(run=lambda argv, given, deadline: Ran(DONE, "", -9, killed=True))
+    tool = GlusterCli(run=lambda argv, given, deadline: CliResult(DONE, "", -9, killed=True))
     with pytest.raises(OutcomeUnknown) as caught:
         tool.change("volume_set", **SET)
     assert caught.value.kind == "timeout"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import samples
 
-from salt_gluster.gluster.cli import Gluster, Ran
+from salt_gluster.gluster.cli import CliResult, GlusterCli
 from salt_gluster.gluster.reader import MAX_AGE_S, Reader, stamp
 from salt_gluster.model import Peer, Reach, Unknown, is_known
 
@@ -39,14 +39,14 @@ class Pool:
         }
         self.down: set[str] = set()
 
-    def __call__(self, argv: Sequence[str], given: str | None, deadline_s: float) -> Ran:
+    def __call__(self, argv: Sequence[str], given: str | None, deadline_s: float) -> CliResult:
         self.asked.append((tuple(argv), given))
         host = next((a.partition("=")[2] for a in argv if a.startswith("--remote-host")), "")
         if host in self.down:
-            return Ran(DOWN, "", 1)
+            return CliResult(DOWN, "", 1)
         words = [a for a in argv[1:] if not a.startswith("--")]
         lines = given.splitlines() if given is not None else [" ".join(words)]
-        return Ran("".join(samples.text(self.files[line]) for line in lines), "", 0)
+        return CliResult("".join(samples.text(self.files[line]) for line in lines), "", 0)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def glusterd_dir(tmp_path: Path) -> Path:
 
 def reader(pool: Pool, folder: Path, clock: Clock | None = None) -> Reader:
     return Reader(
-        Gluster(run=pool),
+        GlusterCli(run=pool),
         clock or Clock(),
         folder,
         reach=lambda name, uuid: Reach(True, 100000 if uuid else Unknown("not told")),
@@ -149,11 +149,11 @@ def test_nothing_is_kept_while_it_is_unknown_when_glusterd_started(glusterd_dir:
 def test_what_changed_while_it_was_read_is_not_kept(glusterd_dir: Path) -> None:
     pool = Pool()
 
-    def busy(argv: Sequence[str], given: str | None, deadline_s: float) -> Ran:
+    def busy(argv: Sequence[str], given: str | None, deadline_s: float) -> CliResult:
         touch_info(glusterd_dir)
         return pool(argv, given, deadline_s)
 
-    one = Reader(Gluster(run=busy), Clock(), glusterd_dir)
+    one = Reader(GlusterCli(run=busy), Clock(), glusterd_dir)
     one.pool()
     one.pool()
     assert one.gluster.started == 2
@@ -223,7 +223,7 @@ def test_our_own_glusterd_is_asked_in_the_name_of_another_member(glusterd_dir: P
         asked[name] = uuid
         return Reach(True, 100000)
 
-    one = Reader(Gluster(run=Pool()), Clock(), glusterd_dir, reach=reach)
+    one = Reader(GlusterCli(run=Pool()), Clock(), glusterd_dir, reach=reach)
     assert set(one.reach(PEERS)) == {"u2", OWN}
     assert asked == {"gfn2": OWN, "localhost": "u2"}
 
@@ -236,7 +236,7 @@ def test_a_name_that_does_not_resolve_holds_up_nobody(glusterd_dir: Path) -> Non
             release.wait(30)
         return Reach(True, 100000)
 
-    one = Reader(Gluster(run=Pool()), Clock(), glusterd_dir, reach=reach)
+    one = Reader(GlusterCli(run=Pool()), Clock(), glusterd_dir, reach=reach)
     start = time.monotonic()
     found = one.reach((*PEERS, Peer("u3", ("slow",), True, 3)))
     release.set()

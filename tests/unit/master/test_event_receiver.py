@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from salt_gluster.errors import ConsulError, SpecError
-from salt_gluster.gluster.events import hinted
+from salt_gluster.gluster.events import decode_wakeup
 from salt_gluster.master import event_receiver
 from salt_gluster.master.event_receiver import MOST_BYTES, Hints, Receiver, Settings
 
@@ -70,7 +70,7 @@ class Door:
 
     def hinted(self) -> set[str]:
         self.hints.step()
-        return set().union(*map(hinted, self.told))
+        return set().union(*map(decode_wakeup, self.told))
 
 
 @pytest.fixture
@@ -232,7 +232,7 @@ def test_a_burst_is_two_wakes_and_nobody_is_forgotten() -> None:
     assert hints.step() == pytest.approx(1.0)
     now[0] += 1.0
     assert hints.step() is None
-    assert [hinted(one) for one in told] == [{NODE}, {OTHER}]
+    assert [decode_wakeup(one) for one in told] == [{NODE}, {OTHER}]
 
 
 def test_while_consul_is_away_hints_are_kept_and_told_later() -> None:
@@ -255,4 +255,4 @@ def test_while_consul_is_away_hints_are_kept_and_told_later() -> None:
     away[0] = False
     hints.take(event(node=OTHER))
     hints.step()
-    assert [hinted(one) for one in told] == [{NODE, OTHER}]
+    assert [decode_wakeup(one) for one in told] == [{NODE, OTHER}]

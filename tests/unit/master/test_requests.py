@@ -22,7 +22,7 @@ from salt_gluster.master import (
     maintenance,
     status,
 )
-from salt_gluster.remediation.operations import Life, Operation, Outcome, operation_from
+from salt_gluster.remediation.operations import ExecutionReport, Life, Operation, operation_from
 
 OP = Operation(
     id="4c1e90ab12de34f0", action="start_brick", rung=1, volume="data", volume_id="v",
@@ -66,7 +66,9 @@ class World:
         for number in range(20):
             op = replace(OP, id=f"op{number}", state=Life.DONE, at=float(number))
             store.write(keys.operation(op.id), op.to_data())
-            store.write_outcome("u1", op.id, Outcome(op.id, "u1", Life.APPLIED, 5.0).to_data())
+            store.write_outcome(
+                "u1", op.id, ExecutionReport(op.id, "u1", Life.APPLIED, 5.0).to_data()
+            )
         self.consul.requests.clear()
 
     def pool(self, **more: Any) -> PoolClient:

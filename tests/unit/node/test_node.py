@@ -455,7 +455,7 @@ def test_a_program_that_is_missing_or_hangs_is_told_apart() -> None:
     with pytest.raises(GlusterError) as late:
         node.run_command(["sleep", "20"], 0.2)
     assert late.value.kind == "timeout"
-    assert node.run_command(["sh", "-c", "echo a; echo b >&2; exit 3"], 5) == node.Ran(
+    assert node.run_command(["sh", "-c", "echo a; echo b >&2; exit 3"], 5) == node.CommandResult(
         3, "a\n", "b\n"
     )
 

@@ -11,7 +11,7 @@ from simulated import Pool
 from salt_gluster.errors import CommandFailed, Conflict, GlusterError, SpecError
 from salt_gluster.gluster.commands import command
 from salt_gluster.gluster.parse.answer import parse_answer
-from salt_gluster.gluster.parse.profile import Operation, parse_profile
+from salt_gluster.gluster.parse.profile import FopStats, parse_profile
 from salt_gluster.minion import apply
 from salt_gluster.model import Hold, Observation, Plan
 from salt_gluster.node import option_groups
@@ -204,7 +204,7 @@ def test_a_latency_that_is_no_number_is_not_zero() -> None:
         "</fopStats></cumulativeStats></brick></volProfile></cliOutput>"
     )
     (good,) = parse_profile(parse_answer(xml.format("2.5")))
-    assert good.operations == (Operation("READ", 1, 2.5, 1.0, 1.0),)
+    assert good.operations == (FopStats("READ", 1, 2.5, 1.0, 1.0),)
     with pytest.raises(GlusterError, match="avgLatency"):
         parse_profile(parse_answer(xml.format("-")))
 

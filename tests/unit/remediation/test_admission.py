@@ -13,10 +13,10 @@ from salt_gluster.consul.store import Document
 from salt_gluster.master.engine.declared_config import Accepted, asking, newest
 from salt_gluster.minion.automation.registration import ip_of
 from salt_gluster.model import Hold, Node, Observation
-from salt_gluster.remediation import FleetObservation, Lock, Memory, Policy, decide
+from salt_gluster.remediation import FleetObservation, LockView, Memory, Policy, decide
 from salt_gluster.remediation.admission import PREFIX
-from salt_gluster.remediation.membership import ConsulView, Registered, Sight, Standing, Trust
-from salt_gluster.remediation.observation import Door
+from salt_gluster.remediation.membership import Condition, ConsulView, Registered, Signal, ViewTrust
+from salt_gluster.remediation.observation import Admission
 from salt_gluster.remediation.policy import Mode
 
 ACT = Policy(accept_node=Mode.ACT, accept_after_s=100.0, sight_settle_s=0.0)
@@ -33,27 +33,29 @@ class Story:
     let_in: list[tuple[float, str]] = field(default_factory=list)
     shown: list[dict[str, Any]] = field(default_factory=list)
 
-    def tick(self, times: int = 1, *, sight: Sight = Sight.GOOD, there: bool = True,
-             door: Door | None = None, hold: Hold | None = None) -> None:  # fmt: skip
+    def tick(self, times: int = 1, *, sight: Signal = Signal.GOOD, there: bool = True,
+             admission: Admission | None = None, hold: Hold | None = None) -> None:  # fmt: skip
         for _ in range(times):
             self.now += 10.0
-            rows = {f"u{n}": Registered(f"u{n}", f"g{n}", f"g{n}", Sight.GOOD) for n in (1, 2, 3)}
+            rows = {f"u{n}": Registered(f"u{n}", f"g{n}", f"g{n}", Signal.GOOD) for n in (1, 2, 3)}
             if there:
                 rows["u6"] = Registered("u6", "g6", "g6", sight)
-            if door is None:
-                door = Door(nodes=("g1", "g2", "g3"), before={"u6": "g6"} if there else {})
+            if admission is None:
+                admission = Admission(
+                    nodes=("g1", "g2", "g3"), candidates={"u6": "g6"} if there else {}
+                )
             obs = FleetObservation(
-                self.now, "main", ConsulView(Trust(True), rows), Lock(True, 30.0, 7),
-                {"u1": "g1", "u2": "g2", "u3": "g3"}, door=door, hold=hold, maintenance={},
-                pool=Observation(self.now, Node("g1"), peers=(), volumes={}),
+                self.now, "main", ConsulView(ViewTrust(True), rows), LockView(True, 30.0, 7),
+                {"u1": "g1", "u2": "g2", "u3": "g3"}, admission=admission, hold=hold,
+                maintenance={}, pool=Observation(self.now, Node("g1"), peers=(), volumes={}),
                 operations={}, outcomes={}, proposals={}, acknowledged=(),
             )  # fmt: skip
             done = decide(obs, self.policy, self.memory)
             self.memory = done.memory
             said = [n for n in done.notices if n.name == "g6" and n.event != "joined"]
             self.told += [n.event for n in said]
-            self.let_in += [(self.now, name) for _, name in done.door.accept]
-            self.shown = [dict(row) for row in done.door.proposed]
+            self.let_in += [(self.now, name) for _, name in done.admission.accept]
+            self.shown = [dict(row) for row in done.admission.proposed]
 
 
 @pytest.fixture
@@ -77,21 +79,21 @@ def test_the_policy_lets_it_in_once_it_was_well_for_long_enough(story: Story) ->
     assert began >= 1000.0 + 100.0
     assert story.shown[0]["until"] <= began
     story.let_in.clear()
-    taken = Door(nodes=("g1", "g2", "g3", "g6"), accepted={"g6": "the policy"})
-    story.tick(2, door=taken)
+    taken = Admission(nodes=("g1", "g2", "g3", "g6"), accepted={"g6": "the policy"})
+    story.tick(2, admission=taken)
     assert (story.told, story.let_in, story.shown) == (["proposed", "accepted"], [], [])
 
 
 @pytest.mark.parametrize("how", ["serf", "check", "away"])
 def test_the_clock_of_one_that_flaps_starts_again(story: Story, how: str) -> None:
     story.tick(2)  # the fleet opens
-    ill = Door(("g1", "g2", "g3"), before={"u6": "g6"}, ill=frozenset({"u6"}))
+    ill = Admission(("g1", "g2", "g3"), candidates={"u6": "g6"}, critical=frozenset({"u6"}))
     for _ in range(10):
         story.tick(8)
         if how == "serf":
-            story.tick(sight=Sight.BAD)
+            story.tick(sight=Signal.BAD)
         elif how == "check":
-            story.tick(door=ill)
+            story.tick(admission=ill)
         else:
             story.tick(there=False)
     assert (story.let_in, story.told) == ([], ["proposed"])
@@ -112,7 +114,7 @@ def test_a_hold_stops_the_policy_and_starts_the_clock_again(story: Story) -> Non
 
 def test_a_persons_no_and_a_node_that_left_end_it(story: Story) -> None:
     story.tick()
-    story.tick(door=Door(("g1", "g2", "g3"), rejected={"g6": "ann"}))
+    story.tick(admission=Admission(("g1", "g2", "g3"), rejected={"g6": "ann"}))
     assert (story.told, story.shown) == (["proposed", "rejected"], [])
     story.tick()
     assert story.told == ["proposed", "rejected", "proposed"]  # a yes and a no may be taken back
@@ -144,9 +146,9 @@ def test_dns_gets_an_address_that_others_reach_and_the_one_of_before_where_none_
 
 
 def test_what_was_told_before_globs_is_no_newcomer(story: Story) -> None:
-    story.tick(3, door=Door(("g1", "g2", "g3")))
+    story.tick(3, admission=Admission(("g1", "g2", "g3")))
     assert story.told == []
-    assert Standing("proposed", 0.0) not in story.memory.standings.values()
+    assert Condition("proposed", 0.0) not in story.memory.standings.values()
 
 
 # --- who stands there ----------------------------------------------------------------------------
@@ -156,11 +158,11 @@ SPEC = {"nodes": ["g1", "g*"], "volumes": {}}
 
 
 def test_only_whom_a_glob_means_waits_and_nobody_whose_name_gluster_would_not_take() -> None:
-    door = Door(nodes=frozenset({"g1", "g2"}))
-    assert Accepted(number=1, spec=SPEC, door=door).before(NAMES) == {"u9": "g9"}
-    assert Accepted(number=1, spec={"nodes": "g[1-2]"}, door=door).before(NAMES) == {}
-    no = replace(door, rejected={"g9": "ann"})
-    assert Accepted(number=1, spec=SPEC, door=no).before(NAMES) == {}
+    admission = Admission(nodes=frozenset({"g1", "g2"}))
+    assert Accepted(number=1, spec=SPEC, admission=admission).before(NAMES) == {"u9": "g9"}
+    assert Accepted(number=1, spec={"nodes": "g[1-2]"}, admission=admission).before(NAMES) == {}
+    no = replace(admission, rejected={"g9": "ann"})
+    assert Accepted(number=1, spec=SPEC, admission=no).before(NAMES) == {}
 
 
 def said(by: str, nodes: Any, at: float = 1.0) -> Document:

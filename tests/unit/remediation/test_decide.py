@@ -14,24 +14,24 @@ from hypothesis import strategies as st
 from salt_gluster.errors import SpecError, Unreadable
 from salt_gluster.remediation import membership, salt_events
 from salt_gluster.remediation.membership import (
-    Called,
+    Condition,
     ConsulView,
+    MembershipUpdate,
     Registered,
-    Sight,
+    Signal,
     Snapshot,
-    Standing,
-    Trust,
+    ViewTrust,
     published,
-    roll_call,
     snapshot_from,
+    update_membership,
 )
 from salt_gluster.remediation.operations import (
     ENDED,
     LIFE,
+    ExecutionReport,
     Happened,
     Life,
     Operation,
-    Outcome,
     moved,
     operation_from,
     outcome_from,
@@ -107,7 +107,7 @@ def test_the_printed_page_is_fresh(name: str) -> None:
 def test_every_action_of_a_table_and_every_told_state_is_an_event() -> None:
     silent = {"", "restart_clocks", "accept"}
     subject = {"node": "node", "presence": "node", "brick": "brick", "operation": "remediation",
-               "newcomer": "node"}  # fmt: skip
+               "candidate": "node"}  # fmt: skip
     for table, row in ROWS:
         if row.action not in silent:
             assert (subject[table.name], row.action) in EVENTS
@@ -156,15 +156,17 @@ T0 = 1_000.0
 
 
 def view(*uuids: str, fresh: bool = True, since: float = 0.0) -> ConsulView:
-    nodes = {u: Registered(u, f"n{u}", f"m{u}", Sight.GOOD) for u in uuids}
-    return ConsulView(Trust(fresh, "", since), nodes)
+    nodes = {u: Registered(u, f"n{u}", f"m{u}", Signal.GOOD) for u in uuids}
+    return ConsulView(ViewTrust(fresh, "", since), nodes)
 
 
-def called(before: Called, seen: ConsulView, now: float, crowd: int = 2) -> Called:
-    return roll_call(before.standings, before.roll, seen, now, settle_s=30, crowd=crowd)
+def called(
+    before: MembershipUpdate, seen: ConsulView, now: float, crowd: int = 2
+) -> MembershipUpdate:
+    return update_membership(before.standings, before.roll, seen, now, settle_s=30, crowd=crowd)
 
 
-NOBODY = Called({}, {})
+NOBODY = MembershipUpdate({}, {})
 
 
 def test_nobody_joins_at_the_first_look_and_a_newcomer_does() -> None:
@@ -206,7 +208,7 @@ def test_absence_counts_only_while_it_was_seen_without_a_break() -> None:
 
 
 def test_a_snapshot_survives_its_store_and_keeps_what_was_due() -> None:
-    standings = {"node:u": Standing("suspect", 5.0, "g1", (1.0, 2.0), frozenset({"hung"}))}
+    standings = {"node:u": Condition("suspect", 5.0, "g1", (1.0, 2.0), frozenset({"hung"}))}
     notice = Notice("node", "u", "g1", "suspect")
     after = published(Snapshot(3), standings, [notice], "main", 5.0, roll={"u": "g1"})
     assert after.version == 4
@@ -228,7 +230,7 @@ def test_the_roll_is_written_when_somebody_comes_or_goes_and_else_only_named() -
 
 
 def test_nothing_new_writes_nothing() -> None:
-    snapshot = Snapshot(3, {"node:u": Standing("down", 1.0)})
+    snapshot = Snapshot(3, {"node:u": Condition("down", 1.0)})
     assert published(snapshot, dict(snapshot.standings), [], "main", 9.0) is snapshot
 
 
@@ -248,7 +250,7 @@ OP = Operation(
 
 
 def test_an_operation_and_an_outcome_survive_their_store() -> None:
-    told = Outcome("i1", "u1", Life.REFUSED, 3.0, ("not_held: x",))
+    told = ExecutionReport("i1", "u1", Life.REFUSED, 3.0, ("not_held: x",))
     assert operation_from(OP.to_data()) == OP
     assert outcome_from(told.to_data()) == told
     with pytest.raises(Unreadable):

@@ -17,20 +17,20 @@ from fleet import BRICK, GFN1, GFN2, GFN3, NOW, PATH, VOLUME
 from salt_gluster.model import Change, Hold, NodeFacts, Unknown
 from salt_gluster.remediation import guards
 from salt_gluster.remediation.fleet_mode import FleetMode
-from salt_gluster.remediation.guards.context import Case, Target
-from salt_gluster.remediation.membership import ConsulView, Sight, Standing, Trust
-from salt_gluster.remediation.observation import Acknowledged, Lock, Maintenance, Recorded
+from salt_gluster.remediation.guards.context import GuardContext, Target
+from salt_gluster.remediation.membership import Condition, ConsulView, Signal, ViewTrust
+from salt_gluster.remediation.observation import Acknowledged, LockView, Maintenance, Recorded
 from salt_gluster.remediation.operations import Life
 from salt_gluster.remediation.policy import Policy
 
 NO = Unknown("nobody said")
 TARGET = Target(GFN2, BRICK, PATH, "rep3", VOLUME.id, NOW - 1000)
-Alter = Callable[[Case], Case]
+Alter = Callable[[GuardContext], GuardContext]
 GUARDS = {guard.__name__: guard for guard in guards.RESTART_BRICK}
 
 
-def case(**obs: Any) -> Case:
-    return Case(
+def case(**obs: Any) -> GuardContext:
+    return GuardContext(
         fleet.observation(**obs), Policy(), TARGET, FleetMode.OPEN, decided_since=NOW - 1000
     )  # fmt: skip
 
@@ -50,7 +50,7 @@ def seen(**fields: Any) -> Alter:
 def told(uuid: str, **fields: Any) -> Alter:
     """Change what a node says of itself; ``facts=…`` = all of it."""
 
-    def alter(c: Case) -> Case:
+    def alter(c: GuardContext) -> GuardContext:
         own = c.obs.facts[uuid]
         assert isinstance(own, NodeFacts)
         new = fields["facts"] if "facts" in fields else replace(own, **fields)
@@ -62,7 +62,7 @@ def told(uuid: str, **fields: Any) -> Alter:
 def brick(uuid: str, **fields: Any) -> Alter:
     """Change what a node says of its brick."""
 
-    def alter(c: Case) -> Case:
+    def alter(c: GuardContext) -> GuardContext:
         own = c.obs.facts[uuid]
         assert isinstance(own, NodeFacts)
         return told(uuid, bricks={PATH: replace(own.bricks[PATH], **fields)})(c)
@@ -75,7 +75,7 @@ def silent(uuid: str) -> Alter:
 
 
 def both(*alters: Alter) -> Alter:
-    def alter(c: Case) -> Case:
+    def alter(c: GuardContext) -> GuardContext:
         for one in alters:
             c = one(c)
         return c
@@ -84,22 +84,22 @@ def both(*alters: Alter) -> Alter:
 
 
 def standing(key: str, state: str, since: float = NOW) -> Alter:
-    return lambda c: replace(c, standings={**c.standings, key: Standing(state, since)})
+    return lambda c: replace(c, standings={**c.standings, key: Condition(state, since)})
 
 
 def registered(uuid: str, **fields: Any) -> Alter:
-    def alter(c: Case) -> Case:
+    def alter(c: GuardContext) -> GuardContext:
         rows = c.obs.consul.registered
         rows = {**rows, uuid: replace(rows[uuid], **fields)}
-        return seen(consul=ConsulView(Trust(True), rows))(c)
+        return seen(consul=ConsulView(ViewTrust(True), rows))(c)
 
     return alter
 
 
 def not_registered(uuid: str) -> Alter:
-    def alter(c: Case) -> Case:
+    def alter(c: GuardContext) -> GuardContext:
         rows = {u: r for u, r in c.obs.consul.registered.items() if u != uuid}
-        return seen(consul=ConsulView(Trust(True), rows))(c)
+        return seen(consul=ConsulView(ViewTrust(True), rows))(c)
 
     return alter
 
@@ -134,9 +134,10 @@ NO_WAY: dict[str, list[Alter]] = {
         lambda c: replace(c, mode=FleetMode.BLIND), lambda c: replace(c, mode=FleetMode.STORM),
     ],
     "lock_valid": [
-        seen(lock=Lock(False, 9.0, 7)), seen(lock=Lock(True, 9.0, NO)),
-        seen(lock=Lock(True, 0.0, 7)), seen(lock=Lock(True, 4.9, 7)),
-        seen(seat=GFN2, lock=Lock(False, 0.0, 7)), seen(seat=GFN2, lock=Lock(True, 0.0, NO)),
+        seen(lock=LockView(False, 9.0, 7)), seen(lock=LockView(True, 9.0, NO)),
+        seen(lock=LockView(True, 0.0, 7)), seen(lock=LockView(True, 4.9, 7)),
+        seen(seat=GFN2, lock=LockView(False, 0.0, 7)),
+        seen(seat=GFN2, lock=LockView(True, 0.0, NO)),
     ],
     "not_held": [
         seen(hold=Hold("x")), seen(hold=NO), told(GFN2, hold=Hold("x")), told(GFN2, hold=NO),
@@ -148,7 +149,7 @@ NO_WAY: dict[str, list[Alter]] = {
         registered(GFN2, maintenance=True, held_for="by hand"),
     ],
     "in_catalog": [not_registered(GFN2), both(DEAD_TOO, not_registered(GFN3))],
-    "nobody_down_on_purpose": [
+    "no_brick_in_maintenance": [
         both(DEAD_TOO, seen(maintenance={GFN3: PERSON})),
         both(DEAD_TOO, registered(GFN3, maintenance=True)),
         both(DEAD_TOO, seen(maintenance=NO)),
@@ -177,7 +178,7 @@ NO_WAY: dict[str, list[Alter]] = {
         silent(GFN3), both(silent(GFN3), standing(f"node:{GFN3}", "suspect")),
         both(told(GFN3, at=NOW - 61), standing(f"node:{GFN3}", "returning")),
     ],
-    "nobody_at_work": [
+    "no_recent_manual_change": [
         history(GFN3, ago=10), history(GFN2, ago=1799), told(GFN3, changes=NO), silent(GFN3),
         both(history(GFN3, ago=10), looked(fleet.CLUSTER, NOW - 11)),
         both(history(GFN3, ago=10), looked(fleet.CLUSTER, NOW - 10.5)),
@@ -188,9 +189,9 @@ NO_WAY: dict[str, list[Alter]] = {
         standing(f"node:{GFN3}", "suspect", NOW), standing(f"node:{GFN3}", "suspect", NOW - 44),
     ],
     "suspects_disconnected": [
-        both(registered(GFN3, serf=Sight.BAD)),
-        both(registered(GFN3, serf=Sight.BAD), told(GFN2, connected={GFN1: True})),
-        both(registered(GFN3, serf=Sight.BAD), told(GFN2, connected=NO)),
+        both(registered(GFN3, serf=Signal.BAD)),
+        both(registered(GFN3, serf=Signal.BAD), told(GFN2, connected={GFN1: True})),
+        both(registered(GFN3, serf=Signal.BAD), told(GFN2, connected=NO)),
     ],
     "bricks_known": [
         silent(GFN3), told(GFN3, at=NOW - 61), told(GFN3, bricks={}), told(GFN2, bricks={}),
@@ -255,7 +256,7 @@ for _guard, _field, _values in DISK:
 #: guard -> what it must not stumble over: the bound itself, and what is another one's matter.
 NO_MATTER: dict[str, list[Alter]] = {
     "fleet_open": [lambda c: replace(c, mode=FleetMode.HELD)],
-    "lock_valid": [seen(lock=Lock(True, 5.0, 7)), seen(seat=GFN2, lock=Lock(True, 0.0, 7))],
+    "lock_valid": [seen(lock=LockView(True, 5.0, 7)), seen(seat=GFN2, lock=LockView(True, 0.0, 7))],
     # Without the node's report glusterd_up speaks, and without the operations budget_left does.
     "not_held": [told(GFN1, hold=NO), silent(GFN2)],
     "settled": [silent(GFN2)],
@@ -264,7 +265,7 @@ NO_MATTER: dict[str, list[Alter]] = {
         seen(maintenance={GFN2: replace(PERSON, until=NOW)}),
     ],
     "in_catalog": [not_registered(GFN3)],
-    "nobody_down_on_purpose": [DEAD_TOO, seen(maintenance={GFN1: PERSON, GFN3: PERSON})],
+    "no_brick_in_maintenance": [DEAD_TOO, seen(maintenance={GFN1: PERSON, GFN3: PERSON})],
     "glusterd_up": [
         told(GFN2, glusterd_started=NOW - 60.1), told(GFN2, at=NOW - 60), told(GFN2, at=NOW + 5),
     ],
@@ -273,7 +274,7 @@ NO_MATTER: dict[str, list[Alter]] = {
         both(silent(GFN3), standing(f"node:{GFN3}", "down")),
         both(silent(GFN3), standing(f"node:{GFN3}", "gone")),
     ],
-    "nobody_at_work": [
+    "no_recent_manual_change": [
         history(GFN3, ago=1800), history(GFN3, ago=10, ours=True),
         both(history(GFN3, ago=10), looked(fleet.CLUSTER, NOW - 10)),
         both(silent(GFN3), standing(f"node:{GFN3}", "down")),
@@ -283,9 +284,9 @@ NO_MATTER: dict[str, list[Alter]] = {
         standing(f"brick:{GFN3}:{PATH}", "suspect", NOW),
     ],
     "suspects_disconnected": [
-        both(registered(GFN3, serf=Sight.BAD), told(GFN2, connected={GFN1: True, GFN3: False})),
-        registered(GFN2, serf=Sight.BAD), registered(GFN3, serf=Sight.UNKNOWN),
-        both(registered(GFN3, serf=Sight.BAD), silent(GFN2)),
+        both(registered(GFN3, serf=Signal.BAD), told(GFN2, connected={GFN1: True, GFN3: False})),
+        registered(GFN2, serf=Signal.BAD), registered(GFN3, serf=Signal.UNKNOWN),
+        both(registered(GFN3, serf=Signal.BAD), silent(GFN2)),
     ],
     "bricks_known": [
         both(silent(GFN3), seen(ports={(GFN3, PATH): {GFN1: True}})), DEAD_TOO,
@@ -366,7 +367,7 @@ def test_patience_is_told_in_seconds() -> None:
         "cooldown_over": (done(op(applied_at=NOW - 100)), 500),
         "quiet_over": (standing(f"node:{GFN3}", "suspect", NOW - 40), 5),
         "glusterd_up": (told(GFN2, glusterd_started=NOW - 20), 40),
-        "nobody_at_work": (history(GFN3, ago=600), 1200),
+        "no_recent_manual_change": (history(GFN3, ago=600), 1200),
         "not_refused_lately": (done(op(state=Life.REFUSED, changed=NOW - 50)), 10),
         "nothing_in_flight": (done(op(state=Life.FAILED, changed=NOW - 50)), 150),
     }

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from salt_gluster.model import plain
-from salt_gluster.remediation.operations import Life, Operation, Outcome
+from salt_gluster.remediation.operations import ExecutionReport, Life, Operation
 from salt_gluster.render import render_explained, render_journal, render_proposals
 from salt_gluster.render.automation import automation_lines
 
@@ -19,7 +19,7 @@ OP = Operation(
     at=1000.0, deadline=1120.0, incident=900.0, attempt=2, changed=1400.0, applied_at=1003.0,
     why="reached from another member, and nothing is left to heal, three times",
 )  # fmt: skip
-SAID = Outcome(OP.id, "u3", Life.APPLIED, 1002.0).to_data()
+SAID = ExecutionReport(OP.id, "u3", Life.APPLIED, 1002.0).to_data()
 
 
 def row(outcome: Any = SAID, **changes: Any) -> dict[str, Any]:

@@ -272,13 +272,13 @@ def test_what_hangs_is_left_behind_once() -> None:
         return 7
 
     for _ in range(3):
-        assert isinstance(timeouts.within(0.05, "a disk", hang), Unknown)
+        assert isinstance(timeouts.call_with_timeout(0.05, "a disk", hang), Unknown)
     assert len(asked) == 1
     free.set()
     timeouts._hanging["a disk"].join(60)
-    assert timeouts.within(20, "a disk", hang) == 7
+    assert timeouts.call_with_timeout(20, "a disk", hang) == 7
     with pytest.raises(ZeroDivisionError):
-        timeouts.within(2, "another", lambda: 1 // 0)
+        timeouts.call_with_timeout(2, "another", lambda: 1 // 0)
 
 
 # --- what is recorded, and what the checks say ---------------------------------------------------

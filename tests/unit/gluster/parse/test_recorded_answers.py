@@ -13,7 +13,7 @@ import pytest
 import samples
 
 from salt_gluster.errors import Unreadable
-from salt_gluster.gluster.parse.answer import Answer, parse_answer
+from salt_gluster.gluster.parse.answer import CliAnswer, parse_answer
 from salt_gluster.gluster.parse.get_state import state_file
 from salt_gluster.gluster.parse.heal import parse_heal_entries, parse_heal_info, parse_heal_summary
 from salt_gluster.gluster.parse.option import parse_volume_get
@@ -29,7 +29,7 @@ from salt_gluster.gluster.parse.volume import (
 )
 
 #: What the command line looks like -> what reads it. The first that fits.
-READERS: list[tuple[str, Callable[[Answer, str], object]]] = [
+READERS: list[tuple[str, Callable[[CliAnswer, str], object]]] = [
     (r"(pool list|peer status)", lambda a, _: parse_pool_list(a)),
     (r"system:: uuid get", lambda a, _: parse_uuid(a)),
     (r"volume info\b", lambda a, _: parse_volume_info(a)),
@@ -47,7 +47,7 @@ READERS: list[tuple[str, Callable[[Answer, str], object]]] = [
 ]
 
 
-def reader(command: str) -> tuple[Callable[[Answer, str], object], str] | None:
+def reader(command: str) -> tuple[Callable[[CliAnswer, str], object], str] | None:
     words = re.sub(r"^gluster( --\S+)* ", "", re.sub(r" \(.*\)$", "", command))
     for pattern, read in READERS:
         if found := re.match(pattern, words):
@@ -72,7 +72,7 @@ def test_many_answers_are_read() -> None:
 
 @pytest.mark.parametrize(("sample", "found"), READ, ids=lambda x: getattr(x, "file", ""))
 def test_a_recorded_answer_is_read_by_the_parser_of_its_command(
-    sample: samples.Sample, found: tuple[Callable[[Answer, str], object], str]
+    sample: samples.Sample, found: tuple[Callable[[CliAnswer, str], object], str]
 ) -> None:
     read, volume = found
     result = read(parse_answer(sample.stdout), volume)

@@ -22,7 +22,7 @@ from salt_gluster.model import (
     Volume,
 )
 from salt_gluster.remediation.decide import Asks
-from salt_gluster.remediation.membership import ConsulView, Registered, Sight, Trust
+from salt_gluster.remediation.membership import ConsulView, Registered, Signal, ViewTrust
 from salt_gluster.status.facts import facts_data
 
 # --- Consul's rows -------------------------------------------------------------------------------
@@ -45,8 +45,8 @@ def test_only_serf_health_is_a_verdict_and_service_checks_are_hints() -> None:
         [check("n1", "serfHealth"), check("n2", "gluster:bricks", "gluster"),
          {**check("n3", "_node_maintenance"), "Notes": "ram (ann)"}, check("n2", "other", "web")]
     )  # fmt: skip
-    view = consul_view(who, what, Trust(True), 7)
-    assert [view.sight(u) for u in ("u1", "u2", "u3")] == [Sight.BAD, Sight.GOOD, Sight.GOOD]
+    view = consul_view(who, what, ViewTrust(True), 7)
+    assert [view.sight(u) for u in ("u1", "u2", "u3")] == [Signal.BAD, Signal.GOOD, Signal.GOOD]
     assert (view.registered["u3"].maintenance, view.registered["u3"].held_for) == (
         True,
         "ram (ann)",
@@ -63,15 +63,17 @@ def test_members_of_other_pools_and_rows_without_identity_are_nobody() -> None:
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_renamed_node_is_alive_by_its_living_name(order: int) -> None:
     rows = [row("u1", "old"), row("u1", "new")][::order]
-    view = consul_view(catalog(rows, "main"), wrong([check("old", "serfHealth")]), Trust(True), 1)
-    assert view.sight("u1") is Sight.GOOD
+    view = consul_view(
+        catalog(rows, "main"), wrong([check("old", "serfHealth")]), ViewTrust(True), 1
+    )
+    assert view.sight("u1") is Signal.GOOD
     assert view.registered["u1"].name == "new"
 
 
 def test_a_view_that_may_not_be_believed_says_unknown() -> None:
     who = catalog([row("u1", "n1")], "main")
-    view = consul_view(who, wrong([check("n1", "serfHealth")]), Trust(False, "no beat"), 1)
-    assert view.sight("u1") is Sight.UNKNOWN
+    view = consul_view(who, wrong([check("n1", "serfHealth")]), ViewTrust(False, "no beat"), 1)
+    assert view.sight("u1") is Signal.UNKNOWN
 
 
 # --- asking --------------------------------------------------------------------------------------
@@ -81,9 +83,9 @@ NODES = [f"u{n}" for n in range(1, 9)]
 
 def view_of(bad: str = "") -> ConsulView:
     rows = {
-        u: Registered(u, u, f"minion-{u}", Sight.BAD if u == bad else Sight.GOOD) for u in NODES
+        u: Registered(u, u, f"minion-{u}", Signal.BAD if u == bad else Signal.GOOD) for u in NODES
     }
-    return ConsulView(Trust(True), rows)
+    return ConsulView(ViewTrust(True), rows)
 
 
 def pool_of() -> Observation:

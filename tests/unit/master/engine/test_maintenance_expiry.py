@@ -11,8 +11,8 @@ import pytest
 
 from salt_gluster.errors import SpecError
 from salt_gluster.master.maintenance import end_of
-from salt_gluster.remediation.membership import ConsulView, Registered, Sight, Trust
-from salt_gluster.remediation.observation import FleetObservation, Lock, Maintenance
+from salt_gluster.remediation.membership import ConsulView, Registered, Signal, ViewTrust
+from salt_gluster.remediation.observation import FleetObservation, LockView, Maintenance
 
 NOW = 1_000_000.0
 
@@ -62,11 +62,11 @@ def test_what_is_no_time_to_come_is_an_error(said: object) -> None:
 
 def held(until: float | None, in_consul: str) -> str:
     """Ask whether g1 is in maintenance now."""
-    node = Registered("u1", "g1", "g1", Sight.GOOD)
+    node = Registered("u1", "g1", "g1", Signal.GOOD)
     if in_consul:
         node = replace(node, maintenance=True, held_for=in_consul)
-    view = ConsulView(Trust(True), {"u1": node}, 1)
-    obs = FleetObservation(NOW, "main", view, Lock(True, 9.0, 1), {"u1": "g1"})
+    view = ConsulView(ViewTrust(True), {"u1": node}, 1)
+    obs = FleetObservation(NOW, "main", view, LockView(True, 9.0, 1), {"u1": "g1"})
     mine = {"u1": Maintenance("ann", "disk", until)}
     return replace(obs, maintenance=mine).in_maintenance("u1")
 

@@ -12,11 +12,11 @@ from salt_gluster.consul.leader_lock import TRUST_S, Lock
 from salt_gluster.consul.settings import Access
 from salt_gluster.master.engine.publish import Teller
 from salt_gluster.remediation import FleetObservation, Memory
-from salt_gluster.remediation import Lock as Held
-from salt_gluster.remediation.membership import ConsulView, Snapshot, Trust
+from salt_gluster.remediation import LockView as Held
+from salt_gluster.remediation.membership import ConsulView, Snapshot, ViewTrust
 from salt_gluster.remediation.salt_events import Notice
 
-OBS = FleetObservation(1000.0, "main", ConsulView(Trust(True), {}), Held(True, 9.0, 7), {})
+OBS = FleetObservation(1000.0, "main", ConsulView(ViewTrust(True), {}), Held(True, 9.0, 7), {})
 LEFT = Notice("node", "u1", "g1", "left")
 
 

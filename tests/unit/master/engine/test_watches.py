@@ -15,9 +15,9 @@ from salt_gluster.consul.client import Client
 from salt_gluster.consul.settings import Access
 from salt_gluster.master.engine import Engine
 from salt_gluster.master.engine.loop import HINTS_S
-from salt_gluster.remediation import FleetObservation, Lock
+from salt_gluster.remediation import FleetObservation, LockView
 from salt_gluster.remediation.decide import Asks
-from salt_gluster.remediation.membership import ConsulView, Registered, Sight, Trust
+from salt_gluster.remediation.membership import ConsulView, Registered, Signal, ViewTrust
 
 NOTHING = Asks()
 NODES = ("u1", "u2", "u3")
@@ -50,9 +50,9 @@ class Leader:
         self.watches = self.engine.watches
         self.now = 1000.0
         monkeypatch.setattr("salt_gluster.master.engine.probe.time.time", lambda: self.now)
-        rows = {u: Registered(u, u, f"minion-{u}", Sight.GOOD) for u in NODES}
-        view = ConsulView(Trust(True), rows)
-        self.obs = FleetObservation(self.now, "main", view, Lock(True, 9.0, 7), {})
+        rows = {u: Registered(u, u, f"minion-{u}", Signal.GOOD) for u in NODES}
+        view = ConsulView(ViewTrust(True), rows)
+        self.obs = FleetObservation(self.now, "main", view, LockView(True, 9.0, 7), {})
 
     def hint(self, *nodes: str) -> None:
         self.watches.saw("hint", frozenset(nodes), 5)
@@ -111,7 +111,7 @@ def test_a_stranger_is_forgotten_and_a_blind_leader_asks_nobody(leader: Leader) 
     leader.hint("u9")
     assert leader.tick() is None
     leader.hint("u1")
-    blind = replace(leader.obs.consul, trust=Trust(False, "no beat"))
+    blind = replace(leader.obs.consul, trust=ViewTrust(False, "no beat"))
     assert leader.tick(consul=blind) is None
     assert leader.watches.hints() == frozenset()
     assert leader.tick() is None

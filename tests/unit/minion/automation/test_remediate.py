@@ -25,7 +25,7 @@ from salt_gluster.minion import report
 from salt_gluster.minion.automation import registration, remediate
 from salt_gluster.minion.automation.remediate import carry_out
 from salt_gluster.model import Node, Observation, Peer, Reach, Step, Unknown
-from salt_gluster.remediation.operations import Life, Operation, Outcome
+from salt_gluster.remediation.operations import ExecutionReport, Life, Operation
 
 #: The port of gfn2's brick in the recorded rows.
 PORT = next(r.port for r in fleet.GOOD_ROWS.bricks if r.host_uuid == SEAT)
@@ -150,7 +150,7 @@ class Pool:
 
     def say(self, state: Life, op: str = "op1") -> None:
         """Write what this node said of it before, or what its other process says."""
-        self.store.write_outcome(SEAT, op, Outcome(op, SEAT, state, NOW).to_data())
+        self.store.write_outcome(SEAT, op, ExecutionReport(op, SEAT, state, NOW).to_data())
 
     def hold(self) -> None:
         self.client.kv_put(self.store.keys.hold, "the rack is being moved")
