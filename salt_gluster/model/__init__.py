@@ -43,6 +43,7 @@ from salt_gluster.model.pool import (
     VolumeStatus,
     comparable_options,
 )
+from salt_gluster.model.reference import Ref, RefKind, decode_ref, encode_ref
 from salt_gluster.model.unknown import NOT_ASKED, Unknown, UnknownRead, is_known, known
 
 __all__ = [
@@ -69,6 +70,8 @@ __all__ = [
     "Peer",
     "Plan",
     "Reach",
+    "Ref",
+    "RefKind",
     "Refusal",
     "ReplicaSet",
     "Step",
@@ -81,8 +84,10 @@ __all__ = [
     "Wait",
     "comparable_options",
     "count",
+    "decode_ref",
     "digest_of",
     "duration",
+    "encode_ref",
     "is_known",
     "is_unknown",
     "known",

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from salt_gluster.model import natural_key
+from salt_gluster.model import Ref, natural_key
 from salt_gluster.remediation.fleet_mode import FleetMode
 from salt_gluster.remediation.membership import Condition, Signal
 from salt_gluster.remediation.observation import FleetObservation, Memory
@@ -19,7 +19,6 @@ from salt_gluster.remediation.policy import Mode, Policy
 from salt_gluster.remediation.salt_events import Notice
 from salt_gluster.remediation.state_machine import Ignored, Row, Table
 
-PREFIX = "newcomer:"
 _APPROVE = "salt-run gluster_remediation.approve {}"
 
 
@@ -86,8 +85,8 @@ CANDIDATE: Table[CandidateState, CandidateEvent, CandidateContext] = Table(
 class AdmissionDecisions:
     """The decisions of this tick; ``accept`` are uuid and name of the nodes to be admitted."""
 
-    standings: Mapping[str, Condition] = field(default_factory=dict)
-    clocks: Mapping[str, float] = field(default_factory=dict)
+    conditions: Mapping[Ref, Condition] = field(default_factory=dict)
+    clocks: Mapping[tuple[Ref, str], float] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
     accept: tuple[tuple[str, str], ...] = ()
     proposed: tuple[Mapping[str, object], ...] = ()
@@ -103,28 +102,29 @@ def evaluate_candidates(
 ) -> AdmissionDecisions:
     """Return the candidates, what is to be told of them, and which are to be accepted."""
     admission = obs.admission
-    before = {k: s for k, s in memory.standings.items() if k.startswith(PREFIX)}
-    out, clocks, told = dict[str, Condition](), dict[str, float](), list[Notice]()
+    before = {k: s for k, s in memory.conditions.items() if k.kind == "candidate"}
+    out, clocks = dict[Ref, Condition](), dict[tuple[Ref, str], float]()
+    notices = list[Notice]()
     accept, proposed = list[tuple[str, str]](), list[Mapping[str, object]]()
-    for key in sorted({*before, *(PREFIX + uuid for uuid in admission.candidates)}):
-        uuid = key.removeprefix(PREFIX)
+    for key in sorted({*before, *(Ref("candidate", uuid) for uuid in admission.candidates)}):
+        uuid, clock = key.id, (key, "well")
         was = before.get(key, Condition(CandidateState.UNKNOWN.value, obs.now))
         name = admission.candidates.get(uuid, was.name)
         reasons = _reasons(obs, policy, uuid, mode)
         if not reasons:
-            clocks[key] = memory.clocks.get(key, obs.now)
-        wait = CandidateContext(obs.now - clocks.get(key, obs.now), reasons, policy)
+            clocks[clock] = memory.clocks.get(clock, obs.now)
+        wait = CandidateContext(obs.now - clocks.get(clock, obs.now), reasons, policy)
         turn = CANDIDATE.turn(CandidateState(was.state), _event(obs, uuid, name, memory), wait)
         now = was if turn.state is turn.before else Condition(turn.state.value, obs.now, name)
         if turn.state is CandidateState.PROPOSED:
             out[key] = replace(now, name=name)
-            proposed.append(_row(uuid, out[key], wait, clocks.get(key)))
+            proposed.append(_row(uuid, out[key], wait, clocks.get(clock)))
         if turn.action == "accept":
             accept.append((uuid, name))
         elif turn.action:
-            told.append(_notice(obs, uuid, name, turn.action, was, turn.why))
+            notices.append(_notice(obs, uuid, name, turn.action, was, turn.why))
     proposed.sort(key=lambda row: natural_key(str(row["name"])))
-    return AdmissionDecisions(out, clocks, tuple(told), tuple(accept), tuple(proposed))
+    return AdmissionDecisions(out, clocks, tuple(notices), tuple(accept), tuple(proposed))
 
 
 def _event(obs: FleetObservation, uuid: str, name: str, memory: Memory) -> CandidateEvent:
@@ -135,7 +135,7 @@ def _event(obs: FleetObservation, uuid: str, name: str, memory: Memory) -> Candi
         return CandidateEvent.ACCEPTED
     if name in admission.rejected:
         return CandidateEvent.REJECTED
-    member = memory.standings.get(f"member:{uuid}")
+    member = memory.conditions.get(Ref("member", uuid))
     return (
         CandidateEvent.AWAY
         if member is not None and member.state == "missing"

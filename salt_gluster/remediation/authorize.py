@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from salt_gluster.model import Refusal, Unknown, Volume, is_known
+from salt_gluster.model import Ref, Refusal, Unknown, Volume, is_known
 from salt_gluster.remediation import fleet_mode, guards, health, ladder
 from salt_gluster.remediation.guards.context import GuardContext, Target
 from salt_gluster.remediation.health import BrickEvent
@@ -57,16 +57,16 @@ class Request:
     policy: Policy
     minion: str
     skew_s: float | Unknown
-    standings: Mapping[str, Condition]
+    conditions: Mapping[Ref, Condition]
     begun: bool
 
     @property
     def context(self) -> GuardContext:
         """The same as the guards see it."""
         op = self.operation
-        target = Target(op.node, op.brick, _path(op), op.volume, op.volume_id, op.incident)
-        mode, why = fleet_mode.seen_from_here(self.obs, self.standings, self.policy)
-        return GuardContext(self.obs, self.policy, target, mode, why, self.standings, op.id)
+        target = Target(op.node, op.brick, op.path, op.volume, op.volume_id, op.incident)
+        mode, why = fleet_mode.seen_from_here(self.obs, self.conditions, self.policy)
+        return GuardContext(self.obs, self.policy, target, mode, why, self.conditions, op.id)
 
 
 Precondition = Callable[[Request], Refusal | None]
@@ -75,20 +75,20 @@ Precondition = Callable[[Request], Refusal | None]
 def authorize(
     operation: Operation | Unknown | None, outcome: ExecutionReport | Unknown | None,
     obs: FleetObservation, policy: Policy, *, minion: str, skew_s: float | Unknown,
-    standings: Mapping[str, Condition], begun: bool = False,
+    conditions: Mapping[Ref, Condition], begun: bool = False,
 ) -> Authorization:  # fmt: skip
     """Return what to do about a request for ``operation``.
 
     ``operation`` is what Consul has under the requested id (None = nothing: forged or pruned),
     ``outcome`` what this node said of it before, ``obs`` a fresh look from this seat (``obs.seat``
     is the own uuid), ``minion`` the own id, ``skew_s`` this clock minus the leader's as the leader
-    measured it (``operation.evidence["skew_s"]``; None = Unknown), ``standings`` those of the
+    measured it (``operation.evidence["skew_s"]``; None = Unknown), ``conditions`` those of the
     document ``members``. ``begun`` = this very run wrote *issued*.
     """
     if operation is None or isinstance(operation, Unknown):
         why = "there is no such operation" if operation is None else operation.why
         return Authorization(Decision.IGNORE, (Refusal("operation_known", why),))
-    it = Request(operation, outcome, obs, policy, minion, skew_s, standings, begun)
+    it = Request(operation, outcome, obs, policy, minion, skew_s, conditions, begun)
     for precondition in ADDRESSED:
         reason = precondition(it)
         if reason is not None:
@@ -122,12 +122,8 @@ def served(operation: Operation, obs: FleetObservation, policy: Policy) -> bool:
     facts = obs.fresh_facts(operation.node, policy)
     if isinstance(facts, Unknown):
         return False
-    brick = facts.bricks.get(_path(operation))
+    brick = facts.bricks.get(operation.path)
     return brick is not None and brick.alive is True and isinstance(brick.port, int)
-
-
-def _path(operation: Operation) -> str:
-    return operation.brick.split(":", 1)[1]
 
 
 # --- is it our matter at all ---------------------------------------------------------------------
@@ -217,7 +213,7 @@ def still_down(it: Request) -> Refusal | None:
     if not isinstance(volume, Volume):
         return None
     for brick in volume.bricks:
-        if (brick.host_uuid, brick.path) == (op.node, _path(op)):
+        if (brick.host_uuid, brick.path) == (op.node, op.path):
             seen = health.brick_event(it.obs, volume, brick, health.NodeEvent.GOOD, it.policy)
             if seen is BrickEvent.SERVES:
                 return Refusal("still_down", f"{brick.name} serves again by itself")

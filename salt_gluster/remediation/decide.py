@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from salt_gluster.model import Refusal, Unknown, is_known
+from salt_gluster.model import Ref, Refusal, Unknown, encode_ref, is_known
 from salt_gluster.remediation import fleet_mode, guards, ladder
-from salt_gluster.remediation.admission import PREFIX, AdmissionDecisions, evaluate_candidates
+from salt_gluster.remediation.admission import AdmissionDecisions, evaluate_candidates
 from salt_gluster.remediation.evaluate import Evaluation, evaluate, mode_why
 from salt_gluster.remediation.fleet_mode import FleetMode
 from salt_gluster.remediation.guards.context import GuardContext, Target
@@ -24,7 +24,10 @@ from salt_gluster.remediation.progress import followed, told_of_operations
 from salt_gluster.remediation.salt_events import Notice
 from salt_gluster.remediation.state_machine import Turn
 
-__all__ = ["Asks", "Decisions", "Refused", "decide", "remembered"]
+__all__ = ["MODE", "Asks", "Decisions", "Refused", "decide", "remembered"]
+
+#: The fleet's mode, among the rows of a tick.
+MODE = Ref("cluster", "mode")
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Asks:
 class Decisions:
     """What one tick decided, in the order in which it is carried out.
 
-    memory      for the next tick; ``membership.published`` makes the snapshot of its standings
+    memory      for the next tick; ``membership.published`` makes the snapshot of its conditions
     notices     fired after that snapshot is stored
     updates     operations to store, fenced by the epoch
     proposals   proposals to store
@@ -65,7 +68,7 @@ class Decisions:
     asks        what the next tick needs
     refused     every target with every reason
     admission   candidates for the pool, and which of them are to be accepted
-    rows        ``node:…``, ``brick:…``, ``fleet`` -> the table row that was taken, for *explain*
+    rows        what -> the table row that was taken; ``MODE`` is the fleet's, for *explain*
     """
 
     memory: Memory
@@ -78,34 +81,34 @@ class Decisions:
     asks: Asks = Asks()
     refused: tuple[Refused, ...] = ()
     admission: AdmissionDecisions = AdmissionDecisions()  # noqa: RUF009  (frozen)
-    rows: Mapping[str, Turn[Any]] = field(default_factory=dict)
+    rows: Mapping[Ref, Turn[Any]] = field(default_factory=dict)
 
 
 def decide(obs: FleetObservation, policy: Policy, memory: Memory) -> Decisions:
     """Return what is to be told, asked, written and done. At most one action for the whole pool."""
     memory, turn, notices = fleet_mode.next_mode(obs, memory, policy)
     if fleet_mode.no_sight(obs):
-        return Decisions(memory, turn.state, notices, rows={"fleet": turn})
+        return Decisions(memory, turn.state, notices, rows={MODE: turn})
     limit = policy.max_unhealthy(len(obs.members))
     called = update_membership(
-        memory.standings, memory.roll, obs.consul, obs.now,
+        memory.conditions, memory.roll, obs.consul, obs.now,
         settle_s=policy.absent_s, crowd=limit, of=memory.roll_of,
     )  # fmt: skip
-    others = {k: s for k, s in memory.standings.items() if not k.startswith("member:")}
-    standings = {**others, **called.standings}
-    memory = replace(memory, standings=standings, roll=called.roll, roll_of=called.of)
+    others = {k: s for k, s in memory.conditions.items() if k.kind != "member"}
+    conditions = {**others, **called.conditions}
+    memory = replace(memory, conditions=conditions, roll=called.roll, roll_of=called.of)
     seen = evaluate(obs, policy, memory, turn.state)
-    operations, told = told_of_operations(obs, seen.standings)
+    operations, told = told_of_operations(obs, seen.conditions)
     past = followed(obs, policy, memory, seen.bricks, acquired=turn.row == "F8")
-    chosen = _choose(obs, policy, replace(memory, standings=seen.standings), turn.state, seen)
-    standings = _without_old_operations({**seen.standings, **chosen.standings}, operations)
+    chosen = _choose(obs, policy, replace(memory, conditions=seen.conditions), turn.state, seen)
+    conditions = _without_old_operations({**seen.conditions, **chosen.conditions}, operations)
     admitted = evaluate_candidates(obs, policy, memory, turn.state)
-    standings = {k: s for k, s in standings.items() if not k.startswith(PREFIX)}
-    standings |= admitted.standings
+    conditions = {k: s for k, s in conditions.items() if k.kind != "candidate"}
+    conditions |= admitted.conditions
     requests, asked = _requests(obs, policy, memory, turn.state)
     clocks = {**_of_fleet(memory.clocks), **seen.clocks, **admitted.clocks}
     after = replace(
-        memory, standings=standings, clocks=clocks, candidate=chosen.candidate,
+        memory, conditions=conditions, clocks=clocks, candidate=chosen.candidate,
         checks=past.checks or {}, asked=asked,
     )  # fmt: skip
     return Decisions(
@@ -124,10 +127,10 @@ def decide(obs: FleetObservation, policy: Policy, memory: Memory) -> Decisions:
         proposals=(*chosen.proposals, *_expired(obs, policy, seen)),
         intents=chosen.intents,
         requests=requests,
-        asks=_asks(obs, standings, seen),
+        asks=_asks(obs, conditions, seen),
         refused=chosen.refused,
         admission=admitted,
-        rows={**seen.rows, "fleet": turn},
+        rows={**seen.rows, MODE: turn},
     )
 
 
@@ -141,7 +144,7 @@ class _Chosen:
     proposals: tuple[Operation, ...] = ()
     notices: list[Notice] = field(default_factory=list)
     refused: tuple[Refused, ...] = ()
-    standings: dict[str, Any] = field(default_factory=dict)
+    conditions: dict[Ref, Any] = field(default_factory=dict)
 
 
 def _choose(
@@ -155,7 +158,7 @@ def _choose(
     for target in sorted(seen.targets, key=lambda t: (t.down_since, t.brick)):
         before = memory.candidate
         since = before[1] if before and before[0] == target.key else None
-        context = GuardContext(obs, policy, target, mode, why, memory.standings, "", since)
+        context = GuardContext(obs, policy, target, mode, why, memory.conditions, "", since)
         reasons = guards.refusals(context, ladder.BRICK_RESTART.guards)
         first = not any(r.name != "same_twice" for r in reasons) and out.candidate is None
         if first:
@@ -189,10 +192,10 @@ def _act(
     elif mode is Mode.PROPOSE and stored is None and is_known(obs.proposals):
         out.proposals = (moved(op, event, obs.now).operation,)
     elif mode is Mode.OBSERVE:
-        key = f"brick:{target.node}:{target.path}"
-        standing = memory.standings[key]
-        if "would_act" not in standing.told:
-            out.standings[key] = replace(standing, told=standing.told | {"would_act"})
+        ref = Ref("brick", target.node, target.path)
+        condition = memory.conditions[ref]
+        if "would_act" not in condition.announced:
+            out.conditions[ref] = replace(condition, announced=condition.announced | {"would_act"})
             out.notices.append(_notice(op, "would_act", f"it would have started {op.brick}"))
 
 
@@ -209,7 +212,7 @@ def _planned(
     )  # fmt: skip
     epoch = obs.lock.epoch
     skew_s = obs.skews.get(target.node)
-    evidence: dict[str, Any] = {k: t.row for k, t in seen.rows.items()}
+    evidence: dict[str, Any] = {encode_ref(k): t.row for k, t in seen.rows.items()}
     evidence["skew_s"] = None if isinstance(skew_s, Unknown) else skew_s
     return Operation(
         id=op_id, action=ladder.BRICK_RESTART.action, rung=1, volume=target.volume,
@@ -226,19 +229,19 @@ def _tell_refused(
     reasons: tuple[Refusal, ...], out: _Chosen,
 ) -> None:  # fmt: skip
     """Tell once of each reason that time alone does not mend, and page after an hour of any."""
-    key = f"brick:{target.node}:{target.path}"
-    standing = memory.standings[key]
+    ref = Ref("brick", target.node, target.path)
+    condition = memory.conditions[ref]
     down_s = obs.now - target.down_since
     lasting = {r.name for r in reasons if r.name not in guards.PATIENCE}
     # The first looks at it, and those of a new leader, know little: not everybody was asked yet.
     looked_s = obs.now - max(target.down_since, memory.mode_since)
     words = {f"refused {name}" for name in lasting} if looked_s >= policy.decide_twice_s else set()
-    if down_s >= policy.refused_page_s and standing.state == "down":
+    if down_s >= policy.refused_page_s and condition.state == "down":
         words |= {"refused_page"}
-    new = words - standing.told
+    new = words - condition.announced
     if not new:
         return
-    out.standings[key] = replace(standing, told=standing.told | new)
+    out.conditions[ref] = replace(condition, announced=condition.announced | new)
     text = "; ".join(f"{r.name}: {r.why}" for r in reasons)
     ways = tuple(way for r in reasons for way in r.ways)
     episode = operation_id(obs.cluster, target.node, target.path, 1, target.down_since, 0)
@@ -262,7 +265,7 @@ def _expired(obs: FleetObservation, policy: Policy, seen: Evaluation) -> tuple[O
         moved(op, Happened.EXPIRE, obs.now).operation
         for op in obs.proposals.values()
         if op.state in (Life.WAITING, Life.APPROVED)
-        and (op.node, op.brick.split(":", 1)[1]) not in wanted
+        and (op.node, op.path) not in wanted
         and obs.now - op.changed >= policy.proposal_ends_s
     )
 
@@ -286,12 +289,12 @@ def _requests(
     return tuple(due), asked
 
 
-def _asks(obs: FleetObservation, standings: Mapping[str, Any], seen: Evaluation) -> Asks:
+def _asks(obs: FleetObservation, conditions: Mapping[Ref, Any], seen: Evaluation) -> Asks:
     """Return what the next tick needs about everything that is not healthy."""
     operations = {} if isinstance(obs.operations, Unknown) else obs.operations
     nodes = {
-        k.split(":")[1] for k, s in standings.items()
-        if k.startswith(("node:", "brick:")) and s.state not in (NodeState.HEALTHY.value, "off")
+        k.id for k, s in conditions.items()
+        if k.kind in ("node", "brick") and s.state not in (NodeState.HEALTHY.value, "off")
     }  # fmt: skip
     nodes |= {op.node for op in operations.values() if op.is_open}
     fine = (NodeEvent.GOOD, NodeEvent.LEFT)
@@ -302,11 +305,11 @@ def _asks(obs: FleetObservation, standings: Mapping[str, Any], seen: Evaluation)
     return Asks(members, members, everyone)
 
 
-def _of_fleet(clocks: Mapping[str, float]) -> dict[str, float]:
-    return {k: v for k, v in clocks.items() if ":" not in k}
+def _of_fleet(clocks: Mapping[tuple[Ref, str], float]) -> dict[tuple[Ref, str], float]:
+    return {k: v for k, v in clocks.items() if k[0].kind == "cluster"}
 
 
-def _without_old_operations(standings: dict[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the standings with these operations and no others: pruned ones are forgotten."""
-    kept = {k: s for k, s in standings.items() if not k.startswith("operation:")}
+def _without_old_operations(conditions: dict[Ref, Any], now: Mapping[Ref, Any]) -> dict[Ref, Any]:
+    """Return the conditions with these operations and no others: pruned ones are forgotten."""
+    kept = {k: s for k, s in conditions.items() if k.kind != "operation"}
     return {**kept, **now}

@@ -1,4 +1,4 @@
-"""One tick's verdicts on nodes, bricks and volumes: the tables applied, and what people are told.
+"""Evaluate the conditions of nodes, bricks and volumes in one tick, and what is announced of them.
 
 Only what is not plainly healthy is looked at, so that a large healthy pool costs nothing.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from salt_gluster.model import Brick, Observation, Unknown, Volume, is_known
+from salt_gluster.model import Brick, Observation, Ref, Unknown, Volume, is_known
 from salt_gluster.remediation import fleet_mode, health, progress
 from salt_gluster.remediation.fleet_mode import FleetMode
 from salt_gluster.remediation.guards.context import GuardContext, Target
@@ -39,12 +39,12 @@ _TOWARDS_HEALTH = (NodeEvent.GOOD, NodeEvent.BRICK)
 class Evaluation:
     """What was found out in this tick."""
 
-    standings: dict[str, Condition] = field(default_factory=dict)
-    clocks: dict[str, float] = field(default_factory=dict)
+    conditions: dict[Ref, Condition] = field(default_factory=dict)
+    clocks: dict[tuple[Ref, str], float] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
-    rows: dict[str, Turn[Any]] = field(default_factory=dict)
+    rows: dict[Ref, Turn[Any]] = field(default_factory=dict)
     nodes: dict[str, NodeEvent] = field(default_factory=dict)
-    bricks: dict[str, BrickEvent] = field(default_factory=dict)
+    bricks: dict[Ref, BrickEvent] = field(default_factory=dict)
     targets: list[Target] = field(default_factory=list)
 
 
@@ -57,7 +57,7 @@ def evaluate(obs: FleetObservation, policy: Policy, memory: Memory, mode: FleetM
         for uuid in work.concerned():
             for volume, brick in work.bricks.get(uuid, ()):
                 work.brick(uuid, volume, brick)
-        if work.out.nodes or any(k.startswith("volume:") for k in memory.standings):
+        if work.out.nodes or any(k.kind == "volume" for k in memory.conditions):
             work.volumes()
     return work.out
 
@@ -67,7 +67,7 @@ class _Work:
         self, obs: FleetObservation, policy: Policy, memory: Memory, mode: FleetMode
     ) -> None:
         self.obs, self.policy, self.memory, self.mode = obs, policy, memory, mode
-        self.out = Evaluation(dict(memory.standings))
+        self.out = Evaluation(dict(memory.conditions))
         self._concerned: tuple[str, ...] | None = None
         self.bricks: dict[str, list[tuple[Volume, Brick]]] = {}
         volumes = obs.volumes()
@@ -79,8 +79,7 @@ class _Work:
     def concerned(self) -> tuple[str, ...]:
         """Return the members that are not plainly healthy, or were not."""
         if self._concerned is None:
-            wanted = {k.split(":")[1] for k in self.memory.standings
-                      if k.startswith(("node:", "brick:"))}  # fmt: skip
+            wanted = {k.id for k in self.memory.conditions if k.kind in ("node", "brick")}
             wanted |= {b[0] for b in self.obs.ports}
             wanted |= {op.node for op in self._operations() if op.is_open}
             wanted |= self._odd()
@@ -100,9 +99,9 @@ class _Work:
         facts = obs.facts.items()
         return odd | {u for u, f in facts if not isinstance(f, Unknown) and f.is_odd}
 
-    def _clock(self, key: str, event: str, *, runs: bool) -> float:
+    def _clock(self, key: Ref, event: str, *, runs: bool) -> float:
         """Return for how long this event has lasted unbroken; a clock that may not run is at 0."""
-        name = f"{key}:{event}"
+        name = (key, event)
         if not runs:
             return 0.0
         since = self.out.clocks[name] = self.memory.clocks.get(name, self.obs.now)
@@ -111,8 +110,8 @@ class _Work:
     # --- nodes -------------------------------------------------------------------------------
 
     def node(self, uuid: str) -> None:
-        key, obs = f"node:{uuid}", self.obs
-        was = self.out.standings.get(key) or Condition(NodeState.HEALTHY.value, obs.now)
+        key, obs = Ref("node", uuid), self.obs
+        was = self.out.conditions.get(key) or Condition(NodeState.HEALTHY.value, obs.now)
         was = replace(was, flaps=self._lately(was.flaps))
         state = NodeState(was.state)
         well = state is NodeState.HEALTHY
@@ -121,20 +120,20 @@ class _Work:
         said = health.witnesses(obs, uuid, started, self.policy, quiet_over=quiet_over,
                                bad_since=None if well else was.since)  # fmt: skip
         member = obs.consul.registered.get(uuid)
-        standing = self.out.standings.get(f"member:{uuid}")
-        is_out = member is None and standing is not None and standing.state == "out"
+        condition = self.out.conditions.get(Ref("member", uuid))
+        is_out = member is None and condition is not None and condition.state == "out"
         event = health.node_event(obs, uuid, said, state, is_out=is_out)
         if (
             state is NodeState.SUSPECT
             and event in health.MINUS
-            and f"{key}:good" in self.memory.clocks
+            and (key, "good") in self.memory.clocks
         ):
             was = replace(was, flaps=(*was.flaps, obs.now))  # it had come back and went again
         turn = NODE.turn(state, event, self._lasting(uuid, key, event, was))
         self.out.nodes[uuid], self.out.rows[key] = event, turn
         self._stand(uuid, key, was, turn)
 
-    def _lasting(self, uuid: str, key: str, event: NodeEvent, was: Condition) -> ConditionContext:
+    def _lasting(self, uuid: str, key: Ref, event: NodeEvent, was: Condition) -> ConditionContext:
         sees = self.mode is not FleetMode.BLIND
         runs = self.mode is FleetMode.OPEN or (sees and event in _TOWARDS_HEALTH)
         unclear = event in (NodeEvent.UNKNOWN, NodeEvent.HALF)
@@ -154,27 +153,27 @@ class _Work:
                 return False
         return is_known(self.obs.volumes())
 
-    def _stand(self, uuid: str, key: str, was: Condition, turn: Turn[NodeState]) -> None:
+    def _stand(self, uuid: str, key: Ref, was: Condition, turn: Turn[NodeState]) -> None:
         name, now = self.obs.name(uuid), self.obs.now
-        told, flaps = was.told, was.flaps
-        action = turn.action if not (turn.action in _ONCE and turn.action in told) else ""
+        announced, flaps = was.announced, was.flaps
+        action = turn.action if not (turn.action in _ONCE and turn.action in announced) else ""
         if turn.row in _COUNTS_AS_FLAP or turn.row.startswith("N23"):
             flaps = (*flaps, now)
         if turn.state is not turn.before:
-            since, told = now, told & {"flapping"}
+            since, announced = now, announced & {"flapping"}
         else:
             since = was.since
         if action in _ONCE:
-            told |= {action}
+            announced |= {action}
         if action:
             self._tell_node(uuid, name, turn, action, since)
-        if len(flaps) >= self.policy.flapping_after and "flapping" not in told and not action:
-            told |= {"flapping"}
+        if len(flaps) >= self.policy.flapping_after and "flapping" not in announced and not action:
+            announced |= {"flapping"}
             self._tell_node(uuid, name, turn, "flapping", since)
         if turn.state is NodeState.HEALTHY and not flaps:
-            self.out.standings.pop(key, None)
+            self.out.conditions.pop(key, None)
         else:
-            self.out.standings[key] = Condition(turn.state.value, since, name, flaps, told)
+            self.out.conditions[key] = Condition(turn.state.value, since, name, flaps, announced)
 
     def _tell_node(
         self, uuid: str, name: str, turn: Turn[NodeState], action: str, since: float
@@ -193,8 +192,8 @@ class _Work:
     # --- bricks ------------------------------------------------------------------------------
 
     def brick(self, uuid: str, volume: Volume, brick: Brick) -> None:
-        key, obs = f"brick:{uuid}:{brick.path}", self.obs
-        was = self.out.standings.get(key) or Condition(BrickState.UP.value, obs.now)
+        key, obs = Ref("brick", uuid, brick.path), self.obs
+        was = self.out.conditions.get(key) or Condition(BrickState.UP.value, obs.now)
         event = health.brick_event(obs, volume, brick, self.out.nodes[uuid], self.policy)
         target = Target(uuid, brick.name, brick.path, volume.name, volume.id, was.since)
         if event is BrickEvent.DEAD and self._is_exhausted(target):
@@ -205,13 +204,13 @@ class _Work:
         )
         self.out.bricks[key], self.out.rows[key] = event, turn
         since = was.since if turn.state is turn.before else obs.now
-        told = was.told if turn.state is turn.before else frozenset()
+        announced = was.announced if turn.state is turn.before else frozenset()
         if turn.action:
             self._tell_brick(volume, brick, turn, since)
         if turn.state is BrickState.UP:
-            self.out.standings.pop(key, None)
+            self.out.conditions.pop(key, None)
             return
-        self.out.standings[key] = Condition(turn.state.value, since, brick.name, (), told)
+        self.out.conditions[key] = Condition(turn.state.value, since, brick.name, (), announced)
         if event in (BrickEvent.DEAD, BrickEvent.DISK, BrickEvent.EXHAUSTED):
             self.out.targets.append(replace(target, down_since=since))
 
@@ -245,8 +244,8 @@ class _Work:
         lost = [u for u in out.nodes if self._is_lost(u)]
         for found in _impact(pool, lost):
             volume = pool.volumes[found.volume]
-            key = f"volume:{volume.id}"
-            was = out.standings.get(key) or Condition("ok", self.obs.now, volume.name)
+            key = Ref("volume", volume.id)
+            was = out.conditions.get(key) or Condition("ok", self.obs.now, volume.name)
             if not volume.is_started or found.word in ("unknown", was.state):
                 continue
             event = {"ok": "up", "data_at_risk": "partial"}.get(found.word, found.word)
@@ -254,13 +253,13 @@ class _Work:
                 Notice("volume", volume.id, volume.name, event, found.word, was.state,
                        self.obs.now, found.why, page=found.word == "data_at_risk")
             )  # fmt: skip
-            out.standings.pop(key, None)
+            out.conditions.pop(key, None)
             if found.word != "ok":
-                out.standings[key] = Condition(found.word, self.obs.now, volume.name)
+                out.conditions[key] = Condition(found.word, self.obs.now, volume.name)
 
     def _is_lost(self, uuid: str) -> bool:
-        standing = self.out.standings.get(f"node:{uuid}")
-        return standing is not None and standing.state in ("down", "gone")
+        condition = self.out.conditions.get(Ref("node", uuid))
+        return condition is not None and condition.state in ("down", "gone")
 
 
 def _impact(pool: Observation, nodes: list[str]) -> tuple[impact.VolumeHealth, ...]:

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from salt_gluster.model import Hold, NodeFacts, Unknown, is_known
+from salt_gluster.model import Hold, NodeFacts, Ref, Unknown, is_known
 from salt_gluster.remediation.membership import Condition, Signal
-from salt_gluster.remediation.observation import SIGHT, FleetObservation, Memory
+from salt_gluster.remediation.observation import VIEW, FleetObservation, Memory
 from salt_gluster.remediation.policy import Policy
 from salt_gluster.remediation.salt_events import Notice
 from salt_gluster.remediation.salt_events import event as event_row
@@ -142,22 +142,26 @@ def hold_of(obs: FleetObservation) -> str:
     return ""
 
 
-def crowd(obs: FleetObservation, standings: Mapping[str, Condition], policy: Policy) -> str:
+def crowd(obs: FleetObservation, conditions: Mapping[Ref, Condition], policy: Policy) -> str:
     """Say why this is a crowd, or "": too many, too fast, or a whole zone."""
-    bad = _unwell(obs, standings)
+    bad = _unwell(obs, conditions)
     return (
-        too_many(obs, bad, policy) or too_fast(obs, standings, policy) or whole_zone(obs, bad)
+        too_many(obs, bad, policy) or too_fast(obs, conditions, policy) or whole_zone(obs, bad)
     )  # fmt: skip
 
 
-def _unwell(obs: FleetObservation, standings: Mapping[str, Condition]) -> set[str]:
+def _unwell(obs: FleetObservation, conditions: Mapping[Ref, Condition]) -> set[str]:
     bad = {
-        k[5:] for k, s in standings.items() if k.startswith("node:") and s.state != "healthy"
+        k.id for k, s in conditions.items() if k.kind == "node" and s.state != "healthy"
     }  # fmt: skip
     if obs.consul.trust.fresh:
         bad |= {u for u in obs.consul.odd if obs.consul.sight(u) is Signal.BAD}
         # Taken out of the catalog and still a peer: what it is nobody knows.
-        bad |= {k[7:] for k, s in standings.items() if s.state in ("missing", "out")}
+        bad |= {
+            k.id
+            for k, s in conditions.items()
+            if k.kind == "member" and s.state in ("missing", "out")
+        }
     return {u for u in bad if u in obs.members}
 
 
@@ -170,10 +174,10 @@ def too_many(obs: FleetObservation, bad: set[str], policy: Policy) -> str:
     return f"{len(bad)} of {len(obs.members)} nodes are not healthy, {limit} may be: {names}"
 
 
-def too_fast(obs: FleetObservation, standings: Mapping[str, Condition], policy: Policy) -> str:
+def too_fast(obs: FleetObservation, conditions: Mapping[Ref, Condition], policy: Policy) -> str:
     """Say so if many nodes became suspect at about the same time."""
     lately = obs.now - policy.storm_window_s
-    nodes = (s for k, s in standings.items() if k.startswith("node:"))
+    nodes = (s for k, s in conditions.items() if k.kind == "node")
     new = [s for s in nodes if s.state == "suspect" and s.since > lately]
     if len(new) < policy.storm_suspects:
         return ""
@@ -202,11 +206,15 @@ def event_of(
         return FleetEvent.NO_SIGHT, settling(obs, policy)
     for event, why in (
         (FleetEvent.MINORITY, minority(obs)),
-        (FleetEvent.CROWD, crowd(obs, memory.standings, policy)),
+        (FleetEvent.CROWD, crowd(obs, memory.conditions, policy)),
     ):
         if why:
             return event, why
     return FleetEvent.SIGHT, ""
+
+
+#: The clocks of the fleet: since when the view is good, and since when there is no crowd.
+SEEN, CALM = (VIEW, "seen"), (Ref("cluster", "storm"), "calm")
 
 
 def next_mode(
@@ -216,18 +224,18 @@ def next_mode(
     event, why = event_of(obs, memory, policy)
     clocks = dict(memory.clocks)
     lasting = event in (FleetEvent.CROWD, FleetEvent.SIGHT)
-    calm = clocks.get("calm", obs.now) if event is FleetEvent.SIGHT else obs.now
-    sight = clocks.get("sight", obs.now) if lasting else obs.now
+    calm = clocks.get(CALM, obs.now) if event is FleetEvent.SIGHT else obs.now
+    sight = clocks.get(SEEN, obs.now) if lasting else obs.now
     settled_since = max(sight, obs.consul.trust.since)
     weather = ModeContext(obs.now - settled_since, obs.now - calm, is_complete(obs), policy)
     turn = FLEET.turn(FleetMode(memory.mode), event, weather)
-    told, standings = _told(obs, memory, event, turn, why)
-    memory = replace(memory, clocks=clocks, standings=standings)
+    told, conditions = _told(obs, memory, event, turn, why)
+    memory = replace(memory, clocks=clocks, conditions=conditions)
     if turn.action == "restart_clocks":
         memory = replace(memory.without_clocks(), mode=turn.state.value, mode_since=obs.now)
         sight, calm = (obs.now if turn.state is FleetMode.BLIND else sight), obs.now
     epoch = obs.lock.epoch
-    kept = {**memory.clocks, "sight": sight, "calm": calm}
+    kept = {**memory.clocks, SEEN: sight, CALM: calm}
     known_epoch = memory.epoch if isinstance(epoch, Unknown) or not obs.lock.held else epoch
     return replace(memory, clocks=kept, epoch=known_epoch), turn, told
 
@@ -238,50 +246,51 @@ def is_complete(obs: FleetObservation) -> bool:
     return not any(isinstance(part, Unknown) for part in parts)
 
 
-#: standing -> (its bad word, its good word), each an event of the subject cluster.
+HOLD, STORM = Ref("cluster", "hold"), Ref("cluster", "storm")
+#: condition -> (its bad word, its good word), each an event of the subject cluster.
 _TOLD = {
-    SIGHT: ("view_lost", "view_restored"),
-    "cluster:hold": ("held", "released"),
-    "cluster:storm": ("storm", "calm"),
+    VIEW: ("view_lost", "view_restored"),
+    HOLD: ("held", "released"),
+    STORM: ("storm", "calm"),
 }
 
 
 def _told(
     obs: FleetObservation, memory: Memory, event: FleetEvent, turn: Turn[FleetMode], why: str
-) -> tuple[tuple[Notice, ...], dict[str, Condition]]:
-    """Return the notices on sight, hold and storm, and the standings they leave."""
+) -> tuple[tuple[Notice, ...], dict[Ref, Condition]]:
+    """Return the notices on sight, hold and storm, and the conditions they leave."""
     lost = no_sight(obs) if obs.lock.held or not obs.consul.trust.fresh else ""
-    bad: dict[str, bool | None] = {
-        SIGHT: bool(lost) or event is FleetEvent.MINORITY,
-        "cluster:hold": None if lost or not obs.lock.held else bool(hold_of(obs)),
-        "cluster:storm": (
+    bad: dict[Ref, bool | None] = {
+        VIEW: bool(lost) or event is FleetEvent.MINORITY,
+        HOLD: None if lost or not obs.lock.held else bool(hold_of(obs)),
+        STORM: (
             turn.state is FleetMode.STORM
             if turn.state in (FleetMode.STORM, FleetMode.OPEN)
             else None
         ),
     }
-    standings, notices = dict(memory.standings), []
+    conditions, notices = dict(memory.conditions), []
     for key, is_bad in bad.items():
-        before = standings.get(key, Condition(_TOLD[key][1], obs.now))
+        before = conditions.get(key, Condition(_TOLD[key][1], obs.now))
         if is_bad is None or before.state == _TOLD[key][not is_bad]:
             continue
         word = _TOLD[key][not is_bad]
-        standings[key] = Condition(word, obs.now)
+        conditions[key] = Condition(word, obs.now)
         notices.append(
             Notice("cluster", obs.cluster, obs.cluster, word, word, before.state, obs.now,
                    (why or turn.why) if is_bad else event_row("cluster", word).means)
         )  # fmt: skip
-    return tuple(notices), standings
+    return tuple(notices), conditions
 
 
 def seen_from_here(
-    obs: FleetObservation, standings: Mapping[str, Condition], policy: Policy
+    obs: FleetObservation, conditions: Mapping[Ref, Condition], policy: Policy
 ) -> tuple[FleetMode, str]:
     """Return the mode as an executor sees it from its own seat, without memory."""
     for mode, why in (
         (FleetMode.HELD, hold_of(obs)),
         (FleetMode.BLIND, no_sight(obs)),
-        (FleetMode.STORM, crowd(obs, standings, policy)),
+        (FleetMode.STORM, crowd(obs, conditions, policy)),
     ):
         if why:
             return mode, why

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from salt_gluster.errors import Unreadable
-from salt_gluster.model import digest_of
+from salt_gluster.model import Ref, decode_ref, digest_of, encode_ref
 from salt_gluster.remediation.salt_events import Notice, payload
 from salt_gluster.remediation.state_machine import Ignored, Row, Table
 
@@ -118,7 +118,7 @@ class Condition:
     since: float
     name: str = ""
     flaps: tuple[float, ...] = ()
-    told: frozenset[str] = frozenset()
+    announced: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Snapshot:
     """
 
     version: int = 0
-    standings: Mapping[str, Condition] = field(default_factory=dict)
+    conditions: Mapping[Ref, Condition] = field(default_factory=dict)
     outbox: tuple[Mapping[str, Any], ...] = ()
     roll: Mapping[str, str] = field(default_factory=dict)
     roll_digest: str = ""
@@ -143,11 +143,11 @@ class Snapshot:
     def to_data(self) -> dict[str, Any]:
         """Return plain data for the store, without the roll."""
         rows = {
-            k: [s.state, s.since, s.name, list(s.flaps), sorted(s.told)]
-            for k, s in sorted(self.standings.items())
+            encode_ref(k): [s.state, s.since, s.name, list(s.flaps), sorted(s.announced)]
+            for k, s in sorted(self.conditions.items())
         }
         outbox = [dict(e) for e in self.outbox]
-        return {"schema": SCHEMA, "version": self.version, "standings": rows, "outbox": outbox,
+        return {"schema": SCHEMA, "version": self.version, "conditions": rows, "outbox": outbox,
                 "roll": self.roll_digest}  # fmt: skip
 
 
@@ -164,8 +164,8 @@ def snapshot_from(
         if data["schema"] != SCHEMA:
             raise Unreadable(f"the members snapshot has schema {data['schema']}, we know {SCHEMA}")
         rows = {
-            str(k): Condition(str(s), float(since), str(n), tuple(flaps), frozenset(told))
-            for k, (s, since, n, flaps, told) in data["standings"].items()
+            decode_ref(k): Condition(str(s), float(since), str(n), tuple(flaps), frozenset(done))
+            for k, (s, since, n, flaps, done) in data["conditions"].items()
         }
         names = {str(u): str(n) for u, n in roll["names"].items()} if roll else {}
         digest = str(data["roll"]) if roll else ""
@@ -175,7 +175,7 @@ def snapshot_from(
 
 
 def published(
-    snapshot: Snapshot, standings: Mapping[str, Condition], notices: Iterable[Notice],
+    snapshot: Snapshot, conditions: Mapping[Ref, Condition], notices: Iterable[Notice],
     cluster: str, now: float, *, roll: Mapping[str, str] | None = None, consul_index: int = 0,
     origin: str = "",
 ) -> Snapshot:  # fmt: skip
@@ -191,9 +191,9 @@ def published(
     names, digest = snapshot.roll, snapshot.roll_digest
     if roll is not None and roll is not names and roll != names:
         names, digest = roll, digest_of(sorted(roll.items()))
-    if not outbox and names is snapshot.roll and dict(standings) == dict(snapshot.standings):
+    if not outbox and names is snapshot.roll and dict(conditions) == dict(snapshot.conditions):
         return snapshot
-    return Snapshot(snapshot.version + 1, dict(standings), outbox, names, digest)
+    return Snapshot(snapshot.version + 1, dict(conditions), outbox, names, digest)
 
 
 # --- who is in -----------------------------------------------------------------------------------
@@ -260,18 +260,18 @@ PRESENCE: Table[Presence, Seen, MissingNodes] = Table(
 class MembershipUpdate:
     """Who is in (uuid -> name; the same object where nobody came or went), and who is not.
 
-    ``standings`` has ``member:<uuid>`` for those that are missing or out, and for nobody else.
-    ``of`` is the roster whose very nodes are in.
+    ``conditions`` has a ``Ref("member", uuid)`` only for those that are missing or out. ``of`` is
+    the roster whose very nodes are in.
     """
 
     roll: Mapping[str, str]
-    standings: Mapping[str, Condition]
+    conditions: Mapping[Ref, Condition]
     notices: tuple[Notice, ...] = ()
     of: Mapping[str, str] | None = None
 
 
 def update_membership(
-    standings: Mapping[str, Condition], roll: Mapping[str, str], view: ConsulView, now: float,
+    conditions: Mapping[Ref, Condition], roll: Mapping[str, str], view: ConsulView, now: float,
     *, settle_s: float, crowd: int, of: Mapping[str, str] | None = None,
 ) -> MembershipUpdate:  # fmt: skip
     """Return who is in, and what is to be told about it.
@@ -280,20 +280,20 @@ def update_membership(
     last call gave: while it is the view's roster nobody has come or gone, and of thousands only
     those that are missing or out are looked at.
     """
-    others = {k: s for k, s in standings.items() if k.startswith("member:")}
+    others = {k: s for k, s in conditions.items() if k.kind == "member"}
     if not view.trust.fresh:
         return MembershipUpdate(roll, others)
     there = view.registered.keys()
     is_same = of is not None and of is view.roster
     is_first = not roll and not others
     gone = () if is_same else roll.keys() - there
-    before = others | {f"member:{u}": Condition(Presence.IN.value, now, roll[u]) for u in gone}
-    absent = {k: s for k, s in before.items() if k[7:] not in there}
+    before = others | {Ref("member", u): Condition(Presence.IN.value, now, roll[u]) for u in gone}
+    absent = {k: s for k, s in before.items() if k.id not in there}
     missing = sum(s.state != Presence.OUT.value for s in absent.values())
-    came = [] if is_same else [f"member:{u}" for u in view.registered if u not in roll]
-    told, now_out, now_in = [], dict(others), dict[str, str]()
+    came = [] if is_same else [Ref("member", u) for u in view.registered if u not in roll]
+    notices, now_out, now_in = [], dict(others), dict[str, str]()
     for key in (*came, *absent):
-        uuid, was = key[7:], before.get(key, Condition(Presence.OUT.value, now))
+        uuid, was = key.id, before.get(key, Condition(Presence.OUT.value, now))
         # Sight that was lost meanwhile starts the wait anew: absent must be unbroken.
         missing_s = now - max(was.since, view.trust.since)
         turn = PRESENCE.turn(
@@ -308,10 +308,10 @@ def update_membership(
         elif turn.state is not turn.before:
             now_out[key] = Condition(turn.state.value, now, name)
         if turn.action:
-            told.append(
+            notices.append(
                 Notice("node", uuid, name, turn.action, turn.state.value, turn.before.value,
                        now, turn.why)
             )  # fmt: skip
     if now_in or gone:
         roll = {u: n for u, n in roll.items() if u not in gone} | now_in
-    return MembershipUpdate(roll, now_out, tuple(told), view.roster)
+    return MembershipUpdate(roll, now_out, tuple(notices), view.roster)

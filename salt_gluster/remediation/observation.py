@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from salt_gluster.model import NOT_ASKED, Brick, Hold, NodeFacts, Observation, Unknown, Volume
+from salt_gluster.model import NOT_ASKED, Brick, Hold, NodeFacts, Observation, Ref, Unknown, Volume
 from salt_gluster.remediation.membership import Condition, ConsulView, Snapshot
 from salt_gluster.remediation.operations import ExecutionReport, Operation
 from salt_gluster.remediation.policy import Policy
 
-#: The standing of an engine's own sight.
-SIGHT = "cluster:sight"
+#: The condition of an engine's own view.
+VIEW = Ref("cluster", "view")
 #: A brick's identity: the uuid of its node, and its path.
 BrickKey = tuple[str, str]
 
@@ -187,17 +187,18 @@ class VerifyProgress:
 
 @dataclass(frozen=True)
 class Memory:
-    """What one tick hands to the next. ``standings`` are stored, the rest is lost in a crash.
+    """What one tick hands to the next. ``conditions`` are stored, the rest is lost in a crash.
 
-    ``clocks`` run only on unbroken evidence and only in OPEN; losing them is only patience.
+    ``clocks`` have what lasts and of what kind, and since when; they run only on unbroken evidence
+    and only in OPEN; losing them is only patience.
     ``roll`` is who is in, by uuid, and ``roll_of`` the roster it was called of
     (``membership.update_membership``).
     ``candidate`` is the action that was decided, and when first. ``asked`` is when each request was
     sent last.
     """
 
-    standings: Mapping[str, Condition] = field(default_factory=dict)
-    clocks: Mapping[str, float] = field(default_factory=dict)
+    conditions: Mapping[Ref, Condition] = field(default_factory=dict)
+    clocks: Mapping[tuple[Ref, str], float] = field(default_factory=dict)
     mode: str = "blind"
     mode_since: float = 0.0
     epoch: int | None = None
@@ -217,8 +218,8 @@ def remembered(snapshot: Snapshot, before: Memory | None = None) -> Memory:
 
     ``before`` is its memory until now: sight is each engine's own, told on its own bus.
     """
-    standings = dict(snapshot.standings)
-    standings.pop(SIGHT, None)
-    if before is not None and SIGHT in before.standings:
-        standings[SIGHT] = before.standings[SIGHT]
-    return Memory(standings=standings, roll=snapshot.roll)
+    conditions = dict(snapshot.conditions)
+    conditions.pop(VIEW, None)
+    if before is not None and VIEW in before.conditions:
+        conditions[VIEW] = before.conditions[VIEW]
+    return Memory(conditions=conditions, roll=snapshot.roll)

@@ -185,6 +185,11 @@ class Operation:
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def path(self) -> str:
+        """Return the path of its brick on its node."""
+        return self.brick.split(":", 1)[1]
+
+    @property
     def is_open(self) -> bool:
         """Whether somebody still has to look after it."""
         return self.state in OPEN

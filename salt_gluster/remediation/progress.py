@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from salt_gluster.model import Brick, Observation, Unknown, Volume, is_known
+from salt_gluster.model import Brick, Observation, Ref, Unknown, Volume, is_known
 from salt_gluster.remediation import health
 from salt_gluster.remediation.health import BrickEvent
 from salt_gluster.remediation.membership import Condition, Signal
@@ -51,7 +51,7 @@ class Followed:
 
 
 def followed(
-    obs: FleetObservation, policy: Policy, memory: Memory, seen: Mapping[str, BrickEvent],
+    obs: FleetObservation, policy: Policy, memory: Memory, seen: Mapping[Ref, BrickEvent],
     *, acquired: bool,
 ) -> Followed:  # fmt: skip
     """Return what happened to every open operation. ``seen`` are this tick's brick events."""
@@ -86,7 +86,7 @@ def _resumed(op: Operation, turn: Moved, now: float) -> Notice:
 
 
 def _happened(
-    obs: FleetObservation, policy: Policy, op: Operation, seen: Mapping[str, BrickEvent],
+    obs: FleetObservation, policy: Policy, op: Operation, seen: Mapping[Ref, BrickEvent],
     check: VerifyProgress | None,
 ) -> tuple[Happened | None, tuple[str, ...]]:  # fmt: skip
     if op.state is Life.FROZEN:
@@ -104,7 +104,7 @@ def _happened(
 
 
 def _outcome(
-    obs: FleetObservation, policy: Policy, op: Operation, seen: Mapping[str, BrickEvent]
+    obs: FleetObservation, policy: Policy, op: Operation, seen: Mapping[Ref, BrickEvent]
 ) -> tuple[Happened | None, tuple[str, ...]]:
     told = None if isinstance(obs.outcomes, Unknown) else obs.outcomes.get(op.id)
     final = told is not None and told.node == op.node and told.state in TOLD
@@ -112,7 +112,7 @@ def _outcome(
         return TOLD[told.state], told.reasons
     overdue_s = obs.now - (op.deadline + policy.settle_s)
     if overdue_s >= 0 and is_known(obs.outcomes):
-        now = seen.get(f"brick:{op.node}:{_path(op)}", BrickEvent.UNKNOWN)
+        now = seen.get(Ref("brick", op.node, op.path), BrickEvent.UNKNOWN)
         if now is BrickEvent.SERVES:
             return Happened.SEEN_DONE, ()
         if now is not BrickEvent.UNKNOWN:
@@ -124,18 +124,14 @@ def _outcome(
 
 
 def _lost_again(
-    obs: FleetObservation, policy: Policy, op: Operation, seen: Mapping[str, BrickEvent]
+    obs: FleetObservation, policy: Policy, op: Operation, seen: Mapping[Ref, BrickEvent]
 ) -> bool:
     """Whether the brick is dead by what its node has said since the operation was applied."""
     facts = obs.fresh_facts(op.node, policy)
     if isinstance(facts, Unknown) or facts.at <= (op.applied_at or op.changed):
         return False
-    now = seen.get(f"brick:{op.node}:{_path(op)}", BrickEvent.UNKNOWN)
+    now = seen.get(Ref("brick", op.node, op.path), BrickEvent.UNKNOWN)
     return now in (BrickEvent.DEAD, BrickEvent.DISK, BrickEvent.EXHAUSTED)
-
-
-def _path(op: Operation) -> str:
-    return op.brick.split(":", 1)[1]
 
 
 # --- verifying -----------------------------------------------------------------------------------
@@ -148,8 +144,8 @@ def _checked(
     if op.state is not Life.VERIFYING:
         return None
     check = before or VerifyProgress(since=obs.now, progress_at=obs.now)
-    reached = health.port_signal(obs, (op.node, _path(op))) is Signal.GOOD
-    pending = left_to_heal(obs.pool, op.volume, (op.node, _path(op)))
+    reached = health.port_signal(obs, (op.node, op.path)) is Signal.GOOD
+    pending = left_to_heal(obs.pool, op.volume, (op.node, op.path))
     if not reached or isinstance(pending, Unknown):
         return check  # not good, not bad, not zero
     if pending:
@@ -190,20 +186,20 @@ def _pending(pool: Observation, volume: str, bricks: tuple[Brick, ...]) -> int |
 
 
 def told_of_operations(
-    obs: FleetObservation, standings: Mapping[str, Condition]
-) -> tuple[dict[str, Condition], tuple[Notice, ...]]:
-    """Return the standings ``operation:<id>`` and the notices of what changed since.
+    obs: FleetObservation, conditions: Mapping[Ref, Condition]
+) -> tuple[dict[Ref, Condition], tuple[Notice, ...]]:
+    """Return the conditions ``Ref("operation", id)`` and the notices of what changed since.
 
     People are told of what is stored, never of what is about to be, so that a write that failed
     was never told and a crash loses nothing.
     """
-    before = {k: s for k, s in standings.items() if k.startswith("operation:")}
+    before = {k: s for k, s in conditions.items() if k.kind == "operation"}
     if isinstance(obs.operations, Unknown) or isinstance(obs.proposals, Unknown):
         return before, ()
     now, notices = {}, []
     stored = {**obs.proposals, **obs.operations}
     for op in sorted(stored.values(), key=lambda o: o.id):
-        key = f"operation:{op.id}"
+        key = Ref("operation", op.id)
         old = before.get(key)
         if old is not None and old.state == op.state.value:
             now[key] = old

@@ -140,12 +140,12 @@ def render_explained(data: Data, clock: Clock = utc_clock, width: int = SCREEN) 
     told = data["told_at"]
     age = "" if told is None else f", as told {duration(data['now'] - told)} ago"
     rows = [
-        ("VERDICT", _standing(data["verdict"], clock)),
+        ("VERDICT", _condition(data["verdict"], clock)),
         *_evidence(data["verdict"]),
         ("CONSUL", _catalog(data["catalog"])),
         ("", f"gluster uuid {data['uuid']}"),
         *_checks(data["checks"]),
-        *[("BRICK", f"{b['path']}: {_standing(b, clock)}") for b in data["bricks"]],
+        *[("BRICK", f"{b['path']}: {_condition(b, clock)}") for b in data["bricks"]],
     ]
     lines = [*wrap(f"{data['node']}   pool {data['pool']}{age}", width), "", *_block(rows, width)]
     for refused in data["refused"]:
@@ -169,7 +169,7 @@ def _block(rows: Iterable[tuple[str, str]], width: int) -> list[str]:
     return labelled(shown, width)
 
 
-def _standing(row: Data, clock: Clock) -> str:
+def _condition(row: Data, clock: Clock) -> str:
     if is_unknown(row):
         return f"unknown: {row['unknown']}"
     since = "" if row["since"] is None else f" since {clock(row['since'])}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from salt_gluster.remediation import FleetObservation, LockView, Memory, decide, remembered
 from salt_gluster.remediation.decide import Asks
+from salt_gluster.remediation.fleet_mode import CALM, SEEN
 from salt_gluster.remediation.membership import (
     ConsulView,
     Snapshot,
@@ -18,7 +19,7 @@ from salt_gluster.remediation.membership import (
     published,
     snapshot_from,
 )
-from salt_gluster.remediation.observation import SIGHT
+from salt_gluster.remediation.observation import VIEW
 from salt_gluster.remediation.operations import UNDER_WAY, Life, Operation, operation_from
 
 if TYPE_CHECKING:
@@ -149,8 +150,8 @@ class Engine:
         m = self.memory
         sees = self.holds and self.canary and self.world.now - self.last_ok < 9
         sees = sees and not self.unsure
-        quiet = not (self.asks or m.clocks.keys() - {"sight", "calm"} or m.candidate)
-        told = all(k.startswith(("operation:", "cluster:")) for k in m.standings)
+        quiet = not (self.asks or m.clocks.keys() - {SEEN, CALM} or m.candidate)
+        told = all(k.kind in ("operation", "cluster") for k in m.conditions)
         return sees and quiet and told and m.mode == "open" and self.world.is_plain()
 
     def tick(self) -> Steps:
@@ -163,7 +164,7 @@ class Engine:
         done = decide(obs, w.policy, self.memory)
         if not self.holds:  # standing by: only the own sight is told
             self._tell_own_sight(
-                published(self.snapshot, done.memory.standings, done.notices, CLUSTER, w.now)
+                published(self.snapshot, done.memory.conditions, done.notices, CLUSTER, w.now)
             )
             self.memory = done.memory
             return
@@ -171,7 +172,7 @@ class Engine:
         if w.rng.random() < 0.02 and decide(obs, w.policy, self.memory) != done:
             w.breach("I19 not deterministic")
         new = published(
-            self.snapshot, done.memory.standings, done.notices, CLUSTER, w.now,
+            self.snapshot, done.memory.conditions, done.notices, CLUSTER, w.now,
             roll=done.memory.roll,
         )  # fmt: skip
         yield w.rng.uniform(0, 0.2)
@@ -188,9 +189,9 @@ class Engine:
             else:
                 self._tell_own_sight(new)
                 self.unsure = True
-                sight = {k: s for k, s in done.memory.standings.items() if k == SIGHT}
+                sight = {k: s for k, s in done.memory.conditions.items() if k == VIEW}
                 self.memory = replace(
-                    self.memory, standings={**self.memory.standings, **sight}
+                    self.memory, conditions={**self.memory.conditions, **sight}
                 )  # fmt: skip
                 return
         self.memory, self.asks = done.memory, done.asks

@@ -26,9 +26,11 @@ from salt_gluster.model import (
     NodeFacts,
     Observation,
     Peer,
+    Ref,
     Unknown,
     Volume,
     VolumeStatus,
+    encode_ref,
 )
 from salt_gluster.remediation import FleetObservation, LockView, Policy
 from salt_gluster.remediation.authorize import Decision, authorize
@@ -268,7 +270,7 @@ class World:
     def is_plain(self) -> bool:
         """Whether nothing is wrong anywhere: nobody has anything to tell an engine."""
         c = self.consul
-        told = (c.members or {}).get("standings", {})
+        told = (c.members or {}).get("conditions", {})
         return (
             c.up and not c.wiped and c.hold is None and not c.maintenance and not self.stopped
             and self.now - c.leader_since > self.policy.sight_settle_s
@@ -276,7 +278,7 @@ class World:
                     for n in self.nodes.values())
             and all(b.alive and b.port_known for b in self.bricks.values())
             and not any(Life(o["state"]) in OPEN for o in c.operations.values())
-            and all(f"operation:{i}" in told for i in c.operations)
+            and all(encode_ref(Ref("operation", i)) in told for i in c.operations)
         )  # fmt: skip
 
     def pool(self) -> Observation:
@@ -373,11 +375,11 @@ class World:
         return found + self._spent(name, op)
 
     def _quiet(self) -> bool:
-        standings = snapshot_from(self.consul.members).standings
+        conditions = snapshot_from(self.consul.members).conditions
         return any(
-            k.startswith("node:") and s.state == "suspect"
+            k.kind == "node" and s.state == "suspect"
             and self.now - s.since < self.policy.quiet_period_s - 5
-            for k, s in standings.items()
+            for k, s in conditions.items()
         )  # fmt: skip
 
     def _spent(self, name: str, op: Operation) -> list[str]:
@@ -546,7 +548,7 @@ class World:
         return authorize(
             op, before, obs, self.policy, minion=name,
             skew_s=Unknown("not measured") if said is None else said,
-            standings=snapshot_from(c.members).standings, begun=begun,
+            conditions=snapshot_from(c.members).conditions, begun=begun,
         )  # fmt: skip
 
     # --- people and faults -------------------------------------------------------------------

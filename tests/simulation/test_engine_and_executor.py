@@ -28,7 +28,7 @@ def test_a_healthy_pool_is_asked_nothing_and_told_nothing() -> None:
     done = decide(engine.look(), world.policy, engine.memory)
     assert not done.asks
     assert done.notices == done.intents == done.updates == done.requests == ()
-    assert done.memory.standings == engine.memory.standings
+    assert done.memory.conditions == engine.memory.conditions
 
 
 @pytest.mark.parametrize("mode", [Mode.OBSERVE, Mode.PROPOSE])
@@ -201,7 +201,7 @@ def asked() -> tuple[World, dict[str, Any]]:
     obs = world.observe(ViewTrust(True), lock, Asks(), seat="g1")
     return world, {
         "operation": operation_from(stored), "outcome": None, "obs": obs, "policy": world.policy,
-        "minion": "g1", "skew_s": 0.0, "standings": {},
+        "minion": "g1", "skew_s": 0.0, "conditions": {},
     }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from salt_gluster.consul.cluster_state import Records
 from salt_gluster.consul.leader_lock import Lock
 from salt_gluster.errors import ConsulError
-from salt_gluster.model import Unknown
+from salt_gluster.model import Ref, Unknown
 from salt_gluster.remediation import Decisions, FleetObservation, config_overwrite
 from salt_gluster.remediation.membership import Condition
 from salt_gluster.remediation.salt_events import Notice
@@ -34,7 +34,7 @@ OUTVOTED_S = 60.0
 #: A command stands in its node's history a moment after its effect; its sensor looks again 3 s on.
 UNEXPLAINED_S = 10.0
 #: What was announced last, in the snapshot; ``overwritten N`` in it: what version N had was lost.
-STANDING = "cluster:config"
+CONFIG = Ref("cluster", "config")
 _LOST = "overwritten "
 #: Versions that are told after a crash; older ones are history.
 _MOST_TOLD = 10
@@ -97,19 +97,19 @@ class Keeper:
         """
         if not obs.consul.trust.fresh:
             return done
-        standings = done.memory.standings
+        conditions = done.memory.conditions
         try:
             self._glance(obs)
-            self._look(obs, standings)
-            kept, notices = self._told(obs, standings)
+            self._look(obs, conditions)
+            kept, notices = self._told(obs, conditions)
         except ConsulError as err:
             log.warning("the configuration's version is not stored: %s", err)
             return done
-        memory = replace(done.memory, standings=kept)
+        memory = replace(done.memory, conditions=kept)
         return replace(done, memory=memory, notices=(*done.notices, *notices))
 
-    def _look(self, obs: FleetObservation, standings: Mapping[str, Condition]) -> None:
-        new, known, missed = self._read(), self._known(), _missed(standings)
+    def _look(self, obs: FleetObservation, conditions: Mapping[Ref, Condition]) -> None:
+        new, known, missed = self._read(), self._known(), _missed(conditions)
         if not new and self._other is None:
             return
         due = time.monotonic() - self._read_at >= RELOOK_S
@@ -193,15 +193,15 @@ class Keeper:
     # --- telling ---------------------------------------------------------------------------------
 
     def _told(
-        self, obs: FleetObservation, standings: Mapping[str, Condition]
-    ) -> tuple[Mapping[str, Condition], list[Notice]]:
+        self, obs: FleetObservation, conditions: Mapping[Ref, Condition]
+    ) -> tuple[Mapping[Ref, Condition], list[Notice]]:
         """Return what was not told yet: what stands in the snapshot was."""
         if self.current is None:
-            return standings, []
+            return conditions, []
         number = int(self.current["version"])
-        was = standings.get(STANDING)
+        was = conditions.get(CONFIG)
         if was is None:  # whatever there is was there before anybody looked
-            return {**standings, STANDING: Condition(str(number), obs.now)}, []
+            return {**conditions, CONFIG: Condition(str(number), obs.now)}, []
         told, lost = int(was.state), _lost(was)
         found: list[Notice] = []
         for version in range(max(told + 1, number - _MOST_TOLD), number + 1):
@@ -219,8 +219,10 @@ class Keeper:
             why = "a person has acknowledged it"
             found.append(config_overwrite.restored(obs.cluster, number, why))
             lost = None
-        now = Condition(str(number), was.since if told == number else obs.now, told=_marks(lost))
-        return {**standings, STANDING: now}, found
+        now = Condition(
+            str(number), was.since if told == number else obs.now, announced=_marks(lost)
+        )
+        return {**conditions, CONFIG: now}, found
 
     def _version(self, number: int) -> Mapping[str, Any] | None:
         if self.current is not None and self.current["version"] == number:
@@ -238,13 +240,13 @@ class Keeper:
         return not any(d.where in known for d in rows)
 
 
-def _missed(standings: Mapping[str, Condition]) -> dict[str, tuple[str, float]]:
-    nodes = ((k, s) for k, s in standings.items() if k.startswith("node:"))
-    return {key[5:]: (s.state, s.since) for key, s in nodes}
+def _missed(conditions: Mapping[Ref, Condition]) -> dict[str, tuple[str, float]]:
+    nodes = ((k, s) for k, s in conditions.items() if k.kind == "node")
+    return {ref.id: (s.state, s.since) for ref, s in nodes}
 
 
-def _lost(standing: Condition) -> int | None:
-    marks = [m for m in standing.told if m.startswith(_LOST)]
+def _lost(condition: Condition) -> int | None:
+    marks = [m for m in condition.announced if m.startswith(_LOST)]
     return int(marks[0].removeprefix(_LOST)) if marks else None
 
 
@@ -252,5 +254,5 @@ def _marks(lost: int | None) -> frozenset[str]:
     return frozenset() if lost is None else frozenset({f"{_LOST}{lost}"})
 
 
-def _is_seen(obs: FleetObservation, standing: Condition) -> bool:
-    return obs.last_acknowledged(obs.cluster) > standing.since
+def _is_seen(obs: FleetObservation, condition: Condition) -> bool:
+    return obs.last_acknowledged(obs.cluster) > condition.since

@@ -39,7 +39,7 @@ from salt_gluster.remediation import (
 )
 from salt_gluster.remediation.decide import Asks
 from salt_gluster.remediation.membership import Signal
-from salt_gluster.remediation.observation import SIGHT
+from salt_gluster.remediation.observation import VIEW
 from salt_gluster.remediation.operations import ENDED, Operation
 
 log = logging.getLogger(__name__)
@@ -219,8 +219,8 @@ class Engine:
     def _missed_since(self) -> dict[str, float]:
         """Return the nodes that a witness misses, as the last tick had it, and since when."""
         states = ("suspect", "down", "gone")
-        nodes = ((k, s) for k, s in self._memory.standings.items() if k.startswith("node:"))
-        return {key[5:]: s.since for key, s in nodes if s.state in states}
+        nodes = ((k, s) for k, s in self._memory.conditions.items() if k.kind == "node")
+        return {ref.id: s.since for ref, s in nodes if s.state in states}
 
     def _before(self, who: Catalog) -> Mapping[str, str]:
         """Return who waits to be one of the pool; found out when somebody came or was accepted."""
@@ -261,8 +261,8 @@ class Engine:
         if not self._teller.publish(obs, done.memory, done.notices):
             # It may have been stored after all: everything is read again. The sight was told.
             self._led = 0
-            sight = {k: s for k, s in done.memory.standings.items() if k == SIGHT}
-            self._memory = replace(self._memory, standings={**self._memory.standings, **sight})
+            sight = {k: s for k, s in done.memory.conditions.items() if k == VIEW}
+            self._memory = replace(self._memory, conditions={**self._memory.conditions, **sight})
             return
         self._memory, self._asks = done.memory, done.asks
         self._ask(obs, done.asks)

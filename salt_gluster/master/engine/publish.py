@@ -17,7 +17,7 @@ from salt_gluster.errors import ConsulError
 from salt_gluster.master.engine.probe import Asking
 from salt_gluster.remediation import FleetObservation, Memory, salt_events
 from salt_gluster.remediation.membership import Snapshot, published
-from salt_gluster.remediation.observation import SIGHT
+from salt_gluster.remediation.observation import VIEW
 from salt_gluster.remediation.salt_events import Notice
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class Teller:
 
     def publish(self, obs: FleetObservation, memory: Memory, notices: Iterable[Notice]) -> bool:
         """Store what is to be told, then fire it; False when it is not known to be stored."""
-        kept = {k: s for k, s in memory.standings.items() if k != SIGHT}
+        kept = {k: s for k, s in memory.conditions.items() if k != VIEW}
         new = published(
             self._snapshot, kept, [n for n in notices if not _is_sight(n)], self._cluster, obs.now,
             roll=memory.roll, consul_index=obs.consul.index, origin=self._name,

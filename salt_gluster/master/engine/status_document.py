@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from salt_gluster.model import Unknown
+from salt_gluster.model import Ref, Unknown
 from salt_gluster.remediation import Decisions, FleetObservation, ladder
-from salt_gluster.remediation.decide import Refused
+from salt_gluster.remediation.decide import MODE, Refused
 from salt_gluster.remediation.health import peer_signal, port_signal
 from salt_gluster.remediation.operations import Operation
 
@@ -19,7 +19,7 @@ def status(
     obs: FleetObservation, done: Decisions, *, by: str, policy: str
 ) -> dict[str, Any]:  # fmt: skip
     """Return the evidence, the rows and the guards' answers of one tick as plain data."""
-    fleet = done.rows.get("fleet")
+    fleet = done.rows.get(MODE)
     operations = {} if isinstance(obs.operations, Unknown) else obs.operations
     proposals = {} if isinstance(obs.proposals, Unknown) else obs.proposals
     return {
@@ -30,10 +30,11 @@ def status(
         "why": fleet.why if fleet else "",
         "policy": policy,
         "nodes": {
-            key[5:]: _node(obs, done, key) for key in done.rows if key.startswith("node:")
+            ref.id: _node(obs, done, ref) for ref in done.rows if ref.kind == "node"
         },
         "bricks": {
-            key[6:]: _standing(done, key) for key in done.rows if key.startswith("brick:")
+            f"{ref.id}:{ref.path}": _condition(done, ref)
+            for ref in done.rows if ref.kind == "brick"
         },
         "refused": [_refused(one) for one in done.refused],
         "guards": {one.target.brick: _guards(one) for one in done.refused},
@@ -50,24 +51,24 @@ def is_news(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> bool:
     return before is None or {**before, "at": 0} != {**after, "at": 0}
 
 
-def _standing(done: Decisions, key: str) -> dict[str, Any]:
-    turn, standing = done.rows[key], done.memory.standings.get(key)
+def _condition(done: Decisions, ref: Ref) -> dict[str, Any]:
+    turn, condition = done.rows[ref], done.memory.conditions.get(ref)
     return {
-        "name": standing.name if standing else "",
+        "name": condition.name if condition else "",
         "state": turn.state.value,
-        "since": standing.since if standing else None,
+        "since": condition.since if condition else None,
         "row": turn.row,
         "why": turn.why,
     }
 
 
-def _node(obs: FleetObservation, done: Decisions, key: str) -> dict[str, Any]:
-    uuid = key[5:]
+def _node(obs: FleetObservation, done: Decisions, ref: Ref) -> dict[str, Any]:
+    uuid = ref.id
     own = obs.facts.get(uuid)
     age = "silent" if own is None or isinstance(own, Unknown) else "has told its report"
     ports = {b[1]: port_signal(obs, b).value for b in obs.ports if b[0] == uuid}
     return {
-        **_standing(done, key),
+        **_condition(done, ref),
         "name": obs.name(uuid),
         "witnesses": [
             {"source": "consul", "says": obs.consul.sight(uuid).value},

@@ -180,7 +180,7 @@ class _Execution:
             operation, outcome, obs, self.policy,
             minion=self.me.minion,
             skew_s=float(skew) if is_number else Unknown("it was not measured"),
-            standings=self.records.snapshot().standings,
+            conditions=self.records.snapshot().conditions,
             begun=begun,
         )  # fmt: skip
 
@@ -352,7 +352,7 @@ class _OneStep:
 
 def restart_step(op: Operation, obs: FleetObservation, policy: Policy) -> Step:
     """Return the step; ``starts`` are all bricks that the command will start with it."""
-    path = op.brick.split(":", 1)[1]
+    path = op.path
     target = Target(op.node, op.brick, path, op.volume, op.volume_id, op.incident)
     down = GuardContext(obs, policy, target, FleetMode.OPEN, "").down_bricks
     args = {

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from salt_gluster.model import Brick, BrickFacts, NodeFacts, Refusal, Unknown, Volume, is_known
+from salt_gluster.model import Brick, BrickFacts, NodeFacts, Ref, Refusal, Unknown, Volume, is_known
 from salt_gluster.remediation import fleet_mode, health
 from salt_gluster.remediation.health import NodeState
 from salt_gluster.remediation.membership import Condition, Signal
@@ -44,7 +44,7 @@ class GuardContext:
     target: Target
     mode: fleet_mode.FleetMode
     mode_why: str = ""
-    standings: Mapping[str, Condition] = field(default_factory=dict)
+    conditions: Mapping[Ref, Condition] = field(default_factory=dict)
     operation: str = ""
     decided_since: float | None = None
 
@@ -81,8 +81,8 @@ class GuardContext:
 
     def state(self, uuid: str) -> str:
         """Return what a node is thought to be."""
-        standing = self.standings.get(f"node:{uuid}")
-        return standing.state if standing else NodeState.HEALTHY.value
+        condition = self.conditions.get(Ref("node", uuid))
+        return condition.state if condition else NodeState.HEALTHY.value
 
     def members_there(self) -> tuple[str, ...]:
         """Return the members that are not known to be away: they have to be asked."""

@@ -179,11 +179,11 @@ def no_recent_manual_change(context: GuardContext) -> Refusal | None:
 
 def quiet_over(context: GuardContext) -> Refusal | None:
     """No node became suspect a moment ago: a command now would block and blind glusterd."""
-    for key, standing in context.standings.items():
-        if key.startswith("node:") and standing.state == NodeState.SUSPECT.value:
-            left_s = standing.since + context.policy.quiet_period_s - context.obs.now
+    for ref, condition in context.conditions.items():
+        if ref.kind == "node" and condition.state == NodeState.SUSPECT.value:
+            left_s = condition.since + context.policy.quiet_period_s - context.obs.now
             if left_s > 0:
-                why = f"{standing.name or key[5:]} became suspect a moment ago"
+                why = f"{condition.name or ref.id} became suspect a moment ago"
                 return refuse("quiet_over", why, waits_s=left_s)
     return None
 

@@ -12,9 +12,8 @@ from salt_gluster.consul.service import WAITS, Member, check_id, definition
 from salt_gluster.consul.store import Document
 from salt_gluster.master.engine.declared_config import Accepted, asking, newest
 from salt_gluster.minion.automation.registration import ip_of
-from salt_gluster.model import Hold, Node, Observation
+from salt_gluster.model import Hold, Node, Observation, Ref
 from salt_gluster.remediation import FleetObservation, LockView, Memory, Policy, decide
-from salt_gluster.remediation.admission import PREFIX
 from salt_gluster.remediation.membership import Condition, ConsulView, Registered, Signal, ViewTrust
 from salt_gluster.remediation.observation import Admission
 from salt_gluster.remediation.policy import Mode
@@ -67,7 +66,7 @@ def test_it_is_told_once_also_by_the_next_leader(story: Story) -> None:
     story.policy = Policy()
     story.tick(5)
     assert story.told == ["proposed"]
-    story.memory = Memory(standings=story.memory.standings, roll=story.memory.roll)
+    story.memory = Memory(conditions=story.memory.conditions, roll=story.memory.roll)
     story.tick(5)
     assert (story.told, story.let_in) == (["proposed"], [])
     assert [(row["name"], row["until"]) for row in story.shown] == [("g6", None)]
@@ -120,7 +119,7 @@ def test_a_persons_no_and_a_node_that_left_end_it(story: Story) -> None:
     assert story.told == ["proposed", "rejected", "proposed"]  # a yes and a no may be taken back
     gone = Story(memory=story.memory, now=story.now)
     gone.tick(9, there=False)
-    assert f"{PREFIX}u6" not in gone.memory.standings
+    assert Ref("candidate", "u6") not in gone.memory.conditions
     assert [e for e in gone.told if e != "left"] == []
 
 
@@ -148,7 +147,7 @@ def test_dns_gets_an_address_that_others_reach_and_the_one_of_before_where_none_
 def test_what_was_told_before_globs_is_no_newcomer(story: Story) -> None:
     story.tick(3, admission=Admission(("g1", "g2", "g3")))
     assert story.told == []
-    assert Condition("proposed", 0.0) not in story.memory.standings.values()
+    assert Condition("proposed", 0.0) not in story.memory.conditions.values()
 
 
 # --- who stands there ----------------------------------------------------------------------------

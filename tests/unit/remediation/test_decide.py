@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from salt_gluster.errors import SpecError, Unreadable
+from salt_gluster.model import Ref
 from salt_gluster.remediation import membership, salt_events
 from salt_gluster.remediation.membership import (
     Condition,
@@ -163,7 +164,7 @@ def view(*uuids: str, fresh: bool = True, since: float = 0.0) -> ConsulView:
 def called(
     before: MembershipUpdate, seen: ConsulView, now: float, crowd: int = 2
 ) -> MembershipUpdate:
-    return update_membership(before.standings, before.roll, seen, now, settle_s=30, crowd=crowd)
+    return update_membership(before.conditions, before.roll, seen, now, settle_s=30, crowd=crowd)
 
 
 NOBODY = MembershipUpdate({}, {})
@@ -182,7 +183,7 @@ def test_a_node_that_leaves_is_told_once_after_settling_and_not_after_a_restart(
     gone = called(first, view("a", "b"), T0 + 1)
     assert (gone.notices, set(gone.roll)) == ((), {"a", "b"})
     back = called(gone, view("a", "b", "c"), T0 + 18)
-    assert (back.notices, back.roll, back.standings) == ((), first.roll, {})
+    assert (back.notices, back.roll, back.conditions) == ((), first.roll, {})
     gone = called(back, view("a", "b"), T0 + 20)
     gone = called(gone, view("a", "b"), T0 + 49)
     assert gone.notices == ()
@@ -208,12 +209,14 @@ def test_absence_counts_only_while_it_was_seen_without_a_break() -> None:
 
 
 def test_a_snapshot_survives_its_store_and_keeps_what_was_due() -> None:
-    standings = {"node:u": Condition("suspect", 5.0, "g1", (1.0, 2.0), frozenset({"hung"}))}
+    conditions = {
+        Ref("node", "u"): Condition("suspect", 5.0, "g1", (1.0, 2.0), frozenset({"hung"}))
+    }
     notice = Notice("node", "u", "g1", "suspect")
-    after = published(Snapshot(3), standings, [notice], "main", 5.0, roll={"u": "g1"})
+    after = published(Snapshot(3), conditions, [notice], "main", 5.0, roll={"u": "g1"})
     assert after.version == 4
     assert snapshot_from(after.to_data(), after.roll_data()) == after
-    again = published(Snapshot(3), standings, [notice], "main", 99.0)
+    again = published(Snapshot(3), conditions, [notice], "main", 99.0)
     assert again.outbox[0]["data"]["id"] == after.outbox[0]["data"]["id"]
 
 
@@ -230,8 +233,8 @@ def test_the_roll_is_written_when_somebody_comes_or_goes_and_else_only_named() -
 
 
 def test_nothing_new_writes_nothing() -> None:
-    snapshot = Snapshot(3, {"node:u": Condition("down", 1.0)})
-    assert published(snapshot, dict(snapshot.standings), [], "main", 9.0) is snapshot
+    snapshot = Snapshot(3, {Ref("node", "u"): Condition("down", 1.0)})
+    assert published(snapshot, dict(snapshot.conditions), [], "main", 9.0) is snapshot
 
 
 @pytest.mark.parametrize("data", [{}, {"schema": 99}, {"schema": 1, "version": 1}, {"schema": 1}])

@@ -14,7 +14,7 @@ import fleet
 import pytest
 from fleet import BRICK, GFN1, GFN2, GFN3, NOW, PATH, VOLUME
 
-from salt_gluster.model import Change, Hold, NodeFacts, Unknown
+from salt_gluster.model import Change, Hold, NodeFacts, Ref, Unknown
 from salt_gluster.remediation import guards
 from salt_gluster.remediation.fleet_mode import FleetMode
 from salt_gluster.remediation.guards.context import GuardContext, Target
@@ -83,8 +83,8 @@ def both(*alters: Alter) -> Alter:
     return alter
 
 
-def standing(key: str, state: str, since: float = NOW) -> Alter:
-    return lambda c: replace(c, standings={**c.standings, key: Condition(state, since)})
+def condition(ref: Ref, state: str, since: float = NOW) -> Alter:
+    return lambda c: replace(c, conditions={**c.conditions, ref: Condition(state, since)})
 
 
 def registered(uuid: str, **fields: Any) -> Alter:
@@ -175,8 +175,8 @@ NO_WAY: dict[str, list[Alter]] = {
     ],
     "single_version": [
         told(GFN3, version=110000), told(GFN2, version=110000), told(GFN3, version=NO),
-        silent(GFN3), both(silent(GFN3), standing(f"node:{GFN3}", "suspect")),
-        both(told(GFN3, at=NOW - 61), standing(f"node:{GFN3}", "returning")),
+        silent(GFN3), both(silent(GFN3), condition(Ref("node", GFN3), "suspect")),
+        both(told(GFN3, at=NOW - 61), condition(Ref("node", GFN3), "returning")),
     ],
     "no_recent_manual_change": [
         history(GFN3, ago=10), history(GFN2, ago=1799), told(GFN3, changes=NO), silent(GFN3),
@@ -186,7 +186,8 @@ NO_WAY: dict[str, list[Alter]] = {
         both(history(GFN3, ago=10), seen(acknowledged=NO)),
     ],
     "quiet_over": [
-        standing(f"node:{GFN3}", "suspect", NOW), standing(f"node:{GFN3}", "suspect", NOW - 44),
+        condition(Ref("node", GFN3), "suspect", NOW),
+        condition(Ref("node", GFN3), "suspect", NOW - 44),
     ],
     "suspects_disconnected": [
         both(registered(GFN3, serf=Signal.BAD)),
@@ -271,17 +272,18 @@ NO_MATTER: dict[str, list[Alter]] = {
     ],
     "clocks_agree": [seen(skews={GFN2: 5.0}), seen(skews={GFN2: -5.0, GFN1: 99.0})],
     "single_version": [
-        both(silent(GFN3), standing(f"node:{GFN3}", "down")),
-        both(silent(GFN3), standing(f"node:{GFN3}", "gone")),
+        both(silent(GFN3), condition(Ref("node", GFN3), "down")),
+        both(silent(GFN3), condition(Ref("node", GFN3), "gone")),
     ],
     "no_recent_manual_change": [
         history(GFN3, ago=1800), history(GFN3, ago=10, ours=True),
         both(history(GFN3, ago=10), looked(fleet.CLUSTER, NOW - 10)),
-        both(silent(GFN3), standing(f"node:{GFN3}", "down")),
+        both(silent(GFN3), condition(Ref("node", GFN3), "down")),
     ],
     "quiet_over": [
-        standing(f"node:{GFN3}", "suspect", NOW - 45), standing(f"node:{GFN3}", "down", NOW),
-        standing(f"brick:{GFN3}:{PATH}", "suspect", NOW),
+        condition(Ref("node", GFN3), "suspect", NOW - 45),
+        condition(Ref("node", GFN3), "down", NOW),
+        condition(Ref("brick", GFN3, PATH), "suspect", NOW),
     ],
     "suspects_disconnected": [
         both(registered(GFN3, serf=Signal.BAD), told(GFN2, connected={GFN1: True, GFN3: False})),
@@ -365,7 +367,7 @@ def test_patience_is_told_in_seconds() -> None:
         "waited": (lambda c: replace(c, target=replace(TARGET, down_since=NOW - 20)), 40),
         "same_twice": (lambda c: replace(c, decided_since=NOW - 20), 10),
         "cooldown_over": (done(op(applied_at=NOW - 100)), 500),
-        "quiet_over": (standing(f"node:{GFN3}", "suspect", NOW - 40), 5),
+        "quiet_over": (condition(Ref("node", GFN3), "suspect", NOW - 40), 5),
         "glusterd_up": (told(GFN2, glusterd_started=NOW - 20), 40),
         "no_recent_manual_change": (history(GFN3, ago=600), 1200),
         "not_refused_lately": (done(op(state=Life.REFUSED, changed=NOW - 50)), 10),

@@ -61,6 +61,6 @@ def test_who_was_frozen_after_storing_leaves_the_firing_to_the_next_leader(froze
     two, second = leader(store, "m2")
     two.resume()
     store.takes_s = 0.0
-    assert two.publish(OBS, Memory(standings=store.kept.standings), [])
+    assert two.publish(OBS, Memory(conditions=store.kept.conditions), [])
     assert second.ids == [e["data"]["id"] for e in store.kept.outbox]
     assert set(first.ids) <= set(second.ids)  # told again, under the very same id
