@@ -107,6 +107,19 @@ def test_a_session_that_consul_has_ended_leads_no_more_even_within_its_time(here
     assert (lock.epoch, second.holds(), second.epoch > epoch) == (0, True, True)
 
 
+def test_a_session_that_has_ended_is_enough_even_if_the_lock_cannot_be_read(here: Watched) -> None:
+    """Its new session is a heartbeat, and no lock: what cannot be read is not still ours."""
+    lock = here.led()
+    here.consul.end_session(next(iter(here.consul.sessions)))
+
+    def silence() -> None:
+        raise ConsulError("no agent answers", kind="timeout")
+
+    here.at("kv/gluster/main/leader", silence)
+    assert not lock.beat()
+    assert lock.epoch == 0
+
+
 # --- who -----------------------------------------------------------------------------------------
 
 

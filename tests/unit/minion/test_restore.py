@@ -38,9 +38,13 @@ class Place:
         self.called: list[str] = []
         self.copies = 0
         self.stops = True
+        #: For how long glusterd goes on after it was told to end; what the minion's Salt can do.
+        self.ends_after_s = 0.0
+        self.functions = {"service.masked", "service.unmask"}
+        self._ended: float | None = None
         #: What ``pool list`` shows once it was started with the files, and after how long.
         self.back_after_s = 4.0
-        self.peers = {GFN1: True, GFN2: True}
+        self.peers: Any = {GFN1: True, GFN2: True}
         self.volumes: Any = ("data",)
         self.importing: Any = ()
         self._started: float | None = None
@@ -57,14 +61,14 @@ class Place:
         return self
 
     def can(self, function: str) -> bool:
-        return True
+        return function in self.functions
 
     def call(self, function: str, *arguments: str) -> Any:
         self.called.append(function)
         if function == "service.stop":
-            self.running = not self.stops
+            self._ended = self.clock + self.ends_after_s if self.stops else None
         if function == "service.start":
-            self.running, self._started = True, self.clock
+            self.running, self._ended, self._started = True, None, self.clock
         return True
 
     # --- as the site -------------------------------------------------------------------------
@@ -80,14 +84,18 @@ class Place:
         later = self._started is not None and self.clock - self._started >= self.back_after_s
         if not (later or self.uuid == OWN):
             return Observation(self.clock, own, peers=Unknown("starting"), volumes=Unknown("s"))
-        others = tuple(Peer(u, (u[:4],), up, 3) for u, up in self.peers.items())
-        peers = (Peer(OWN, ("gfn3",), True, 3, is_self=True), *others)
+        peers = self.peers
+        if not isinstance(peers, Unknown):
+            others = tuple(Peer(u, (u[:4],), up, 3) for u, up in peers.items())
+            peers = (Peer(OWN, ("gfn3",), True, 3, is_self=True), *others)
         volumes = self.volumes
         if not isinstance(volumes, Unknown):
             volumes = {v: Volume(v, f"id-{v}", "Started", "replicate", (), 1, 3) for v in volumes}
         return Observation(self.clock, own, peers, volumes)
 
     def observe_node(self) -> Node:
+        if self._ended is not None and self.clock >= self._ended:
+            self.running = False
         return Node(
             "gfn3", uuid=self.uuid, glusterd_started=1.0 if self.running else None,
             volumes_without_info=self.importing, volumes_at_start=(), hold=self.hold,
@@ -223,6 +231,33 @@ def test_a_glusterd_that_does_not_end_keeps_its_files(place: Place) -> None:
     assert "service.start" not in place.called
 
 
+def test_a_glusterd_that_takes_its_time_to_end_is_waited_for(place: Place) -> None:
+    place.ends_after_s = 15.0
+    give(place)
+    assert place.called[-1] == "service.start"
+    assert place.clock >= 1015
+
+
+def test_a_directory_that_is_a_link_is_taken_away_and_what_it_means_stays(
+    place: Place, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "kept").write_text("data of another")
+    (place.folder / "snaps").symlink_to(other)
+    give(place)
+    assert not (place.folder / "snaps").exists()
+    assert (other / "kept").read_text() == "data of another"
+
+
+def test_a_node_whose_directories_are_gone_and_whose_init_masks_nothing(place: Place) -> None:
+    for name in ("vols", "peers"):
+        (place.folder / name).rmdir()
+    place.functions.clear()
+    give(place)
+    assert place.called == ["service.stop", "service.start"]
+
+
 def test_a_glusterd_that_is_down_is_not_stopped(place: Place) -> None:
     place.running = False
     give(place)
@@ -232,6 +267,7 @@ def test_a_glusterd_that_is_down_is_not_stopped(place: Place) -> None:
 NOT_BACK: dict[str, Callable[[Place], object]] = {
     "a peer is not connected": lambda p: p.peers.update({GFN2: False}),
     "a peer is missing": lambda p: p.peers.pop(GFN2),
+    "the peers are not known": lambda p: setattr(p, "peers", Unknown("hung")),
     "there is a stranger": lambda p: p.peers.update({NEW: True}),
     "the volume has not come": lambda p: setattr(p, "volumes", ()),
     "the volumes are not known": lambda p: setattr(p, "volumes", Unknown("hung")),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from salt_gluster.errors import AlreadyExists, CommandFailed, GlusterError, SpecError
-from salt_gluster.node import Ran, disks
+from salt_gluster.node import CommandResult, disks
 from salt_gluster.node.disks import SMALLEST, Device, blank, find, label_for, prepare
 
 GOOD = Device("/dev/sdb", SMALLEST, "disk", "S1", "disk", ("serial:S1", "/dev/disk/by-id/a"))
@@ -39,7 +39,7 @@ class Machine:
         self.fstab.write_text("")
         self.dev_disk = folder / "disk"
 
-    def run(self, argv: list[str], limit_s: float) -> Ran:
+    def run(self, argv: list[str], limit_s: float) -> CommandResult:
         self.ran.append(argv)
         out, rc = "", 0
         if argv[0] == "lsblk":
@@ -51,7 +51,7 @@ class Machine:
             rc, self.made = self.mkfs_rc, self.mkfs_rc == 0 and not self.silent
         elif argv[0] == "blkid":
             out = "TYPE=xfs\nUUID=u-new\n" if self.made else self.probed
-        return Ran(rc, out, "") if rc == 0 else Ran(rc, "", "no")
+        return CommandResult(rc, out, "") if rc == 0 else CommandResult(rc, "", "no")
 
     def prepare(self, device: str = "serial:S1", **more: Any) -> dict[str, Any]:
         return prepare(
@@ -84,8 +84,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     return machine
 
 
-def quiet(argv: Any, limit_s: float) -> Ran:
-    return Ran(0, "{}", "")
+def quiet(argv: Any, limit_s: float) -> CommandResult:
+    return CommandResult(0, "{}", "")
 
 
 def opened(monkeypatch: pytest.MonkeyPatch, problem: OSError | None) -> None:
@@ -140,7 +140,7 @@ def test_a_signature_and_one_that_cannot_be_read_refuse(
     rc: int, out: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened(monkeypatch, None)
-    said = blank(GOOD, lambda argv, limit_s: Ran(rc, out, "x"))
+    said = blank(GOOD, lambda argv, limit_s: CommandResult(rc, out, "x"))
     assert [r.name for r in said] == ["no_signature"]
 
 
@@ -159,6 +159,28 @@ def test_a_device_that_cannot_be_had_alone_refuses(
 def test_a_name_that_moves_or_names_none_is_refused(machine: Machine, name: str) -> None:
     with pytest.raises(SpecError):
         find(name, machine.run, machine.dev_disk)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("serial", [None, "", "  "])
+def test_a_disk_without_a_serial_has_no_name_of_that_kind(machine: Machine, serial: Any) -> None:
+    machine.row["serial"] = serial
+    with pytest.raises(SpecError):
+        machine.prepare("serial:")
+    assert not machine.wrote
+
+
+def test_the_kernels_own_name_is_refused_with_those_that_stay(machine: Machine) -> None:
+    """``/dev/sdb`` may be another disk after the next boot, though it is this one now."""
+    link = machine.dev_disk / "by-id" / "wwn-1"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(machine.row["path"])
+    with pytest.raises(SpecError) as refused:
+        machine.prepare(machine.row["path"])
+    assert "serial:S1" in str(refused.value.hint) and str(link) in str(refused.value.hint)
+    assert not machine.wrote
+    assert find(str(link), machine.run, machine.dev_disk).serial == "S1"  # type: ignore[arg-type]
+    with pytest.raises(SpecError):
+        find(str(link) + "-part1", machine.run, machine.dev_disk)  # type: ignore[arg-type]
 
 
 def test_two_disks_of_one_serial_are_not_guessed(machine: Machine) -> None:

@@ -293,10 +293,13 @@ NO_MATTER: dict[str, list[Alter]] = {
     "bricks_known": [
         both(silent(GFN3), seen(ports={(GFN3, PATH): {GFN1: True}})), DEAD_TOO,
     ],
-    "process_dead": [brick(GFN3, alive=False, port=None)],
-    "same_filesystem": [brick(GFN1, filesystem=NO), DEAD_TOO],
+    # Of a node that is silent bricks_known speaks.
+    "process_dead": [brick(GFN3, alive=False, port=None), silent(GFN3)],
+    "mounted": [silent(GFN3)],
+    "same_filesystem": [brick(GFN1, filesystem=NO), DEAD_TOO, silent(GFN3)],
     "nothing_in_flight": [
         done(op(state=Life.FAILED, changed=NOW - 200)), done(op(state=Life.VERIFYING)),
+        done(op(changed=NOW)), done(op(state=Life.REFUSED, changed=NOW)),
         lambda c: done(op("op1", state=Life.ISSUED))(replace(c, operation="op1")),
     ],
     "budget_left": [

@@ -95,6 +95,7 @@ class Place:
             raise self.answer
 
     def report(self) -> dict[str, Any]:
+        self.looks += 1
         brick = DEAD if SEAT in self.dead else fleet.WELL
         told = fleet.facts(SEAT, brick, at=self.clock, volumes=self.volumes)
         return fleet.report_data(SEAT, told)
@@ -291,6 +292,13 @@ def canary_away_for_a_moment(pool: Pool) -> None:
     pool.consul.before = before
 
 
+def stranger_to_consul(pool: Pool) -> None:
+    """Let gfn3 be a peer that Consul's catalog does not have, and run another version."""
+    pool.consul.catalog.pop(2)
+    told = replace(fleet.facts(GFN3), at=NOW + 1, version=110000)
+    pool.store.write(pool.store.keys.node(GFN3), fleet.report_data(GFN3, told))
+
+
 FROM_HERE: dict[str, tuple[Callable[[Pool], object], str]] = {
     "the canary is deleted": (
         lambda p: p.client.kv_delete(p.store.keys.canary), "not_held",
@@ -324,6 +332,9 @@ FROM_HERE: dict[str, tuple[Callable[[Pool], object], str]] = {
     ),
     "a neighbour is silent": (
         lambda p: p.client.kv_delete(p.store.keys.node(GFN3)), "bricks_known",
+    ),
+    "a peer that is not in the catalog runs another version": (
+        stranger_to_consul, "single_version",
     ),
     "the volume was stopped": (
         lambda p: setattr(p.place, "volumes", {"rep3": replace(VOLUME, status="Stopped")}),
