@@ -14,7 +14,7 @@ import salt.loader
 import salt.utils.entrypoints
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("modules", "states", "runners", "engines", "pillar")
+FOLDERS = ("modules", "states", "runners", "engines", "pillar", "grains")
 #: Salt's option for a folder of a kind; mind the singulars (facts.md#S-2.4).
 OPTION = {
     "modules": "module_dirs",
@@ -22,6 +22,7 @@ OPTION = {
     "runners": "runner_dirs",
     "engines": "engines_dirs",
     "pillar": "pillar_dirs",
+    "grains": "grains_dirs",
 }
 
 
@@ -76,6 +77,8 @@ def load(folder: str, opts: dict[str, Any]) -> Mapping[str, Any]:
     """Build the loader Salt itself would use for the folder."""
     if folder == "runners":
         return salt.loader.runner(opts)
+    if folder == "grains":
+        return salt.loader.grain_funcs(opts)
     functions = salt.loader.minion_mods(opts)
     if folder == "modules":
         return functions
