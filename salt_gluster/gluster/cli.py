@@ -1,4 +1,4 @@
-"""Running gluster: one process per change, one for many reads; deadlines and the lock retry.
+"""Run gluster: one process per change, one for many reads; deadlines and the lock retry.
 
 Only processes and time live here. The lines come from ``commands.py``, the meaning of a failure
 from ``error_texts.py``. glusterd goes on with what the CLI gave up on: after a time-out nothing is
@@ -96,8 +96,8 @@ class GlusterCli:
     """The gluster command of this node.
 
     ``started`` counts the processes started. ``run``, ``sleep``, ``chance`` and ``clock`` are
-    replaced by tests. ``note`` keeps account of the changes that are sent, so that a person's can
-    be told from ours. One object may be used by several threads.
+    replaced by tests. ``note`` keeps account of the changes that are sent, so that those of
+    an operator can be told from ours. One object may be used by several threads.
     """
 
     def __init__(

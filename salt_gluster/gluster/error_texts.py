@@ -1,4 +1,4 @@
-"""Which text of gluster means what: the texts as one table, the kinds as another.
+"""Classify error texts of gluster: the texts as one table, the kinds as another.
 
 Measured on 10.3, complete for what was seen (facts.md#G-4.1, #C-B.3, #C-C.1, #C-M.4). The text
 decides: opErrno is 30800 for nearly everything. Nothing else in the library looks at gluster's
@@ -74,7 +74,7 @@ KINDS: dict[str, ErrorKind] = {
         CommandFailed,
         "no",
         "The node belongs to another pool or keeps old volumes. Empty peers/ and vols/ below "
-        "/var/lib/glusterd there, if nobody needs them, and restart its glusterd.",
+        "/var/lib/glusterd there, if they are not needed, and restart its glusterd.",
     ),
     "uuid_clash": ErrorKind(
         CommandFailed,

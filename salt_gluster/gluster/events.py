@@ -1,8 +1,8 @@
-"""What GlusterFS's own events mean: a table, the duplicates folded, the hints gathered. Pure.
+"""What GlusterFS's own events mean: a table, duplicates dropped, wake-ups debounced. Pure.
 
 An event is a hint, never state: it comes from n-1 nodes or from none, late, out of order, and is
-lost when nobody takes it (``gluster-eventsapi`` neither repeats nor queues). All it may do is make
-the leader look at the nodes it names. Clocks are handed in.
+lost when no receiver takes it (``gluster-eventsapi`` neither repeats nor queues). All it may do is
+make the leader observe the nodes it names. Clocks are handed in.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ PATH = "/gluster"
 WINDOW_S = 5.0
 #: At most one wake in that time, however many events come.
 GAP_S = 1.0
-#: More is not kept: who was heard longest ago is forgotten, and then counts as new.
+#: More is not kept: what was heard longest ago is forgotten, and then counts as new.
 MOST_HEARD = 4096
-#: More nodes than that at once is a crowd: the leader looks at everybody by itself.
+#: More nodes than that at once is a crowd: the leader looks at every node by itself.
 MOST_NODES = 1000
 #: In a message, the sign of an event that a node sent only to see that it arrives.
 PROBE = "salt_gluster"
@@ -67,7 +67,7 @@ def _kinds(names: str, kind: EventKind) -> dict[str, EventKind]:
     return dict.fromkeys(names.split(), kind)
 
 
-#: By type. The clients' view (AFR, EC, DHT, CLIENT) wakes nobody: a leftover mount repeats it for
+#: By type. The clients' view (AFR, EC, DHT, CLIENT) wakes nothing: a leftover mount repeats it for
 #: ever, and ``glfsheal`` is a client too: our own looks would wake us.
 KINDS: Mapping[str, EventKind] = {
     **_kinds(
@@ -273,7 +273,7 @@ class Debouncer:
         return 0.0 if self._told_at is None else max(0.0, self._told_at + self._gap_s - now)
 
     def take(self, now: float) -> frozenset[str]:
-        """Return them, if they may be told now; whoever could not tell them adds them again."""
+        """Return them, if they may be told now; after a failed sending they are added again."""
         if self.due_s(now) != 0.0:
             return frozenset()
         nodes, self._nodes, self._told_at = frozenset(self._nodes), set(), now

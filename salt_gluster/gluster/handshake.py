@@ -1,8 +1,8 @@
-"""Asking a peer's glusterd which versions it runs, without any lock and without the gluster CLI.
+"""Ask a peer's glusterd which versions it runs, without any lock and without the gluster CLI.
 
 This is the first call every glusterd makes to a new peer (program GD_MGMT_HNDSK 1239873, version 1,
 procedure 1): ONC RPC over TCP, one serialised dict each way (facts.md#G-2.6). It is
-answered to members, known by UUID or by address, and by a node in no pool to everybody. It says
+answered to members, known by UUID or by address, and by a node in no pool to every caller. It says
 what the *running* daemon can do; the installed package may be newer, and ``cluster.max-op-version``
 is the pool's minimum.
 """
@@ -53,7 +53,7 @@ def reach(host: str, uuid: str = "", *, port: int = PORT, limit_s: float = LIMIT
 
 
 def _call(uuid: str) -> bytes:
-    """Return the request: RPC call header, no credentials, a dict that says who asks."""
+    """Return the request: RPC call header, no credentials, a dict that names the caller."""
     body = struct.pack(">6I", _XID, 0, 2, _PROGRAM, _VERSION, _PROCEDURE)
     body += struct.pack(">4I", 0, 0, 0, 0)
     body += _opaque(_packed({_WHO: uuid} if uuid else {}))

@@ -1,4 +1,4 @@
-"""What is asked of gluster, and when: facets of an observation, with a cache that files vouch for.
+"""Observe a pool through gluster, facet by facet, with a cache that files vouch for.
 
 Peers and volumes come from one process without any lock. What was read is used again while
 glusterd's own files are untouched (facts.md#S-5.2); Unknown, heal counts and bricks' status are

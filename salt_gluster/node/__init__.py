@@ -3,14 +3,14 @@
 No gluster command is run here, and nothing is decided. Callers import from ``salt_gluster.node``,
 not from its files:
 
-* ``glusterd``      who this node is, when glusterd started, stamps of glusterd's files
+* ``glusterd``      the identity of this node, when glusterd started, stamps of glusterd's files
 * ``groups``        the option groups that GlusterFS ships
 * ``hold``          the hold file
 * ``brick_dirs``    brick directories and what is in them
 * ``brick_state``   the facts of this node's own bricks: process, disk, marks
 * ``disks``         block devices: which are blank, XFS on one
 * ``filesystems``   a file system's own uuid, what the kernel said of its device
-* ``cmd_history``   who changed the pool from here: glusterd's history, what we sent
+* ``cmd_history``   changes of the pool from here: glusterd's history, what we sent
 * ``timeouts``      calling what may never return
 * ``events_daemon`` GlusterFS's events daemon and its webhooks
 * ``change_watch``  noticing that something has changed

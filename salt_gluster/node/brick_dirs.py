@@ -1,6 +1,6 @@
-"""Brick directories of this node: where they lie, what is in them, making and tidying them.
+"""Describe, make and tidy the brick directories of this node.
 
-Nothing here removes a file of anybody; the one thing removed is an xattr (see there).
+Nothing here removes a file; the one thing removed is an xattr (see there).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What this node says of its own bricks: process, disk, marks (witness W4).
+"""Observe this node's own bricks: process, disk, marks (witness W4).
 
 glusterd's files name the bricks, ``/proc`` and the disks tell how they are; gluster is not asked.
 A disk that hangs leaves its facts unknown. Nothing is decided, and nothing is written here.

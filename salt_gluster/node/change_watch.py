@@ -1,7 +1,7 @@
-"""Noticing that something here has changed, without a process and almost for nothing.
+"""Notice that something on this node has changed, without a process and almost for nothing.
 
 The end of a watched process is seen at once (a pidfd becomes readable); files, mounts and the hold
-are looked at by whoever asks. What a change means is for whoever looks then.
+are left to the caller. What a change means is found out by the observation that follows.
 """
 
 from __future__ import annotations

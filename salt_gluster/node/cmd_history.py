@@ -1,8 +1,8 @@
-"""Who changed the pool from this node: glusterd's own history, and a note of what we sent.
+"""Read the changes of the pool from this node: glusterd's own history, and a note of ours.
 
-glusterd writes each command of a CLI here into ``cmd_history.log``, ours among them. So that a
-person's can be told from ours, every changing command that ``gluster/cli.py`` runs is noted before
-it is sent (a killed job leaves its note behind).
+glusterd writes each command of a CLI here into ``cmd_history.log``, ours among them. So that an
+operator's can be told from ours, every changing command that ``gluster/cli.py`` runs is noted
+before it is sent (a killed job leaves its note behind).
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from salt_gluster.node.files import tail, write_atomically
 
 HISTORY = "var/log/glusterfs/cmd_history.log"
 SENT_FILE = "/var/lib/salt-gluster/commands.jsonl"
-#: A day is what anybody asks for; more than this many changes are a script's.
+#: A day is the most that is asked for; more than this many changes are a script's.
 KEPT_S = 86400.0
 MOST = 100
 _MOST_NOTES, _MOST_BYTES = 500, 128 * 1024
 #: The history's time is that of the end; clocks of two processes on one machine are one clock.
 _SLACK_S = 2.0
-#: A command whose end nobody noted ends by itself at the latest so long after its start.
+#: A command without a noted end ends by itself at the latest so long after its start.
 _ENDLESS_S = 300.0
 
 _LINE = re.compile(
@@ -74,7 +74,7 @@ def changes(
 ) -> tuple[Change, ...] | Unknown:
     """Return the changing commands of the last day that were given on this node, oldest first.
 
-    Failed ones too: somebody tried. Of many the newest stay.
+    Failed ones too: it was tried. Of many the newest stay.
     """
     log = Path(root) / HISTORY
     try:
@@ -135,7 +135,7 @@ class _Note:
 def note_sent(words: Sequence[str], path: str | Path = SENT_FILE) -> Callable[[], None]:
     """Note that this command is about to be sent; call what is returned when it has ended.
 
-    What cannot be noted passes for a person's later on: that only makes automation more patient.
+    What cannot be noted passes for an operator's later on: that only makes automation more patient.
     """
     began, file = time.time(), Path(path)
     command = " ".join(words)
@@ -151,7 +151,7 @@ def _append(file: Path, note: dict[str, Any]) -> None:
     with contextlib.suppress(OSError):
         file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         with _alone(file.parent):
-            # As glusterd's own history: nobody else's business.
+            # As glusterd's own history: not for other users.
             handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
             with os.fdopen(handle, "w", encoding="utf-8") as out:
                 out.write(json.dumps(note) + "\n")

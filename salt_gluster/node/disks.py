@@ -177,8 +177,8 @@ def blank(
 ) -> tuple[Refusal, ...]:
     """Return every reason why ``device`` may hold something; empty = blank.
 
-    Raw data without a signature is not seen: a person chose the device. Claims from another mount
-    namespace, or by a process, are seen by opening the device exclusively.
+    Raw data without a signature is not seen: an operator chose the device. Claims from another
+    mount namespace, or by a process, are seen by opening the device exclusively.
     """
     one = find(device, run, dev_disk) if isinstance(device, str) else device
     checks: tuple[Callable[[Device, Run], Refusal | None], ...] = (
@@ -252,7 +252,7 @@ def _not_claimed(device: Device, run: Run) -> Refusal | None:
     return None
 
 
-_WAYS = ("another device", "if nobody needs what is on it: wipefs -a DEVICE, by hand")
+_WAYS = ("another device", "if what is on it is not needed: wipefs -a DEVICE, by hand")
 
 
 # --- XFS on it -----------------------------------------------------------------------------------
@@ -307,7 +307,7 @@ def prepare(
 def _predicted(
     name: str, device: Device, entry: FstabEntry, ours: bool, run: Run, fstab: str | Path
 ) -> dict[str, Any]:
-    """Return what will change; raises where the mount point is somebody else's."""
+    """Return what will change; raises where the mount point is another's."""
     changes: dict[str, Any] = {}
     if not ours:
         changes["filesystem"] = {"old": None, "new": f"xfs on {name}"}
@@ -315,7 +315,7 @@ def _predicted(
             raise AlreadyExists(
                 f"something is mounted at {entry.mount_point}, or {fstab} says so",
                 kind="mount_point_taken",
-                hint="Choose another mount point, or take that line out if nobody needs it.",
+                hint="Choose another mount point, or take that line out if it is not needed.",
             )
     written = write_fstab(entry, fstab, test=True)
     if written:

@@ -2,7 +2,7 @@
 
 The file is written here and not by ``gluster-eventsapi webhook-add``: that fails on the whole pool
 while one node is away or lacks the directory, shows the token in its arguments, and leaves the file
-readable by everybody; its ``status`` and ``reload`` believe a pid file that the daemon removes as
+readable by every user; its ``status`` and ``reload`` believe a pid file that the daemon removes as
 soon as it listens, so they say "down" and do nothing (facts.md#C-D.2).
 """
 
@@ -84,7 +84,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def close_events_folder(root: str | Path = "/") -> None:
-    """Make the directory, which no package brings, and close it to everybody else.
+    """Make the directory, which no package brings, and close it to other users.
 
     ``gluster-eventsapi`` writes the file, with every token in it, readable by all.
     """
@@ -105,7 +105,7 @@ def write_webhooks(
 
 @contextlib.contextmanager
 def _locked(file: Path) -> Iterator[None]:
-    """Hold the lock of the file that has this name: whoever had it before may have replaced it."""
+    """Hold the lock of the file that has this name: its holder before may have replaced it."""
     end = time.monotonic() + _LOCK_S
     while True:
         handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -133,10 +133,10 @@ def _is_ours(handle: int, file: Path) -> bool:
 
 
 def send_event(port: int, key: str, sign: str) -> None:
-    """Hand the daemon an event as glusterd does; whether it took it nobody tells."""
+    """Hand the daemon an event as glusterd does; whether it took it is not reported."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         told = f"{int(time.time())} {_HARMLESS} {key}={sign}".encode()
-        with contextlib.suppress(OSError):  # nobody listens: refused, told by the second one
+        with contextlib.suppress(OSError):  # no listener: refused, told by the second one
             sender.sendto(told, ("127.0.0.1", port))
 
 

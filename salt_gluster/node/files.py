@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all, or for few eyes only; reading the end of a long one."""
+"""Write a file whole or not at all, or for few readers only; read the end of a long one."""
 
 from __future__ import annotations
 

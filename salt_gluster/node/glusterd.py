@@ -1,4 +1,4 @@
-"""Who this node is, and the state of glusterd's own files. Nothing is written here."""
+"""Read this node's identity and the state of glusterd's own files. Nothing is written here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hold file of this node: a person says "change nothing".
+"""The hold file of this node: an operator's "change nothing".
 
 Touching it by hand is enough, for the day Salt is down; so everything readable in it is a hold, and
 what cannot be read is unknown, never "no hold".
@@ -31,7 +31,7 @@ def read_hold(path: str | Path = HOLD_FILE) -> Hold | Unknown | None:
         said = json.loads(text)
     except ValueError:
         said = None
-    if not isinstance(said, dict):  # somebody wrote a sentence into it
+    if not isinstance(said, dict):  # a sentence was written into it
         return Hold(text.splitlines()[0][:200], since=touched)
     since = said.get("since")
     return Hold(

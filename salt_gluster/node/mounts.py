@@ -138,7 +138,7 @@ def write_fstab(
     """Make ``entry`` the one entry of its mount point; return the change, ``{}`` where it stood.
 
     All other lines stay as they are, comments and order too. An entry with another source is
-    somebody's mount: ``AlreadyExists`` unless ``replace``.
+    another mount: ``AlreadyExists`` unless ``replace``.
     """
     for word in (entry.source, entry.mount_point, entry.fstype, entry.options):
         if not word or "\n" in word:
@@ -153,7 +153,7 @@ def write_fstab(
         raise AlreadyExists(
             f"{fstab} mounts {others[0].source} at {entry.mount_point}",
             kind="mount_point_taken",
-            hint="Choose another mount point, or take that line out if nobody needs it.",
+            hint="Choose another mount point, or take that line out if it is not needed.",
         )
     after = [line for i, line in enumerate(before) if i not in mine[1:]]
     if mine:
@@ -250,7 +250,7 @@ def unmount(path: str, *, lazy: bool = False, run: Run = run_command) -> bool:
     if is_mounted(path) is None:
         return False
     argv = ["umount", *(["-l"] if lazy else []), path]
-    checked(run, argv, MOUNT_LIMIT_S, f"unmounting {path}", "See who uses it: fuser -vm PATH.")
+    checked(run, argv, MOUNT_LIMIT_S, f"unmounting {path}", "See what uses it: fuser -vm PATH.")
     return True
 
 

@@ -1,4 +1,4 @@
-"""Asking what may never answer: a disk that hangs must not take its asker with it."""
+"""Call what may never return, with a limit: a disk that hangs must not hang its caller."""
 
 from __future__ import annotations
 

@@ -2,14 +2,14 @@
 
 policy        every duration and budget, with its unit and its reason
 observation   what a decision may look at
-membership    who is a member, and whether Consul's view of it may be believed
+membership    which nodes are members, and whether Consul's view of it may be believed
 health        the tables of states of nodes and bricks; ``evaluate`` applies them
 fleet_mode    whether anything may be done at all: open, blind, storm, held
 guards        named claims that return a refusal or None; the same for engine and executor
 ladder        which action has which guards, and what follows when it fails
 evaluate      one tick's conditions of nodes, bricks and volumes
 operations    the table of an operation's life; ``progress`` applies it
-admission     who has registered and waits to be a member
+admission     candidate nodes: registered, and not yet accepted
 decide        all of it together, on one screen
 authorize     what an executor checks before it acts
 salt_events   the events on Salt's bus

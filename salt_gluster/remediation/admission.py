@@ -62,15 +62,15 @@ CANDIDATE: Table[CandidateState, CandidateEvent, CandidateContext] = Table(
         Row("J3", (_S.PROPOSED,), _E.ACCEPTED, "", "accepted", _S.UNKNOWN,
             "it may be in the pool; its next state.apply takes it in"),
         Row("J4", (_S.PROPOSED,), _E.REJECTED, "", "rejected", _S.UNKNOWN,
-            "a person said no"),
+            "an operator said no"),
         Row("J5", (_S.PROPOSED,), _E.LEFT, "", "", _S.UNKNOWN,
             "it is not in the catalog any more, or no glob means it"),
     ),
     (
-        Ignored((_S.PROPOSED,), (_E.THERE,), "it waits for a yes"),
+        Ignored((_S.PROPOSED,), (_E.THERE,), "it waits for approval"),
         Ignored((_S.PROPOSED,), (_E.AWAY,), "it may be a restart; its clock starts again"),
         Ignored((_S.UNKNOWN,), (_E.AWAY, _E.LEFT, _E.ACCEPTED, _E.REJECTED),
-                "nobody was told of it"),
+                "it was not announced"),
     ),
     {
         "may_accept": lambda w: (
@@ -146,7 +146,7 @@ def _event(obs: FleetObservation, uuid: str, name: str, memory: Memory) -> Candi
 def _reasons(
     obs: FleetObservation, policy: Policy, uuid: str, mode: FleetMode
 ) -> tuple[tuple[str, str], ...]:
-    """Return what speaks against it now, (name, why); a person may let it in all the same."""
+    """Return what speaks against it now, (name, why); an operator may accept it all the same."""
     held = obs.in_maintenance(uuid)
     acts = policy.accept_node is Mode.ACT
     answers = (
@@ -161,7 +161,7 @@ def _reasons(
 def _row(
     uuid: str, now: Condition, wait: CandidateContext, well_since: float | None
 ) -> dict[str, object]:
-    """Return what people are shown: it is the same from tick to tick while nothing happens."""
+    """Return the row that is shown: it is the same from tick to tick while nothing happens."""
     acts = wait.policy.accept_node is Mode.ACT
     runs = acts and well_since is not None
     until = well_since + wait.policy.accept_after_s if runs and well_since is not None else None
@@ -175,6 +175,6 @@ def _notice(
     by = {"accepted": obs.admission.accepted, "rejected": obs.admission.rejected}.get(
         event, {}
     ).get(name, "")
-    said = f"{why} ({by})" if by else why
+    text = f"{why} ({by})" if by else why
     ways = (_APPROVE.format(name),) if event == "proposed" else ()
-    return Notice("node", uuid, name, event, event, was.state, obs.now, said, suggest=ways)
+    return Notice("node", uuid, name, event, event, was.state, obs.now, text, suggest=ways)

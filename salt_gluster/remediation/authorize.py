@@ -1,7 +1,7 @@
 """Authorize an operation at its executor, and reconcile the outcome of one that was begun. Pure.
 
 The request is only a reason to look: action, target, epoch and deadline come from Consul. The edge
-does, in this order: ``authorize``; store the outcome *issued* with cas 0 (lost race = somebody else
+does, in this order: ``authorize``; store the outcome *issued* with cas 0 (lost race = another run
 has begun: ``reconcile_outcome``); look once more and ask ``authorize`` again; one action through
 the one executor; read back; store the outcome.
 """
@@ -98,9 +98,9 @@ def authorize(
     missing = tuple(r for r in (check(it) for check in PRECONDITIONS) if r is not None)
     reasons = (*missing, *guards.refusals(it.context, ladder.BRICK_RESTART.guards))
     if reasons:
-        said = tuple(f"{r.name}: {r.why}" for r in reasons)
-        told = ExecutionReport(operation.id, operation.node, Life.REFUSED, obs.now, said)
-        return Authorization(Decision.REFUSE, reasons, told)
+        texts = tuple(f"{r.name}: {r.why}" for r in reasons)
+        report = ExecutionReport(operation.id, operation.node, Life.REFUSED, obs.now, texts)
+        return Authorization(Decision.REFUSE, reasons, report)
     return Authorization(
         Decision.PERFORM, (), ExecutionReport(operation.id, operation.node, Life.ISSUED, obs.now)
     )  # fmt: skip
@@ -173,7 +173,7 @@ def action_known(it: Request) -> Refusal | None:
 
 
 def epoch_current(it: Request) -> Refusal | None:
-    """Nobody has led since it was decided but who decided it."""
+    """The leader that decided it leads still."""
     epoch = it.obs.lock.epoch
     if is_known(epoch) and epoch == it.operation.epoch:
         return None
@@ -182,7 +182,7 @@ def epoch_current(it: Request) -> Refusal | None:
 
 
 def in_intent(it: Request) -> Refusal | None:
-    """Nobody has seen its effect yet."""
+    """Its effect was not seen yet."""
     if it.operation.state in UNDER_WAY:
         return None
     return Refusal("in_intent", f"it is {it.operation.state.value}")

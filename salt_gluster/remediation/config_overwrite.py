@@ -1,4 +1,4 @@
-"""Was the configuration overwritten by a node that came back? And what is told of a version. Pure.
+"""Find a configuration that a returning node overwrote; announce versions of it. Pure.
 
 glusterd takes the definition with the higher number, whole and silently, also from a node that was
 outside meanwhile (facts.md#G-0.1). So a change that no command inside the pool explains, while a
@@ -30,7 +30,7 @@ _STAYS = ("suspect", "down", "gone")
 
 @dataclass(frozen=True)
 class Overwritten:
-    """By whom (uuids), and what of the pool's acknowledged definitions was lost."""
+    """By which nodes (uuids), and what of the pool's acknowledged definitions was lost."""
 
     nodes: tuple[str, ...]
     what: tuple[Difference, ...]
@@ -40,7 +40,7 @@ def away(
     before: Mapping[str, float], looks: Mapping[str, ReportedConfig],
     missed: Mapping[str, tuple[str, float]], believed: Collection[str], now: float,
 ) -> dict[str, float]:  # fmt: skip
-    """Return who was out of the pool since it was last seen as it should be, and since when.
+    """Return the nodes that were out of the pool since its last good version, and since when.
 
     ``looks`` are those that are new. ``missed``: uuid -> state and since when, as the verdicts have
     it; a suspect is out only when a member says so: it may be Consul alone that misses it.
@@ -62,17 +62,17 @@ def overwritten(
 ) -> Overwritten | None:  # fmt: skip
     """Return what of ``before`` (the last version's ``actual``) was overwritten, and by whom.
 
-    ``back`` are the nodes that are in touch with the pool now, ``members`` who is in it now.
+    ``back`` are the nodes that are in touch with the pool now, ``members`` those in it now.
     """
     came = set(members) - set(before.get("peers", {}))
     joined = {g.command.split()[-1]: g.at for g in commands if g.command.startswith("peer probe ")}
 
-    def is_outside(one: GivenCommand) -> bool:
-        if one.ours:  # ours are not given without the pool (guards)
+    def is_outside(command: GivenCommand) -> bool:
+        if command.ours:  # ours are not given without the pool (guards)
             return False
-        if one.node in came:
-            return one.at < joined.get(one.name, float("inf"))
-        return one.node in was_away and one.at >= was_away[one.node]
+        if command.node in came:
+            return command.at < joined.get(command.name, float("inf"))
+        return command.node in was_away and command.at >= was_away[command.node]
 
     inside = [g for g in commands if not is_outside(g)]
     known = {f"volume {name}" for name in before.get("volumes", {})}
@@ -83,42 +83,42 @@ def overwritten(
     return Overwritten(tuple(sorted(nodes)), lost) if lost and nodes else None
 
 
-# --- what people are told ------------------------------------------------------------------------
+# --- what is announced ---------------------------------------------------------------------------
 
 
 def notices(cluster: str, version: Mapping[str, Any], before: int) -> tuple[Notice, ...]:
     """Return what is to be told of a version that has just become the current one."""
     number = int(version["version"])
     rows = [difference_from(row) for row in version.get("what", ())]
-    if not rows:  # the first look: it was so before anybody looked
+    if not rows:  # the first look: it was so before
         return ()
     why = f"version {number} by {version['by']} ({version['why']}): {_few(rows)}"
     diff = f"salt-run gluster.diff {before} {number}"
     details = {"version": number, "before": before, "by": version["by"],
                "differences": [row.to_data() for row in rows[:50]]}  # fmt: skip
-    told = [
+    due = [
         Notice("cluster", f"{cluster}@{number}", cluster, "config_changed", f"version {number}",
                f"version {before}", version["at"], why, suggest=(diff,), details=details)
     ]  # fmt: skip
     if version.get("overwritten"):
-        told.append(_overwritten(cluster, version, before, diff))
-    return tuple(told)
+        due.append(_overwritten(cluster, version, before, diff))
+    return tuple(due)
 
 
 def _overwritten(cluster: str, version: Mapping[str, Any], before: int, diff: str) -> Notice:
-    said = version["overwritten"]
-    rows = [difference_from(row) for row in said["what"]]
-    why = (f"{', '.join(said['nodes'])} came back and its definitions replaced the pool's, which no"
+    loss = version["overwritten"]
+    rows = [difference_from(row) for row in loss["what"]]
+    why = (f"{', '.join(loss['nodes'])} came back and its definitions replaced the pool's, which no"
            f" command in the pool explains: {_few(rows)}")  # fmt: skip
     peers = (version.get("actual") or {}).get("peers", {})
-    member = next((n[0] for n in peers.values() if n and n[0] not in said["nodes"]), "MEMBER")
+    member = next((n[0] for n in peers.values() if n and n[0] not in loss["nodes"]), "MEMBER")
     return Notice(
         "cluster", cluster, cluster, "overwritten", f"version {version['version']}",
         f"version {before}", version["at"], why,
         suggest=(diff, "salt-run gluster.plan", f"salt {member} state.apply gluster",
                  "salt-run gluster_remediation.acknowledge"),
-        details={"version": version["version"], "before": before, "nodes": list(said["nodes"]),
-                 "differences": said["what"][:50]},
+        details={"version": version["version"], "before": before, "nodes": list(loss["nodes"]),
+                 "differences": loss["what"][:50]},
     )  # fmt: skip
 
 

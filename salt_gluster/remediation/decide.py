@@ -98,7 +98,7 @@ def decide(obs: FleetObservation, policy: Policy, memory: Memory) -> Decisions:
     conditions = {**others, **called.conditions}
     memory = replace(memory, conditions=conditions, roll=called.roll, roll_of=called.of)
     seen = evaluate(obs, policy, memory, turn.state)
-    operations, told = told_of_operations(obs, seen.conditions)
+    operations, of_operations = told_of_operations(obs, seen.conditions)
     past = followed(obs, policy, memory, seen.bricks, acquired=turn.row == "F8")
     chosen = _choose(obs, policy, replace(memory, conditions=seen.conditions), turn.state, seen)
     conditions = _without_old_operations({**seen.conditions, **chosen.conditions}, operations)
@@ -118,7 +118,7 @@ def decide(obs: FleetObservation, policy: Policy, memory: Memory) -> Decisions:
             *notices,
             *called.notices,
             *seen.notices,
-            *told,
+            *of_operations,
             *past.resumed,
             *chosen.notices,
             *admitted.notices,
@@ -233,7 +233,7 @@ def _tell_refused(
     condition = memory.conditions[ref]
     down_s = obs.now - target.down_since
     lasting = {r.name for r in reasons if r.name not in guards.PATIENCE}
-    # The first looks at it, and those of a new leader, know little: not everybody was asked yet.
+    # The first looks at it, and those of a new leader, know little: not every node was asked yet.
     looked_s = obs.now - max(target.down_since, memory.mode_since)
     words = {f"refused {name}" for name in lasting} if looked_s >= policy.decide_twice_s else set()
     if down_s >= policy.refused_page_s and condition.state == "down":
@@ -276,7 +276,7 @@ def _expired(obs: FleetObservation, policy: Policy, seen: Evaluation) -> tuple[O
 def _requests(
     obs: FleetObservation, policy: Policy, memory: Memory, mode: FleetMode
 ) -> tuple[tuple[tuple[str, str], ...], dict[str, float]]:
-    """Return who is to be asked to execute; again after a while, because a request may be lost."""
+    """Return the executors to be asked; again after a while, because a request may be lost."""
     operations = {} if isinstance(obs.operations, Unknown) else obs.operations
     intents = [o for o in operations.values() if o.state is Life.INTENT and obs.now < o.deadline]
     asked = {o.id: memory.asked[o.id] for o in intents if o.id in memory.asked}

@@ -91,7 +91,7 @@ class _Work:
         return () if isinstance(operations, Unknown) else operations.values()
 
     def _odd(self) -> frozenset[str]:
-        """Return who is not plainly well: thousands of well ones cost next to nothing."""
+        """Return the nodes that are not plainly well: thousands of others cost next to nothing."""
         obs = self.obs
         odd = obs.consul.odd.union(obs.not_in_catalog())
         if not isinstance(obs.maintenance, Unknown):
@@ -117,12 +117,12 @@ class _Work:
         well = state is NodeState.HEALTHY
         quiet_over = not well and obs.now - was.since >= self.policy.quiet_period_s
         started = [(v, b) for v, b in self.bricks.get(uuid, ()) if v.is_started]
-        said = health.witnesses(obs, uuid, started, self.policy, quiet_over=quiet_over,
+        seen = health.witnesses(obs, uuid, started, self.policy, quiet_over=quiet_over,
                                bad_since=None if well else was.since)  # fmt: skip
         member = obs.consul.registered.get(uuid)
         condition = self.out.conditions.get(Ref("member", uuid))
         is_out = member is None and condition is not None and condition.state == "out"
-        event = health.node_event(obs, uuid, said, state, is_out=is_out)
+        event = health.node_event(obs, uuid, seen, state, is_out=is_out)
         if (
             state is NodeState.SUSPECT
             and event in health.MINUS
@@ -237,25 +237,27 @@ class _Work:
     # --- volumes -----------------------------------------------------------------------------
 
     def volumes(self) -> None:
-        """Tell of volumes whose word has changed; unknown changes nothing."""
+        """Announce volumes with another health word; unknown changes nothing."""
         pool, out = self.obs.pool, self.out
         if isinstance(pool, Unknown) or isinstance(pool.volumes, Unknown):
             return
         lost = [u for u in out.nodes if self._is_lost(u)]
-        for found in _impact(pool, lost):
-            volume = pool.volumes[found.volume]
+        for volume_health in _impact(pool, lost):
+            volume = pool.volumes[volume_health.volume]
             key = Ref("volume", volume.id)
             was = out.conditions.get(key) or Condition("ok", self.obs.now, volume.name)
-            if not volume.is_started or found.word in ("unknown", was.state):
+            if not volume.is_started or volume_health.word in ("unknown", was.state):
                 continue
-            event = {"ok": "up", "data_at_risk": "partial"}.get(found.word, found.word)
+            event = {"ok": "up", "data_at_risk": "partial"}.get(
+                volume_health.word, volume_health.word
+            )
             out.notices.append(
-                Notice("volume", volume.id, volume.name, event, found.word, was.state,
-                       self.obs.now, found.why, page=found.word == "data_at_risk")
+                Notice("volume", volume.id, volume.name, event, volume_health.word, was.state,
+                       self.obs.now, volume_health.why, page=volume_health.word == "data_at_risk")
             )  # fmt: skip
             out.conditions.pop(key, None)
-            if found.word != "ok":
-                out.conditions[key] = Condition(found.word, self.obs.now, volume.name)
+            if volume_health.word != "ok":
+                out.conditions[key] = Condition(volume_health.word, self.obs.now, volume.name)
 
     def _is_lost(self, uuid: str) -> bool:
         condition = self.out.conditions.get(Ref("node", uuid))

@@ -1,6 +1,6 @@
-"""May anything be done at all? One table: OPEN, BLIND, STORM, HELD.
+"""Decide the mode of the whole fleet: OPEN, BLIND, STORM or HELD, by one table.
 
-Sight, hold and storm are told to people whenever they change; the mode says what may be done.
+A change of view, hold or storm is announced; the mode says what may be done.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ FLEET: Table[FleetMode, FleetEvent, ModeContext] = Table(
     ),
     (
         Ignored((_M.HELD,), (_E.HOLD,), "it is held"),
-        Ignored((_M.HELD,), (_E.NO_SIGHT,), "without sight nobody can say that the hold is gone"),
+        Ignored((_M.HELD,), (_E.NO_SIGHT,), "without sight it is not known that the hold is gone"),
         Ignored((_M.BLIND,), (_E.NO_SIGHT, _E.MINORITY), "it is blind"),
         Ignored((_M.BLIND,), (_E.SIGHT, _E.CROWD), "sight has to settle first"),
         Ignored((_M.STORM,), (_E.CROWD,), "it storms"),
@@ -100,7 +100,7 @@ def no_sight(obs: FleetObservation) -> str:
     """Say why nothing that is seen can be believed, or ""."""
     if not obs.consul.trust.fresh:
         return obs.consul.trust.why or "the view of Consul is not fresh"
-    if not obs.lock.held and not obs.seat:  # whether anybody leads: guard lock_valid
+    if not obs.lock.held and not obs.seat:  # whether there is a leader: guard lock_valid
         return "the lock is not ours"
     if isinstance(obs.lock.epoch, Unknown):
         return f"the epoch cannot be read: {obs.lock.epoch.why}"
@@ -130,7 +130,7 @@ def minority(obs: FleetObservation) -> str:
 
 
 def hold_of(obs: FleetObservation) -> str:
-    """Say who holds the pool, or ""; a hold that cannot be read counts as set."""
+    """Say by whom the pool is held, or ""; a hold that cannot be read counts as set."""
     if isinstance(obs.hold, Unknown):
         return f"whether a hold is set cannot be read: {obs.hold.why}"
     if obs.hold is not None:
@@ -156,7 +156,7 @@ def _unwell(obs: FleetObservation, conditions: Mapping[Ref, Condition]) -> set[s
     }  # fmt: skip
     if obs.consul.trust.fresh:
         bad |= {u for u in obs.consul.odd if obs.consul.sight(u) is Signal.BAD}
-        # Taken out of the catalog and still a peer: what it is nobody knows.
+        # Taken out of the catalog and still a peer: its state is not known.
         bad |= {
             k.id
             for k, s in conditions.items()
@@ -220,7 +220,7 @@ SEEN, CALM = (VIEW, "seen"), (Ref("cluster", "storm"), "calm")
 def next_mode(
     obs: FleetObservation, memory: Memory, policy: Policy
 ) -> tuple[Memory, Turn[FleetMode], tuple[Notice, ...]]:
-    """Return the memory in its new mode, the turn, and what changed for people."""
+    """Return the memory in its new mode, the turn, and what is to be announced."""
     event, why = event_of(obs, memory, policy)
     clocks = dict(memory.clocks)
     lasting = event in (FleetEvent.CROWD, FleetEvent.SIGHT)
@@ -229,7 +229,7 @@ def next_mode(
     settled_since = max(sight, obs.consul.trust.since)
     weather = ModeContext(obs.now - settled_since, obs.now - calm, is_complete(obs), policy)
     turn = FLEET.turn(FleetMode(memory.mode), event, weather)
-    told, conditions = _told(obs, memory, event, turn, why)
+    notices, conditions = _told(obs, memory, event, turn, why)
     memory = replace(memory, clocks=clocks, conditions=conditions)
     if turn.action == "restart_clocks":
         memory = replace(memory.without_clocks(), mode=turn.state.value, mode_since=obs.now)
@@ -237,7 +237,7 @@ def next_mode(
     epoch = obs.lock.epoch
     kept = {**memory.clocks, SEEN: sight, CALM: calm}
     known_epoch = memory.epoch if isinstance(epoch, Unknown) or not obs.lock.held else epoch
-    return replace(memory, clocks=kept, epoch=known_epoch), turn, told
+    return replace(memory, clocks=kept, epoch=known_epoch), turn, notices
 
 
 def is_complete(obs: FleetObservation) -> bool:

@@ -1,4 +1,4 @@
-"""The verdict tables: what every node and every brick is, from what the witnesses say.
+"""The tables of nodes and bricks: their states, from what the witnesses say.
 
 Exactly one event and one row for each at every tick. The witnesses: W1 Consul,
 W2 the bricks' ports from other members, W3 other members' peer lists, W4 the node itself.
@@ -89,22 +89,22 @@ NODE: Table[NodeState, NodeEvent, ConditionContext] = Table(
         Row("N5", (_S.SUSPECT,), _E.CONSUL_ONLY, "down_after", "consul_only", None,
             "gluster serves: Consul's agent there is ill; no action ever"),
         Row("N7", (_S.SUSPECT,), _E.GLUSTERD_DEAD, "hung_after", "hung", None,
-            "glusterd is dead or hangs, its bricks serve; restarting it is not built: a person"),
+            "glusterd is dead or hangs, its bricks serve; an operator has to restart it"),
         Row("N8", (_S.SUSPECT,), _E.GLUSTER_ONLY, "contradicted_after", "partitioned", None,
             "Consul sees it, gluster does not, nothing is dead: some ports are cut off"),
         Row("N10", (_S.SUSPECT,), _E.BAD, "down_after", "down", _S.DOWN,
             "Consul and at least two members agree, unbroken, and it is silent"),
         Row("N11", (_S.SUSPECT,), _E.CONTRADICTED, "contradicted_after", "partitioned", None,
-            "nobody sees it, and it answers: a double cut; no action"),
+            "no witness sees it, and it answers: a double cut; no action"),
         Row("N12", (_S.DOWN, _S.GONE), _E.LEFT, "", "", _S.SUSPECT,
-            "it was taken out of the catalog: somebody's intent"),
+            "it was taken out of the catalog on purpose"),
         *_each("N13", (_S.DOWN,), (_E.CONSUL_ONLY, _E.GLUSTER_ONLY, _E.BRICK, _E.GLUSTERD_DEAD,
                                    _E.CONTRADICTED), "", _S.SUSPECT,
                "a witness sees it again: its clock starts anew"),
         *_each("N14", (_S.DOWN, _S.GONE), (_E.GOOD,), "returning", _S.RETURNING,
                "both witnesses see it again"),
         Row("N15", (_S.DOWN,), _E.BAD, "gone_after", "gone", _S.GONE,
-            "down for so long that it may not come back; replacing it is not built: a person"),
+            "down for so long that it may not come back; an operator has to replace it"),
         *_each("N18", (_S.GONE,), (_E.CONSUL_ONLY, _E.GLUSTER_ONLY, _E.BRICK, _E.GLUSTERD_DEAD,
                                    _E.CONTRADICTED), "returning", _S.RETURNING,
                "a witness sees it again"),
@@ -113,7 +113,7 @@ NODE: Table[NodeState, NodeEvent, ConditionContext] = Table(
         *_each("N23", (_S.RETURNING,), MINUS, "suspect", _S.SUSPECT,
                "it went away again; it will have to stay longer"),
         Row("N25", _NOT_HELD, _E.MAINTENANCE, "", "maintenance", _S.MAINTENANCE,
-            "a person has it in hand"),
+            "an operator has it in maintenance"),
         *_each("N27", (_S.MAINTENANCE,), (_E.GOOD, _E.BRICK), "returning", _S.RETURNING,
                "the maintenance is over"),
         *_each("N28", (_S.MAINTENANCE,), MINUS, "suspect", _S.SUSPECT,
@@ -126,14 +126,14 @@ NODE: Table[NodeState, NodeEvent, ConditionContext] = Table(
         Ignored((_S.SUSPECT,), (_E.CONSUL_ONLY, _E.GLUSTER_ONLY, _E.BAD, _E.CONTRADICTED,
                                 _E.GLUSTERD_DEAD), "not for long enough"),
         Ignored((_S.DOWN,), (_E.BAD,), "it is down"),
-        Ignored((_S.GONE,), (_E.BAD,), "N16: it is gone; a person replaces it"),
+        Ignored((_S.GONE,), (_E.BAD,), "N16: it is gone; an operator replaces it"),
         Ignored((_S.RETURNING,), (_E.GOOD, _E.BRICK), "it has to stay good, and to heal, first"),
         Ignored(_NOT_HELD, (_E.UNKNOWN,), "N3: unknown is no verdict; its clock stops"),
         Ignored(_STEADY, (_E.HALF,), "N3: half unknown is no verdict; its clock stops"),
         Ignored((_S.HEALTHY, _S.AILING, _S.SUSPECT, _S.RETURNING), (_E.LEFT,),
                 "that it left was told; without a witness there is no verdict"),
-        Ignored((_S.MAINTENANCE,), (_E.MAINTENANCE,), "N26: a person has it in hand"),
-        Ignored((_S.MAINTENANCE,), (_E.UNKNOWN, _E.LEFT), "nobody can say that it is back"),
+        Ignored((_S.MAINTENANCE,), (_E.MAINTENANCE,), "N26: an operator has it in maintenance"),
+        Ignored((_S.MAINTENANCE,), (_E.UNKNOWN, _E.LEFT), "it is not known to be back"),
     ),
     {
         "clear": lambda c: c.event_s >= c.clear_s,
@@ -147,7 +147,7 @@ NODE: Table[NodeState, NodeEvent, ConditionContext] = Table(
 
 
 class BrickState(str, Enum):
-    """What a brick is. ``off`` = nobody expects it to serve."""
+    """What a brick is. ``off`` = its volume is not started."""
 
     UP = "up"
     DOWN = "down"
@@ -181,16 +181,16 @@ BRICK: Table[BrickState, BrickEvent, ConditionContext] = Table(
         Row("B4", (_B.DOWN,), _BE.EXHAUSTED, "", "failed", _B.FAILED,
             "it was started as often as allowed and died again: a fault to be found"),
         Row("B6", (_B.FAILED,), _BE.DEAD, "", "", _B.DOWN,
-            "its disk fits again, or a person has looked: it may be started again"),
+            "its disk fits again, or an operator has acknowledged it: it may be started again"),
         Row("B5", (_B.UP, _B.DOWN, _B.FAILED), _BE.OFF, "", "", _B.OFF,
-            "its volume is not started: nobody expects it to serve"),
+            "its volume is not started: it need not serve"),
     ),
     (
         Ignored((_B.UP,), (_BE.SERVES,), "all is well"),
         Ignored((_B.DOWN,), (_BE.DEAD,), "the ladder looks after it"),
         Ignored((_B.DOWN,), (_BE.DISK,), "a mount may be on its way"),
-        Ignored((_B.FAILED,), (_BE.DISK, _BE.EXHAUSTED), "people were told"),
-        Ignored((_B.OFF,), (_BE.OFF,), "nobody expects it to serve"),
+        Ignored((_B.FAILED,), (_BE.DISK, _BE.EXHAUSTED), "it was announced"),
+        Ignored((_B.OFF,), (_BE.OFF,), "it need not serve"),
         Ignored(tuple(_B), (_BE.UNKNOWN,), "unknown is no verdict"),
     ),
     {"disk_failed": lambda c: c.event_s >= c.policy.disk_failed_s},
@@ -203,10 +203,10 @@ BRICK: Table[BrickState, BrickEvent, ConditionContext] = Table(
 def port_signal(obs: FleetObservation, brick: BrickKey) -> Signal:
     """Return W2 of one brick: a connect from anywhere proves life, refusals need two members."""
     answers = [a for asker, a in obs.ports.get(brick, {}).items() if asker != brick[0]]
-    said = [a for a in answers if not isinstance(a, Unknown)]
-    if any(said):
+    known = [a for a in answers if not isinstance(a, Unknown)]
+    if any(known):
         return GOOD
-    return BAD if len(said) >= 2 else UNKNOWN
+    return BAD if len(known) >= 2 else UNKNOWN
 
 
 def peer_signal(obs: FleetObservation, uuid: str) -> Signal:
@@ -235,17 +235,17 @@ def witnesses(
 ) -> Witnesses:  # fmt: skip
     """Return the witnesses on one node; ``bad_since`` is since when it is not healthy."""
     facts = obs.fresh_facts(uuid, policy)
-    said = None if isinstance(facts, Unknown) else facts
+    report = None if isinstance(facts, Unknown) else facts
     keys = [key_of(b) for _, b in bricks]
-    own = {} if said is None else said.bricks
+    own = {} if report is None else report.bricks
     dead = [k for k in keys if k[1] in own and _is(own[k[1]].alive, False)]
-    glusterd_dead = said is not None and (
-        said.glusterd_started is None or _is(said.glusterd_answers, False)
+    glusterd_dead = report is not None and (
+        report.glusterd_started is None or _is(report.glusterd_answers, False)
     )
     sights = [port_signal(obs, k) for k in keys]
     bad = [k for k, s in zip(keys, sights, strict=True) if s is BAD]
-    # What it said before anybody missed it proves nothing.
-    answers = said is not None and (bad_since is None or said.at > bad_since)
+    # What it reported before it was missed proves nothing.
+    answers = report is not None and (bad_since is None or report.at > bad_since)
     explained = answers and bool(dead) and set(bad) <= set(dead)
     peers = peer_signal(obs, uuid)
     gluster: Signal | None = UNKNOWN
@@ -262,7 +262,7 @@ def witnesses(
 
 
 def node_event(
-    obs: FleetObservation, uuid: str, said: Witnesses, state: NodeState, *, is_out: bool
+    obs: FleetObservation, uuid: str, seen: Witnesses, state: NodeState, *, is_out: bool
 ) -> NodeEvent:
     """Return what the witnesses say of a node, together."""
     if not isinstance(obs.maintenance, Unknown) and obs.in_maintenance(uuid):
@@ -271,26 +271,26 @@ def node_event(
         return NodeEvent.UNKNOWN
     if is_out and obs.consul.trust.fresh:
         return NodeEvent.LEFT
-    consul, gluster = said.consul, said.gluster
+    consul, gluster = seen.consul, seen.gluster
     if consul is GOOD:
-        return _seen_by_consul(said)
+        return _seen_by_consul(seen)
     if consul is UNKNOWN:
         return NodeEvent.HALF if gluster is BAD else NodeEvent.UNKNOWN
     if gluster is UNKNOWN:
         return NodeEvent.HALF
     if gluster is not BAD:
         return NodeEvent.CONSUL_ONLY
-    return NodeEvent.CONTRADICTED if said.answers else NodeEvent.BAD
+    return NodeEvent.CONTRADICTED if seen.answers else NodeEvent.BAD
 
 
-def _seen_by_consul(said: Witnesses) -> NodeEvent:
-    if said.explained or said.gluster is None:
+def _seen_by_consul(seen: Witnesses) -> NodeEvent:
+    if seen.explained or seen.gluster is None:
         return NodeEvent.BRICK
-    if said.glusterd_dead and said.answers:
+    if seen.glusterd_dead and seen.answers:
         return NodeEvent.GLUSTERD_DEAD
-    if said.gluster is GOOD:
+    if seen.gluster is GOOD:
         return NodeEvent.GOOD
-    return NodeEvent.GLUSTER_ONLY if said.gluster is BAD else NodeEvent.UNKNOWN
+    return NodeEvent.GLUSTER_ONLY if seen.gluster is BAD else NodeEvent.UNKNOWN
 
 
 def brick_event(

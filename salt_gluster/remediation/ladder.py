@@ -1,6 +1,6 @@
 """The ladder: which action mends what, on which guards, and what follows when it does not help.
 
-Rungs 2 to 4 are not built: what they would mend is told to a person (rung 5).
+Rungs 2 to 4 are not built: what they would mend is left to an operator (rung 5).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ RUNGS: tuple[Rung, ...] = (
     Rung(2, "restart glusterd", "", (), "-", "not built: node/hung pages"),
     Rung(3, "heal", "", (), "-", "not built: a stalled operation pages"),
     Rung(4, "replace brick", "", (), "-", "not built: node/gone and brick/failed page"),
-    Rung(5, "a person", "", (), "acknowledge", "-"),
+    Rung(5, "an operator", "", (), "acknowledge", "-"),
 )  # fmt: skip
 
 BRICK_RESTART = RUNGS[1]

@@ -1,6 +1,6 @@
-"""Who is in the pool as Consul sees it, and the snapshot that events are fired from.
+"""Update the pool's membership from Consul's catalog, and the snapshot that events are fired from.
 
-Everything that people have been told stands in one ``Snapshot``: it is written *before* its events
+Everything that was announced stands in one ``Snapshot``: it is written *before* its events
 are fired and carries them in its outbox, so that a crash in between loses none, and each keeps its
 id when it is fired again. Rules of health live in ``remediation``; nothing is read here.
 """
@@ -63,9 +63,9 @@ class Registered:
 class ConsulView:
     """What Consul says, with the verdict of the trust gate.
 
-    Who makes one at every change of thousands hands in what he knows, so that nobody has to look
-    through the well ones: ``critical``, the only ones that may be odd, ``by_zone``, and ``roster``,
-    everybody's name, the same object until somebody comes or goes.
+    A caller that makes one at every change of thousands hands in what it knows, so that the well
+    ones are not looked through: ``critical``, the only ones that may be odd, ``by_zone``, and
+    ``roster``, the name of every node, the same object until one comes or goes.
     """
 
     trust: ViewTrust
@@ -77,7 +77,7 @@ class ConsulView:
 
     @cached_property
     def odd(self) -> frozenset[str]:
-        """Everybody who is not plainly well in Consul's eyes: a few, also of thousands."""
+        """The nodes that Consul does not plainly see well: a few, also of thousands."""
         known = self.registered if self.critical is None else self.critical
         nodes = ((u, self.registered[u]) for u in known)
         return frozenset(u for u, n in nodes if n.serf is not Signal.GOOD or n.maintenance)
@@ -104,7 +104,7 @@ def zones_of(nodes: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
     return {zone: frozenset(them) for zone, them in zones.items()}
 
 
-# --- what people were told -----------------------------------------------------------------------
+# --- what was announced --------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The document ``members``. ``version`` 0 = nothing was ever seen: nobody has *joined* then.
+    """The document ``members``. ``version`` 0 = nothing was ever seen: no node has *joined* then.
 
     ``outbox`` are the events that were due when it was written; an engine that starts fires them
     again, under the same ids. ``roll`` are the names of those that are in, by uuid: a document of
@@ -156,7 +156,7 @@ def snapshot_from(
 ) -> Snapshot:  # fmt: skip
     """Return the stored snapshot; None = none was ever stored. Raises ``Unreadable``.
 
-    ``roll`` is the document of that digest. Without it nobody is in: the next look is a first one.
+    ``roll`` is the document of that digest. Without it no node is in: the next look is a first one.
     """
     if data is None:
         return Snapshot()
@@ -181,8 +181,8 @@ def published(
 ) -> Snapshot:  # fmt: skip
     """Return the next snapshot with its outbox; the same object when there is nothing to tell.
 
-    Ids come from the version that the change was seen against, so they are the same whoever sees
-    it, however often, until somebody has written the next version.
+    Ids come from the version that the change was seen against, so they are the same whichever
+    engine sees it, however often, until the next version is written.
     """
     outbox = tuple(
         payload(cluster, n, snapshot.version, now, consul_index=consul_index, origin=origin)
@@ -196,7 +196,7 @@ def published(
     return Snapshot(snapshot.version + 1, dict(conditions), outbox, names, digest)
 
 
-# --- who is in -----------------------------------------------------------------------------------
+# --- membership ----------------------------------------------------------------------------------
 
 
 class Presence(str, Enum):
@@ -232,11 +232,11 @@ PRESENCE: Table[Presence, Seen, MissingNodes] = Table(
     Seen,
     (
         Row("P1", (Presence.OUT,), Seen.THERE, "first_look", "", Presence.IN,
-            "it was there before anybody looked"),
+            "it was there before the first look"),
         Row("P2", (Presence.OUT,), Seen.THERE, "", "joined", Presence.IN,
             "it has registered itself"),
         Row("P3", (Presence.IN,), Seen.ABSENT, "", "", Presence.MISSING,
-            "an agent that restarts is away for up to 17 s: wait before anybody is told"),
+            "an agent that restarts is away for up to 17 s: wait before it is announced"),
         Row("P4", (Presence.MISSING,), Seen.THERE, "", "", Presence.IN,
             "it was only restarted"),
         Row("P5", (Presence.MISSING,), Seen.ABSENT, "left_for_good", "left", Presence.OUT,
@@ -258,7 +258,7 @@ PRESENCE: Table[Presence, Seen, MissingNodes] = Table(
 
 @dataclass(frozen=True)
 class MembershipUpdate:
-    """Who is in (uuid -> name; the same object where nobody came or went), and who is not.
+    """The members (uuid -> name; the same object where none came or went), and the missing nodes.
 
     ``conditions`` has a ``Ref("member", uuid)`` only for those that are missing or out. ``of`` is
     the roster whose very nodes are in.
@@ -274,10 +274,10 @@ def update_membership(
     conditions: Mapping[Ref, Condition], roll: Mapping[str, str], view: ConsulView, now: float,
     *, settle_s: float, crowd: int, of: Mapping[str, str] | None = None,
 ) -> MembershipUpdate:  # fmt: skip
-    """Return who is in, and what is to be told about it.
+    """Return the members, and what is to be announced.
 
     ``crowd`` is how many may be missing at once before it is no longer believed. ``of`` is what the
-    last call gave: while it is the view's roster nobody has come or gone, and of thousands only
+    last call gave: while it is the view's roster no node has come or gone, and of thousands only
     those that are missing or out are looked at.
     """
     others = {k: s for k, s in conditions.items() if k.kind == "member"}

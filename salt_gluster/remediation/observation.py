@@ -42,7 +42,7 @@ class LockView:
 
 @dataclass(frozen=True)
 class Maintenance:
-    """A person has a node in hand; without an end it holds for ever."""
+    """The maintenance window of one node; no end = until it is removed."""
 
     owner: str
     reason: str
@@ -54,13 +54,13 @@ class Maintenance:
         return f"{self.reason} ({self.owner})"
 
     def is_over(self, now: float) -> bool:
-        """Whether the time that the person gave has come."""
+        """Whether its end has come."""
         return self.until is not None and now >= self.until
 
 
 @dataclass(frozen=True)
 class Acknowledged:
-    """A person has looked. ``what`` is the cluster's name, a node's uuid or an operation's id."""
+    """An acknowledgement. ``what`` is the cluster's name, a node's uuid or an operation's id."""
 
     what: str
     at: float
@@ -87,15 +87,15 @@ class Admission:
 class FleetObservation:
     """Everything a decision may look at, taken at ``now``.
 
-    members      uuid -> name: who should be in the pool
+    members      uuid -> name: the nodes that should be in the pool
     pool         the sum of the reports, for definitions, impact and heal counts; may be unknown
     facts        uuid -> the node's own report; stale and silent ones are the guards' matter
     ports        brick -> {asked member's uuid: accepted?} (W2)
     peers        asked member's uuid -> {uuid: connected?} (W3)
-    answered     uuid -> did it answer when it was asked; empty = nobody was asked
+    answered     uuid -> did it answer when it was asked; empty = no node was asked
     skews        uuid -> its clock minus the leader's in seconds, measured when it was asked
     has_policy   a configuration was accepted; without one there are only notices
-    seat         "" = the engine; else the uuid of the node whose executor looks
+    seat         "" = the engine; else the uuid of the node of the executor
     strays       the members that Consul's catalog does not have; None = compare
     admission    candidates for the pool; an executor does not look there
     """
@@ -145,27 +145,27 @@ class FleetObservation:
         return self.pool if isinstance(self.pool, Unknown) else self.pool.volumes
 
     def name(self, uuid: str) -> str:
-        """Return what people call a node."""
+        """Return the name of a node."""
         return self.members.get(uuid, uuid)
 
     def in_maintenance(self, uuid: str) -> str:
-        """Say who has a node in maintenance, or ""; what cannot be read counts as maintenance."""
+        """Say why a node is in maintenance, or ""; what cannot be read counts as maintenance."""
         if isinstance(self.maintenance, Unknown):
             return f"whether it is in maintenance cannot be read: {self.maintenance.why}"
-        person = self.maintenance.get(uuid)
-        if person and not person.is_over(self.now):
-            return f"{person.owner} has it in maintenance: {person.reason}"
+        window = self.maintenance.get(uuid)
+        if window and not window.is_over(self.now):
+            return f"{window.owner} has it in maintenance: {window.reason}"
         registered = self.consul.registered.get(uuid)
         # Of one that is over Consul may keep its half for ever, where the node does not answer.
-        is_other = person is None or (registered and registered.held_for != person.text)
+        is_other = window is None or (registered and registered.held_for != window.text)
         if registered and registered.maintenance and is_other:
             return f"it is in maintenance in Consul: {registered.held_for or 'no reason given'}"
         return ""
 
     def last_acknowledged(self, *what: str) -> float:
-        """Return when a person last looked at any of these; raises where that is not known."""
+        """Return when an operator last acknowledged any of these; 0 where that is not known."""
         if isinstance(self.acknowledged, Unknown):
-            return 0.0  # nobody is known to have looked: the patient answer
+            return 0.0  # no acknowledgement is known: the patient answer
         return max((a.at for a in self.acknowledged if a.what in what), default=0.0)
 
 
@@ -191,7 +191,7 @@ class Memory:
 
     ``clocks`` have what lasts and of what kind, and since when; they run only on unbroken evidence
     and only in OPEN; losing them is only patience.
-    ``roll`` is who is in, by uuid, and ``roll_of`` the roster it was called of
+    ``roll`` are the nodes that are in, by uuid, and ``roll_of`` the roster it was called of
     (``membership.update_membership``).
     ``candidate`` is the action that was decided, and when first. ``asked`` is when each request was
     sent last.

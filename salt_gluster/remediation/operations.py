@@ -1,7 +1,8 @@
-"""The life cycle of long work, a person's and the engine's: one table, and what is stored of it.
+"""The life cycle of an operation: one table, and what is stored of it.
 
 An operation is written by the engine alone; its intent is the first write. The executor writes what
-it did into an outcome of its own. Whoever takes over goes on from the table; nothing is done twice.
+it did into an outcome of its own. An engine that takes over goes on from the table; nothing is done
+twice.
 """
 
 from __future__ import annotations
@@ -62,9 +63,9 @@ class Happened(str, Enum):
 
 
 _L, _H = Life, Happened
-#: Who said no, in the evidence of a proposal that a person has closed.
+#: The operator that rejected a proposal, in its evidence.
 REJECTED_BY = "rejected_by"
-#: Between the intent and the moment its effect was seen: nobody else may act (I5).
+#: Between the intent and the moment its effect was seen: nothing else may be begun (I5).
 UNDER_WAY = (_L.INTENT, _L.ISSUED)
 #: Not ended yet: it wants a look at every tick.
 OPEN = (*UNDER_WAY, _L.APPLIED, _L.VERIFYING, _L.FROZEN)
@@ -85,11 +86,11 @@ LIFE: Table[Life, Happened, None] = Table(
         Row("R2", (_L.PLANNED,), _H.MODE_OBSERVE, "", "would_act", _L.CLOSED,
             "the mode is observe: it is only told"),
         Row("R3", (_L.PLANNED,), _H.MODE_PROPOSE, "", "proposed", _L.WAITING,
-            "the mode is propose: a person decides"),
+            "the mode is propose: an operator decides"),
         Row("R4", (_L.WAITING,), _H.APPROVE, "", "approved", _L.APPROVED,
-            "a person said yes to this very proposal"),
+            "an operator approved this very proposal"),
         Row("R4n", (_L.WAITING, _L.APPROVED), _H.REJECT, "", "rejected", _L.CLOSED,
-            "a person said no"),
+            "an operator rejected it"),
         Row("R4e", (_L.WAITING, _L.APPROVED), _H.EXPIRE, "", "closed", _L.CLOSED,
             "its conditions ended a day ago"),
         Row("R5", (_L.PLANNED,), _H.MODE_ACT, "", "started", _L.INTENT,
@@ -111,7 +112,7 @@ LIFE: Table[Life, Happened, None] = Table(
         Row("R10", UNDER_WAY, _H.SEEN_UNDONE, "", "lost", _L.LOST,
             "no outcome was told, and everything is as before: it is forgotten"),
         Row("R11", UNDER_WAY, _H.SEEN_NEITHER, "", "frozen", _L.FROZEN,
-            "nobody can tell what it did: a person has to look"),
+            "its effect is not known: an operator has to look"),
         Row("R15b", UNDER_WAY, _H.TAKEN_OVER, "", "resumed", None,
             "its outcome is waited for, never begun again"),
         Row("R12", (_L.APPLIED,), _H.TICK, "", "", _L.VERIFYING,
@@ -121,11 +122,11 @@ LIFE: Table[Life, Happened, None] = Table(
         Row("R14t", (_L.APPLIED, _L.VERIFYING), _H.TARGET_LOST, "", "failed", _L.FAILED,
             "the brick went down again before it was healed"),
         Row("R14", (_L.APPLIED, _L.VERIFYING), _H.STALLED, "", "frozen", _L.FROZEN,
-            "it does not get better: a person has to look before anything else is done"),
+            "it does not get better: an operator has to look before anything else is done"),
         Row("R15c", (_L.APPLIED, _L.VERIFYING), _H.TAKEN_OVER, "", "resumed", _L.VERIFYING,
             "verifying carries on from the start"),
         Row("R16", (_L.FROZEN,), _H.ACKNOWLEDGE, "", "closed", _L.CLOSED,
-            "a person has looked"),
+            "an operator has looked"),
     ),
     (
         Ignored((_L.PLANNED,), (_H.APPROVE, _H.REJECT, _H.EXPIRE, _H.TICK, _H.ACKNOWLEDGE),
@@ -136,9 +137,9 @@ LIFE: Table[Life, Happened, None] = Table(
         Ignored((_L.APPROVED,),
                 (_H.MODE_OBSERVE, _H.MODE_PROPOSE, _H.APPROVE, _H.TICK, _H.ACKNOWLEDGE),
                 "it waits for its guards"),
-        Ignored((_L.WAITING, _L.APPROVED), (_H.TAKEN_OVER,), "a person's word outlives an engine"),
+        Ignored((_L.WAITING, _L.APPROVED), (_H.TAKEN_OVER,), "the operator's word outlives it"),
         Ignored(_PROPOSALS, (*_TOLD, *_SEEN, _H.HEALED, _H.TARGET_LOST, _H.STALLED),
-                "nobody was asked to do it: such an outcome is forged or a mistake"),
+                "no executor was asked to do it: such an outcome is forged or a mistake"),
         Ignored((*OPEN, *ENDED), _WORDS, "the intent is written: words about proposals are late"),
         Ignored(UNDER_WAY, (_H.TICK, _H.ACKNOWLEDGE), "its outcome is not due yet"),
         Ignored(UNDER_WAY, (_H.HEALED, _H.TARGET_LOST, _H.STALLED),
@@ -147,9 +148,9 @@ LIFE: Table[Life, Happened, None] = Table(
         Ignored((_L.APPLIED, _L.VERIFYING), (*_TOLD, *_SEEN), "a late or doubled outcome"),
         Ignored((_L.VERIFYING,), (_H.TICK,), "it goes on"),
         Ignored((_L.APPLIED, _L.VERIFYING), (_H.ACKNOWLEDGE,),
-                "what a person acknowledges here is the cooldown"),
+                "what an operator acknowledges here is the cooldown"),
         Ignored((_L.FROZEN,), (_H.TICK, *_TOLD, *_SEEN, _H.HEALED, _H.TARGET_LOST, _H.STALLED,
-                               _H.TAKEN_OVER), "only a person ends this"),
+                               _H.TAKEN_OVER), "only an operator ends this"),
         Ignored(ENDED, (_H.TICK, *_TOLD, *_SEEN, _H.HEALED, _H.TARGET_LOST, _H.STALLED,
                         _H.TAKEN_OVER, _H.ACKNOWLEDGE), "it has ended"),
     ),
@@ -191,12 +192,12 @@ class Operation:
 
     @property
     def is_open(self) -> bool:
-        """Whether somebody still has to look after it."""
+        """Whether it is not ended: the engine looks at it at every tick."""
         return self.state in OPEN
 
     @property
     def is_rejected(self) -> bool:
-        """Whether a person said no."""
+        """Whether an operator rejected it."""
         return self.state is Life.CLOSED and REJECTED_BY in self.evidence
 
     def to_data(self) -> dict[str, Any]:
@@ -236,8 +237,8 @@ def _fields(data: Mapping[str, Any], what: str) -> dict[str, Any]:
     try:
         if data["schema"] != SCHEMA:
             raise Unreadable(f"the {what} has schema {data['schema']}, we know {SCHEMA}")
-        found = {k: data[k] for k in wanted}
-        return {**found, "state": Life(found["state"]), "reasons": tuple(found["reasons"])}
+        values = {k: data[k] for k in wanted}
+        return {**values, "state": Life(values["state"]), "reasons": tuple(values["reasons"])}
     except (KeyError, TypeError, ValueError) as problem:
         raise Unreadable(f"the {what} cannot be read: {problem!r}") from problem
 

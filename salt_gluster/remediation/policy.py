@@ -33,7 +33,7 @@ class Policy:
         Mode.ACT, "mode", "starting a dead brick process is the one act that cannot make it worse"
     )
     accept_node: Mode = _set(  # noqa: RUF009  (a field, not a value)
-        Mode.PROPOSE, "mode", "who belongs to the pool is a person's word, unless he says otherwise"
+        Mode.PROPOSE, "mode", "an operator decides which nodes belong to the pool"
     )
     accept_after_s: float = _set(
         300.0, "s well, unbroken", "a node that comes and goes is no gain for the pool"
@@ -44,7 +44,7 @@ class Policy:
     )
     suspect_clear_s: float = _set(60.0, "s good", "serf's FlapTimeout; doubles with every flap")
     clear_max_s: float = _set(3600.0, "s good", "the end of that doubling")
-    flapping_after: int = _set(3, "returns in flap_window_s", "then people are told")
+    flapping_after: int = _set(3, "returns in flap_window_s", "then it is announced")
     flap_window_s: float = _set(3600.0, "s", "a flap is forgotten after an hour")
     down_after_s: float = _set(
         120.0, "s unbroken", "longer than ping-timeout 42 s, RestartSec 60 s, and a settling switch"
@@ -57,7 +57,9 @@ class Policy:
     )
     glusterd_hung_s: float = _set(180.0, "s", "systemd restarts it after 60 s by itself")
     disk_failed_s: float = _set(120.0, "s", "a mount may be on its way")
-    contradicted_s: float = _set(120.0, "s", "then contradicting witnesses are a person's matter")
+    contradicted_s: float = _set(
+        120.0, "s", "then an operator has to look at contradicting witnesses"
+    )
     absent_s: float = _set(30.0, "s", "an agent that restarts registers again within 17 s")
     restart_after_s: tuple[float, ...] = _set(
         (60.0, 300.0, 900.0), "s down before each attempt", "systemd and glusterd go first"
@@ -80,7 +82,9 @@ class Policy:
     )
     glusterd_up_s: float = _set(60.0, "s", "its import window after a start")
     person_at_work_s: float = _set(
-        1800.0, "s since a changing command not ours", "a person at work is not helped by surprises"
+        1800.0,
+        "s since a changing command not ours",
+        "an operator at work is not helped by surprises",
     )
     unhealthy_divisor: int = _set(
         4, "nodes / this, at least 1, may be not healthy", "suspects and maintenance count too"
@@ -90,7 +94,7 @@ class Policy:
     calm_s: float = _set(600.0, "s", "to leave a storm")
     zeros: int = _set(3, "reads of zero", "pending entries are not monotonic and start tiny")
     zeros_apart_s: float = _set(60.0, "s between them", "the same")
-    stalled_s: float = _set(1800.0, "s without progress", "then verifying is a person's matter")
+    stalled_s: float = _set(1800.0, "s without progress", "then an operator has to look")
     verified_s: float = _set(300.0, "s to be reached from another member", "a port takes 16 s")
     refused_page_s: float = _set(3600.0, "s", "a refusal that stands for an hour pages")
     proposal_ends_s: float = _set(86400.0, "s", "after its conditions ended")

@@ -1,4 +1,4 @@
-"""What has become of the operations under way: outcomes told, read back, verified, overdue.
+"""Follow the operations under way: outcomes reported, read back, verified, overdue.
 
 Nothing is begun here. Each operation moves by its table (``operations.py``), by one event a tick.
 """
@@ -26,7 +26,7 @@ from salt_gluster.remediation.operations import (
 from salt_gluster.remediation.policy import Policy
 from salt_gluster.remediation.salt_events import Notice
 
-#: The stored state of an operation -> the event that tells people of it.
+#: The stored state of an operation -> the event that announces it.
 TELLS = {
     Life.WAITING: "proposed",
     Life.APPROVED: "approved",
@@ -57,7 +57,7 @@ def followed(
     """Return what happened to every open operation. ``seen`` are this tick's brick events."""
     if isinstance(obs.operations, Unknown):
         return Followed(checks=memory.checks)
-    updates, checks, told = [], {}, []
+    updates, checks, notices = [], {}, []
     for op in sorted(obs.operations.values(), key=lambda o: o.id):
         if not op.is_open:
             continue
@@ -65,7 +65,7 @@ def followed(
             turn = resume(op, obs.now)
             after = turn.operation
             if turn.action:
-                told.append(_resumed(op, turn, obs.now))
+                notices.append(_resumed(op, turn, obs.now))
         else:
             check = _checked(obs, policy, op, memory.checks.get(op.id))
             if check is not None:
@@ -74,7 +74,7 @@ def followed(
             after = op if event is None else moved(op, event, obs.now, reasons).operation
         if after is not op:
             updates.append(after)
-    return Followed(tuple(updates), checks, tuple(told))
+    return Followed(tuple(updates), checks, tuple(notices))
 
 
 def _resumed(op: Operation, turn: Moved, now: float) -> Notice:
@@ -106,10 +106,10 @@ def _happened(
 def _outcome(
     obs: FleetObservation, policy: Policy, op: Operation, seen: Mapping[Ref, BrickEvent]
 ) -> tuple[Happened | None, tuple[str, ...]]:
-    told = None if isinstance(obs.outcomes, Unknown) else obs.outcomes.get(op.id)
-    final = told is not None and told.node == op.node and told.state in TOLD
-    if told is not None and final and TOLD[told.state] is not Happened.TOLD_ISSUED:
-        return TOLD[told.state], told.reasons
+    report = None if isinstance(obs.outcomes, Unknown) else obs.outcomes.get(op.id)
+    final = report is not None and report.node == op.node and report.state in TOLD
+    if report is not None and final and TOLD[report.state] is not Happened.TOLD_ISSUED:
+        return TOLD[report.state], report.reasons
     overdue_s = obs.now - (op.deadline + policy.settle_s)
     if overdue_s >= 0 and is_known(obs.outcomes):
         now = seen.get(Ref("brick", op.node, op.path), BrickEvent.UNKNOWN)
@@ -118,8 +118,8 @@ def _outcome(
         if now is not BrickEvent.UNKNOWN:
             return Happened.SEEN_UNDONE, ()
         if overdue_s >= policy.stalled_s:
-            return Happened.SEEN_NEITHER, ("nobody can see its brick",)
-    begun = told is not None and final and op.state is Life.INTENT
+            return Happened.SEEN_NEITHER, ("no witness sees its brick",)
+    begun = report is not None and final and op.state is Life.INTENT
     return (Happened.TOLD_ISSUED if begun else None), ()
 
 
@@ -161,21 +161,21 @@ def left_to_heal(pool: Observation | Unknown, volume: str, brick: tuple[str, str
     """Return the entries that the brick's set still lists; a set of one brick has none."""
     if isinstance(pool, Unknown):
         return pool
-    found = None if isinstance(pool.volumes, Unknown) else pool.volumes.get(volume)
-    if not isinstance(found, Volume):
+    definition = None if isinstance(pool.volumes, Unknown) else pool.volumes.get(volume)
+    if not isinstance(definition, Volume):
         return Unknown(f"the volume {volume} is not known")
-    for one in found.sets:
-        if brick in [key_of(b) for b in one.bricks]:
-            return 0 if len(one.bricks) == 1 else _pending(pool, volume, one.bricks)
+    for replica_set in definition.sets:
+        if brick in [key_of(b) for b in replica_set.bricks]:
+            return 0 if len(replica_set.bricks) == 1 else _pending(pool, volume, replica_set.bricks)
     return Unknown(f"{brick[1]} is no brick of {volume}")
 
 
 def _pending(pool: Observation, volume: str, bricks: tuple[Brick, ...]) -> int | Unknown:
     rows = pool.heal.get(volume, ())
-    told = {} if isinstance(rows, Unknown) else {r.brick: r.pending for r in rows}
+    counts = {} if isinstance(rows, Unknown) else {r.brick: r.pending for r in rows}
     total = 0
     for brick in bricks:
-        pending = told.get(brick.name, Unknown(f"{brick.name} did not count"))
+        pending = counts.get(brick.name, Unknown(f"{brick.name} did not count"))
         if isinstance(pending, Unknown):
             return pending
         total += pending
@@ -190,8 +190,8 @@ def told_of_operations(
 ) -> tuple[dict[Ref, Condition], tuple[Notice, ...]]:
     """Return the conditions ``Ref("operation", id)`` and the notices of what changed since.
 
-    People are told of what is stored, never of what is about to be, so that a write that failed
-    was never told and a crash loses nothing.
+    What is stored is announced, never what is about to be, so that a write that failed
+    was never announced and a crash loses nothing.
     """
     before = {k: s for k, s in conditions.items() if k.kind == "operation"}
     if isinstance(obs.operations, Unknown) or isinstance(obs.proposals, Unknown):

@@ -1,7 +1,7 @@
 """The one table of every event we fire, its tag, its id and its payload. Nothing else is fired.
 
-*Notices* tell people and their own reactors what has changed. A *request* asks one executor to look
-at an operation, or the master to let a node into Consul; it carries nothing to obey. The table is
+*Notices* tell operators and their reactors what has changed. A *request* asks one executor to look
+at an operation, or the master to admit a node to Consul; it carries nothing to obey. The table is
 printed into ``docs/events.md``. Nothing is sent from here.
 """
 
@@ -21,13 +21,13 @@ PREFIX = "salt/gluster"
 
 
 class UnknownEvent(GlusterError):
-    """Somebody wanted to fire an event that is not in the table: a bug."""
+    """An event that is not in the table was to be fired: a bug."""
 
     default_kind = "unknown_event"
 
 
 class Severity(str, Enum):
-    """How urgent. ``page`` wakes somebody up."""
+    """How urgent. ``page`` wakes the operator on duty."""
 
     INFO = "info"
     WARNING = "warning"
@@ -54,7 +54,7 @@ _ENDED = "an operation that ended stays ended; the next one has its own id"
 
 _ROWS = (
     Event("node", "joined", _I, "it is in Consul's catalog", ("left",)),
-    Event("node", "left", _P, "it was taken out of Consul's catalog; somebody's intent"),
+    Event("node", "left", _P, "it was taken out of Consul's catalog on purpose"),
     Event("node", "suspect", _W, "one witness says it is not there"),
     Event("node", "down", _C, "Consul and gluster say so, unbroken, for down_after_s"),
     Event("node", "gone", _P, "it was down, unbroken, for gone_after_s; replacing it is proposed"),
@@ -66,11 +66,11 @@ _ROWS = (
     Event("node", "partitioned", _P, "the witnesses contradict each other; nothing is done"),
     Event("node", "hung", _P, "its glusterd is dead or hangs while its bricks serve"),
     Event("node", "consul_only", _W, "only Consul misses it; gluster serves; nothing is done"),
-    Event("node", "maintenance", _I, "a person has taken it out of automation's hands"),
-    Event("node", "proposed", _W, "it has registered and a glob means it: it waits for a yes",
+    Event("node", "maintenance", _I, "an operator has taken it out of automation's hands"),
+    Event("node", "proposed", _W, "it has registered and a glob means it: it waits for approval",
           stays="accepted or rejected ends it"),
     Event("node", "accepted", _I, "it may be in the pool: its next state.apply takes it in"),
-    Event("node", "rejected", _I, "a person does not want it"),
+    Event("node", "rejected", _I, "an operator does not want it"),
     Event("node", "admit", _I, "request: this node may not write in Consul yet", is_request=True),
     Event("brick", "down", _C, "its process is dead or its port refuses"),
     Event("brick", "failed", _P, "it cannot, or may not any more, be started by automation"),
@@ -84,17 +84,17 @@ _ROWS = (
     Event("cluster", "view_restored", _I, "what is seen can be believed again", ("view_lost",)),
     Event("cluster", "storm", _P, "too many nodes are not healthy: nothing is done"),
     Event("cluster", "calm", _I, "the storm is over", ("storm",)),
-    Event("cluster", "held", _W, "a person holds the pool, or the hold cannot be read"),
+    Event("cluster", "held", _W, "an operator holds the pool, or the hold cannot be read"),
     Event("cluster", "released", _I, "the hold is gone", ("held",)),
     Event("cluster", "config_changed", _I, "its configuration is another: a version was stored"),
     Event("cluster", "overwritten", _C,
           "a node came back, and its definitions replaced the pool's; nothing is done"),
-    Event("cluster", "config_restored", _I, "it is as it was before, or a person has taken note",
+    Event("cluster", "config_restored", _I, "it is as it was before, or an operator has taken note",
           ("overwritten",)),
-    Event("remediation", "proposed", _P, "it waits for a person's yes",
+    Event("remediation", "proposed", _P, "it waits for an operator's approval",
           stays="approved, rejected or closed ends it"),
-    Event("remediation", "approved", _I, "a person said yes"),
-    Event("remediation", "rejected", _I, "a person said no: it is not done, nor proposed again"),
+    Event("remediation", "approved", _I, "an operator approved it"),
+    Event("remediation", "rejected", _I, "rejected by an operator: not done, nor proposed again"),
     Event("remediation", "would_act", _I, "it would have acted; the mode is observe"),
     Event("remediation", "started", _I, "its intent is written"),
     Event("remediation", "execute", _I, "request: look at this operation", is_request=True),
@@ -102,9 +102,9 @@ _ROWS = (
     Event("remediation", "repaired", _I, "it is verified", ("refused", "frozen")),
     Event("remediation", "refused", _W, "a guard says no; every reason is told", stays=_ENDED),
     Event("remediation", "failed", _W, "it was tried and did not help", stays=_ENDED),
-    Event("remediation", "lost", _W, "nobody did it in time; nothing has changed", stays=_ENDED),
-    Event("remediation", "frozen", _P, "nobody knows what it did: a person has to look"),
-    Event("remediation", "closed", _I, "a person acknowledged it, or it was given up", ("frozen",)),
+    Event("remediation", "lost", _W, "no node did it in time; nothing has changed", stays=_ENDED),
+    Event("remediation", "frozen", _P, "its effect is not known: an operator has to look"),
+    Event("remediation", "closed", _I, "acknowledged by an operator, or given up", ("frozen",)),
     Event("remediation", "resumed", _I, "another engine carries it on"),
 )  # fmt: skip
 
@@ -133,7 +133,7 @@ def event_id(cluster: str, subject: str, uuid: str, name: str, version: int) -> 
 
 @dataclass(frozen=True)
 class Notice:
-    """One change that people are told. ``uuid`` is its stable identity, ``name`` what they call it.
+    """One change to be announced. ``uuid`` is its stable identity, ``name`` its name for operators.
 
     ``page`` raises the severity of the table. ``witnesses`` are rows of source, says, at.
     """
@@ -197,7 +197,7 @@ def request(cluster: str, operation: str, minion: str, now: float) -> dict[str, 
 
 
 def admission(cluster: str, minion: str, uuid: str, now: float) -> dict[str, Any]:
-    """Return a node's request to be let into Consul. Who asks is what Salt says, not this data."""
+    """Return a node's request to be admitted to Consul; Salt says which node, not this data."""
     return _request(cluster, ("node", minion, "admit"), uuid, now, uuid=uuid)
 
 

@@ -92,14 +92,14 @@ class Table(Generic[S, E, C]):
 
     def doubles(self) -> tuple[str, ...]:
         """Return what can never apply: rows behind a row without guard, ignored beside one."""
-        found: list[str] = []
+        useless: list[str] = []
         closed: set[tuple[S, E]] = set()
         for row in self.rows:
-            found += [f"{row.id} at {s.value}" for s in row.states if (s, row.event) in closed]
+            useless += [f"{row.id} at {s.value}" for s in row.states if (s, row.event) in closed]
             closed |= {(s, row.event) for s in row.states if not row.guard}
         for pair in self.ignored:
             for s, e in ((s, e) for s in pair.states for e in pair.events):
                 if (s, e) in closed:
-                    found.append(f"ignored {s.value} at {e.value}")
+                    useless.append(f"ignored {s.value} at {e.value}")
                 closed.add((s, e))
-        return tuple(found)
+        return tuple(useless)

@@ -1,4 +1,4 @@
-"""What a person reads: status, states' comments, plans and impacts, as text and as plain data.
+"""Render status, states' comments, plans and impacts for operators, as text and as plain data.
 
 Data in, text out, at most 80 columns. No Salt, no I/O and no rule lives here: what is wrong
 and what may be done was decided before. What is not known is printed as such, with its why.

@@ -113,7 +113,7 @@ def automation_lines(data: Data, width: int = SCREEN) -> list[str]:
 
 
 def _leads(data: Data) -> str:
-    """Say who leads now, and how old its last news are: they are written when something changes."""
+    """Name the leader and the age of its last news, which are written when something changes."""
     if data["leader"] is None:
         before = f" ({data['told_by']} did)" if data["told_by"] else ""
         return f"nobody leads{before}: nothing is watched"

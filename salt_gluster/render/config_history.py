@@ -38,7 +38,7 @@ def render_history(data: Data, clock: Clock = utc_clock, width: int = SCREEN) ->
 
 
 def render_diff(data: Data, clock: Clock = utc_clock, width: int = SCREEN) -> str:
-    """Return who made the two versions, and every difference."""
+    """Return the authors of the two versions, and every difference."""
     rows = [
         (f"{word} {v['version']}", f"{clock(v['at'])}, {v['by']}: {v['why']}")
         for word, v in (("from", data["from"]), ("to", data["to"]))
@@ -74,7 +74,7 @@ def render_restore(data: Data, clock: Clock = utc_clock, width: int = SCREEN) ->
 
 
 def _after(data: Data, width: int) -> list[str]:
-    """Return its bricks, and what is still to be done about them, by a person."""
+    """Return its bricks, and what an operator has still to do about them."""
     lines: list[str] = []
     for brick in data["bricks"]:
         on = f", lay on file system {brick['filesystem']}" if brick["filesystem"] else ""

@@ -1,4 +1,4 @@
-"""A plan, its refusals and an impact as a person reads them, and as plain data.
+"""Render a plan, its refusals and an impact as text, and as plain data.
 
 The same lines stand in a state's comment (``state_return.py``) and on the screen of a runner.
 """
@@ -24,7 +24,7 @@ ACCEPTABLE = frozenset(GUARDS) | {drift.REFUSAL} | {h.value for h in Hazard if h
 def plan_data(plan: Plan, results: Sequence[GuardResult] = ()) -> dict[str, Any]:
     """Return the plan and the results of the guards as plain data.
 
-    ``accept`` names what a person has to accept to have it carried out; empty where nothing
+    ``accept`` names what an operator has to accept to have it carried out; empty where nothing
     refuses, or where one of the refusals cannot be accepted.
     """
     names = list(dict.fromkeys(r.name for r in plan.refusals))
@@ -133,7 +133,7 @@ def _plural(what: str) -> str:
 
 
 def note_lines(notes: Collection[str], width: int) -> list[str]:
-    """Return what a person should know though nothing is to be done about it."""
+    """Return what an operator should know though nothing is to be done about it."""
     return [line for note in notes for line in wrap(f"note: {note}", width, "", "  ")]
 
 
@@ -149,7 +149,7 @@ def impact_data(healths: Sequence[VolumeHealth]) -> dict[str, Any]:
 
 
 def render_impact(healths: Sequence[VolumeHealth], lost: str = "", width: int = SCREEN) -> str:
-    """Return what happens to each volume when ``lost`` (words for people) goes.
+    """Return what happens to each volume when ``lost`` (in words) goes.
 
     At most 12 volumes are shown whole; of more only those that are not ok, and a count.
     """

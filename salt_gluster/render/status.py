@@ -1,7 +1,7 @@
 """The status screen: the data of ``status.py`` on 80 columns.
 
-The verdict, what needs a person, the evidence, and the unknowns last but always there. Of more than
-12 nodes or volumes only what is not ok is shown, plus counts.
+The verdict, what needs an operator, the evidence, and the unknowns last but always there. Of more
+than 12 nodes or volumes only what is not ok is shown, plus counts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from salt_gluster.render.text import SCREEN, clean, wrap
 #: More nodes or volumes than this, and only what is not ok is shown.
 MANY = 12
 _COLUMNS = ("name", "type", "state", "bricks", "to heal", "free", "if one more node fails")
-#: What a member is that a person has to bring back.
+#: What a member is that an operator has to bring back.
 _MISSED = ("away", "unresponsive", "down", "gone")
 #: Columns the last column must have, else it goes below its row.
 _LAST = 20
@@ -141,7 +141,7 @@ def _of_service(data: Mapping[str, Any]) -> str:
 
 
 def _of_you(data: Mapping[str, Any]) -> list[str]:
-    """Return what a person has to do, the most urgent first."""
+    """Return what an operator has to do, the most urgent first."""
     todo: list[str] = []
     if is_unknown(data["nodes"]):
         return [f"mend glusterd on {data['seen_by']}: systemctl status glusterd"]

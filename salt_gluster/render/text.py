@@ -12,7 +12,7 @@ from collections.abc import Iterable
 SCREEN = 80
 #: Salt's highstate output indents a comment by 14 columns.
 COMMENT = 66
-#: A person can type these words; a line of them that is broken needs a backslash.
+#: An operator can type these words; a line of them that is broken needs a backslash.
 _COMMANDS = ("salt-run ", "salt ", "gluster ", "systemctl ")
 _LABELLED = re.compile(r"^(\S.*?) {2,}(\S.*)$", re.DOTALL)
 

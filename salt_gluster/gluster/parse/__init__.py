@@ -1,1 +1,1 @@
-"""Gluster's XML and text into the nouns of ``model``. One file per subject; nothing is run here."""
+"""Parse gluster's XML and text into ``model``'s nouns. One file per subject; nothing runs here."""

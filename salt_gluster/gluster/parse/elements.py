@@ -1,4 +1,4 @@
-"""Reading mandatory and optional children of an XML element. No subject's knowledge lives here.
+"""Read mandatory and optional children of an XML element. No subject's knowledge lives here.
 
 A number that is absent, ``-`` or ``N/A`` is never 0: it is None, Unknown or an error.
 """

@@ -79,8 +79,8 @@ def no_io_errors(context: GuardContext) -> Refusal | None:
 
 def health_check_quiet(context: GuardContext) -> Refusal | None:
     """Gluster's own health check did not end them."""
-    said = "gluster's own health check ended it"
-    return _each(context, "health_check_quiet", lambda f: f.health_check_ended, False, said)
+    wrong = "gluster's own health check ended it"
+    return _each(context, "health_check_quiet", lambda f: f.health_check_ended, False, wrong)
 
 
 def _told(context: GuardContext) -> Iterator[tuple[Brick, BrickFacts]]:
@@ -146,7 +146,7 @@ def budget_left(context: GuardContext) -> Refusal | None:
 
 
 def cooldown_over(context: GuardContext) -> Refusal | None:
-    """The node's last restart is long enough ago, or a person has looked since."""
+    """The node's last restart is long enough ago, or an operator has acknowledged it since."""
     spent = context.attempts()
     for op in () if isinstance(spent, Unknown) else spent:  # budget_left speaks
         left_s = (op.applied_at or op.changed) + context.policy.restart_cooldown_s - context.obs.now

@@ -64,13 +64,13 @@ class GuardContext:
     @cached_property
     def down_bricks(self) -> tuple[tuple[Brick, BrickFacts | Unknown], ...]:
         """Every brick of the volume not known to serve: all of them would be started."""
-        volume, found = self.volume(), []
+        volume, down = self.volume(), []
         for brick in volume.bricks if isinstance(volume, Volume) else ():
             facts = self.brick_facts(brick)
             serves = is_known(facts) and is_true(facts.alive) and isinstance(facts.port, int)
             if not serves and health.port_signal(self.obs, key_of(brick)) is not Signal.GOOD:
-                found.append((brick, facts))
-        return tuple(found)
+                down.append((brick, facts))
+        return tuple(down)
 
     def brick_facts(self, brick: Brick) -> BrickFacts | Unknown:
         """Return what its own node says of a brick."""
@@ -90,7 +90,7 @@ class GuardContext:
         return tuple(u for u in self.obs.members if self.state(u) not in away)
 
     def attempts(self) -> list[Operation] | Unknown:
-        """Return the restarts on this node that used up budget since a person last looked."""
+        """Return the restarts on this node that used up budget since its last acknowledgement."""
         if isinstance(self.obs.operations, Unknown):
             return self.obs.operations
         since = max(
@@ -118,5 +118,5 @@ def refuse(name: str, why: str, *ways: str, waits_s: float = 0) -> Refusal:
 
 
 def node_of(context: GuardContext) -> str:
-    """Return what people call the target's node."""
+    """Return the name of the target's node."""
     return context.obs.name(context.target.node)

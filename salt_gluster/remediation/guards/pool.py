@@ -38,7 +38,7 @@ def not_held(context: GuardContext) -> Refusal | None:
 
 
 def not_in_maintenance(context: GuardContext) -> Refusal | None:
-    """Nobody has the node in hand."""
+    """The node is not in maintenance."""
     why = context.obs.in_maintenance(context.target.node)
     if not why:
         return None
@@ -55,14 +55,14 @@ def in_catalog(context: GuardContext) -> Refusal | None:
             name = context.obs.name(uuid)
             return refuse(
                 "in_catalog",
-                f"{name} is not in Consul's catalog: somebody took it out, or its agent is gone",
+                f"{name} is not in Consul's catalog: it was taken out, or its agent is gone",
                 f"put it back   salt {name} state.apply gluster.consul",
             )
     return None
 
 
 def no_brick_in_maintenance(context: GuardContext) -> Refusal | None:
-    """No other brick that would be started too is down because of a person."""
+    """No other brick that would be started too is on a node in maintenance."""
     for brick, _ in context.down_bricks:
         if brick.host_uuid == context.target.node:
             continue
@@ -107,7 +107,7 @@ def settled(context: GuardContext) -> Refusal | None:
 
 
 def volume_started(context: GuardContext) -> Refusal | None:
-    """The volume is started, and is the one that was meant: a person's stop is a person's word."""
+    """The volume is started, and is the one that was meant: an operator's stop stands."""
     volume = context.volume()
     if isinstance(volume, Unknown):
         return refuse("volume_started", f"{context.target.volume} is not known: {volume.why}")
@@ -117,7 +117,7 @@ def volume_started(context: GuardContext) -> Refusal | None:
         return refuse("volume_started", f"{volume.name} is another volume of that name")
     if not volume.is_started:
         return refuse(
-            "volume_started", f"a person has stopped {volume.name}: it is {volume.status}"
+            "volume_started", f"an operator has stopped {volume.name}: it is {volume.status}"
         )
     names = {(b.host_uuid, b.path) for b in volume.bricks}
     if (context.target.node, context.target.path) not in names:
@@ -150,8 +150,8 @@ def single_version(context: GuardContext) -> Refusal | None:
         versions.setdefault(version, []).append(context.obs.name(uuid))
     if len(versions) < 2:
         return None
-    told = "; ".join(f"{v}: {', '.join(n[:3])}" for v, n in sorted(versions.items()))
-    return refuse("single_version", f"the members run different versions ({told})")
+    groups = "; ".join(f"{v}: {', '.join(n[:3])}" for v, n in sorted(versions.items()))
+    return refuse("single_version", f"the members run different versions ({groups})")
 
 
 def no_recent_manual_change(context: GuardContext) -> Refusal | None:
@@ -170,7 +170,7 @@ def no_recent_manual_change(context: GuardContext) -> Refusal | None:
             if not change.ours and change.at > seen and ago_s < context.policy.person_at_work_s:
                 return refuse(
                     "no_recent_manual_change",
-                    f"somebody is at work: on {name}, {ago_s / 60:.0f} min ago: {change.command}",
+                    f"an operator is at work on {name}: {ago_s / 60:.0f} min ago: {change.command}",
                     f"go on       {ACKNOWLEDGE}",
                     waits_s=context.policy.person_at_work_s - ago_s,
                 )
