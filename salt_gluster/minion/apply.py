@@ -19,19 +19,11 @@ from salt_gluster.errors import (
     NotFound,
     OutcomeUnknown,
 )
+from salt_gluster.minion import verify
 from salt_gluster.minion.driver import Driver
-from salt_gluster.model import (
-    Facet,
-    Observation,
-    Refusal,
-    Step,
-    digest_of,
-    is_known,
-    known,
-    merge_changes,
-)
+from salt_gluster.model import Facet, Observation, Refusal, Step, digest_of, known, merge_changes
 from salt_gluster.plan import guards
-from salt_gluster.plan.actions import ACTIONS, is_done, seen_changes
+from salt_gluster.plan.actions import is_done, seen_changes
 from salt_gluster.plan.outcome import Planner, Result, View
 
 log = logging.getLogger(__name__)
@@ -43,9 +35,6 @@ WAIT_S = 60.0
 ROUNDS = 3
 #: Tries for the lock that are made however short ``wait_s`` is: all losers got through within 4.
 TRIES = 5
-#: Seconds to wait for a step's post-condition: a brick is up 0.1-16 s after its start
-#: (facts.md#C-B.3).
-READ_BACK_S = 20.0
 _POLL_S = 0.5
 #: Gluster's answers that another node's turn, or a moment, will mend.
 _PASSING = frozenset(
@@ -262,17 +251,17 @@ class _Convergence:
             return self._judge_failure(err, step, view, out)
         self.tries = 0
         self.rounds[_key(step)] += 1
-        after, done = self._read_back(step)
-        if self._book(step, view, after, out, done=done) or step.action != "volume_create":
+        after, missing = verify.read_back(self.driver, step)
+        if self._book(step, view, after, out, done=not missing) or step.action != "volume_create":
             return True
         out.error = _not_done(
-            step, f"was answered with success, but {READ_BACK_S:.0f} s later is not so"
+            step, f"was answered with success, but {verify.READ_BACK_S:.0f} s later is not so"
         )
         return False
 
     def _book(self, step: Step, view: View, after: Observation, out: Result, *, done: bool) -> bool:
         """Record what a step was seen to change; return whether it did anything."""
-        changes = seen_changes(view.obs, after, step) if _is_seen(after, step) else {}
+        changes = seen_changes(view.obs, after, step) if verify.is_seen(after, step) else {}
         merge_changes(out.changes, changes)
         if done or changes:
             out.done.append(step)
@@ -285,10 +274,10 @@ class _Convergence:
     def _judge_unknown(self, err: OutcomeUnknown, step: Step, view: View, out: Result) -> bool:
         """Read what can be read without a lock, then stop, unless all members say it is done."""
         out.error, out.unknown_step, out.unknown_at = err, step, self.driver.now()
-        needs = frozenset({Facet("definitions")} if _on_volume(step) else set())
+        needs = frozenset({Facet("definitions")} if verify.is_on_volume(step) else set())
         after = self.driver.observe(needs, fresh=True)
-        done = _holds(after, step) and all(peer.usable for peer in known(after.peers))
-        if _is_seen(after, step):
+        done = not verify.unmet(after, step) and all(peer.usable for peer in known(after.peers))
+        if verify.is_seen(after, step):
             merge_changes(out.changes, seen_changes(view.obs, after, step))
         if err.kind != "partial" or not done:
             return False
@@ -300,11 +289,11 @@ class _Convergence:
 
     def _judge_failure(self, err: CommandFailed, step: Step, view: View, out: Result) -> bool:
         """An error may have been carried out, by us or by another node (facts.md#G-0.7)."""
-        after = self.driver.observe(_read_back_needs(step), fresh=True)
+        after = self.driver.observe(verify.facets(step), fresh=True)
         theirs = isinstance(err, AlreadyExists | Conflict | NotFound) or err.kind in _LOST_RACE
         if theirs:
             self.my_turn = False
-        if _is_seen(after, step) and is_done(after, step):
+        if verify.is_seen(after, step) and is_done(after, step):
             self.rounds[_key(step)] += 1
             if not theirs:
                 self._book(step, view, after, out, done=False)
@@ -320,19 +309,9 @@ class _Convergence:
         out.error = err
         return False
 
-    def _read_back(self, step: Step) -> tuple[Observation, bool]:
-        """Return the last look, and whether the step is done in it, on every member."""
-        until = self.driver.now() + READ_BACK_S
-        while True:
-            obs = self.driver.observe(_read_back_needs(step), fresh=True)
-            done = _holds(obs, step)
-            if done or self.driver.now() >= until:
-                return obs, done
-            self.driver.sleep(_POLL_S)
-
     def _prove(self, step: Step, out: Result) -> None:
         """Nothing is planned any more, but one step's post-condition was not met: is it now?"""
-        if not self._read_back(step)[1]:
+        if verify.read_back(self.driver, step)[1]:
             out.error = _not_done(step, f"shows in the definition, but {_missing(step)}")
 
 
@@ -359,27 +338,3 @@ def _missing(step: Step) -> str:
 
 def _key(step: Step) -> str:
     return digest_of([step.action, step.subject, step.args])
-
-
-def _on_volume(step: Step) -> bool:
-    return ACTIONS[step.action].command.startswith("volume_")
-
-
-def _is_seen(obs: Observation, step: Step) -> bool:
-    return step.place == "node" or (is_known(obs.peers) and is_known(obs.volumes))
-
-
-def _holds(obs: Observation, step: Step) -> bool:
-    """Whether the step's post-condition is met, and the members agree on it."""
-    if not _is_seen(obs, step) or not is_done(obs, step):
-        return False
-    return not _on_volume(step) or guards.definitions_equal(obs, step, ()) is None
-
-
-def _read_back_needs(step: Step) -> frozenset[Facet]:
-    needs = {Facet("definitions")} if _on_volume(step) else set()
-    if step.action == "volume_start":
-        needs.add(Facet("status", step.subject))
-    if step.place == "node":
-        needs.add(Facet("path", step.subject))
-    return frozenset(needs)

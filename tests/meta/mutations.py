@@ -100,14 +100,10 @@ PLANS = [
 APPLY = _of("minion/apply.py", "unit/minion/test_apply.py", [
     ("changed_pool_is_written", "if self.driver.fingerprint() != self.fingerprint and self.driver.now() < self.deadline:",
      "if False:", "what another node has just set is sent again"),
-    ("answer_is_believed", "done = _holds(obs, step)\n            if done or",
-     "done = True\n            if done or", "success is reported for what did not happen"),
-    ("one_members_word_is_enough", "return not _on_volume(step) or guards.definitions_equal(obs, step, ()) is None",
-     "return True", "success is reported though a member tells another definition"),
     ("unknown_outcome_goes_on", 'if err.kind != "partial" or not done:', "if not done:",
      "after a time-out the run goes on as if nothing were open"),
-    ("dead_member_agrees", "done = _holds(after, step) and all(peer.usable for peer in known(after.peers))",
-     "done = _holds(after, step)", "a member that died inside a change counts as having it"),
+    ("dead_member_agrees", "done = not verify.unmet(after, step) and all(",
+     "done = not verify.unmet(after, step) and bool(", "a member that died inside a change counts as having it"),
     ("accepted_for_any_plan", "steps == self.accepted[-len(steps) or len(self.accepted) :]", "True",
      "what a person accepted for one plan is done to another"),
     ("expected_plan_is_any", 'self.expect_id in ("", view.plan.id)', "True",
@@ -122,6 +118,21 @@ APPLY = _of("minion/apply.py", "unit/minion/test_apply.py", [
      "view = evaluate(self.planner, self.driver, (), fresh=True)\n        if view.plan.is_empty or not",
      "the declared hosts are not compared when it counts"),
 ])  # fmt: skip
+
+VERIFY = [
+    *_of("minion/verify.py", "unit/minion/test_apply.py", [
+        ("answer_is_believed", "missing = unmet(obs, step)", "missing = ()",
+         "success is reported for what did not happen"),
+        ("one_members_word_is_enough", "differs = guards.definitions_equal(obs, step, ()) if is_on_volume(step) else None",
+         "differs = None", "success is reported though a member tells another definition"),
+    ]),
+    *_of("minion/verify.py", "unit/minion/automation/test_remediate.py", [
+        ("nobody_at_the_port", "if not any(port and node.accepts(host, port, CONNECT_S) for port in ports):", "if not ports:",
+         "a brick that nobody reaches is called applied"),
+        ("others_do_not_tell", "if len(known(obs.peers)) > 1 and not any(", "if len(known(obs.peers)) > 99 and not any(",
+         "a brick is called applied though the pool tells another volume"),
+    ]),
+]  # fmt: skip
 
 FLEET_GUARDS = [
     *_of("remediation/guards/pool.py", "unit/remediation/test_guards.py", [
@@ -226,10 +237,6 @@ EXECUTOR = [
          "a volume that was stopped a moment ago is started"),
         ("recreated_in_the_last_moment", "if volume is None or volume.id != op.volume_id:", "if volume is None:",
          "a volume that was made anew a moment ago is started"),
-        ("nobody_at_the_port", "if not any(port and node.accepts(host, port, CONNECT_S) for port in ports):", "if not ports:",
-         "a brick that nobody reaches is called applied"),
-        ("others_do_not_tell", "if len(obs.peers) > 1 and not any(", "if len(obs.peers) > 99 and not any(",
-         "a brick is called applied though the pool tells another volume"),
         ("cut_off_is_failed", "if isinstance(error, OutcomeUnknown):", "if False:",
          "a command that may still happen is called failed and sent again"),
         ("no_copy", "self._site.backup()", "pass", "no copy of glusterd's files before automation acts"),
@@ -424,5 +431,5 @@ RESTORE = [
 ]  # fmt: skip
 
 MUTATIONS = (
-    *PLAN_GUARDS, *PLANS, *APPLY, *FLEET_GUARDS, *EXECUTOR, *LOCK, *RIGHTS, *RESTORE,
+    *PLAN_GUARDS, *PLANS, *APPLY, *VERIFY, *FLEET_GUARDS, *EXECUTOR, *LOCK, *RIGHTS, *RESTORE,
 )  # fmt: skip

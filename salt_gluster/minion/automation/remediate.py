@@ -23,11 +23,11 @@ from salt_gluster.consul.leader_lock import current_leader
 from salt_gluster.consul.service import SERVICE, Member
 from salt_gluster.consul.trust_probe import TrustProbe
 from salt_gluster.errors import Conflict, ConsulError, GlusterError, OutcomeUnknown
-from salt_gluster.minion import apply
+from salt_gluster.minion import apply, verify
 from salt_gluster.minion.automation import publish, registration
 from salt_gluster.minion.driver import GlusterDriver
-from salt_gluster.model import Facet, Observation, Plan, Refusal, Step, Unknown, is_known, known
-from salt_gluster.plan.actions import ACTIONS, is_done
+from salt_gluster.model import Observation, Plan, Refusal, Step, Unknown, is_known
+from salt_gluster.plan.actions import is_done
 from salt_gluster.remediation import FleetObservation, LockView, Policy, authorize
 from salt_gluster.remediation.authorize import Authorization, Decision
 from salt_gluster.remediation.fleet_mode import FleetMode
@@ -49,7 +49,6 @@ JOB_WAIT_S = 30.0
 CONSUL_S = 5.0
 #: How long a brick may need for its row and port after the command (facts.md#C-B.3: up to 16 s).
 READ_BACK_S = 25.0
-CONNECT_S = 3.0
 #: Where an executor may be killed: a test enumerates them.
 STEPS = ("locked", "read", "looked", "judged", "begun", "looked_again", "judged_again", "copied",
          "sent", "answered", "read_back", "told")  # fmt: skip
@@ -265,7 +264,7 @@ class _Execution:
                 why,
                 self._outcome_of(Life.REFUSED, Authorization(Decision.REFUSE, why)),
             )
-        missing = self._read_back(op, step)
+        _, missing = verify.read_back(self.site, step, wait_s=READ_BACK_S)
         self.after("read_back")
         if not missing:
             return Authorization(Decision.PERFORM, (), self._outcome_of(Life.APPLIED))
@@ -280,16 +279,6 @@ class _Execution:
     def _outcome_of(self, state: Life, why: Authorization | None = None) -> ExecutionReport:
         said = tuple(f"{r.name}: {r.why}" for r in why.reasons) if why else ()
         return ExecutionReport(self.id, self.me.uuid, state, self.site.now(), said)
-
-    def _read_back(self, op: Operation, step: Step) -> tuple[Refusal, ...]:
-        """Return what of the post-condition is not so in the end: row, connect, another member."""
-        until = self.site.now() + READ_BACK_S
-        while True:
-            needs = frozenset({Facet("status", op.volume), Facet("definitions"), Facet("reach")})
-            missing = _missing(self.site.observe(needs, fresh=True), op, step)
-            if not missing or self.site.now() >= until:
-                return missing
-            self.site.sleep(0.5)
 
     # --- telling -----------------------------------------------------------------------------
 
@@ -379,26 +368,6 @@ def _planner(op: Operation, step: Step) -> Callable[[Observation], Plan]:
         return Plan(op.volume, (step,), changes={op.brick: {"old": "down", "new": "up"}})
 
     return planner
-
-
-def _missing(obs: Observation, op: Operation, step: Step) -> tuple[Refusal, ...]:
-    """Return what is not so: the row with pid and port, a connect, what another member tells."""
-    if isinstance(obs.peers, Unknown) or isinstance(obs.volumes, Unknown):
-        return (Refusal("seen", "glusterd here does not answer"),)
-    if not ACTIONS[step.action].done(obs, step.subject, step.args):
-        return (Refusal("row_up", f"{op.brick} has no row with a pid and a numeric port"),)
-    missing = []
-    status = known(obs.status[op.volume])
-    ports = [r.port for r in status.bricks if (r.host_uuid, r.path) == (op.node, step.args["path"])]
-    host = op.brick.split(":", 1)[0]
-    if not any(port and node.accepts(host, port, CONNECT_S) for port in ports):
-        missing.append(Refusal("connects", f"{op.brick} does not accept a connection"))
-    own = known(obs.volumes)[op.volume].digest()
-    others = {u: d for u, d in obs.definitions.items() if is_known(d)}
-    if len(obs.peers) > 1 and not any(known(d).get(op.volume) == own for d in others.values()):
-        why = f"no other member tells the definition of {op.volume} that is here"
-        missing.append(Refusal("told_elsewhere", why))
-    return tuple(missing)
 
 
 def _known(operation: Operation | Unknown | None) -> Operation:
