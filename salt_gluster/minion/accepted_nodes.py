@@ -1,7 +1,7 @@
-"""Who was accepted into the pool, as a node knows it: from Consul, or as it was read there last.
+"""Return the nodes accepted into the pool: from Consul, or as they were last read there.
 
 Asked only where a glob stands in ``nodes``. A Consul that does not answer, or that has lost what
-was in it, takes nobody out: what was read last is kept on the node. A person's no does.
+was in it, removes no node: what was read last is kept here. Only a rejection by an operator does.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _RECORD = "accepted"
 
 
 @dataclass(frozen=True)
-class Known:
+class AcceptedNodes:
     """The accepted names. ``note`` says that they are old, ``unsure`` why they are not known."""
 
     names: tuple[str, ...] = ()
@@ -30,8 +30,10 @@ class Known:
     unsure: str = ""
 
 
-def known(cluster: str, settings: Mapping[str, Any] | None, *, registered: bool) -> Known:
-    """Return who was accepted. A node that was never in a Consul knows of nobody, and is sure."""
+def accepted_nodes(
+    cluster: str, settings: Mapping[str, Any] | None, *, registered: bool
+) -> AcceptedNodes:
+    """Return the accepted nodes. A node that was never in a Consul knows of none, and is sure."""
     kept = node.LocalState().get(_RECORD) or {}
     before = set(kept["names"]) if kept.get("cluster") == cluster else None
     try:
@@ -39,14 +41,14 @@ def known(cluster: str, settings: Mapping[str, Any] | None, *, registered: bool)
     except GlusterError as err:
         if before is not None:
             when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(kept["at"]))
-            return Known(tuple(sorted(before)), f"who was accepted is as of {when}: {err}")
-        return Known(unsure=f"who was accepted is not known: {err}" if registered else "")
+            return AcceptedNodes(tuple(sorted(before)), f"who was accepted is as of {when}: {err}")
+        return AcceptedNodes(unsure=f"who was accepted is not known: {err}" if registered else "")
     lost = (before or set()) - accepted - rejected
     if before != accepted | lost:
         names = sorted(accepted | lost)
         node.LocalState().put(_RECORD, {"cluster": cluster, "names": names, "at": time.time()})
     note = f"Consul does not know any more that they were accepted: {', '.join(sorted(lost))}"
-    return Known(tuple(sorted(accepted | lost)), note if lost else "")
+    return AcceptedNodes(tuple(sorted(accepted | lost)), note if lost else "")
 
 
 def _read(cluster: str, settings: Mapping[str, Any] | None) -> tuple[set[str], set[str]]:

@@ -1,7 +1,7 @@
-"""What a person orders by ``salt …``: one change, with the guards and the executor of the states.
+"""Run one change that was ordered with ``salt …``, by the guards and executor of the states.
 
-An order returns ``changes`` and ``comment``, in test mode those of the run. What was refused, or
-waits for another node, raises: who orders by name has to know that it was not done.
+It returns ``changes`` and ``comment``, in test mode those of the run. What was refused, or waits
+for another node, raises: a caller has to know that it was not done.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from salt_gluster.plan.outcome import Planner, Result
 from salt_gluster.render import as_declared, state_return
 from salt_gluster.spec import parse_volume
 
-#: Seconds to wait for other nodes: somebody sits there and waits for the answer.
+#: Seconds to wait for other nodes: an operator waits for the answer.
 WAIT_S = 20.0
 
 

@@ -36,11 +36,11 @@ ROUNDS = 3
 #: Tries for the lock that are made however short ``wait_s`` is: all losers got through within 4.
 TRIES = 5
 _POLL_S = 0.5
-#: Gluster's answers that another node's turn, or a moment, will mend.
-_PASSING = frozenset(
+#: Transient errors: they are tried again.
+_TRANSIENT = frozenset(
     {"locked", "brick_parent_missing", "not_a_peer", "peer_unreachable", "brick_in_use"}
 )
-#: Answers to who comes second: what is there now was done by another node, not by this one.
+#: Errors of the node that comes second: what is there now was done by another one.
 _LOST_RACE = frozenset({"brick_in_use", "not_started", "already_started"})
 
 _OTHER_PLAN = Refusal(
@@ -84,7 +84,7 @@ def converge(
 ) -> Result:
     """Bring the pool to where ``planner`` has nothing left to do, or say why not.
 
-    ``hosts`` are the declared host names, ``accept`` the refusals a person accepted for the plan
+    ``hosts`` are the declared host names, ``accept`` the refusals an operator accepted for the plan
     ``expect_id`` (when given, another plan is not carried out). Accepted refusals hold for that
     plan and what is left of it, and for no other.
     """
@@ -171,7 +171,7 @@ class _Convergence:
         """Look and plan; what was accepted for one plan is not carried over to another."""
         before, self.fingerprint = self.fingerprint, self.driver.fingerprint()
         if not self.wrote and self.fingerprint != before and self.driver.now() < self.deadline:
-            self.my_turn = False  # somebody else is writing: wait anew
+            self.my_turn = False  # another node is writing: wait anew
         self.wrote = False
         view = evaluate(self.planner, self.driver, self.hosts, fresh=True)
         if view.plan.is_empty or not (self.accept or self.expect_id):
@@ -222,7 +222,7 @@ class _Convergence:
     def _await_turn(self, position: int) -> bool:
         """Wait for this node's turn, then look again: compare right before.
 
-        When somebody changed the pool meanwhile the wait starts anew, until the time is up.
+        When the pool was changed meanwhile the wait starts anew, until the time is up.
         """
         until = self.driver.now() + min(position, 3) * 3 + 3 * self.driver.jitter()
         while self.driver.now() < until:
@@ -240,7 +240,7 @@ class _Convergence:
             self.driver.backup()
             self.copied = True
         if self.driver.fingerprint() != self.fingerprint and self.driver.now() < self.deadline:
-            return True  # somebody was faster: an equal value must not be sent again
+            return True  # another node was faster: an equal value must not be sent again
         self.wrote = True
         log.info("gluster %s: %s", step.subject, step.text)
         try:
@@ -299,8 +299,8 @@ class _Convergence:
                 self._book(step, view, after, out, done=False)
             return True
         self.tries += 1
-        passing = isinstance(err, Conflict) or err.kind in _PASSING
-        if passing and (self.tries < TRIES or self.driver.now() < self.deadline):
+        transient = isinstance(err, Conflict) or err.kind in _TRANSIENT
+        if transient and (self.tries < TRIES or self.driver.now() < self.deadline):
             self.driver.sleep(0.1 + 0.4 * self.driver.jitter())
             return True
         if isinstance(err, AlreadyExists) and self.tries < ROUNDS:

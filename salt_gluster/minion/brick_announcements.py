@@ -1,4 +1,4 @@
-"""Announce through Salt's mine which brick directories a node has prepared, and read who did.
+"""Announce through Salt's mine which brick directories a node has prepared, and read them.
 
 A create names directories of other nodes; it waits until each of them has announced its own.
 """

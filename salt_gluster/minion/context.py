@@ -1,4 +1,4 @@
-"""What every loader function needs: this minion's name, its declaration, its driver.
+"""Give a loader function this minion's name, its declaration and its driver.
 
 The dictionaries that Salt injects are handed in; nothing here imports Salt. No rule lives here.
 """
@@ -13,7 +13,7 @@ from salt_gluster import node
 from salt_gluster.errors import GlusterError, SpecError
 from salt_gluster.gluster.reader import Reader
 from salt_gluster.minion import brick_announcements
-from salt_gluster.minion.accepted_nodes import Known, known
+from salt_gluster.minion.accepted_nodes import AcceptedNodes, accepted_nodes
 from salt_gluster.minion.driver import GlusterDriver, own_node_of, reader_of
 from salt_gluster.model import Unknown, Volume
 from salt_gluster.spec import PoolSpec, VolumeSpec, parse_pool, parse_volume, parse_who
@@ -36,8 +36,8 @@ class Minion:
     without a pillar; ``body`` the same as it is written.
     ``consul`` is how to reach Consul by the minion's configuration, None = nothing is said.
     ``waits`` says why a node that a glob of ``nodes`` means is none of the pool yet, "" = it is, or
-    no glob means it; ``pool`` is then who is in it, and this node. ``unsure``: it may be one, and
-    Consul could not be asked. ``note`` is for people.
+    no glob means it; ``pool`` is then its nodes, and this one. ``unsure``: it may be one, and
+    Consul could not be asked. ``note`` is printed.
     """
 
     def __init__(
@@ -71,27 +71,29 @@ class Minion:
                 str(body.get("cluster", "main")),
                 node.LocalState().get(RECORD) is not None,
             )
-            self.context[_KNOWN] = known(cluster, self.consul, registered=is_in)
+            self.context[_KNOWN] = accepted_nodes(cluster, self.consul, registered=is_in)
         return self._with_globs(body, self.context[_KNOWN])
 
-    def _with_globs(self, body: Mapping[str, Any], said: Known) -> PoolSpec:
+    def _with_globs(self, body: Mapping[str, Any], accepted: AcceptedNodes) -> PoolSpec:
         """Return the pool of those that are named or accepted.
 
-        A node that only a glob means, or that cannot know who is in, sees who is in and itself.
+        A node that only a glob means, or that cannot know the accepted ones, sees those and itself.
         """
-        self.note = said.note
+        self.note = accepted.note
         try:
-            who = parse_who(body, said.names)
+            who = parse_who(body, accepted.names)
         except SpecError:
-            who = None  # nobody is in; or it is wrong in a way that is wrong below as well
-        if who is not None and not said.unsure and not who.awaits(self.name):
+            who = None  # no node is in; or it is wrong in a way that is wrong below as well
+        if who is not None and not accepted.unsure and not who.awaits(self.name):
             if _PARSED not in self.context:
-                self.context[_PARSED] = parse_pool(body, known=said.names)
+                self.context[_PARSED] = parse_pool(body, known=accepted.names)
             pool: PoolSpec = self.context[_PARSED]
             return pool
-        mine = parse_who(body, (*said.names, self.name))
-        self.unsure = bool(said.unsure)
-        self.waits = said.unsure or f"{self.name} is not accepted into the pool {mine.cluster} yet"
+        mine = parse_who(body, (*accepted.names, self.name))
+        self.unsure = bool(accepted.unsure)
+        self.waits = (
+            accepted.unsure or f"{self.name} is not accepted into the pool {mine.cluster} yet"
+        )
         return mine
 
     @property

@@ -1,4 +1,4 @@
-"""A whole declaration on one node: its disks and bricks, the peers, the volumes, the mounts.
+"""Converge a node's part of a declaration: disks, bricks, peers, volumes, mounts.
 
 Each subject is planned and converged by itself, in this order; one that is refused does not keep
 the next from its turn. What a subject decides lives in ``plan/``.
@@ -234,9 +234,9 @@ def combined(name: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
     """Return one state's dict for many: the worst result, all changes, what is worth a line."""
     results = [part["result"] for part in parts]
     changes = {part["name"]: part["changes"] for part in parts if part["changes"]}
-    told = [p for p in parts if p["result"] is not True or p["changes"] or "\n" in p["comment"]]
-    lines = [part["comment"] if len(told) == 1 else _block(part) for part in told]
-    if not told:
+    notable = [p for p in parts if p["result"] is not True or p["changes"] or "\n" in p["comment"]]
+    lines = [part["comment"] if len(notable) == 1 else _block(part) for part in notable]
+    if not notable:
         lines = [f"{len(parts)} subjects are as declared"]
     result = False if False in results else None if None in results else True
     return state_dict(name, result, changes, "\n".join(lines))

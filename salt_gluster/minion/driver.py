@@ -1,4 +1,4 @@
-"""What the executor touches: the protocol of a driver, and the one of this node's GlusterFS.
+"""Observe and change the pool from this node: the protocol of a driver, and the real one.
 
 ``GlusterDriver`` gathers an observation and executes a step with ``gluster`` and ``node``; no rule
 lives here.
@@ -76,7 +76,7 @@ class GlusterDriver:
     """This node, as the executor sees it.
 
     ``announced`` tells which brick paths other nodes have said are ready, by host; without Salt's
-    mine nobody says anything. ``will_mount`` are mount points that the same run is about to make,
+    mine none says anything. ``will_mount`` are mount points that the same run is about to make,
     and with ``preview`` a fresh node whose glusterd the run is about to start counts as a pool of
     its own, so that a forecast sees what the run will see. ``own`` and ``about`` save looks:
     what is kept of this node during a run, and the volumes whose files vouch for what is kept of
@@ -155,8 +155,8 @@ class GlusterDriver:
         others = tuple(p for p in peers if not p.is_self)
         more: dict[str, Any] = {}
         if "candidate" in named:
-            told = self.reader.candidates(named["candidate"])
-            more["candidates"] = {n: self._previewed(c, obs) for n, c in told.items()}
+            candidates = self.reader.candidates(named["candidate"])
+            more["candidates"] = {n: self._previewed(c, obs) for n, c in candidates.items()}
         if "reach" in named:
             fresh = {"new": Reach(True, 0)}
             more["reach"] = fresh if obs.node.uuid == "new" else self.reader.reach(peers)

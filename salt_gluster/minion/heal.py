@@ -1,4 +1,4 @@
-"""Healing: what is left to heal, and waiting for it."""
+"""Read what is left to heal, and wait until nothing is."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ def _left(rows: tuple[Heal, ...]) -> dict[str, str]:
 
 def _unhealed(name: str, rows: tuple[Heal, ...] | Unknown, took_s: float) -> GlusterError:
     if isinstance(rows, Unknown):
-        told = rows.why
+        left = rows.why
     else:
-        told = "; ".join(f"{brick} {what}" for brick, what in _left(rows).items())
+        left = "; ".join(f"{brick} {what}" for brick, what in _left(rows).items())
     return CommandFailed(
-        f"{name} is not healed after {took_s:.0f} s: {told or 'it was clean only just now'}.",
+        f"{name} is not healed after {took_s:.0f} s: {left or 'it was clean only just now'}.",
         kind="not_healed",
         hint="What is in split-brain never heals by itself: see gluster_heal.split_brain. A brick "
         "that is down: see gluster_volume.status.",

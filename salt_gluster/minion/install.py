@@ -1,4 +1,4 @@
-"""How Gluster comes to a node: the package, the node's identity, the daemon."""
+"""Install GlusterFS, compare the node's identity with the pool's, start glusterd."""
 
 from __future__ import annotations
 
@@ -71,9 +71,9 @@ def identified(name: str, minion: Minion) -> dict[str, Any]:
     if any(p.usable and not p.is_self for p in peers):
         return _ret(name, minion, changes, "is a member in good standing", _unmask)
     others = [pool.address(n) for n in pool.nodes if n != minion.name]
-    told = minion.reader.candidates(others)
+    candidates = minion.reader.candidates(others)
     uuid = own.uuid if is_known(own.uuid) else None
-    identity = identify((own.name, *own.aliases), uuid, told, peers)
+    identity = identify((own.name, *own.aliases), uuid, candidates, peers)
     if identity.refusal is not None:
         ways = "\n".join(f"  {way}" for way in identity.refusal.ways)
         comment = f"REFUSED, glusterd stays masked.\n\n{identity.why}\n\nDo one of:\n{ways}"
@@ -115,10 +115,10 @@ def _start(minion: Minion, changes: dict[str, Any]) -> None:
 
 
 def _ret(
-    name: str, minion: Minion, changes: dict[str, Any], told: str, act: Any = None
+    name: str, minion: Minion, changes: dict[str, Any], comment_when_done: str, act: Any = None
 ) -> dict[str, Any]:
     if changes and act is not None and not minion.test:
         act(minion)
     result = None if changes and minion.test else True
-    comment = f"{'would change: ' + ', '.join(changes) if result is None else told}"
+    comment = f"{'would change: ' + ', '.join(changes) if result is None else comment_when_done}"
     return state_dict(name, result, changes, comment)

@@ -1,4 +1,4 @@
-"""A volume mounted on this node: wait until it serves, then mount it now and at every boot."""
+"""Mount a volume on this node once it serves, now and at every boot."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def mounted(
     """Mount ``volume`` at ``at``; return a state's dict.
 
     Without ``servers`` the declared nodes that hold bricks of it are asked, this one first; with
-    ``consul`` whoever Consul's DNS names at that moment.
+    ``consul`` the host that Consul's DNS names at that moment.
     """
     try:
         check_path(at, "mount", "mount point")

@@ -1,4 +1,4 @@
-"""Options of volumes: read, check, set, reset."""
+"""Read, check, set and reset the options of volumes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The members of the pool: what is asked of them, probe and detach."""
+"""Read the members of the pool, probe and detach one."""
 
 from __future__ import annotations
 

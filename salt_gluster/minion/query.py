@@ -1,4 +1,4 @@
-"""What a pool answers, as plain data for ``salt …``: peers, volumes, options, heal counts.
+"""Query gluster, and return its answers as plain data.
 
 Reads only. What gluster did not say is ``{'unknown': why}``; what it refused raises a
 ``GlusterError``. Waiting for a heal is a read too. No Salt and no rule of a change lives here.
@@ -11,9 +11,7 @@ from typing import Any, TypeVar
 
 from salt_gluster.errors import NotFound
 from salt_gluster.gluster.parse.answer import CliAnswer
-from salt_gluster.gluster.parse.volume import (
-    parse_volume_info,
-)
+from salt_gluster.gluster.parse.volume import parse_volume_info
 from salt_gluster.minion.context import Minion
 from salt_gluster.model import Volume
 
@@ -39,10 +37,10 @@ def ask(minion: Minion, command: str, parse: Callable[[CliAnswer], T], **argumen
 
 
 def volume_of(minion: Minion, name: str) -> Volume:
-    found = ask(minion, "volume_info_one", parse_volume_info, volume=name).get(name)
-    if found is None:
+    volume = ask(minion, "volume_info_one", parse_volume_info, volume=name).get(name)
+    if volume is None:
         raise NotFound(f"there is no volume {name}", hint="See gluster_volume.list.")
-    return found
+    return volume
 
 
 # --- options -------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Looking at a pool: this node's report, one node's status, the plan of a declaration. No changes.
+"""Collect this node's report and status, and the plans of its declaration. No changes.
 
 ``gluster`` and ``node`` are joined here for the loader functions; what a report means stands in
 ``status/report.py``.
@@ -88,7 +88,7 @@ def collect_facts(obs: Observation, state: GlusterdState | Unknown, *, answered:
 def _running_version(obs: Observation, state: GlusterdState | Unknown) -> int | Unknown:
     """Return a number for the version that glusterd runs here, equal for equal versions.
 
-    A glusterd without peers tells it to nobody; then there is nobody to compare it with either.
+    A glusterd without peers tells it to none; then there is none to compare it with either.
     """
     if isinstance(obs.peers, Unknown):
         return obs.peers
@@ -143,11 +143,11 @@ def _with_reached(volume: Volume, obs: Observation, heal: Any) -> VolumeStatus |
     own = obs.status[volume.name]
     if not is_known(own) or heal is None or not is_known(heal):
         return own
-    told = {r.path for r in own.bricks if r.host_uuid == obs.node.uuid}
+    own_paths = {r.path for r in own.bricks if r.host_uuid == obs.node.uuid}
     rows = list(own.bricks)
     for brick in volume.bricks:
         answered = any(h.brick == brick.name and is_known(h.pending) for h in heal)
-        if answered and not (brick.host_uuid == obs.node.uuid and brick.path in told):
+        if answered and not (brick.host_uuid == obs.node.uuid and brick.path in own_paths):
             # Reached at its port, whose number heal info does not tell.
             rows.append(BrickStatus(brick.host, brick.path, brick.host_uuid, True, 0, None))
     return VolumeStatus(volume.name, tuple(rows))
@@ -162,18 +162,18 @@ def _why(obs: Observation) -> str:
 
 def plans(minion: Minion) -> list[dict[str, Any]]:
     """Return the plan of every declared subject that has something to say, as plain data."""
-    found = []
+    plans_data = []
     for _, planner in declared_subjects(minion.member(), minion.name):
         outcome = apply.dry_run(planner, minion.driver(), minion.hosts)
         if not outcome.plan.is_empty or outcome.plan.notes:
-            found.append(plan_data(outcome.plan, outcome.guards))
-    return found
+            plans_data.append(plan_data(outcome.plan, outcome.guards))
+    return plans_data
 
 
 def apply_plan(
     minion: Minion, plan_id: str, accept: Iterable[str], reason: str
 ) -> tuple[Subject, plan_outcome.Result]:
-    """Carry out the declared plan with that id, with the refusals that a person accepted.
+    """Carry out the declared plan with that id, with the refusals that an operator accepted.
 
     ``SpecError`` when no subject has that plan (any more): the pool or the pillar has changed.
     """

@@ -1,6 +1,6 @@
-"""Giving this node back the uuid and the peers that it has lost (facts.md#C-A.2).
+"""Restore the uuid and the peers that this node has lost (facts.md#C-A.2).
 
-What they are is told by whoever asks; here is checked that there is nothing to lose, and read back
+What they are is an argument; here is checked that there is nothing to lose, and read back
 that the pool has taken this node in.
 """
 

@@ -1,7 +1,7 @@
-"""How a node's highstate tells the automation what is declared: spec and policy, into Consul.
+"""Submit a highstate's declaration to the automation: spec and policy, into Consul.
 
-An engine has no pillar, so this is the only way there. It is a courtesy of the state: it never
-fails it, writes only what has changed, and waits for an agent that hangs no longer than a moment.
+An engine has no pillar, so this is the only way there. It never fails the state, writes only what
+has changed, and waits for an agent that hangs no longer than a moment.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SCHEMA = 1
 
 
 def submit(minion: Minion) -> str:
-    """Tell Consul what this node's pillar declares; return a line for people where it could not.
+    """Write what this node's pillar declares into Consul; return a line where it could not.
 
     Nothing is told in test mode, and by a node that is not registered. One that is only configured
     to speak to Consul keeps silent about an agent that does not answer or knows no pool yet.
@@ -52,11 +52,11 @@ def _write(minion: Minion, record: Mapping[str, Any] | None) -> None:
                 f"Consul knows no pool {pool.cluster}.", kind="absent",
                 hint="See: salt '*' gluster_consul.register test=True.",
             )  # fmt: skip
-        said = {"schema": SCHEMA, "at": at, "by": minion.name}
-        # A node that waits to be one of the pool knows only who is in it.
+        head = {"schema": SCHEMA, "at": at, "by": minion.name}
+        # A node that waits to be one of the pool knows only its nodes.
         policy = parse_remediation((minion.body or {}).get("remediation"), "gluster:remediation")
         declared = {"spec": plain(minion.body), "policy": plain(policy)}
-        store.submit(_uuid(minion, record), {**said, **declared})
+        store.submit(_uuid(minion, record), {**head, **declared})
     finally:
         client.close()
 

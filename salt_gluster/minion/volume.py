@@ -1,4 +1,4 @@
-"""Volumes: what is asked of them, and one change of one of them."""
+"""Read volumes, and create, start, stop, grow or delete one."""
 
 from __future__ import annotations
 
@@ -67,27 +67,27 @@ def volume_space(minion: Minion, name: str) -> Data:
     """Return brick -> bytes and inodes, total and free."""
     volume = volume_of(minion, name)
     rows = ask(minion, "volume_status_detail", parse_volume_detail, volume=name)
-    told = {row.brick: plain(row) for row in rows}
-    return _of_each(volume.bricks, told, "gluster measured no space of it: it is down or cut off")
+    space = {row.brick: plain(row) for row in rows}
+    return _of_each(volume.bricks, space, "gluster measured no space of it: it is down or cut off")
 
 
 def volume_clients(minion: Minion, name: str) -> Data:
     """Return brick -> its clients; gluster's own daemons are clients too."""
     volume = volume_of(minion, name)
-    told: dict[str, list[Data]] = {}
+    clients: dict[str, list[Data]] = {}
     for client in ask(minion, "volume_status_clients", parse_volume_clients, volume=name):
-        told.setdefault(client.brick, []).append(plain(client))
-    return _of_each(volume.bricks, told, "gluster listed no clients of it")
+        clients.setdefault(client.brick, []).append(plain(client))
+    return _of_each(volume.bricks, clients, "gluster listed no clients of it")
 
 
 def volume_profile(minion: Minion, name: str) -> Data:
     """Return brick -> what it counted since profiling was started, the most frequent first."""
     volume = volume_of(minion, name)
-    told = {}
+    counts = {}
     for row in ask(minion, "profile_info", parse_profile, volume=name):
         operations = sorted(row.operations, key=lambda o: -o.hits)
-        told[row.brick] = {**plain(row), "operations": plain(operations)}
-    return _of_each(volume.bricks, told, "this brick sent no counts")
+        counts[row.brick] = {**plain(row), "operations": plain(operations)}
+    return _of_each(volume.bricks, counts, "this brick sent no counts")
 
 
 def rebalance_status(minion: Minion, name: str) -> Data:
@@ -95,12 +95,12 @@ def rebalance_status(minion: Minion, name: str) -> Data:
 
     A node that is unreachable has no row.
     """
-    found = ask(minion, "rebalance_status", parse_task_progress, volume=name)
-    return {**plain(found), "completed": found.is_completed}
+    progress = ask(minion, "rebalance_status", parse_task_progress, volume=name)
+    return {**plain(progress), "completed": progress.is_completed}
 
 
-def _of_each(bricks: tuple[Brick, ...], told: Mapping[str, Any], why: str) -> Data:
-    return {b.name: told.get(b.name, {"unknown": why}) for b in bricks}
+def _of_each(bricks: tuple[Brick, ...], by_brick: Mapping[str, Any], why: str) -> Data:
+    return {b.name: by_brick.get(b.name, {"unknown": why}) for b in bricks}
 
 
 def create(

@@ -1,4 +1,4 @@
-"""What a node knows of itself: its glusterd, its bricks, the commands given there. Nouns only."""
+"""What a node reports of itself: its glusterd, its bricks, the commands given there. Nouns only."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Facet:
 class Refusal:
     """One reason why nothing is changed: data, not an error. All of them are collected.
 
-    ``name`` is the guard or kind of drift; ``ways`` are the commands or actions a person can
+    ``name`` is the guard or kind of drift; ``ways`` are the commands or actions to
     choose from. ``waits_s`` is how long it is worth waiting for time alone to mend it; 0 = not.
     """
 
@@ -91,8 +91,8 @@ class Plan:
     """What is to be done, what is waited for, and what forbids it. Empty = converged.
 
     ``changes`` is the diff the steps will make, in a state's form. ``needs`` names facets of the
-    observation without which the plan is not final. ``notes`` is what a person should know though
-    nothing is to be done about it.
+    observation without which the plan is not final. ``notes`` are what an operator should know,
+    with nothing to be done about it.
     """
 
     subject: str

@@ -202,9 +202,9 @@ class Heal:
 
 @dataclass(frozen=True)
 class Hold:
-    """A person said: change nothing. ``reason`` and ``by`` are theirs.
+    """An operator's hold: change nothing. ``reason`` and ``by`` are theirs.
 
-    ``until``: a node's maintenance ends then by itself; None = a person ends it.
+    ``until``: a node's maintenance ends then by itself; None = an operator ends it.
     """
 
     reason: str
@@ -279,7 +279,7 @@ class Observation:
     """Everything a decision may look at, taken at ``now`` by one node. Nothing else is looked at.
 
     ``status``, ``reach``, ``definitions``, ``candidates``, ``paths``, ``heal`` and ``dead`` are
-    asked for only by who needs them: a facet that nobody asked for is an empty mapping, an entry
+    looked at only when asked for: a facet that was not is an empty mapping, an entry
     that could not be learned is an ``Unknown``.
 
     status        volume -> rows

@@ -33,7 +33,7 @@ class Unknown:
     __hash__ = object.__hash__
 
 
-#: The value of every facet of an observation that nobody asked for.
+#: The value of every facet of an observation that was not asked for.
 NOT_ASKED = Unknown("not asked")
 
 

@@ -1,4 +1,4 @@
-"""(desired, observed) -> ``Plan`` of steps, waits and refusals; one file per subject. Pure.
+"""Plan a change: (desired, observed) -> steps, waits and refusals; one file per noun. Pure.
 
 States, runners and remediation all plan here. A plan is a forecast: the executor runs its first
 step only, reads back and plans again, so the plan after a step equals the rest of the plan before.

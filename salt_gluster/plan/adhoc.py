@@ -1,7 +1,7 @@
-"""What a person orders by name, once: a create that grows nothing, bricks for a volume as it is.
+"""Plan one change that was ordered by name: a create, more bricks, a reset, a profile, a heal.
 
-A declaration says how all of a volume should be; an order says what to do to the one that is there.
-The planners of the declaration do the work, so that both keep the same rules.
+A declaration says how all of a volume should be; an ad hoc change says what to do to the one that
+is there. The planners of the declaration do the work, so that both keep the same rules.
 """
 
 from __future__ import annotations

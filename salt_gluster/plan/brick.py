@@ -1,4 +1,4 @@
-"""The directories of this node that are to be bricks. Nothing is ever emptied or removed."""
+"""Plan the directories of this node's bricks. Nothing is ever emptied or removed."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""Which bricks a declaration means: those written, or those that the layout chooses."""
+"""Resolve which bricks a declaration means: those written, or those that the layout chooses."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from salt_gluster.model import Observation, Volume, known, natural_key
-from salt_gluster.plan.layout import BrickSlot, Layout, explain, lay_out
-from salt_gluster.spec import PoolSpec, VolumeSpec
+from salt_gluster.plan.layout import Layout, explain, lay_out
+from salt_gluster.spec import BrickSlot, PoolSpec, VolumeSpec
 
 #: ``HOST:PATH`` of every member, set by set.
 BrickSets = list[list[str]]
@@ -86,7 +86,7 @@ def _address(pool: PoolSpec | None, node: str) -> str:
 
 
 def _places(desired: VolumeSpec, pool: PoolSpec) -> tuple[BrickSlot, ...]:
-    return tuple(BrickSlot(p.node, p.path, p.zone, p.arbiter_only) for p in pool.places(desired))
+    return pool.places(desired)
 
 
 def _layout(desired: VolumeSpec, pool: PoolSpec) -> Layout:

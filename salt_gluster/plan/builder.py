@@ -1,4 +1,4 @@
-"""A plan while it is being written: steps are simulated, so that later steps see earlier ones."""
+"""Build a plan: each step is simulated, so that later steps see earlier ones."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Draft:
         self.refusals.append(Refusal(name, why, ways, waits_s))
 
     def finish(self) -> Plan:
-        """Return the plan; a step with a hazard refuses it until a person accepts that."""
+        """Return the plan; a step with a hazard refuses it until an operator accepts that."""
         for step in self.steps:
             if step.hazard is not Hazard.NONE:
                 self.refuse(step.hazard.value, f"{step.text}: {step.hazard_why}")

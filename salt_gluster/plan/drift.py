@@ -1,7 +1,7 @@
-"""The same repair again and again: somebody else sets it back each time.
+"""Refuse a repair that is set back again and again.
 
-A drift is repaired once without a word. When this node has made the very same change three times
-in a day, another declaration or a person is at work, and one of the two has to give way.
+A drift is repaired without a refusal. When this node has made the very same change three times in
+a day, another declaration or an operator sets it back, and one of the two has to give way.
 """
 
 from __future__ import annotations

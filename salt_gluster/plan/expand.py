@@ -1,4 +1,4 @@
-"""Where a live volume and its declaration differ in shape: grown, or named and left alone.
+"""Plan how a volume grows to its declared shape, or name the difference and leave it.
 
 Sets are added and copies are added; bricks and copies are never taken away, nor moved.
 """
@@ -160,9 +160,9 @@ def await_hosts(draft: Draft, bricks: list[str], pool: PoolSpec | None) -> None:
     """Wait for hosts that are not in the pool or have not prepared their directory yet."""
     obs = draft.state
     draft.needs |= {Facet("prepared"), *(Facet("path", b.split(":", 1)[1]) for b in bricks)}
-    said = {h.lower(): paths for h, paths in obs.prepared.items()}
+    prepared = {h.lower(): paths for h, paths in obs.prepared.items()}
     own = {n.lower() for n in (obs.node.name, *obs.node.aliases)}
-    announced = bool(own & set(said))
+    announced = bool(own & set(prepared))
     for brick in bricks:
         host, path = brick.split(":", 1)
         if obs.peer_named(host) is None:
@@ -171,7 +171,7 @@ def await_hosts(draft: Draft, bricks: list[str], pool: PoolSpec | None) -> None:
             here = obs.paths.get(path)
             if here is not None and not here.parent_exists:
                 draft.waits.append(Wait(f"has not prepared {path} yet", host))
-        elif announced and path not in said.get(host.lower(), ()):
+        elif announced and path not in prepared.get(host.lower(), ()):
             draft.waits.append(Wait(f"has not prepared {path} yet", host))
 
 

@@ -1,4 +1,4 @@
-"""May this pool be changed now? Named guards, the same for states, runners and remediation.
+"""Check whether this pool may be changed now: the same guards for states, runners, remediation.
 
 Each guard takes an observation and one step and returns a ``Refusal`` or None. They are pure,
 all of them are checked, and all reasons are collected. Reads and empty plans never come here.
@@ -177,10 +177,10 @@ def single_version(obs: Observation, step: Step, nodes: Collection[str]) -> Refu
         versions.setdefault(version, []).append(peer.name)
     if len(versions) < 2:
         return None
-    told = "; ".join(f"{v}: {', '.join(names[:3])}" for v, names in sorted(versions.items()))
+    listed = "; ".join(f"{v}: {', '.join(names[:3])}" for v, names in sorted(versions.items()))
     return Refusal(
         "single_version",
-        f"the members run different versions (max op-version {told}). A change in a mixed pool "
+        f"the members run different versions (max op-version {listed}). A change in a mixed pool "
         "diverges for good.",
         ("finish the upgrade on every node first",),
     )
@@ -242,11 +242,11 @@ def definitions_equal(obs: Observation, step: Step, nodes: Collection[str]) -> R
     for peer in known(obs.peers):
         if peer.is_self or not peer.usable:
             continue
-        told = obs.definitions.get(peer.uuid, NOT_ASKED)
-        if isinstance(told, Unknown):
+        definition = obs.definitions.get(peer.uuid, NOT_ASKED)
+        if isinstance(definition, Unknown):
             if peer.uuid in concerned:
-                silent.append(f"{peer.name} ({told.why})")
-        elif told.get(name) != own:
+                silent.append(f"{peer.name} ({definition.why})")
+        elif definition.get(name) != own:
             differs.append(peer.name)
     if differs:
         tell = "tells" if len(differs) == 1 else "tell"
@@ -332,7 +332,7 @@ GUARDS: dict[str, Guard] = {
 }
 
 
-# --- who is concerned, who is away ---------------------------------------------------------------
+# --- members concerned, members away ------------------------------------------------------------
 
 
 def _members_concerned(obs: Observation, step: Step) -> set[str]:

@@ -1,4 +1,4 @@
-"""Where the bricks of a volume go: sets, zones, pins, what is left over, and why.
+"""Lay out the bricks of a volume: sets, zones, pins, what is left over, and why.
 
 The rules and the words; the arithmetic is in ``placement.py``. Nothing here knows a pool or a spec.
 """
@@ -11,13 +11,8 @@ from dataclasses import dataclass
 
 from salt_gluster.errors import SpecError
 from salt_gluster.model import natural_key
-from salt_gluster.plan.placement import (
-    BrickSlot,
-    NodeCapacity,
-    allocate_sets,
-    assign_roles,
-    max_sets,
-)
+from salt_gluster.plan.placement import NodeCapacity, allocate_sets, assign_roles, max_sets
+from salt_gluster.spec import BrickSlot
 
 __all__ = ["BrickSlot", "Layout", "explain", "lay_out", "max_sets", "natural_key"]
 
@@ -160,19 +155,21 @@ def _reasons(
     bound: int,
     want: int | None,
 ) -> tuple[str, ...]:
-    said = []
+    reasons = []
     if live:
-        said.append(f"{_n(len(live), 'live set')} kept as {'it is' if len(live) == 1 else 'is'}")
+        reasons.append(f"{_n(len(live), 'live set')} kept as {'it is' if len(live) == 1 else 'is'}")
     for number, members in enumerate(live, 1):
         for node, times in Counter(p.node for p in members).items():
             if times > 1:
-                said.append(f"live set {number} has {times} members on {node}: kept, not repaired")
+                reasons.append(
+                    f"live set {number} has {times} members on {node}: kept, not repaired"
+                )
     if want is not None and want > bound:
-        said.append(f"{_n(want, 'new set')} wanted, the free places allow {bound}")
+        reasons.append(f"{_n(want, 'new set')} wanted, the free places allow {bound}")
     elif want is not None and want < bound:
-        said.append(f"{_n(want, 'new set')} wanted of {bound} possible")
-    said += _zone_reasons(nodes, new, size, len(live))
-    return (*said, *_left_over(left))
+        reasons.append(f"{_n(want, 'new set')} wanted of {bound} possible")
+    reasons += _zone_reasons(nodes, new, size, len(live))
+    return (*reasons, *_left_over(left))
 
 
 def _zone_reasons(
@@ -181,13 +178,13 @@ def _zone_reasons(
     zones = {n.zone for n in nodes}
     if zones <= {""} or size == 1 or not new:
         return []
-    said = []
+    reasons = []
     if "" in zones:
         without = [n.name for n in nodes if not n.zone]
-        said.append(f"{_and(without)}: no zone said, taken as one zone")
+        reasons.append(f"{_and(without)}: no zone said, taken as one zone")
     shared = [i for i, m in enumerate(new) if len({p.zone for p in m}) < len(m)]
     if not shared:
-        return [*said, f"the members of each new set lie in {size} different zones"]
+        return [*reasons, f"the members of each new set lie in {size} different zones"]
     if len(zones) < size:
         why = f"{_n(len(zones), 'zone')} for sets of {size}"
     else:
@@ -195,7 +192,7 @@ def _zone_reasons(
         why = f"one member per zone allows {_n(alone, 'set')}, the nodes allow {len(new)}"
     numbers = [str(before + i + 1) for i in shared]
     which = f"set{'s' if len(numbers) > 1 else ''} {_and(numbers)}"
-    return [*said, f"{why}: in {which} members share a zone"]
+    return [*reasons, f"{why}: in {which} members share a zone"]
 
 
 def _advice(left: Sequence[BrickSlot], width: int, dedicated: bool, count: int) -> str:

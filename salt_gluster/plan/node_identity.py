@@ -1,4 +1,4 @@
-"""Is this node the one the pool knows under its name? (facts.md#C-A.1)"""
+"""Compare this node with the one that the pool knows under its name (facts.md#C-A.1)."""
 
 from __future__ import annotations
 
@@ -29,17 +29,19 @@ def identify(
     """
     own = {n.lower() for n in names}
     answered = tuple(sorted(h for h, c in others.items() if is_known(c.peers)))
-    told = [
+    known_here = [
         (host, peer)
         for host in answered
         for peer in _peers(others[host])
         if not peer.is_self and own & {n.lower() for n in peer.names}
     ]
-    for host, peer in told:
-        if peer.uuid != uuid:  # one such voice is enough, whoever else says "the same"
+    for host, peer in known_here:
+        if peer.uuid != uuid:  # one such answer is enough, whatever others say
             return _refused(host, peer, uuid, answered)
-    if told:
-        return NodeIdentity("same", f"{told[0][0]} knows this node under its own uuid", answered)
+    if known_here:
+        return NodeIdentity(
+            "same", f"{known_here[0][0]} knows this node under its own uuid", answered
+        )
     if any(not p.is_self for p in peers):
         return NodeIdentity("same", "nobody contradicts the pool that is on this disk", answered)
     return NodeIdentity("fresh", "no pool knows this node", answered)

@@ -1,4 +1,4 @@
-"""A volume's options: what differs by meaning is set in one call, equal values are never sent."""
+"""Plan a volume's options: what differs by meaning is set in one call, the rest is never sent."""
 
 from __future__ import annotations
 

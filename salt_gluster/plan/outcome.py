@@ -1,4 +1,4 @@
-"""What a look and a convergence return. Nouns only."""
+"""What an evaluation and a convergence return. Nouns only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is in the pool: invite the declared nodes, never twice, never a node with a past."""
+"""Plan the members: probe the declared nodes, never twice, never one of another pool."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def undeclared(obs: Observation, hosts: Sequence[str]) -> tuple[Peer, ...]:
     )
 
 
-# --- who may invite ------------------------------------------------------------------------------
+# --- the right to invite -------------------------------------------------------------------------
 
 
 def _is_founder(obs: Observation, nodes: Sequence[str]) -> bool:

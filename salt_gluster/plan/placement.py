@@ -1,6 +1,6 @@
-"""How places are dealt into sets: quotas, zones, and who is first or arbiter in its set.
+"""Allocate brick slots to sets: quotas, zones, and which brick is first or arbiter in its set.
 
-Arithmetic for ``layout.py`` only, which holds the rules for people. Nothing here knows a pool.
+Arithmetic for ``layout.py`` only, which holds the rules in words. Nothing here knows a pool.
 
 How it works. For ``k`` sets every node gets a quota of at most ``k`` places, every zone the sum of
 its nodes' quotas. As long as no quota is larger than the number of sets still to be made, some
@@ -14,19 +14,9 @@ from __future__ import annotations
 import heapq
 from collections import Counter, deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from salt_gluster.model import natural_key
-
-
-@dataclass(frozen=True)
-class BrickSlot:
-    """One possible brick. ``arbiter_only`` is a property of the node, told with each place."""
-
-    node: str
-    path: str
-    zone: str = ""
-    arbiter_only: bool = False
+from salt_gluster.spec import BrickSlot
 
 
 def max_sets(counts: Collection[int], width: int) -> int:

@@ -1,4 +1,4 @@
-"""What a node needs that has lost ``/var/lib/glusterd``, and whether that can be given back. Pure.
+"""Plan the restore of a node that has lost ``/var/lib/glusterd``: what it needs, what forbids it.
 
 Its uuid and its peers, in two kinds of files, before glusterd's first start: then the members take
 it back and the volumes come by themselves, never rejected (5 of 5, facts.md#C-A.2).
@@ -93,19 +93,19 @@ def lost(
     """Judge by the members' own reports (uuid -> report) and their op-versions, taken just now."""
     actual = version["actual"]
     others = {u: (n[0] if n else u) for u, n in actual["peers"].items() if u != uuid}
-    told = {u: reports[u] for u in others if u in reports}
-    silent = sorted(others[u] for u in others.keys() - told.keys())
-    names = _known_as(others, told)
+    answers = {u: reports[u] for u in others if u in reports}
+    silent = sorted(others[u] for u in others.keys() - answers.keys())
+    names = _known_as(others, answers)
     numbers = set(op_versions.values())
     checks = (
         _check("members_answer", silent, "every other member has told its report", "silent"),
-        _check("members_expect_it", _without(told, others, uuid),
+        _check("members_expect_it", _without(answers, others, uuid),
                "every other member has it by this uuid", "not so"),
-        _check("members_are_the_same", _elsewhere(told, others, set(actual["peers"])),
+        _check("members_are_the_same", _elsewhere(answers, others, set(actual["peers"])),
                "their peers are those of the stored version", "another pool"),
-        _check("members_are_whole", _cut(told, others, uuid),
+        _check("members_are_whole", _cut(answers, others, uuid),
                "they are all in the pool and connected with one another", "not so"),
-        _check("definitions_are_stored", _other(told, others, str(version.get("actual_digest"))),
+        _check("definitions_are_stored", _other(answers, others, str(version.get("actual_digest"))),
                "their volumes are those of the stored version", "other volumes"),
         RestoreCheck("one_op_version", len(numbers) == 1 if numbers else None,
               f"the pool runs at {', '.join(map(str, sorted(numbers))) or 'nobody knows what'}"),
@@ -122,11 +122,11 @@ def _check(name: str, against: list[str], well: str, ill: str) -> RestoreCheck:
 
 
 def _known_as(
-    others: Mapping[str, str], told: Mapping[str, Mapping[str, Any]]
+    others: Mapping[str, str], answers: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, str]:  # fmt: skip
     """Return the name that most members know each by; of the only other one the stored name."""
     votes: dict[str, Counter[str]] = {u: Counter() for u in others}
-    for report in told.values():
+    for report in answers.values():
         for peer in report["peers"]:
             if peer["uuid"] in votes and not peer["is_self"] and peer["names"]:
                 votes[peer["uuid"]][peer["names"][0]] += 1
@@ -134,22 +134,26 @@ def _known_as(
 
 
 def _without(
-    told: Mapping[str, Mapping[str, Any]], names: Mapping[str, str], uuid: str
+    answers: Mapping[str, Mapping[str, Any]], names: Mapping[str, str], uuid: str
 ) -> list[str]:  # fmt: skip
-    return sorted(names[u] for u, r in told.items() if uuid not in {p["uuid"] for p in r["peers"]})
+    return sorted(
+        names[u] for u, r in answers.items() if uuid not in {p["uuid"] for p in r["peers"]}
+    )
 
 
 def _elsewhere(
-    told: Mapping[str, Mapping[str, Any]], names: Mapping[str, str], members: set[str]
+    answers: Mapping[str, Mapping[str, Any]], names: Mapping[str, str], members: set[str]
 ) -> list[str]:
-    return sorted(names[u] for u, r in told.items() if {p["uuid"] for p in r["peers"]} != members)
+    return sorted(
+        names[u] for u, r in answers.items() if {p["uuid"] for p in r["peers"]} != members
+    )
 
 
 def _cut(
-    told: Mapping[str, Mapping[str, Any]], names: Mapping[str, str], uuid: str
+    answers: Mapping[str, Mapping[str, Any]], names: Mapping[str, str], uuid: str
 ) -> list[str]:  # fmt: skip
     bad = set()
-    for report in told.values():
+    for report in answers.values():
         for peer in report["peers"]:
             away = not peer["is_self"] and not (peer["connected"] and peer["state"] == 3)
             if away and peer["uuid"] != uuid:
@@ -158,9 +162,9 @@ def _cut(
 
 
 def _other(
-    told: Mapping[str, Mapping[str, Any]], names: Mapping[str, str], digest: str
+    answers: Mapping[str, Mapping[str, Any]], names: Mapping[str, str], digest: str
 ) -> list[str]:  # fmt: skip
-    looks = {u: reported_config(r, facts_from(r)) for u, r in told.items()}
+    looks = {u: reported_config(r, facts_from(r)) for u, r in answers.items()}
     return sorted(names[u] for u, one in looks.items() if one is None or one.digest != digest)
 
 

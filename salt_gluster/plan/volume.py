@@ -1,4 +1,4 @@
-"""A declared volume against the observed one: create, grow, set, start; never shrink or move."""
+"""Plan a declared volume: create, grow, set options, start; never shrink or move."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def plan_volume(desired: VolumeSpec, obs: Observation, pool: PoolSpec | None = N
 
 
 def plan_started(name: str, obs: Observation, *, started: bool, confirm: str = "") -> Plan:
-    """Plan that an existing volume is started, or stopped by who can name its id."""
+    """Plan that an existing volume is started, or stopped where its id is given."""
     unseen = blind(name, obs)
     if unseen:
         return unseen
@@ -73,7 +73,7 @@ def plan_options_of(desired: VolumeSpec, obs: Observation) -> Plan:
 
 
 def plan_volume_absent(name: str, obs: Observation, *, confirm: str = "") -> Plan:
-    """Plan that a volume is gone, for who can name its id. Its bricks keep their files."""
+    """Plan that a volume is gone, where its id is given. Its bricks keep their files."""
     unseen = blind(name, obs)
     if unseen:
         return unseen

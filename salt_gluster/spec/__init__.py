@@ -1,4 +1,4 @@
-"""What the operator wants, from plain dicts. Every error names the key and the way out.
+"""Parse what the operator declares, from plain data. Every error names the key and the way out.
 
 ``types`` the frozen shapes · ``names`` ranges, hosts, paths, devices · ``values`` values by type ·
 ``volume`` and ``pool`` the two readers · ``option`` what values of options mean. Pure.

@@ -1,4 +1,4 @@
-"""Names: ranges, volumes, hosts, paths, devices. what gluster would cut is refused.
+"""Parse names: ranges, volumes, hosts, paths, devices. What gluster would cut is refused.
 
 Sources: facts.md#G-0.15, #G-3.1, #C-J.1, #C-J.3 and, as the CLI on stdin splits words, #C-K.1.
 """
@@ -60,12 +60,12 @@ def expand(value: Any, key: str, known: Collection[str] | None = None) -> tuple[
 
 
 def is_glob(word: str) -> bool:
-    """Return whether a word stands for whoever it matches."""
+    """Return whether a word is a glob."""
     return "*" in word or "?" in word
 
 
 def has_globs(value: Any) -> bool:
-    """Return whether a glob is among words that nobody has checked yet."""
+    """Return whether a glob is among words that are not checked yet."""
     words = [value] if isinstance(value, str) else value if isinstance(value, (list, tuple)) else []
     return any(isinstance(word, str) and is_glob(word) for word in words)
 

@@ -1,4 +1,4 @@
-"""Volume options: what exists, what a value means, what a change can do to users.
+"""Know volume options: which there are, what a value means, what a change can do to users.
 
 The catalogue is ``option_catalog.py``; a name that is not in it and not ``user.*`` is an error.
 Gluster stores what was typed (facts.md#G-0.14), so that values are compared by type here.
@@ -31,7 +31,7 @@ _REAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
 _USER = re.compile(r"user\.[A-Za-z0-9_.-]+")
 
 #: Volume options that ``volume create``, quota, bitrot, snapshots and geo-replication set by
-#: themselves (facts.md#G-3.2, #C-F.1, #C-I.2); resetting them takes away what nobody declared.
+#: themselves (facts.md#G-3.2, #C-F.1, #C-I.2); resetting them takes away what was not declared.
 LEFT_ALONE = frozenset(
     {
         "storage.fips-mode-rchecksum", "transport.address-family", "nfs.disable",

@@ -1,4 +1,4 @@
-"""What changing an option can do to data and users: one table, read by ``options.hazard``.
+"""What changing an option can do to data and users: the table behind ``option.hazard``.
 
 An option that is in no row does no harm that stops a plan: gluster applies it to running bricks
 and clients without a pause. The rows are judgements; each says its reason as the user reads it.
@@ -79,7 +79,7 @@ def _only_adds(before: str, after: str) -> bool:
 
 
 def _only_frees(before: str, after: str) -> bool:
-    """Whether a reject list turns away nobody new; ``NONE`` is how gluster writes an empty one."""
+    """Whether a reject list turns away no new client; gluster writes an empty one ``NONE``."""
     return after in ("", "NONE") or set(after.split(",")) <= set(before.split(","))
 
 

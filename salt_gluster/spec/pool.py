@@ -1,4 +1,4 @@
-"""One pool: from the pillar below ``gluster`` to :class:`PoolSpec`."""
+"""Parse one pool: the pillar below ``gluster`` to :class:`PoolSpec`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _LATER = {
     "labels": "Take it out.",
     "clusters": "One pool under `gluster:` for now.",
 }
-#: What of a declaration says who is in the pool, and where.
+#: What of a declaration names the nodes of the pool, and their places.
 WHO = ("nodes", "cluster", "addresses", "zones")
 _NO_DEVICES = "Name the disks: [/dev/disk/by-id/…], or leave the key out to use directories."
 
@@ -77,7 +77,7 @@ def parse_pool(data: Any, *, key: str = "gluster", known: Collection[str] = ()) 
 
 
 def parse_who(data: Mapping[str, Any], known: Collection[str] = ()) -> PoolSpec:
-    """Return who is in the pool, and where; a wrong volume, or too few nodes, are no matter."""
+    """Return the nodes of the pool and their places; wrong volumes, too few nodes do not matter."""
     return parse_pool({k: data[k] for k in WHO if data.get(k) is not None}, known=known)
 
 
@@ -117,18 +117,18 @@ def _one(name: str, key: str, who: PoolSpec) -> str:
 
 
 def _arbiters(value: Any, key: str, who: PoolSpec) -> tuple[str, ...]:
-    """Return the nodes for arbiters; written and standing for nobody would mean everybody."""
-    found = _some(value, key, who)
-    if value and not found:
+    """Return the nodes for arbiters; an empty list would mean all nodes."""
+    arbiters = _some(value, key, who)
+    if value and not arbiters:
         raise SpecError(key, "none of these nodes is accepted yet.", hint=ACCEPT)
-    return found
+    return arbiters
 
 
 def _addresses(value: Any, key: str, who: PoolSpec) -> dict[str, str]:
     if value is None:
         return {}
     taken = {node.lower(): node for node in who.nodes}
-    found: dict[str, str] = {}
+    addresses: dict[str, str] = {}
     for name, host in values.mapping(value, key).items():
         if who.awaits(name):
             continue
@@ -138,8 +138,8 @@ def _addresses(value: Any, key: str, who: PoolSpec) -> dict[str, str]:
         if owner != node:
             hint = "Each node needs a host name or address of its own."
             raise SpecError(f"{key}:{node}", f"{address} is {owner} already.", hint=hint)
-        found[node] = address
-    return found
+        addresses[node] = address
+    return addresses
 
 
 def _reachable(nodes: tuple[str, ...], addresses: Mapping[str, str], key: str) -> None:
@@ -158,18 +158,18 @@ def _zones(value: Any, key: str, who: PoolSpec) -> dict[str, str]:
     """Return node -> zone from zone -> nodes."""
     if value is None:
         return {}
-    found: dict[str, str] = {}
+    zones: dict[str, str] = {}
     for name, members in values.mapping(value, key).items():
         zone = check_word(name, key, "zone")
         if zone in who.nodes:
             raise SpecError(f"{key}:{zone}", "a node has this name.", hint="Name the zone else.")
         for node in _some(members, f"{key}:{zone}", who):
-            if found.setdefault(node, zone) != zone:
+            if zones.setdefault(node, zone) != zone:
                 hint = "A node is in one zone."
                 raise SpecError(
-                    f"{key}:{zone}", f"{node} is in zone {found[node]} already.", hint=hint
+                    f"{key}:{zone}", f"{node} is in zone {zones[node]} already.", hint=hint
                 )
-    return found
+    return zones
 
 
 def _devices(value: Any, key: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What the pillar may say of automation: ``remediation:``, as the fields of a policy.
+"""Parse the pillar's ``remediation:`` into the fields of a policy.
 
 What the fields mean and their defaults stand in ``remediation/policy.py``; a test compares the
 names. Durations are seconds, or text such as 90s, 30m, 1h, 2d; the ``_s`` of a name may be left
@@ -61,27 +61,29 @@ def parse_remediation(value: Any, key: str) -> dict[str, Any]:
     return found
 
 
-def _field(field: str, said: Any, key: str) -> Any:
+def _field(field: str, value: Any, key: str) -> Any:
     if field in RUNGS:
-        return _mode(said, key, RUNGS[field])
+        return _mode(value, key, RUNGS[field])
     if field in COUNTS:
-        count = values.number(said, key)
+        count = values.number(value, key)
         if count < COUNTS[field]:
             raise SpecError(key, f"at least {COUNTS[field]} is expected, this is {count}.")
         return count
     if field in STEPS:
-        steps = said if isinstance(said, (list, tuple)) else [said]
+        steps = value if isinstance(value, (list, tuple)) else [value]
         if not steps:
             raise SpecError(key, "at least one duration is expected.", hint="Such as [60s, 5m].")
         return [_duration(step, f"{key}:{i}") for i, step in enumerate(steps)]
-    return _duration(said, key, _LEAST_S.get(field, 0.0))
+    return _duration(value, key, _LEAST_S.get(field, 0.0))
 
 
-def _mode(said: Any, key: str, modes: tuple[str, ...]) -> str:
+def _mode(value: Any, key: str, modes: tuple[str, ...]) -> str:
     hint = f"Such as {key.rsplit(':', 1)[-1]}: {{mode: propose}}."
-    if not isinstance(said, Mapping):
-        raise SpecError(key, f"a mapping is expected, this is {values.described(said)}.", hint=hint)
-    mode = values.body(said, key, ("mode",)).get("mode")
+    if not isinstance(value, Mapping):
+        raise SpecError(
+            key, f"a mapping is expected, this is {values.described(value)}.", hint=hint
+        )
+    mode = values.body(value, key, ("mode",)).get("mode")
     if mode is None:
         raise SpecError(f"{key}:mode", "it says how far automation may go and is missing.",
                         hint=hint)  # fmt: skip
@@ -89,15 +91,15 @@ def _mode(said: Any, key: str, modes: tuple[str, ...]) -> str:
     return word
 
 
-def _duration(said: Any, key: str, least_s: float = 0.0) -> float:
+def _duration(value: Any, key: str, least_s: float = 0.0) -> float:
     """Return seconds."""
     seconds = math.nan
-    if isinstance(said, str) and (fits := _DURATION.fullmatch(said.strip())):
+    if isinstance(value, str) and (fits := _DURATION.fullmatch(value.strip())):
         seconds = float(fits[1]) * _UNITS[fits[2]]
-    elif isinstance(said, (int, float)) and not isinstance(said, bool):
-        seconds = float(said)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        seconds = float(value)
     if not math.isfinite(seconds) or seconds < 0:
-        raise SpecError(key, f"a duration is expected, this is {values.described(said)}.",
+        raise SpecError(key, f"a duration is expected, this is {values.described(value)}.",
                         hint="Seconds, or such as 90s, 30m, 1h.")  # fmt: skip
     if seconds < least_s:
         raise SpecError(key, f"at least {least_s:g} s is expected, this is {seconds:g} s.")

@@ -1,4 +1,4 @@
-"""What an operator wants, as frozen nouns. No reading of a pillar lives here; see ``pool.py``."""
+"""What an operator declares, as frozen nouns. ``pool.py`` and ``volume.py`` parse them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from salt_gluster.spec.names import matches
 class MountSpec:
     """Where a volume is mounted. ``nodes`` empty = on every node of the pool.
 
-    ``servers`` says who is asked for the volume: "" = the nodes, ``consul`` = whom its DNS names.
+    ``servers`` are asked for the volume: "" = the nodes, ``consul`` = those its DNS names.
     """
 
     at: str
@@ -37,11 +37,11 @@ class BrickSpec:
 
 @dataclass(frozen=True)
 class BrickSlot:
-    """A directory where a brick of a volume may be made."""
+    """A directory where a brick of a volume may be made; ``arbiter_only`` is its node's."""
 
     node: str
     path: str
-    zone: str
+    zone: str = ""
     arbiter_only: bool = False
 
 

@@ -1,4 +1,4 @@
-"""Reads values that came from YAML, by type, and says which key is wrong.
+"""Read values that came from YAML, by type, and name the key that is wrong.
 
 Nothing about gluster lives here. A whole mapping is never printed: a pillar holds secrets.
 """

@@ -1,4 +1,4 @@
-"""One volume: from a pillar's body or a state's arguments to :class:`VolumeSpec`."""
+"""Parse one volume: a pillar's body or a state's arguments to :class:`VolumeSpec`."""
 
 from __future__ import annotations
 

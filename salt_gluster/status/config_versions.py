@@ -1,4 +1,4 @@
-"""A pool's configuration as its members tell it: when it counts, what differs, who did it. Pure.
+"""Compare versions of a pool's configuration: when one counts, what differs, which command did it.
 
 A *version* is what was accepted (spec, policy) and what the pool really was (``actual``: volumes
 with options and bricks in order, members with their names). Only a change of that makes a new one.
@@ -15,7 +15,7 @@ from salt_gluster.model import Change, NodeFacts, Subject, Unknown, comparable_o
 
 #: Sensors write at least every 300 s; an older report says nothing of now.
 FRESH_S = 400.0
-#: Salt's own words for a change that nobody is known to have made.
+#: Salt's own words for a change of an unknown author.
 NOBODY = "unknown"
 _WORDS = {
     "kind": "kind", "replica": "replica", "arbiter": "arbiter", "disperse": "disperse",
@@ -42,7 +42,7 @@ class ReportedConfig:
 
 @dataclass(frozen=True)
 class Consensus:
-    """What most members tell: its digest, who tells it (``source`` last), whether all do."""
+    """What most members report: its digest, their uuids (``source`` last), whether all do."""
 
     digest: str
     source: str
@@ -115,7 +115,7 @@ def difference_from(row: Mapping[str, Any]) -> Difference:
     )
 
 
-# --- what the members tell -----------------------------------------------------------------------
+# --- what the members report ---------------------------------------------------------------------
 
 
 def reported_config(report: Mapping[str, Any], facts: NodeFacts | Unknown) -> ReportedConfig | None:
@@ -129,9 +129,9 @@ def reported_config(report: Mapping[str, Any], facts: NodeFacts | Unknown) -> Re
     if isinstance(importing, Unknown) or importing or isinstance(volumes, Unknown):
         return None
     members = frozenset(str(p["uuid"]) for p in report["peers"])
-    told = [sorted(members), {name: v.digest() for name, v in volumes.items()}]
+    content = [sorted(members), {name: v.digest() for name, v in volumes.items()}]
     return ReportedConfig(
-        str(report["uuid"]), str(report["node"]), facts.at, digest_of(told), members,
+        str(report["uuid"]), str(report["node"]), facts.at, digest_of(content), members,
         {} if isinstance(facts.connected, Unknown) else facts.connected,
         () if isinstance(facts.changes, Unknown) else facts.changes, report,
     )  # fmt: skip
@@ -160,10 +160,10 @@ def consensus(
     return Consensus(digest, youngest.uuid, nodes, len(counted) == 1)
 
 
-def actual(one: ReportedConfig, looks: Iterable[ReportedConfig]) -> dict[str, Any]:
+def actual(latest: ReportedConfig, looks: Iterable[ReportedConfig]) -> dict[str, Any]:
     """Return the pool's configuration by one report; a member's names are all that it goes by."""
-    names: dict[str, list[str]] = {uuid: [] for uuid in one.members}
-    others: dict[str, set[str]] = {uuid: set() for uuid in one.members}
+    names: dict[str, list[str]] = {uuid: [] for uuid in latest.members}
+    others: dict[str, set[str]] = {uuid: set() for uuid in latest.members}
     for seen in looks:
         if seen.uuid in names:
             names[seen.uuid] = [str(n) for n in seen.report["names"]]
@@ -171,7 +171,7 @@ def actual(one: ReportedConfig, looks: Iterable[ReportedConfig]) -> dict[str, An
             if peer["uuid"] in others:
                 others[peer["uuid"]] |= {str(n) for n in peer["names"]} - {"localhost"}
     peers = {u: [*own, *sorted(others[u] - set(own))] for u, own in sorted(names.items())}
-    return {"volumes": dict(sorted(one.report["volumes"].items())), "peers": peers}
+    return {"volumes": dict(sorted(latest.report["volumes"].items())), "peers": peers}
 
 
 # --- what differs --------------------------------------------------------------------------------
@@ -260,7 +260,7 @@ def _nested(
             yield Difference(subject, name, *sides)
 
 
-# --- who -----------------------------------------------------------------------------------------
+# --- author --------------------------------------------------------------------------------------
 
 
 def commands_since(
@@ -316,9 +316,9 @@ def _sets(words: list[str], option: str, value: Any) -> bool:
 
 
 def author(found: Collection[Difference], commands: Collection[GivenCommand]) -> tuple[str, str]:
-    """Return who made these differences, as far as it is really known, and why they are there.
+    """Return the author of these differences, as far as it is known, and why they are there.
 
-    The history of a node names a command, never a person: who typed it is unknown.
+    The history of a node names a command, never its author.
     """
     made = {d: explaining(d, commands) for d in found}
     known = list(dict.fromkeys(g for g in made.values() if g is not None))

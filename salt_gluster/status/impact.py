@@ -1,4 +1,4 @@
-"""What is served and what is at stake: now, and if these nodes, zones or bricks go too.
+"""Return what is served and what is at stake, now and without these nodes, zones or bricks.
 
 One set is judged from which of its bricks are up (``quorum.py``), a volume from its sets. What is
 not known is tried both ways: the word is ``unknown`` only where it makes a difference. A caller
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from salt_gluster.errors import NotFound
 from salt_gluster.model import Observation, Volume, known, natural_key
-from salt_gluster.status.quorum import Availability, BrickKey, BrickState, PoolView, SubvolumeQuorum
+from salt_gluster.status.quorum import Availability, BrickKey, BrickUp, PoolView, SubvolumeQuorum
 
 #: The health words, each worse than the one before. ``unknown`` stands apart.
 WORDS = ("ok", "degraded", "incomplete", "partial", "data_at_risk", "down")
@@ -75,7 +75,7 @@ def impact(
     )
 
 
-def _set_health(one: SubvolumeQuorum, index: int, states: Mapping[BrickKey, BrickState]) -> _Range:
+def _set_health(one: SubvolumeQuorum, index: int, states: Mapping[BrickKey, BrickUp]) -> _Range:
     sure = [k for k in one.keys if states[k].up]
     maybe = [k for k in one.keys if states[k].up is None]
     best, worst = one.judge(sure + maybe), one.judge(sure)
@@ -110,7 +110,7 @@ def _one_word(best: str, worst: str, away: bool) -> str:
     return "degraded" if away and (best, worst) == ("ok", "degraded") else "unknown"
 
 
-def _because(one: SubvolumeQuorum, states: Mapping[BrickKey, BrickState]) -> str:
+def _because(one: SubvolumeQuorum, states: Mapping[BrickKey, BrickUp]) -> str:
     """Name up to three bricks that are not up, each with its reason."""
     off = [f"{one.names[k]} {states[k].why}" for k in one.keys if not states[k].up]
     more = f" and {len(off) - 3} more" if len(off) > 3 else ""

@@ -1,6 +1,6 @@
-"""Whether a set serves: which bricks live, what quorum asks, which copies are up to date.
+"""Return whether a set serves: which bricks live, what quorum asks, which copies are current.
 
-The rules for ``impact.py``, which holds the words for volumes and people. Nothing is read here.
+The rules for ``impact.py``, which holds the words for volumes. Nothing is read here.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from salt_gluster.model import (
     natural_key,
 )
 
-# --- who is who, and what is up ------------------------------------------------------------------
+# --- names, and what is up ----------------------------------------------------------------------
 
 BrickKey = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class BrickState:
+class BrickUp:
     """``up`` is None where it is not known; ``away`` = because its member is not connected."""
 
     up: bool | None
@@ -77,7 +77,7 @@ class PoolView:
         return (brick.host_uuid.lower() or self.key(brick.host), brick.path)
 
     def name(self, key: str) -> str:
-        """Return what people call a node."""
+        """Return the name of a node, not its uuid."""
         return self.peers[key].name if key in self.peers else key
 
     def _brick_key(self, name: str) -> BrickKey:
@@ -86,7 +86,7 @@ class PoolView:
 
     def states(
         self, volume: Volume, gone: Collection[str], lost: Collection[BrickKey]
-    ) -> dict[BrickKey, BrickState]:
+    ) -> dict[BrickKey, BrickUp]:
         """Return what is known of each brick of the volume after the losses."""
         said, none = self._rows(volume)
         killed = self.stopped_by_quorum(volume, gone)
@@ -94,18 +94,18 @@ class PoolView:
         for key in map(self.of, volume.bricks):
             peer = self.peers.get(key[0])
             if key[0] in gone or key in lost:
-                states[key] = BrickState(False, "is lost")
+                states[key] = BrickUp(False, "is lost")
             elif killed and (peer is None or peer.usable):
-                states[key] = BrickState(False, killed)
+                states[key] = BrickUp(False, killed)
             elif key in said:
                 states[key] = said[key]
             elif peer is not None and not peer.usable:
-                states[key] = BrickState(None, _away(peer), away=True)
+                states[key] = BrickUp(None, _away(peer), away=True)
             else:
-                states[key] = BrickState(None, none)
+                states[key] = BrickUp(None, none)
         return states
 
-    def _rows(self, volume: Volume) -> tuple[dict[BrickKey, BrickState], str]:
+    def _rows(self, volume: Volume) -> tuple[dict[BrickKey, BrickUp], str]:
         """Return the rows of the status, and what to say of a brick that has none."""
         rows = self.observation.status.get(volume.name, NOT_ASKED)
         if isinstance(rows, Unknown):
@@ -114,7 +114,7 @@ class PoolView:
         for row in rows.bricks:
             why = "is down" if not row.online else "is online without a port: serves no client"
             node = row.host_uuid.lower() or self.key(row.host)
-            said[node, row.path] = BrickState(row.up, "" if row.up else why)
+            said[node, row.path] = BrickUp(row.up, "" if row.up else why)
         return said, "has no row in the status"
 
     def stopped_by_quorum(self, volume: Volume, gone: Collection[str]) -> str:

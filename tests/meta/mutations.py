@@ -60,7 +60,7 @@ PLAN_GUARDS = _of("plan/guards.py", "unit/plan/test_guards.py", [
     ("silent_holder_agrees", "if peer.uuid in concerned:\n                silent",
      "if peer.uuid not in concerned:\n                silent",
      "a member with bricks that tells nothing is overruled"),
-    ("another_definition_agrees", "elif told.get(name) != own:", "elif told.get(name, own) != own:",
+    ("another_definition_agrees", "elif definition.get(name) != own:", "elif definition.get(name, own) != own:",
      "a member that has lost the volume is not noticed"),
     ("root_disk_is_fine", 'if path.filesystem == "/" and', 'if path.filesystem == "" and',
      "a brick fills the root file system"),
@@ -399,7 +399,7 @@ RESTORE = [
          "a node is called back that the members do not have"),
     ]),
     *_of("plan/restore.py", ("unit/plan/test_restore.py", "unit/master/test_restore.py"), [
-        ("another_pool", '_elsewhere(told, others, set(actual["peers"]))', "[]",
+        ("another_pool", '_elsewhere(answers, others, set(actual["peers"]))', "[]",
          "a node is given to another pool"),
         ("other_volumes", "if one is None or one.digest != digest", "if one is None",
          "a node imports volumes that the store does not know"),

@@ -1,4 +1,4 @@
-"""The one table of what can be done to a pool, in the operator's terms; one file per noun.
+"""The table of all that can be done to a pool, in the operator's terms; one file per noun.
 
 Each row names the guards it needs, the gluster command it is made of, what it does to an
 observation (``simulate``: a plan can be looked at before it is run), what counts as done when read

@@ -78,7 +78,7 @@ def _has_status(status: str) -> Callable[[Observation, str, Args], bool]:
 def _is_serving(obs: Observation, subject: str, args: Args) -> bool:
     """Started, and every brick of a usable member has a row that is up (facts.md#G-0.10, #G-0.12).
 
-    Where nobody asked for the rows, the definition alone decides.
+    Where the rows were not asked for, the definition alone decides.
     """
     volume = known(obs.volumes).get(subject)
     if volume is None or not volume.is_started:
