@@ -11,7 +11,7 @@ import heapq
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from simengine import CLUSTER, T0, Engine, Process
 
@@ -62,6 +62,12 @@ REPORT_S = 240.0
 UNSEEN_S = 25.0
 Key = tuple[str, str]
 Steps = Iterator[float]
+F = TypeVar("F", BrickFacts, NodeFacts)
+
+
+def _hidden(facts: F, fields: frozenset[str]) -> F:
+    """Return the report without what its node cannot read; the truth stays as it is."""
+    return replace(facts, **dict.fromkeys(fields, Unknown("cannot be read")))
 
 
 @dataclass
@@ -79,6 +85,8 @@ class SimBrick:
     io_errors: int = 0
     health_check_ended: bool = False
     told: bool = True  # does its node name it?
+    recorded: bool = True  # while it was well
+    unreadable: frozenset[str] = frozenset()  # fields of BrickFacts that its node cannot read
     changed: float = T0 - 9999
     died: float = 0.0
     up_since: float = T0 - 9999
@@ -119,6 +127,7 @@ class SimNode:
     history: list[Change] = field(default_factory=list)
     consul_maintenance: bool = False
     outcomes_readable: bool = True
+    unreadable: frozenset[str] = frozenset()  # fields of NodeFacts that it cannot read
     zone: str = ""
 
     @property
@@ -254,18 +263,19 @@ class World:
     def facts(self, name: str) -> NodeFacts:
         node = self.nodes[name]
         bricks = {
-            k[1]: BrickFacts(
+            k[1]: _hidden(BrickFacts(
                 b.alive, 49152 if b.alive and b.port_known else None, b.mounted, b.read_only,
                 b.filesystem, b.volume_id or None, b.root, b.io_errors, b.health_check_ended,
-            )
+            ), b.unreadable)
             for k, b in self.bricks.items() if k[0] == name and b.told
         }  # fmt: skip
-        return NodeFacts(
+        facts = NodeFacts(
             self.now + node.skew, node.glusterd_started + node.skew, True, node.version,
             ("data",) if node.importing else (), self.volumes(),
             {n: self.connected(name, n) for n in NODES if n != name}, bricks,
             tuple(node.history), node.hold,
         )  # fmt: skip
+        return _hidden(facts, node.unreadable)
 
     def is_plain(self) -> bool:
         """Whether nothing is wrong anywhere: nobody has anything to tell an engine."""
@@ -457,7 +467,8 @@ class World:
             proposals={i: operation_from(d) for i, d in c.proposals.items()},
             outcomes={i: o for (_, i), o in c.outcomes.items()} if readable else gone,
             acknowledged=tuple(c.acknowledged),
-            recorded={k: Recorded("fs", f"id-{b.volume}") for k, b in self.bricks.items()},
+            recorded={k: Recorded("fs", f"id-{b.volume}")
+                      for k, b in self.bricks.items() if b.recorded},
             seat=seat,
         )  # fmt: skip
 
