@@ -370,6 +370,8 @@ RIGHTS = [
          "a mkfs that did nothing ends in fstab"),
     ]),
     *_of("master/approvals.py", "unit/master/test_approvals.py", [
+        ("engines_token_for_a_minion", 'opts.get("__role") != "master"', "False",
+         "a minion that shares the machine may write everything in Consul"),
         ("approved_over_a_no", "cas=document.index, seen=True", "seen=True",
          "a yes is written over a no that came first"),
         ("decided_is_open", "if op.state not in WAITING:", "if False:",
@@ -395,6 +397,8 @@ RESTORE = [
         ("held_pool", "if isinstance(hold, Hold):", "if False:", "a held pool is changed"),
         ("unreadable_hold_of_the_pool", 'return RestoreCheck("not_held", None, hold.why)', 'return RestoreCheck("not_held", True, hold.why)',
          "a pool whose hold cannot be read is changed"),
+        ("rejected_is_back", 'p["connected"] and p["state"] == 3', 'p["connected"]',
+         "a node that the members reject is called back"),
         ("not_back_for_all", "    if missing:\n", "    if False:\n",
          "a node is called back that the members do not have"),
     ]),

@@ -210,3 +210,39 @@ def test_the_only_pool_that_there_is_is_meant_unless_another_was_named(pool: Poo
     with pytest.raises(ConsulError) as several:
         pool.open()
     assert several.value.kind == "absent", "which of two is not guessed"
+
+
+# --- whose access --------------------------------------------------------------------------------
+
+MASTER = {"__role": "master", "conf_file": "/etc/salt/master"}
+OWN = {"address": "http://10.0.0.9:8500", "token": "mine"}
+
+
+@pytest.mark.parametrize(
+    ("opts", "wanted"),
+    [
+        (MASTER, {"token": "engine"}),
+        ({**MASTER, "__role": "minion"}, {}),
+        ({"conf_file": "/etc/salt/minion"}, {}),
+        ({"__role": "master"}, {}),
+        ({**MASTER, "gluster_consul": OWN}, OWN),
+        ({**MASTER, "gluster_consul": {"token": "mine"}}, {"token": "mine"}),
+        ({**MASTER, "gluster_consul": {"address": "x"}}, {"address": "x"}),
+        ({**MASTER, "gluster_consul": {"cluster": "prod"}}, {"token": "engine", "cluster": "prod"}),
+        ({**MASTER, "engines": ["gluster_consul"]}, {"token": "engine"}),
+        ({**MASTER, "engines": [{"gluster_consul": {"token": "given"}}]}, {"token": "given"}),
+        ({**MASTER, "engines": {"gluster_consul": {"token": "given"}}}, {"token": "given"}),
+        ({**MASTER, "gluster_consul": OWN, "engines": [{"gluster_consul": {"token": "given"}}]},
+         {**OWN, "token": "given"}),
+        ({**MASTER, "gluster_consul": OWN, "engines": [{"gluster_consul": {"token": ""}}]}, OWN),
+    ],
+)  # fmt: skip
+def test_the_engines_token_is_for_a_master_that_was_given_none(
+    opts: dict[str, Any], wanted: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A minion on the same machine has rights of its own, and no others."""
+    monkeypatch.delenv("CONSUL_HTTP_ADDR", raising=False)
+    monkeypatch.setattr(approvals, "engine_access", lambda file, cluster: {"token": "engine"})
+    assert approvals.settings_of(opts) == wanted
+    monkeypatch.setenv("CONSUL_HTTP_ADDR", "http://elsewhere:8500")
+    assert approvals.settings_of(opts).get("token") != "engine"

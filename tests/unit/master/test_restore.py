@@ -52,7 +52,8 @@ class Pool:
         self.says: Any = WHAT
         self.done: Any = {"changes": {"peers": {}}, "comment": "this node is in the pool again"}
         self.asked: list[tuple[str, ...]] = []
-        self.members_have_it = True
+        #: How the members show the node after it was restored.
+        self.row_after: dict[str, Any] = {"connected": True}
         self.cluster = "main"
         self.store = SimpleNamespace(
             version=lambda number: SimpleNamespace(data=self.version),
@@ -74,9 +75,9 @@ class Pool:
         test = bool(arguments[-1])
         self.asked.append(("test" if test else "do", *map(str, arguments[:1])))
         if not test:
-            if self.members_have_it:
-                for row in (p for r in self.reports.values() for p in r["peers"]):
-                    row.update({"connected": True} if row["uuid"] == GFN3 else {})
+            for row in (p for r in self.reports.values() for p in r["peers"]):
+                row.update(self.row_after if row["uuid"] == GFN3 else {})
+            self.reports["a client"] = "'gluster.report' is not available."
             return {} if self.done is None else {"gfn3": self.done}
         return {} if self.says is None else {"gfn3": self.says}
 
@@ -214,8 +215,9 @@ def test_a_node_that_does_not_say_that_it_is_done_is_no_success(pool: Pool, done
     assert lost.value.kind == "unknown_outcome"
 
 
-def test_it_is_back_only_when_the_members_have_it_back(pool: Pool) -> None:
-    pool.members_have_it = False
+@pytest.mark.parametrize("row", [{}, {"connected": True, "state": 6}, {"uuid": "another"}])
+def test_it_is_back_only_when_the_members_have_it_back(pool: Pool, row: dict[str, Any]) -> None:
+    pool.row_after = row
     with pytest.raises(GlusterError) as lost:
         pool.run(GFN3)
     assert (lost.value.kind, "gfn1" in str(lost.value)) == ("not_back", True)
