@@ -56,7 +56,7 @@ def deregister():
         there = registry.SERVICE in place.client.agent_services()
         gone = {"service": {"old": registry.SERVICE, "new": None}} if there else {}
         if not __opts__.get("test"):
-            registration.forget()
+            registration.delete_registration()
             registry.deregister(place.client)
         return {"changes": gone, "test": bool(__opts__.get("test"))}
 
@@ -180,7 +180,7 @@ def leave(test=None):
 
 
 def _place():
-    from salt_gluster.minion.automation.registration import Place
+    from salt_gluster.minion.automation.registration import NodeRegistration
 
     minion = Minion(__opts__, __salt__, __context__, __pillar__)
-    return Place(minion, __opts__.get("gluster_consul"))
+    return NodeRegistration(minion, __opts__.get("gluster_consul"))

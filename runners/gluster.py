@@ -229,10 +229,10 @@ def import_(file="", version=None, reason="", by="", test=False):
         salt-run gluster.import /srv/pool.yml reason='a volume for backups'
         salt-run gluster.import version=3 reason='back to what it was'
     """
-    said = declaration.Word(str(reason), str(by or get_specific_user()), bool(test))
+    said = declaration.ImportRequest(str(reason), str(by or get_specific_user()), bool(test))
 
     def ask(at):
-        told = declaration.bring_in(at, _wanted(at, file, _number(version)), said)
+        told = declaration.import_declaration(at, _wanted(at, file, _number(version)), said)
         pillar_source.keep_up(__opts__)
         return told
 

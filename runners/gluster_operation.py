@@ -73,7 +73,7 @@ def maintenance(node, reason="", remove=False, by="", test=False, until=""):
     who = (str(reason), str(by or get_specific_user()), bool(remove), bool(test))
 
     def put():
-        said = hands_off.Word(*who, hands_off.end_of(until, time.time()))
+        said = hands_off.MaintenanceRequest(*who, hands_off.end_of(until, time.time()))
         return hands_off.put(_ask, str(node), approvals.find(__opts__), said)
 
     return or_error(put)

@@ -86,10 +86,10 @@ def sensor(name, **kwargs):
 
 
 def _sensor(name):
-    from salt_gluster.minion.automation.registration import remembered
+    from salt_gluster.minion.automation.registration import load_registration
 
     ret = state_dict(name, True, {}, "the sensor is configured")
-    if remembered() is None and not _told():
+    if load_registration() is None and not _told():
         return {**ret, "comment": consul_agent.NONE}
     file, own, others = _configuration()
     dump = salt.utils.yaml.safe_dump

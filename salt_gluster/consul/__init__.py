@@ -1,19 +1,17 @@
-"""The edge to Consul: client, watches, trust, leader lock, documents, rights, agents.
+"""Speak to Consul: the only package that does. What may be believed of it: docs/facts.md, K.
 
-* ``transport``     HTTP under the client library's API; address and token
-* ``client``        the requests, one function each
-* ``watch``         one blocking query, again and again
-* ``trust``         whether the present view may be believed; pure
-* ``trust_probe``   what ``trust`` needs to know, gathered at every heartbeat
-* ``canary``        the key that tells a wiped Consul from a new one, and its note on this machine
-* ``leader_lock``   who leads, with which epoch; the claim before an act
-* ``service``       a node's service, checks and report
-* ``catalog``       what Consul's rows say of the members; pure
-* ``store``         documents, versions, holds, proposals, operations, outcomes, audit
-* ``cluster_state`` the documents as a decision wants them
-* ``codec``         how a document becomes the value of a key; ``keys``: their names
-* ``heartbeat``     the leader's time, and when the pool was last changed
-* ``acl``           rights of each role; ``agent``, ``raft``, ``restart_lock``: the agents
+* ``transport``         HTTP below the client library's API; ``settings``: address and token
+* ``client``            what we ask, one function each; ``watch``: one blocking query, for ever
+* ``trust``             may what Consul shows be believed? Pure; ``trust_probe`` feeds it
+* ``canary``            the key that proves our rights, and the note that it was seen
+* ``leader_lock``       the leader's lock and its epoch; the intent before an act
+* ``heartbeat``         the leader's sign of life, and the mark of our last change
+* ``service``           a node's service and checks; ``catalog``: what the rows of all nodes say
+* ``store``             documents, versions, holds, proposals, operations, outcomes, audit
+* ``cluster_snapshot``  all of a pool at one moment; ``pool``: that, as a master opens it
+* ``cluster_state``     what the leader keeps of it from one tick to the next
+* ``codec``             how a document becomes the value of a key; ``keys``: their names
+* ``acl`` ``agent`` ``raft`` ``restart_lock``   a Consul of our own
 
 Callers import from these files. Nothing is imported here, so that a minion without a client library
 can load everything else.

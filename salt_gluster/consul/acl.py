@@ -1,4 +1,4 @@
-"""Who may do what in a Consul of ours: the rights of each role, and how they come there.
+"""Define the rights of each role in a Consul of our own, and write them as policies and tokens.
 
 Everything is denied that is not written here: the agents' default policy is ``deny``. The rules are
 plain data; ``Registrar`` makes policies and tokens that are missing or differ, and changes nothing
@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.keys import Keys
 from salt_gluster.consul.service import SERVICE
-from salt_gluster.consul.transport import Answer
+from salt_gluster.consul.transport import HttpResponse
 from salt_gluster.errors import ConsulError
 
 T = TypeVar("T")
@@ -71,7 +71,7 @@ def engine_rules(cluster: str) -> Rules:
 
 
 def reader_rules(cluster: str) -> Rules:
-    """What somebody needs who only looks."""
+    """Return what reading all of the pool needs."""
     return _may(
         key_prefix={Keys(cluster).root: "list"}, node_prefix={"": "read"},
         service_prefix={"": "read"}, agent_prefix={"": "read"},
@@ -79,7 +79,7 @@ def reader_rules(cluster: str) -> Rules:
 
 
 def anonymous_rules() -> Rules:
-    """What somebody sees who brings no token, as a DNS query does: the nodes and our service.
+    """Return what is seen without a token, as by a DNS query: the nodes and our service.
 
     Agents answer on their own machine only.
     """
@@ -139,7 +139,7 @@ def grants(
 
 
 class Registrar:
-    """Policies and tokens in Consul, by somebody who may manage them."""
+    """Policies and tokens in Consul; its client has a token that may manage them."""
 
     def __init__(self, client: Client, *, patience_s: float = 15.0) -> None:
         self._client = client
@@ -232,5 +232,5 @@ class Registrar:
             time.sleep(_PAUSE_S)
 
 
-def _plain(told: Answer) -> Any:
+def _plain(told: HttpResponse) -> Any:
     return json.loads(told.body) if str(told.body).strip() else None

@@ -1,4 +1,4 @@
-"""The Consul agent of one machine: its configuration, and how it comes to run (facts.md#K-6.1).
+"""Configure, install and run the Consul agent of one machine (facts.md#K-6.1).
 
 ``settings`` is pure. ``ensure`` makes it so with a minion's execution functions, which are handed
 in: the same for the nodes of a pool and for the master beside them. What is written holds secrets:
@@ -21,7 +21,7 @@ from typing import Any
 from salt_gluster import node
 from salt_gluster.consul import raft
 from salt_gluster.consul.client import Client
-from salt_gluster.consul.restart_lock import turn
+from salt_gluster.consul.restart_lock import restart_lock
 from salt_gluster.consul.settings import KEPT, Access, access
 from salt_gluster.consul.transport import answers
 from salt_gluster.errors import ConsulError, GlusterError, SpecError
@@ -162,11 +162,11 @@ def ensure(
     need = _need(before, after)
     goes = runs and need == "restart" and not test
     if goes and before.get("server") and not after["server"]:
-        give_up_seat(before, call)
+        leave_raft(before, call)
         goes = False
     # Before anything is written: the next run must find undone what was not done.
     # Of a file that cannot be read it is not known whether it was a server's: as it should be now.
-    with _turn(before or after, told["cluster"]) if goes else contextlib.nullcontext():
+    with _restart_lock(before or after, told["cluster"]) if goes else contextlib.nullcontext():
         need = max(need, _write(wanted, changes, test=test), key=_NEEDS.index)
         if not runs and not call("service.available", SERVICE):
             changes[str(UNIT_FILE)] = {"old": "absent", "new": "written"}
@@ -281,8 +281,8 @@ def _unit() -> str:
     return UNIT.format(user=user, program=shutil.which(PROGRAM), folder=FOLDER)
 
 
-def give_up_seat(mine: Mapping[str, Any], call: Call) -> None:
-    """Let a server leave by its own word: nobody has to do without it, and it ends.
+def leave_raft(mine: Mapping[str, Any], call: Call) -> None:
+    """Let a server leave raft and end (``consul leave``).
 
     A server that is only stopped and comes back as a client would keep its vote.
     """
@@ -347,8 +347,8 @@ def _close(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _turn(before: Mapping[str, Any], cluster: str) -> Iterator[None]:
-    """Wait for the turn of a server that has to restart, while the others do without it.
+def _restart_lock(before: Mapping[str, Any], cluster: str) -> Iterator[None]:
+    """Hold the restart lock for a server, while the others have a majority without it.
 
     A client that becomes a server has no vote to lose: it may be what the others wait for. Nor has
     the only server anybody to wait for.
@@ -358,7 +358,7 @@ def _turn(before: Mapping[str, Any], cluster: str) -> Iterator[None]:
         return
     client = Client(Access(token=str(before["acl"]["tokens"].get("master", ""))))
     try:
-        with turn(client, cluster):
+        with restart_lock(client, cluster):
             yield
     finally:
         client.close()

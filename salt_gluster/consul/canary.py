@@ -1,4 +1,4 @@
-"""The note on this machine that it has seen a cluster's canary.
+"""Read or create a cluster's canary, and note on this machine that it was seen.
 
 It tells a wiped Consul from a new one. A file, because it must outlive Consul.
 """

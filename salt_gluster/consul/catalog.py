@@ -1,4 +1,4 @@
-"""What Consul's rows say of the members (W1), and which nodes hint that a look is due. Pure."""
+"""Turn Consul's rows into the view of the members (W1), and into hints that a look is due. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MAINTENANCE = (NODE_MAINTENANCE, SERVICE_MAINTENANCE)
 
 
 @dataclass(frozen=True)
-class Wrong:
+class CriticalChecks:
     """What ``health/state/critical`` says, by Consul's node name; of maintenance the reason."""
 
     serf: frozenset[str] = frozenset()
@@ -30,8 +30,8 @@ class Wrong:
     hinting: frozenset[str] = frozenset()
 
 
-def wrong(rows: Iterable[Mapping[str, Any]]) -> Wrong:
-    """Return who is critical; a service check only hints that a look is due."""
+def critical_checks(rows: Iterable[Mapping[str, Any]]) -> CriticalChecks:
+    """Return which nodes are critical; a service check only hints that a look is due."""
     serf, hinting, maintenance = set(), set(), {}
     for row in rows:
         node, check = str(row.get("Node", "")), str(row.get("CheckID", ""))
@@ -41,7 +41,7 @@ def wrong(rows: Iterable[Mapping[str, Any]]) -> Wrong:
             maintenance[node] = str(row.get("Notes") or "no reason given")
         elif row.get("ServiceName") == SERVICE and check != check_id(WAITS):
             hinting.add(node)
-    return Wrong(frozenset(serf), maintenance, frozenset(hinting))
+    return CriticalChecks(frozenset(serf), maintenance, frozenset(hinting))
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class Catalog:
     addresses: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
-    def well(self) -> Mapping[str, Registered]:
-        """Everybody as if nothing were wrong with him: made once for each change of the catalog."""
+    def as_healthy(self) -> Mapping[str, Registered]:
+        """Every member as if no check were critical: made once for each change of the catalog."""
         return {u: Registered(u, minion, minion, Signal.GOOD, z) for u, _, minion, z in self.nodes}
 
     @cached_property
@@ -63,7 +63,7 @@ class Catalog:
 
     @cached_property
     def names(self) -> Mapping[str, str]:
-        """What everybody is called."""
+        """The name of every member."""
         return {uuid: minion for uuid, _, minion, _ in self.nodes}
 
     @cached_property
@@ -92,13 +92,13 @@ def catalog(rows: list[Any], cluster: str) -> Catalog:
     )
 
 
-def consul_view(who: Catalog, what: Wrong, trust: ViewTrust, index: int) -> ConsulView:
+def consul_view(who: Catalog, what: CriticalChecks, trust: ViewTrust, index: int) -> ConsulView:
     """Return W1 of everybody, keyed by peer uuid.
 
     A renamed node stands there twice for a while: the name that is alive speaks for it
     (facts.md#K-2.5).
     """
-    registered = dict(who.well)
+    registered = dict(who.as_healthy)
     critical = _touched(who, what.serf | what.maintenance.keys())
     for uuid in critical:
         good = None
@@ -116,6 +116,6 @@ def _touched(who: Catalog, nodes: frozenset[str]) -> set[str]:
     return {row[0] for node in nodes for row in who.by_node.get(node, ())}
 
 
-def hinted(who: Catalog, what: Wrong) -> frozenset[str]:
+def hinted(who: Catalog, what: CriticalChecks) -> frozenset[str]:
     """Return the uuids whose own checks say that something is wrong there."""
     return frozenset(_touched(who, what.hinting))

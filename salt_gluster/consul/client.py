@@ -1,4 +1,4 @@
-"""What this project asks of Consul, one thin function each. What an answer means is not decided
+"""Ask Consul, one thin function for each question. What an answer means is not decided
 here.
 
 Reads give a ``Reply`` with Consul's index; a missing key is ``None``, everything else that is not

@@ -33,7 +33,7 @@ class ClusterSnapshot:
         """Read it, from a leader that has made sure of itself; reports can be megabytes."""
         keys = Keys(cluster)
         prefixes = [
-            keys.canary, keys.rev, keys.leader, keys.epoch, keys.pulse, keys.changed, keys.hold,
+            keys.canary, keys.rev, keys.leader, keys.epoch, keys.heartbeat, keys.changed, keys.hold,
             keys.status, keys.current, keys.pillar, keys.maintenance(""), keys.proposal(""),
             keys.operation(""), keys.outcomes, keys.acknowledged(""), keys.accepted(""),
             keys.rejected(""), *([keys.node("")] if reports else []),
@@ -61,7 +61,7 @@ class ClusterSnapshot:
     @property
     def heartbeat(self) -> dict[str, Any]:
         """The leader's last heartbeat, ``by`` and ``at``; empty = none."""
-        return heartbeat(self.entries.get(self.keys.pulse))
+        return heartbeat(self.entries.get(self.keys.heartbeat))
 
     @property
     def last_change(self) -> int:

@@ -1,4 +1,4 @@
-"""The documents in Consul, as a decision wants them. What cannot be read is Unknown, never empty.
+"""Read the documents in Consul as a decision wants them; what cannot be read is Unknown.
 
 Reports are kept from one tick to the next: 300 of them are too many to read at every wake. They are
 read in full at a collection, and one by one where something is wrong.
@@ -31,8 +31,8 @@ T = TypeVar("T")
 _NO_REPORT = Unknown("no node has told its report yet")
 
 
-class Records:
-    """What one leader knows of the documents of its cluster."""
+class ClusterState:
+    """What the leader knows of the documents of its cluster."""
 
     def __init__(self, client: Client, cluster: str) -> None:
         self._client = client
@@ -55,7 +55,7 @@ class Records:
             keys.acknowledged(""),
         )  # fmt: skip
 
-    def begin(self) -> None:
+    def refresh(self) -> None:
         """Begin a tick: ask Consul again, even if it was silent before."""
         self._silent, self._read = "", None
 
@@ -69,7 +69,7 @@ class Records:
             else:
                 log.warning("a report cannot be read: %s", document.why)
 
-    def refresh(self, uuids: Iterable[str]) -> None:
+    def read_sets_of(self, uuids: Iterable[str]) -> None:
         """Read the reports of these nodes and of those that share a set with them.
 
         What does not answer stays as it was, and ages.
@@ -119,7 +119,7 @@ class Records:
     # --- documents -------------------------------------------------------------------------------
 
     def snapshot(self) -> Snapshot:
-        """Return what people were told; ``Unreadable`` for one of another version of ourselves."""
+        """Return what was published last; ``Unreadable`` where another version of ours wrote it."""
         document = self.store.read(self.keys.members)
         if document is None:
             return Snapshot()
@@ -132,7 +132,7 @@ class Records:
     def write_snapshot(
         self, new: Snapshot, before: Snapshot, guard: Callable[[], Sequence[Op]]
     ) -> None:
-        """Write what is to be told; the long roll only when somebody came or went, and first."""
+        """Write what is to be published; the long roll only when a node came or went, and first."""
         other = new.roll_digest != before.roll_digest
         if other:
             self.store.write(self._roll(new.roll_digest), new.roll_data())
@@ -187,7 +187,7 @@ class Records:
         return Unknown("neither a hold nor the canary is there: Consul proves nothing")
 
     def acknowledged(self) -> tuple[Acknowledged, ...] | Unknown:
-        """Return what people have looked at."""
+        """Return what operators have acknowledged."""
         found = self._all(self.keys.acknowledged(""), _acknowledged)
         return found if isinstance(found, Unknown) else tuple(found.values())
 
@@ -203,7 +203,7 @@ class Records:
         }
 
     def maintenance(self) -> Mapping[str, Maintenance] | Unknown:
-        """Return every node that a person has in hand; whatever was put there counts."""
+        """Return every node in maintenance; whatever was put there counts."""
         prefix = self.keys.maintenance("")
         entries = self._below(prefix)
         if isinstance(entries, Unknown):

@@ -22,7 +22,7 @@ HEARTBEAT_S = 5.0
 
 def heartbeat_op(keys: Keys, by: str, now: float) -> Op:
     """Return the write of a heartbeat; ``now`` is the leader's time before it."""
-    return set_op(keys.pulse, json.dumps({"schema": 1, "by": by, "at": now}).encode())
+    return set_op(keys.heartbeat, json.dumps({"schema": 1, "by": by, "at": now}).encode())
 
 
 def heartbeat(entry: Entry | None) -> dict[str, Any]:
@@ -52,9 +52,9 @@ def last_change(entry: Entry | None) -> int:
 def watermark(store: Store) -> dict[str, Any]:
     """Return what a report keeps as ``after``: to be read before the node is looked at."""
     keys = store.keys
-    found = store.trees([keys.pulse, keys.changed])
+    found = store.trees([keys.heartbeat, keys.changed])
     pulse, changed = (
-        _exact(found[keys.pulse], keys.pulse),
+        _exact(found[keys.heartbeat], keys.heartbeat),
         _exact(found[keys.changed], keys.changed),
     )
     return {**heartbeat(pulse), "changed": last_change(changed)}

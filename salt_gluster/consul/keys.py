@@ -25,14 +25,14 @@ class Keys:
         self.epoch = self.root + "epoch"
         self.hint = self.root + "hint"
         self.hold = self.root + "hold"
-        self.turn = self.root + "turn"
+        self.restart_lock = self.root + "turn"
         self.current = self.root + "config/current"
         self.versions = self.root + "config/v/"
         self.members = self.root + "members"
         self.outcomes = self.root + "outcomes/"
         self.pillar = self.root + "pillar"
         self.status = self.root + "status"
-        self.pulse = self.root + "pulse"
+        self.heartbeat = self.root + "pulse"
         self.changed = self.root + "changed"
 
     def _below(self, *names: str) -> str:

@@ -1,6 +1,6 @@
-"""Who leads, and with which epoch.
+"""Hold the leader's lock and its epoch.
 
-Every engine beats every 3 s: one session renewal on the write path. That is at once the heartbeat
+Every engine renews its session every 3 s, on the write path. That is at once the heartbeat
 of the trust gate, the holder's right to believe in itself, and a standby's try to take over. An act
 is claimed in one transaction that Consul itself fences; nothing here decides what to do.
 """
@@ -30,8 +30,8 @@ from salt_gluster.errors import ConsulError, Fenced, NoLeader
 
 TTL_S = 10  # Consul ends a session after twice this (facts.md#K-4.1)
 TRUST_S = 10.0
-BEAT_S = 3.0
-BEAT_TIMEOUT_S = 2.0
+RENEW_S = 3.0
+RENEW_TIMEOUT_S = 2.0
 LOCK_DELAY_S = 15
 
 
@@ -44,8 +44,8 @@ class Lead:
     held: bool
 
 
-class Lock:
-    """The leader's lock of a cluster. One thread beats; ``holds`` and ``claim`` from any.
+class LeaderLock:
+    """The leader's lock of a cluster. One thread renews; ``holds`` and ``claim`` from any.
 
     ``client`` should be one of its own with a time-out of ``BEAT_TIMEOUT_S``.
     """
@@ -66,7 +66,7 @@ class Lock:
         self._epoch = 0
         #: When the last good renewal was sent, by the clock: the heartbeat of the trust gate.
         self.renewed_at: float | None = None
-        #: Why the last beat failed, "" when it did not.
+        #: Why the last renewal failed, "" when it did not.
         self.error = ""
 
     @property
@@ -79,18 +79,18 @@ class Lock:
         epoch, renewed_at = self._epoch, self.renewed_at
         return bool(epoch) and renewed_at is not None and self._clock() - renewed_at < TRUST_S
 
-    def beat(self, *, lead: bool = True) -> bool:
+    def renew(self, *, lead: bool = True) -> bool:
         """Renew, and take the lock where it is free unless ``lead`` is false; whether we lead.
 
-        Never raises a ``ConsulError``: it stands in ``error``, and the heart goes on beating.
+        Never raises a ``ConsulError``: it stands in ``error``, and the next renewal is tried.
         """
         try:
             self._renew()
             if not lead:
                 self._resign()
-            elif not self._epoch or not self._still_ours():
+            elif not self._epoch or not self._holds_key():
                 self._epoch = 0
-                self._take()
+                self._acquire()
             self.error = ""
         except ConsulError as err:
             self.error = str(err)
@@ -112,11 +112,11 @@ class Lock:
             )
         self.renewed_at = sent_at
 
-    def _still_ours(self) -> bool:
+    def _holds_key(self) -> bool:
         entry = self._client.kv_get(self._keys.leader)
         return entry is not None and entry.session == self._session
 
-    def _take(self) -> None:
+    def _acquire(self) -> None:
         """Take the lock and make an epoch of our own; both or neither count."""
         words = json.dumps({"holder": self._name})
         try:

@@ -1,6 +1,6 @@
-"""The seats of Consul's servers: how many it counts with, and how one is given up.
+"""Keep Consul's raft voters and autopilot's ``MinQuorum`` equal to the pool's servers.
 
-Consul keeps a book of its own. A server that has become a client, or has left the pool and runs on,
+Consul keeps a list of its own. A server that has become a client, or has left the pool and runs on,
 still votes in it; and how many servers may not be forgotten stays what it was on the first day
 (facts.md#K-2.7). A server has to say itself that it leaves: one that others strike out is
 back within a minute, for Consul's leader lets in every server whom gossip shows alive.
@@ -39,27 +39,27 @@ def leave(client: Client) -> None:
 
 
 def voters(client: Client) -> tuple[set[str], set[str]]:
-    """Return who votes, and who of these is there."""
+    """Return the names of the voters, and of those that are alive."""
     told = {str(s["Node"]) for s in _asked(client, _VOTERS)["Servers"] if s["Voter"]}
     alive = {str(m["Name"]) for m in _asked(client, _MEMBERS) if m["Status"] == _ALIVE}
     return told, told & alive
 
 
-def keep(
+def reconcile_voters(
     client: Client, servers: Collection[str], nodes: Collection[str],
     ask: Callable[..., Mapping[str, Any]], *, test: bool,
 ) -> tuple[dict[str, Any], str]:  # fmt: skip
-    """Let Consul's book follow the servers; return what changed or would, and what is in the way.
+    """Let Consul's voters follow the servers; return what changed or would, and what is in the way.
 
     ``ask(minions, function)`` gives what minions return.
     """
-    changes = _counted(client, len(servers), test=test)
-    gone, why = _dismissed(client, servers, nodes, ask, test=test)
+    changes = _set_min_quorum(client, len(servers), test=test)
+    gone, why = _remove_voter(client, servers, nodes, ask, test=test)
     return changes | gone, why
 
 
-def _counted(client: Client, size: int, *, test: bool) -> dict[str, Any]:
-    """Let Consul forget no server of these, and every one beyond: a seat of a former one."""
+def _set_min_quorum(client: Client, size: int, *, test: bool) -> dict[str, Any]:
+    """Set ``MinQuorum``: autopilot forgets no server of these, and every former one."""
     said = _asked(client, _AUTOPILOT)
     before = int(said["MinQuorum"])
     if before == size:
@@ -71,7 +71,7 @@ def _counted(client: Client, size: int, *, test: bool) -> dict[str, Any]:
     return {"servers that Consul never forgets": {"old": before, "new": size}}
 
 
-def _dismissed(
+def _remove_voter(
     client: Client, servers: Collection[str], nodes: Collection[str],
     ask: Callable[..., Mapping[str, Any]], *, test: bool,
 ) -> tuple[dict[str, Any], str]:  # fmt: skip

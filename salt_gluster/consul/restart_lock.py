@@ -1,7 +1,7 @@
-"""One Consul server after the other: whose turn it is to be away for a moment.
+"""Rolling restart lock: one Consul server at a time may be away.
 
 All servers may find at the same moment that they have to restart, and each sees two others to
-spare. So the turn is a lock in Consul itself: it is held while a server is away, and given back
+spare. So there is a lock in Consul itself: it is held while a server is away, and given back
 when the others can do without one again.
 """
 
@@ -29,13 +29,13 @@ _HOPELESS = ("forbidden", "unreachable")
 
 
 @contextlib.contextmanager
-def turn(client: Client, cluster: str, *, patience_s: float = PATIENCE_S) -> Iterator[None]:
+def restart_lock(client: Client, cluster: str, *, patience_s: float = PATIENCE_S) -> Iterator[None]:
     """Let one server at a time do what takes it away, and only while the others have a majority.
 
     ``GlusterError`` of kind ``needed`` where that does not come to pass; nothing was done then.
     ``client`` may manage everything: that is what a server's own token is for.
     """
-    session = _taken(client, Keys(cluster).turn, patience_s)
+    session = _acquire(client, Keys(cluster).restart_lock, patience_s)
     try:
         yield
         with contextlib.suppress(ConsulError):  # the next one looks for itself
@@ -45,18 +45,18 @@ def turn(client: Client, cluster: str, *, patience_s: float = PATIENCE_S) -> Ite
             client.session_destroy(session)
 
 
-def _taken(client: Client, key: str, patience_s: float) -> str:
-    """Take the turn and return the session that holds it."""
+def _acquire(client: Client, key: str, patience_s: float) -> str:
+    """Take the lock and return the session that holds it."""
     session, why = "", ""
 
     def has_it() -> bool:
         nonlocal session, why
         try:
-            name = "salt-gluster turn"
+            name = "salt-gluster restart"
             session = session or client.session_create(name, ttl_s=TTL_S, lock_delay_s=0)
             client.session_renew(session)
             taken = client.kv_put(key, "", acquire=session)
-            why = "no other may be lost now" if taken else "another one has its turn"
+            why = "no other may be lost now" if taken else "another server restarts"
             return taken and _spare(client) > 0
         except ConsulError as err:  # the one before us may have been Consul's leader
             if err.kind in _HOPELESS:

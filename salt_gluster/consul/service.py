@@ -1,4 +1,4 @@
-"""How a node stands in Consul: service, checks, maintenance, canary, report.
+"""Register a node's service in Consul, push its checks, set and end its maintenance.
 
 Only what is ours is touched: the service ``gluster`` and checks that begin with ``gluster:``; a
 person's maintenance only at a person's word.

@@ -1,4 +1,4 @@
-"""How Consul is reached: address, token and CA, as given, configured or kept on this node."""
+"""Find address, token and CA of Consul: as given, configured or kept on this node."""
 
 from __future__ import annotations
 

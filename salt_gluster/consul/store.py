@@ -1,4 +1,4 @@
-"""What the pool keeps in Consul: one document per subject.
+"""Read and write what the pool keeps in Consul: one document per subject.
 
 Writes that the watchers must see bump ``rev`` in the same transaction. Who may write what is the
 token's business; that only the leader writes is the caller's: it hands in ``lock.guard()``.
@@ -122,7 +122,7 @@ class Store:
         number = int(entry.value) if entry.value.isdigit() else 0
         return [cas_op(self.keys.rev, str(number + 1).encode(), entry.modify_index)]
 
-    # --- a person's stop -------------------------------------------------------------------------
+    # --- an operator's stop ----------------------------------------------------------------------
 
     def hold(self) -> Hold | Unknown | None:
         """Return the pool's hold; what cannot be read is unknown, and unknown means held.
@@ -167,10 +167,10 @@ class Store:
         """End a node's maintenance."""
         self.remove(self.keys.maintenance(uuid), seen=True)
 
-    # --- what people and highstates say --------------------------------------------------------
+    # --- what operators and highstates write -----------------------------------------------------
 
     def acknowledge(self, what: str, by: str, now: float) -> None:
-        """Write that a person has looked: at the cluster (its name), a node (uuid), an operation.
+        """Write that an operator has seen the cluster (its name), a node (uuid) or an operation.
 
         The newest counts; an earlier one is replaced.
         """
@@ -200,11 +200,11 @@ class Store:
     # --- who may be in ---------------------------------------------------------------------------
 
     def accepted(self) -> dict[str, str]:
-        """Return the accepted nodes, and who said so: also of one that was put there by hand."""
+        """Return the accepted nodes, and who accepted them: also one that was put there by hand."""
         return self._authors(self.keys.accepted(""))
 
     def rejected(self) -> dict[str, str]:
-        """Return the nodes that a person does not want, and who said so."""
+        """Return the rejected nodes, and who rejected them."""
         return self._authors(self.keys.rejected(""))
 
     def _authors(self, prefix: str) -> dict[str, str]:
@@ -219,7 +219,7 @@ class Store:
         self.write(self.keys.accepted(minion), said, cas=0, seen=True, guard=guard)
 
     def reject_node(self, minion: str, uuid: str, by: str, now: float, why: str) -> None:
-        """Write that a person does not want a node; an acceptance is taken back."""
+        """Reject a node; an acceptance is taken back."""
         said = {"schema": 1, "at": now, "by": by, "uuid": uuid, "why": why}
         self.write(self.keys.rejected(minion), said, seen=True)
         self.remove(self.keys.accepted(minion), seen=True)

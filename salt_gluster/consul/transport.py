@@ -1,4 +1,4 @@
-"""How bytes go to Consul and back: our HTTP under the client library's own API.
+"""Send requests to Consul: our HTTP under the client library's own API.
 
 The library is py-consul >= 1.8 or python-consul 1.1.0; both import as ``consul``. Neither is fit by
 itself: no time-outs or one for all, methods without the token, an environment that overrides what
@@ -45,7 +45,7 @@ Params = Sequence[tuple[str, Any]] | None
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpResponse:
     """One HTTP answer; the client libraries want ``code``, ``headers`` and ``body`` of it."""
 
     code: int
@@ -96,9 +96,9 @@ class Transport:
         return pool
 
     @property
-    def last(self) -> Answer:
+    def last(self) -> HttpResponse:
         """The last answer that this thread got."""
-        answer: Answer = self._here.answer
+        answer: HttpResponse = self._here.answer
         return answer
 
     # --- the API of both libraries' HTTP client: py-consul's has headers, python-consul's not ---
@@ -139,7 +139,7 @@ class Transport:
 
     def _ask(
         self, method: str, path: str, params: Params, data: Any = "", *, raw: bool = False
-    ) -> Answer:
+    ) -> HttpResponse:
         pairs = [(k, v) for k, v in params or () if k != "token"]  # never into a log of URLs
         url = quote(path, safe="/:") + (f"?{urlencode(pairs)}" if pairs else "")
         headers = {"X-Consul-Token": self._where.token} if self._where.token else {}
@@ -152,7 +152,7 @@ class Transport:
             answer = self._send(method, url, request)
         body = answer.data
         head = {name.title(): value for name, value in answer.headers.items()}
-        told = Answer(
+        told = HttpResponse(
             answer.status,
             {**head, "X-Consul-Index": head.get("X-Consul-Index", "0")},
             body if raw else body.decode("utf-8", "replace"),
@@ -187,7 +187,7 @@ class Transport:
             maybe_done=method != "GET",
         )  # fmt: skip
 
-    def _check(self, method: str, path: str, told: Answer) -> None:
+    def _check(self, method: str, path: str, told: HttpResponse) -> None:
         """Raise unless this is an answer that may be believed; the library sees only those."""
         text = str(told.body)[:500].strip()
         no_key = told.code == 404 and method == "GET" and path.startswith("/v1/kv/")
@@ -210,7 +210,7 @@ class Transport:
                 hint="The token lacks a right." if kind == "forbidden" else "",
             )  # fmt: skip
 
-    def _check_age(self, told: Answer) -> None:
+    def _check_age(self, told: HttpResponse) -> None:
         if told.headers.get("X-Consul-Knownleader") == "false":
             raise NoLeader("Consul has no leader; what it tells may be old.")
         age_s = _number(told.headers.get("X-Consul-Lastcontact")) / 1000

@@ -1,4 +1,4 @@
-"""Judge whether what Consul shows may be believed: facts and the time in, a verdict out. Pure.
+"""Evaluate whether what Consul shows may be believed: facts and the time in, a verdict out. Pure.
 
 *blind*: nothing is decided, all clocks stop. *fresh*: what the watches show is so; for how long
 nothing may be begun after a disturbance (facts.md#K-6.4) is the fleet mode's to decide.
@@ -34,7 +34,7 @@ class Canary(str, Enum):
 
 
 @dataclass(frozen=True)
-class Facts:
+class ProbeFacts:
     """What was learned, never judged. Times are those of one monotonic clock.
 
     heartbeat_at      when the last good session renewal was *sent*; None before the first
@@ -76,7 +76,7 @@ class ViewVerdict:
         return self.state is ViewState.FRESH
 
 
-def _heartbeat(facts: Facts, now: float) -> str:
+def _heartbeat(facts: ProbeFacts, now: float) -> str:
     if facts.heartbeat_at is None:
         return facts.heartbeat_error or "no heartbeat has gone through yet"
     age_s = now - facts.heartbeat_at
@@ -86,7 +86,7 @@ def _heartbeat(facts: Facts, now: float) -> str:
     return f"the last heartbeat went through {age_s:.0f} s ago{because}"
 
 
-def _canary(facts: Facts, now: float) -> str:
+def _canary(facts: ProbeFacts, now: float) -> str:
     if facts.canary is Canary.SEEN:
         return ""
     if facts.canary is Canary.UNREAD:
@@ -94,19 +94,19 @@ def _canary(facts: Facts, now: float) -> str:
     return "there is no canary: no node of this pool is registered yet, or the token lacks a right"
 
 
-def _own_agent(facts: Facts, now: float) -> str:
+def _own_agent(facts: ProbeFacts, now: float) -> str:
     if facts.own_agent is None:
         return "the catalog could not be asked for our own agent"
     return "" if facts.own_agent else "our own agent is not in the catalog"
 
 
-def _wiped(facts: Facts, now: float) -> str:
+def _wiped(facts: ProbeFacts, now: float) -> str:
     gone = facts.canary is Canary.ABSENT and facts.marker
     return "the canary that this machine has seen before is gone" if gone else ""
 
 
 #: The rows in order: what forbids sight, and which verdict it gives. The first that says why wins.
-GATES: tuple[tuple[str, ViewState, Callable[[Facts, float], str]], ...] = (
+GATES: tuple[tuple[str, ViewState, Callable[[ProbeFacts, float], str]], ...] = (
     ("heartbeat", ViewState.BLIND, _heartbeat),
     ("wiped", ViewState.WIPED, _wiped),
     ("canary", ViewState.BLIND, _canary),
@@ -114,7 +114,7 @@ GATES: tuple[tuple[str, ViewState, Callable[[Facts, float], str]], ...] = (
 )
 
 
-def evaluate(facts: Facts, before: ViewVerdict, now: float) -> ViewVerdict:
+def evaluate(facts: ProbeFacts, before: ViewVerdict, now: float) -> ViewVerdict:
     """Return what the view is worth now. ``before`` is the last verdict."""
     leader = facts.leader or before.leader
     memory = {"leader": leader, "regressions": facts.regressions}
@@ -127,7 +127,7 @@ def evaluate(facts: Facts, before: ViewVerdict, now: float) -> ViewVerdict:
     return ViewVerdict(ViewState.FRESH, disturbed, since, reread=bool(disturbed), **memory)  # type: ignore[arg-type]
 
 
-def _disturbed(facts: Facts, before: ViewVerdict) -> str:
+def _disturbed(facts: ProbeFacts, before: ViewVerdict) -> str:
     """Return what makes everything be read again, "" for nothing."""
     if not before.is_fresh:
         return f"sight regained; before: {before.why}"

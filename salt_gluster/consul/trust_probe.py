@@ -11,7 +11,7 @@ from typing import Protocol
 from salt_gluster.consul.canary import Marker
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.keys import Keys
-from salt_gluster.consul.trust import Canary, Facts, ViewVerdict, evaluate
+from salt_gluster.consul.trust import Canary, ProbeFacts, ViewVerdict, evaluate
 from salt_gluster.errors import ConsulError
 
 
@@ -21,7 +21,7 @@ class Heartbeat(Protocol):
     renewed_at: float | None
     error: str
 
-    def beat(self, *, lead: bool = True) -> bool:
+    def renew(self, *, lead: bool = True) -> bool:
         """Write, and keep when that was sent, or why it did not go through."""
 
 
@@ -38,7 +38,7 @@ class TrustProbe:
         self._marker = marker
         self._clock = clock
         self._agent = ""
-        self._facts = Facts()
+        self._facts = ProbeFacts()
         self._regressions = 0
         self._guard = threading.Lock()
         self.verdict = ViewVerdict()
@@ -50,7 +50,7 @@ class TrustProbe:
     def renew(self, *, lead: bool = True) -> ViewVerdict:
         """Renew, read and evaluate: 8 s at most without an answer. Raises no ``ConsulError``."""
         before = self._heartbeat.renewed_at
-        self._heartbeat.beat(lead=lead and self.verdict.is_fresh)
+        self._heartbeat.renew(lead=lead and self.verdict.is_fresh)
         renewed_at, error = self._heartbeat.renewed_at, self._heartbeat.error
         facts = replace(
             self._facts, heartbeat_at=renewed_at, heartbeat_error=error,
@@ -71,7 +71,7 @@ class TrustProbe:
             self.verdict = evaluate(self._facts, self.verdict, self._clock())
             return self.verdict
 
-    def _read(self, facts: Facts) -> Facts:
+    def _read(self, facts: ProbeFacts) -> ProbeFacts:
         seen, why = self._canary()
         own: bool | None = None
         leader = ""

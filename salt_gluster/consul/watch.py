@@ -25,7 +25,7 @@ Query = Callable[[int, float], Reply[Any]]
 
 
 class Watcher(Protocol):
-    """Who is told. All calls come from the watch's own thread."""
+    """What is called with the news. All calls come from the watch's own thread."""
 
     def changed(self, reply: Reply[Any]) -> None:
         """The body is another one than before, or this is the first."""
@@ -37,7 +37,7 @@ class Watcher(Protocol):
         """No answer; the watch goes on by itself."""
 
 
-class Watch:
+class BlockingWatch:
     """Ask until stopped. ``run`` blocks; ``stop`` and ``reread`` may come from any thread."""
 
     def __init__(

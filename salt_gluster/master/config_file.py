@@ -1,4 +1,4 @@
-"""The one file that a master needs: the engine, the reactor, the formula, the nodes' pillar.
+"""Write the one file that a master needs: the engine, the reactor, the formula, the nodes' pillar.
 
 Salt lets a list in the master's own file be replaced by one of ``master.d``, and joins the lists of
 all files there (facts.md#S-4.2). So the lists of the own file are repeated here, those of

@@ -1,4 +1,4 @@
-"""The declaration goes out of the pool's history as a pillar, and comes into Consul from a person.
+"""Export the declaration from the pool's history as a pillar, and import one into Consul.
 
 How files and YAML are read and written is handed in; how a pillar gets what stands in Consul is
 ``pillar_source.py``'s.
@@ -14,7 +14,7 @@ from salt_gluster.consul.codec import pack
 from salt_gluster.consul.pool import PoolClient
 from salt_gluster.errors import ConsulError, NotFound, SpecError
 from salt_gluster.master.config_history import current_version, kept_version
-from salt_gluster.master.pillar_source import Kept
+from salt_gluster.master.pillar_source import StoredDeclaration
 from salt_gluster.node.clock import local_datetime
 from salt_gluster.spec import parse_pool
 from salt_gluster.spec.values import plain
@@ -26,8 +26,8 @@ _ABOUT = ("version", "at", "by", "why")
 
 
 @dataclass(frozen=True)
-class Word:
-    """What a person said."""
+class ImportRequest:
+    """What the operator requests."""
 
     reason: str
     by: str
@@ -71,7 +71,7 @@ def body_of(data: Any) -> Any:
     return data["gluster"]
 
 
-def bring_in(pool: PoolClient, body: Any, said: Word) -> dict[str, Any]:
+def import_declaration(pool: PoolClient, body: Any, said: ImportRequest) -> dict[str, Any]:
     """Make this the declaration that Consul keeps; say what differs from the last one.
 
     Nothing is written where it is wrong, too big or the same, or where somebody was faster.
@@ -88,7 +88,7 @@ def bring_in(pool: PoolClient, body: Any, said: Word) -> dict[str, Any]:
     there = pool.store.read(key)
     before = there.data if there is not None and isinstance(there.data, Mapping) else {}
     old = before.get("gluster")
-    new = Kept(pool.cluster, wanted, said.by, pool.now(), said.reason).to_data()
+    new = StoredDeclaration(pool.cluster, wanted, said.by, pool.now(), said.reason).to_data()
     pack(new)  # too big is said in test mode as well
     told = {"pool": pool.cluster, "changes": {}, "test": said.test}
     if old == wanted:

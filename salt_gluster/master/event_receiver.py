@@ -1,4 +1,4 @@
-"""Where GlusterFS's own events arrive on a master, and how they wake the leader.
+"""Receive GlusterFS's own events on a master, and wake the leader by them.
 
 A small HTTP server on one address: whoever has the token may post an event, and may ask whether an
 event that it sent to try the way has arrived. Everybody else hears 401, whatever was asked. What an
@@ -50,7 +50,7 @@ _EVERYWHERE = ("", "0.0.0.0", "::", "*")
 
 
 @dataclass(frozen=True)
-class Settings:
+class ReceiverSettings:
     """Where to listen, and the token that the nodes have."""
 
     address: str
@@ -59,7 +59,7 @@ class Settings:
     cluster: str = "main"
 
 
-def settings(given: Mapping[str, Any]) -> Settings:
+def settings(given: Mapping[str, Any]) -> ReceiverSettings:
     """Return checked settings; ``SpecError`` names the argument of the engine that is wrong."""
     address, token = str(given.get("address") or ""), str(given.get("token") or "")
     if address in _EVERYWHERE:
@@ -76,7 +76,7 @@ def settings(given: Mapping[str, Any]) -> Settings:
         port = int(given.get("port") or PORT)
     except (TypeError, ValueError):
         raise SpecError("gluster_events:port", "this is no number.") from None
-    return Settings(address, token, port, str(given.get("cluster") or "main"))
+    return ReceiverSettings(address, token, port, str(given.get("cluster") or "main"))
 
 
 # --- the server ----------------------------------------------------------------------------------
@@ -94,7 +94,10 @@ class Receiver(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(
-        self, where: Settings, take: Callable[[bytes], None], has_arrived: Callable[[str], bool]
+        self,
+        where: ReceiverSettings,
+        take: Callable[[bytes], None],
+        has_arrived: Callable[[str], bool],
     ) -> None:
         self.take, self.has_arrived = take, has_arrived
         self._token = where.token.encode()
@@ -210,7 +213,7 @@ class _Handler(BaseHTTPRequestHandler):
 # --- what becomes of an event --------------------------------------------------------------------
 
 
-class Hints:
+class WakeupPublisher:
     """Drops duplicates and debounces in the server's threads, writes to Consul in its own.
 
     ``put`` may raise.
@@ -221,7 +224,7 @@ class Hints:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self._put, self._name, self._clock = put, name, clock
-        self._fold, self._gathered = Deduplicator(), Debouncer()
+        self._duplicates, self._debouncer = Deduplicator(), Debouncer()
         self._probes: deque[str] = deque(maxlen=1000)
         self._guard = threading.Lock()
         self._news = threading.Event()
@@ -233,13 +236,13 @@ class Hints:
         with self._guard:
             if post.probe:
                 self._probes.append(post.probe)
-            elif self._fold.is_news(post, self._clock()):
+            elif self._duplicates.is_news(post, self._clock()):
                 self._hear(post)
 
     def _hear(self, post: GlusterEvent) -> None:
         log.info("%s %s %r, told by %s", post.event, post.kind.subject, post.name, post.node)
         if post.kind.wakes:
-            self._gathered.add(post.nodes)
+            self._debouncer.add(post.nodes)
             self._news.set()
 
     def has_arrived(self, sign: str) -> bool:
@@ -261,8 +264,8 @@ class Hints:
         self._news.clear()
         now = self._clock()
         with self._guard:
-            nodes = self._gathered.take(now)
-            due_s = self._gathered.due_s(now)
+            nodes = self._debouncer.take(now)
+            due_s = self._debouncer.due_s(now)
         if not nodes:
             return due_s
         try:
@@ -272,20 +275,20 @@ class Hints:
             if not self._pause_s:
                 log.warning("a hint could not be told yet: %s", err)
             with self._guard:
-                self._gathered.add(nodes)
+                self._debouncer.add(nodes)
             self._pause_s = min(PAUSES_S[1], max(PAUSES_S[0], 2 * self._pause_s))
             return self._pause_s
         return None
 
 
 def run(
-    where: Settings, name: str, connect: Callable[[float], Client],
+    where: ReceiverSettings, name: str, connect: Callable[[float], Client],
     *, ready: Callable[[Receiver], None] = lambda _: None,
 ) -> None:  # fmt: skip
     """Receive, for ever. ``connect`` makes a client of Consul with a time-out."""
     keys = Keys(where.cluster)
     client = connect(CONSUL_S)
-    hints = Hints(lambda told: client.kv_put(keys.hint, told), name)
+    hints = WakeupPublisher(lambda told: client.kv_put(keys.hint, told), name)
     pause_s = PAUSES_S[0]
     while True:
         try:

@@ -10,7 +10,7 @@ from salt_gluster.consul.codec import pack
 from salt_gluster.consul.heartbeat import change_op
 from salt_gluster.consul.pool import PoolClient
 from salt_gluster.errors import GlusterError
-from salt_gluster.master.minions import Ask, Found, _nobody, is_excuse, last_line
+from salt_gluster.master.minions import Ask, Found, _nobody, last_line, no_answer
 
 
 def hold(ask: Ask, target: str, reason: str, by: str, found: Found = None) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def _on_nodes(
 ) -> tuple[list[str], dict[str, str]]:
     """Return the minions that did it, and those that did not with why."""
     told = ask(target, function, *arguments)
-    done = [minion for minion in sorted(told) if not is_excuse(told[minion])]
+    done = [minion for minion in sorted(told) if not no_answer(told[minion])]
     missing = {
         minion: last_line(answer) for minion, answer in sorted(told.items())
         if minion not in done and isinstance(answer, str) and "is not available" not in answer

@@ -1,4 +1,4 @@
-"""A person takes one node out of automation's hands, and gives it back.
+"""Put one node into maintenance, and end it, at an operator's request.
 
 It stands at two places, and either alone holds: the pool's key ``maintenance/<uuid>``, and Consul's
 own maintenance of the service there, which only that agent can write, so its minion is asked.
@@ -16,7 +16,7 @@ from typing import Any
 
 from salt_gluster.consul.pool import PoolClient
 from salt_gluster.errors import ConsulError, GlusterError, NotFound, SpecError
-from salt_gluster.master.minions import Ask, Found, is_excuse, last_line
+from salt_gluster.master.minions import Ask, Found, last_line, no_answer
 from salt_gluster.model import Hold, Unknown
 from salt_gluster.node.clock import local_datetime
 
@@ -26,8 +26,8 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @dataclass(frozen=True)
-class Word:
-    """What a person said."""
+class MaintenanceRequest:
+    """What the operator requests."""
 
     reason: str
     by: str
@@ -60,7 +60,7 @@ def end_of(said: Any, now: float) -> float | None:
     return end
 
 
-def put(ask: Ask, name: str, found: Found, said: Word) -> dict[str, Any]:
+def put(ask: Ask, name: str, found: Found, said: MaintenanceRequest) -> dict[str, Any]:
     """Set or end the maintenance of a node; say what changed, where it is so now, where not.
 
     ``GlusterError`` when nothing could be reached at all.
@@ -75,7 +75,7 @@ def put(ask: Ask, name: str, found: Found, said: Word) -> dict[str, Any]:
     try:
         if not isinstance(found, PoolClient):
             raise found or ConsulError("no Consul answers here.", kind="unreachable")
-        uuid, minion = _whom(found, name)
+        uuid, minion = _find_node(found, name)
         key = found.store.keys.maintenance(uuid)
         changes.update(_in_key(found, uuid, key, said))
         done.append(key)
@@ -91,7 +91,11 @@ def put(ask: Ask, name: str, found: Found, said: Word) -> dict[str, Any]:
 
 
 def _told(
-    minion: str, said: Word, changes: Mapping[str, Any], done: list[str], missing: dict[str, str]
+    minion: str,
+    said: MaintenanceRequest,
+    changes: Mapping[str, Any],
+    done: list[str],
+    missing: dict[str, str],
 ) -> dict[str, Any]:
     word = ("free" if said.remove else "held") if not said.test else "looked at"
     other = "perhaps still held" if said.remove else "not held"
@@ -99,7 +103,7 @@ def _told(
     return {"node": minion, "changes": dict(changes), "test": said.test, word: done, **more}
 
 
-def _whom(pool: PoolClient, name: str) -> tuple[str, str]:
+def _find_node(pool: PoolClient, name: str) -> tuple[str, str]:
     """Return a node's uuid and minion; one that has left the catalog is known by what was told."""
     for member in pool.members():
         if name in (member.uuid, member.node, member.minion):
@@ -115,7 +119,7 @@ def _whom(pool: PoolClient, name: str) -> tuple[str, str]:
     )  # fmt: skip
 
 
-def _in_key(pool: PoolClient, uuid: str, key: str, said: Word) -> dict[str, Any]:
+def _in_key(pool: PoolClient, uuid: str, key: str, said: MaintenanceRequest) -> dict[str, Any]:
     """Write or remove the pool's key; return what changed or would."""
     before = pool.store.maintenance(uuid)
     if isinstance(before, Unknown):
@@ -131,7 +135,7 @@ def _in_key(pool: PoolClient, uuid: str, key: str, said: Word) -> dict[str, Any]
     return {key: {"old": _words(before), "new": None if said.remove else _words(new)}}
 
 
-def _is(before: Hold | None, said: Word) -> bool:
+def _is(before: Hold | None, said: MaintenanceRequest) -> bool:
     asked = (said.reason, said.by, said.until)
     return before is not None and (before.reason, before.by, before.until) == asked
 
@@ -144,7 +148,7 @@ def _words(hold: Hold | None) -> str | None:
 
 
 def _by_agent(
-    ask: Ask, minion: str, said: Word, changes: dict[str, Any], done: list[str],
+    ask: Ask, minion: str, said: MaintenanceRequest, changes: dict[str, Any], done: list[str],
     missing: dict[str, str],
 ) -> None:  # fmt: skip
     where = f"the Consul agent of {minion}"
@@ -157,4 +161,4 @@ def _by_agent(
         return
     silent = answer is None or answer is False
     why = "its minion did not answer" if silent else last_line(str(answer))
-    missing[where] = why if silent or is_excuse(answer) else f"its minion said: {why}"
+    missing[where] = why if silent or no_answer(answer) else f"its minion said: {why}"

@@ -1,4 +1,4 @@
-"""What the runners do with the minions: ask them, and add up what they tell.
+"""Ask minions for the runners, and add up what they answer.
 
 How minions are asked is handed in; nothing here imports Salt.
 """
@@ -54,7 +54,7 @@ def _answers_text(told: Mapping[str, Any]) -> str:
 def _answers(ask: Ask, target: str, function: str, *arguments: Any) -> dict[str, Any]:
     """Ask, and leave out minions without Gluster or with an error, which answer with a text."""
     told = ask(target, function, *arguments)
-    answers = {m: a for m, a in told.items() if not is_excuse(a)}
+    answers = {m: a for m, a in told.items() if not no_answer(a)}
     if not answers:
         raise GlusterError(
             f"no minion of a Gluster pool answered to {target!r}.",
@@ -64,7 +64,7 @@ def _answers(ask: Ask, target: str, function: str, *arguments: Any) -> dict[str,
     return answers
 
 
-def is_excuse(answer: Any) -> bool:
+def no_answer(answer: Any) -> bool:
     """Whether a minion's answer is none."""
     lacking = ("is not available", "ERROR", "Minion did not return", "The minion function caused")
     return answer is False or (isinstance(answer, str) and any(t in answer for t in lacking))

@@ -1,8 +1,8 @@
-"""The declaration that Consul keeps instead of a pillar file, and how a minion's pillar gets it.
+"""Add the declaration that Consul keeps instead of a pillar file to a minion's pillar.
 
-Only a person writes it (``declaration.py``): what highstates submit never comes back here. Every
+Only an operator writes it (``declaration.py``): what highstates submit never comes back here. Every
 pillar of a master is compiled with it, so what was read a moment ago is good enough, and a Consul
-that does not answer is not asked again at once. The last good copy lies beside the vault.
+that does not answer is not asked again at once. The last good copy lies beside the secrets.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ _failed: dict[Path, tuple[float, GlusterError]] = {}
 
 
 @dataclass(frozen=True)
-class Kept:
-    """The body of ``gluster`` that a person has put into Consul, and who, when, why."""
+class StoredDeclaration:
+    """The body of ``gluster`` that an operator has put into Consul, and who, when, why."""
 
     cluster: str
     body: Mapping[str, Any]
@@ -57,15 +57,15 @@ class Kept:
         return {"schema": SCHEMA, "gluster": dict(self.body), **said}
 
 
-def kept_from(data: Any, cluster: str) -> Kept:
+def declaration_from(data: Any, cluster: str) -> StoredDeclaration:
     """Return what a document says; ``Unreadable`` where it is none."""
     if not isinstance(data, Mapping) or data.get("schema") != SCHEMA or "gluster" not in data:
         raise Unreadable("it is no declaration that this version of the extension has written.")
     by, why = (str(data.get(key, "")) for key in ("by", "why"))
-    return Kept(cluster, data["gluster"], by, float(data.get("at") or 0), why)
+    return StoredDeclaration(cluster, data["gluster"], by, float(data.get("at") or 0), why)
 
 
-def _checked(kept: Kept) -> Kept:
+def _checked(kept: StoredDeclaration) -> StoredDeclaration:
     """Return it, or raise ``SpecError``: anybody with a token may have written it by hand.
 
     Where a glob stands in ``nodes`` the states do the rest, which know whom it means.
@@ -87,7 +87,7 @@ class Source:
         place = secret_store.place(opts["conf_file"], self.cluster).folder
         self.file = place.with_name(f"{self.cluster}.pillar.json")
 
-    def kept(self) -> Kept:
+    def kept(self) -> StoredDeclaration:
         """Return it; ``GlusterError`` says what to do where there is neither."""
         copy = self._copy()
         if copy is not None and 0 <= time.time() - copy[1] <= FRESH_S:
@@ -103,7 +103,9 @@ class Source:
             log.warning("the pillar %s is not read from Consul%s: %s", self.cluster, since, err)
             return self._without(err, copy)
 
-    def _without(self, err: GlusterError, copy: tuple[Kept, float] | None) -> Kept:
+    def _without(
+        self, err: GlusterError, copy: tuple[StoredDeclaration, float] | None
+    ) -> StoredDeclaration:
         if copy is not None:
             return copy[0]
         raise GlusterError(
@@ -113,7 +115,7 @@ class Source:
             " to pillar files: salt-run gluster.setup pillar_from=files restart=True.",
         )  # fmt: skip
 
-    def read(self) -> Kept:
+    def read(self) -> StoredDeclaration:
         """Read it from Consul now, and keep a copy; raise where it is not there."""
         client = connect(self._settings, timeout_s=TIMEOUT_S)
         try:
@@ -128,24 +130,24 @@ class Source:
                 )  # fmt: skip
         finally:
             client.close()
-        kept = _checked(kept_from(found.data, self.cluster))
+        kept = _checked(declaration_from(found.data, self.cluster))
         _failed.pop(self.file, None)
         self._remember(kept)
         return kept
 
-    def _copy(self) -> tuple[Kept, float] | None:
+    def _copy(self) -> tuple[StoredDeclaration, float] | None:
         """Return the copy, and when it was last as Consul has it."""
         try:
             at = self.file.stat().st_mtime
             data = json.loads(self.file.read_text(encoding="utf-8"))
-            return kept_from(data, self.cluster), at
+            return declaration_from(data, self.cluster), at
         except FileNotFoundError:
             return None
         except (OSError, ValueError, GlusterError) as err:
             log.warning("%s is not used: %s", self.file, err)
             return None
 
-    def _remember(self, kept: Kept) -> None:
+    def _remember(self, kept: StoredDeclaration) -> None:
         text = json.dumps(kept.to_data())
         try:
             self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

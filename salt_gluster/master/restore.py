@@ -1,4 +1,4 @@
-"""Giving a node back what it has lost, from the master: the store, the members, then the node.
+"""Restore the glusterd identity of a node: asked of the store, of the members, then of the node.
 
 Without ``confirm`` nothing is done: the exact plan is returned, with every check's answer.
 """
@@ -11,7 +11,7 @@ from typing import Any
 from salt_gluster.consul.pool import PoolClient
 from salt_gluster.errors import GlusterError, NotFound, SpecError
 from salt_gluster.master.config_history import current_version
-from salt_gluster.master.minions import Ask, is_excuse, last_line
+from salt_gluster.master.minions import Ask, last_line, no_answer
 from salt_gluster.model import Hold, Unknown
 from salt_gluster.plan.restore import Lost, RestoreCheck, bricks_of, find, lost
 from salt_gluster.status.report import usable
@@ -67,7 +67,7 @@ def _seen(
     if isinstance(said, Mapping):
         return found, RestoreCheck("node_agrees", False, str(said.get("comment")))
     why = last_line(said) if isinstance(said, str) and said else "it did not answer"
-    return found, RestoreCheck("node_agrees", None if not said or is_excuse(said) else False, why)
+    return found, RestoreCheck("node_agrees", None if not said or no_answer(said) else False, why)
 
 
 def _asked(

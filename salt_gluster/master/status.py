@@ -1,4 +1,4 @@
-"""The pool on one screen: from its copy in Consul where that is worth it, else by asking the nodes.
+"""Return the pool on one screen: from its copy in Consul, or by asking the nodes.
 
 Reading the copy starts no process of gluster, publishes no job and waits for nobody, however many
 look at once. ``status/freshness.py`` decides what the copy is worth.
@@ -15,7 +15,7 @@ from salt_gluster.master import journal, minions
 from salt_gluster.node.clock import local_clock
 from salt_gluster.render import render_status
 from salt_gluster.status import pool
-from salt_gluster.status.freshness import Copy, Kept, copy_of
+from salt_gluster.status.freshness import PoolCopy, StoredPool, copy_of
 
 
 def status(
@@ -31,7 +31,7 @@ def status(
     snapshot = _snapshot(found, with_reports)
     now = found.now() if isinstance(found, PoolClient) else 0.0
     copy = _copy(snapshot, reader, now) if with_reports else ""
-    if isinstance(copy, Copy):
+    if isinstance(copy, PoolCopy):
         data = _of_copy(copy)
     else:
         data = pool.pool_status(minions.reports(ask, target), clock=local_clock)
@@ -53,7 +53,7 @@ def _snapshot(found: minions.Found, reports: bool) -> ClusterSnapshot | str:
         return f"not from Consul, {err.message}"
 
 
-def _copy(snapshot: ClusterSnapshot | str, reader: str, now: float) -> Copy | str:
+def _copy(snapshot: ClusterSnapshot | str, reader: str, now: float) -> PoolCopy | str:
     """Return the copy, or why the nodes are asked."""
     if isinstance(snapshot, str):
         return snapshot
@@ -63,22 +63,22 @@ def _copy(snapshot: ClusterSnapshot | str, reader: str, now: float) -> Copy | st
         return f"not from Consul, {err.message}"
 
 
-def _kept(snapshot: ClusterSnapshot, reader: str, now: float) -> Kept:
+def _kept(snapshot: ClusterSnapshot, reader: str, now: float) -> StoredPool:
     """Return what stood in Consul at one moment."""
     lead, document = snapshot.lead, snapshot.document(snapshot.keys.status)
     ours = document is not None and document.data.get("schema") == journal.SCHEMA
-    return Kept(
+    return StoredPool(
         now=now,
         reader=reader,
         leader=lead.holder if lead.held else "",
-        pulse=snapshot.heartbeat,
+        heartbeat=snapshot.heartbeat,
         changed=snapshot.last_change,
         status=document.data if document is not None and ours else None,
         reports=snapshot.reports,
     )
 
 
-def _of_copy(copy: Copy) -> dict[str, Any]:
+def _of_copy(copy: PoolCopy) -> dict[str, Any]:
     ages = {copy.names[u]: round(a, 1) for u, a in copy.ages.items()}
     silent = {copy.names[u]: {"unknown": why} for u, why in copy.silent.items()}
     oldest = max(ages.values())

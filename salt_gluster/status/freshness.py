@@ -25,7 +25,7 @@ AWAY = ("suspect", "down", "gone")
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredPool:
     """What stood in Consul at one moment. ``now`` is the time of ``reader``, this machine.
 
     leader    who holds the lock, "" = nobody
@@ -38,14 +38,14 @@ class Kept:
     now: float
     reader: str
     leader: str
-    pulse: Mapping[str, Any]
+    heartbeat: Mapping[str, Any]
     changed: int
     status: Mapping[str, Any] | None
     reports: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Copy:
+class PoolCopy:
     """The pool as its nodes have told it.
 
     now        this machine's time when it was read
@@ -63,7 +63,7 @@ class Copy:
     verdicts: Mapping[str, tuple[str, str]]
 
 
-def copy_of(kept: Kept) -> Copy | str:
+def copy_of(kept: StoredPool) -> PoolCopy | str:
     """Return the copy, or why the nodes have to be asked."""
     if why := _unwatched(kept):
         return why
@@ -92,7 +92,7 @@ def copy_of(kept: Kept) -> Copy | str:
             return f"the pool was changed, and {name} has not looked since"
     counted = {u: a for u, a in sorted(fresh.items(), key=lambda row: row[1]) if u in names}
     reports = tuple(kept.reports[u] for u in counted)
-    return Copy(kept.now, reports, counted, silent, names, verdicts)
+    return PoolCopy(kept.now, reports, counted, silent, names, verdicts)
 
 
 def _names(
@@ -103,9 +103,9 @@ def _names(
     return {p["uuid"]: str(told[p["uuid"]] or next(iter(p["names"]), p["uuid"])) for p in peers}
 
 
-def _unwatched(kept: Kept) -> str:
+def _unwatched(kept: StoredPool) -> str:
     """Say why nobody keeps the copy, or ""."""
-    leader, pulse, status = kept.leader, kept.pulse, kept.status
+    leader, pulse, status = kept.leader, kept.heartbeat, kept.status
     if not leader:
         return "nobody leads, so nobody watches"
     if pulse.get("by") != leader:
@@ -119,12 +119,12 @@ def _unwatched(kept: Kept) -> str:
     return ""
 
 
-def _now(kept: Kept) -> float:
+def _now(kept: StoredPool) -> float:
     """Return the leader's time, or a little more: on another machine its clock cannot be read."""
-    return kept.now if kept.reader == kept.leader else float(kept.pulse["at"]) + LIVE_S
+    return kept.now if kept.reader == kept.leader else float(kept.heartbeat["at"]) + LIVE_S
 
 
-def _age(report: Mapping[str, Any], kept: Kept) -> float | str:
+def _age(report: Mapping[str, Any], kept: StoredPool) -> float | str:
     """Return how old a report is at most, or why that is not known."""
     name, after = report.get("node"), report.get("after")
     if not isinstance(after, Mapping) or not isinstance(after.get("at"), int | float):
@@ -149,7 +149,7 @@ def _why_silent(report: Mapping[str, Any], age: float) -> str:
     return str(why or "its report cannot be read")
 
 
-def _verdicts(kept: Kept) -> dict[str, tuple[str, str]]:
+def _verdicts(kept: StoredPool) -> dict[str, tuple[str, str]]:
     found = {}
     for uuid, row in (kept.status or {}).get("nodes", {}).items():
         state, since = str(row.get("state")), row.get("since")
@@ -159,7 +159,7 @@ def _verdicts(kept: Kept) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _is_missed(kept: Kept, uuid: str) -> bool:
+def _is_missed(kept: StoredPool, uuid: str) -> bool:
     """Whether Consul itself does not see the node: what it told is from before."""
     seen = (kept.status or {})["nodes"][uuid].get("witnesses", ())
     return any(w.get("source") == "consul" and w.get("says") == "-" for w in seen)

@@ -12,7 +12,7 @@ import salt.config
 import salt.pillar
 
 from salt_gluster.master.deploy import secret_store
-from salt_gluster.master.deploy.secret_store import Vault
+from salt_gluster.master.deploy.secret_store import SecretStore
 
 GLUSTER = {
     "nodes": "g[1-4]",
@@ -52,13 +52,13 @@ def master(tmp_path: Path) -> Master:
 
 
 @pytest.fixture
-def kept(master: Master) -> Vault:
+def kept(master: Master) -> SecretStore:
     made = secret_store.place(master.conf, "main")
     made.make()
     return made
 
 
-def test_a_node_gets_its_own_and_a_server_what_begins(master: Master, kept: Vault) -> None:
+def test_a_node_gets_its_own_and_a_server_what_begins(master: Master, kept: SecretStore) -> None:
     for minion in ("g1", "g4"):
         told = master.compiled(minion)["gluster_consul"]
         mine = kept.known(minion)
@@ -76,7 +76,7 @@ def test_a_node_gets_its_own_and_a_server_what_begins(master: Master, kept: Vaul
         }  # fmt: skip
 
 
-def test_a_node_is_told_where_to_post_gluster_s_events(master: Master, kept: Vault) -> None:
+def test_a_node_is_told_where_to_post_gluster_s_events(master: Master, kept: SecretStore) -> None:
     assert "webhook" not in master.compiled("g1")["gluster_consul"]
     kept.take_events("10.0.0.5", 24017)
     token = kept.secrets().webhook
@@ -90,7 +90,7 @@ def test_a_node_is_told_where_to_post_gluster_s_events(master: Master, kept: Vau
     assert set(master.compiled("web1")) == {"gluster"}
 
 
-def test_no_two_nodes_share_what_is_one_nodes_own(master: Master, kept: Vault) -> None:
+def test_no_two_nodes_share_what_is_one_nodes_own(master: Master, kept: SecretStore) -> None:
     told = [master.compiled(f"g{n}")["gluster_consul"] for n in range(1, 5)]
     own = [t["tokens"][k] for t in told for k in ("agent", "node")] + [
         t["tls"]["key"] for t in told
@@ -101,19 +101,21 @@ def test_no_two_nodes_share_what_is_one_nodes_own(master: Master, kept: Vault) -
     assert json.dumps(kept.authority().key)[1:-1] not in text
 
 
-def test_it_is_the_same_every_time(master: Master, kept: Vault) -> None:
+def test_it_is_the_same_every_time(master: Master, kept: SecretStore) -> None:
     first = master.compiled("g1")
     assert master.compiled("g1") == first
 
 
-def test_who_is_no_node_gets_nothing_and_leaves_no_trace(master: Master, kept: Vault) -> None:
+def test_who_is_no_node_gets_nothing_and_leaves_no_trace(master: Master, kept: SecretStore) -> None:
     assert set(master.compiled("web1")) == {"gluster"}
     master.declare({"other": 1})
     assert master.compiled("g1") == {"other": 1}
     assert kept.nodes() == [] and kept.servers() == ()
 
 
-def test_a_glob_means_the_minions_whose_keys_are_accepted(master: Master, kept: Vault) -> None:
+def test_a_glob_means_the_minions_whose_keys_are_accepted(
+    master: Master, kept: SecretStore
+) -> None:
     pki = Path(salt.config.master_config(str(master.conf))["pki_dir"])
     for state, minions in {"minions": ("g1", "g2", "g3", "web1"), "minions_pre": ("g4",)}.items():
         (pki / state).mkdir(parents=True, exist_ok=True)
@@ -131,7 +133,9 @@ def test_without_a_vault_the_pillar_is_as_it_was(master: Master) -> None:
     assert not (master.conf.parent / "gluster").exists()
 
 
-def test_a_pillar_that_says_where_consul_is_stays_as_it_is(master: Master, kept: Vault) -> None:
+def test_a_pillar_that_says_where_consul_is_stays_as_it_is(
+    master: Master, kept: SecretStore
+) -> None:
     said = {"gluster": GLUSTER, "gluster_consul": {"address": "http://10.0.0.1:8500"}}
     master.declare(said)
     assert master.compiled("g1") == said
@@ -142,28 +146,28 @@ def test_a_pillar_that_says_where_consul_is_stays_as_it_is(master: Master, kept:
     ["g1", {"nodes": "g[1-"}, {"nodes": "x*"}, {"nodes": 7}, {"nodes": "g1", "cluster": "/"}, []],
 )
 def test_a_declaration_that_is_wrong_costs_nobody_the_pillar(
-    master: Master, kept: Vault, body: Any
+    master: Master, kept: SecretStore, body: Any
 ) -> None:
     master.declare({"gluster": body, "other": 1})
     told = master.compiled("g1")
     assert told == {"gluster": body, "other": 1}
 
 
-def test_a_damaged_vault_costs_nobody_the_pillar(master: Master, kept: Vault) -> None:
+def test_a_damaged_vault_costs_nobody_the_pillar(master: Master, kept: SecretStore) -> None:
     for name in ("ca.pem", "secrets.json"):
         (kept.folder / name).write_text("nothing")
         assert set(master.compiled("g1")) == {"gluster"}
 
 
-def test_it_is_quick(master: Master, kept: Vault) -> None:
+def test_it_is_quick(master: Master, kept: SecretStore) -> None:
     """A pillar is compiled for every minion and every job."""
     from salt_gluster.master.deploy import credentials
 
     pillar = {"gluster": GLUSTER}
-    credentials.told_by(str(master.conf), "g1", pillar)
+    credentials.for_pillar(str(master.conf), "g1", pillar)
     began = time.process_time()
     for _ in range(100):
-        credentials.told_by(str(master.conf), "g1", pillar)
+        credentials.for_pillar(str(master.conf), "g1", pillar)
     took_ms = (time.process_time() - began) * 10
     print(f"FIGURE a node's access in its pillar: {took_ms:.2f} ms")
     assert took_ms < 25

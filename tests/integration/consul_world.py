@@ -14,7 +14,7 @@ from typing import Any
 
 from lab import Node
 from salt_gluster.consul.client import Client
-from salt_gluster.consul.leader_lock import BEAT_TIMEOUT_S, Lock
+from salt_gluster.consul.leader_lock import RENEW_TIMEOUT_S, LeaderLock
 from salt_gluster.consul.settings import Access
 from salt_gluster.errors import ConsulError
 
@@ -70,12 +70,12 @@ def until(what: str, check: Callable[[], Any], within_s: float) -> float:
 
 
 class Candidate:
-    """An engine's heart on one node: its thread beats every second until stopped."""
+    """An engine's session on one node: its thread renews every second until stopped."""
 
     def __init__(self, node: Node, cluster: str, pause_s: float = 1.0) -> None:
         self.node = node
-        self.client = Client(Access(), timeout_s=BEAT_TIMEOUT_S)
-        self.lock = Lock(self.client, cluster, node.name)
+        self.client = Client(Access(), timeout_s=RENEW_TIMEOUT_S)
+        self.lock = LeaderLock(self.client, cluster, node.name)
         self.beats = 0
         self._pause_s = pause_s
         self._stop = threading.Event()
@@ -86,7 +86,7 @@ class Candidate:
     def _run(self) -> None:
         with inside(self.node):
             while not self._stop.is_set():
-                self.lock.beat()
+                self.lock.renew()
                 self.beats += 1
                 self._stop.wait(self._pause_s)
             if self._clean:

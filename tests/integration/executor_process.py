@@ -86,7 +86,7 @@ def main() -> None:
 
     site = _site(args.name, args.die)
     if args.what == "register":
-        place = registration.Place(
+        place = registration.NodeRegistration(
             Minion({"id": args.name}, {}, {}, json.loads(args.pillar)), None
         )  # fmt: skip
         told: Any = {"changes": place.register(test=False), "report": place.report()}

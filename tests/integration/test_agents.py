@@ -25,7 +25,7 @@ from salt_gluster.consul.client import Client
 from salt_gluster.consul.settings import Access
 from salt_gluster.errors import ConsulError, GlusterError
 from salt_gluster.master.deploy import credentials
-from salt_gluster.master.deploy.secret_store import Vault, place
+from salt_gluster.master.deploy.secret_store import SecretStore, place
 from salt_gluster.minion.automation import decommission
 from salt_gluster.spec import PoolSpec, parse_pool
 
@@ -87,7 +87,7 @@ class World:
     def __init__(self, folder: Path, nodes: str, made_s_ago: float = 0) -> None:
         self.folder, self.pool = folder, parse_pool({"nodes": nodes})
         self.vault = place(folder / "master", "main")
-        Vault(self.vault.folder, lambda: time.time() - made_s_ago).make()
+        SecretStore(self.vault.folder, lambda: time.time() - made_s_ago).make()
         self.agents: dict[str, Agent] = {}
 
     def start(self, name: str, told: dict[str, Any]) -> Agent:
@@ -139,14 +139,14 @@ def test_a_renewed_certificate_is_taken_by_a_reload_and_nothing_restarts(
     """As the state does it: the master hands out another one, the file is written, a reload."""
     world = World(tmp_path, "g[1-2]", made_s_ago=SEVEN_YEARS_S)
     worlds.append(world)
-    old = Vault(world.vault.folder, lambda: time.time() - SEVEN_YEARS_S)
-    told, other = (credentials.told(old, world.pool, name) for name in ("g1", "g2"))
+    old = SecretStore(world.vault.folder, lambda: time.time() - SEVEN_YEARS_S)
+    told, other = (credentials.node_credentials(old, world.pool, name) for name in ("g1", "g2"))
     server = world.start("g1", told)
     root = world.root("g1")
     until("it leads and writes", lambda: root.kv_put("probe", "1"), 120)
     before = ssl.PEM_cert_to_DER_cert(told["tls"]["cert"])
     until("it shows what it got", lambda: shown(server, other) == before, 30)
-    renewed = credentials.told(world.vault, world.pool, "g1")
+    renewed = credentials.node_credentials(world.vault, world.pool, "g1")
     assert {key for key in renewed if renewed[key] != told[key]} == {"tls"}
     server.write(renewed["tls"])
     assert shown(server, other) == before
@@ -181,10 +181,10 @@ class Exchange:
 
     def apply(self, name: str) -> None:
         """Do as the state does: start what is new; a server that is none any more gives up."""
-        told = credentials.told(self.world.vault, self.world.pool, name)
+        told = credentials.node_credentials(self.world.vault, self.world.pool, name)
         there = self.world.agents.get(name)
         if there is not None and there.told["is_server"] and not told["is_server"]:
-            agent.give_up_seat(there.settings, there.call)
+            agent.leave_raft(there.settings, there.call)
             there.start(told)
         elif there is None:
             self.world.start(name, told)
@@ -215,9 +215,13 @@ class Exchange:
     def _keep(self, servers: tuple[str, ...]) -> dict[str, Any]:
         root, nodes = self.world.root(self.stays), self.world.pool.nodes
         # A Consul that has only just begun does not know its own settings.
-        until("its settings", lambda: raft.keep(root, servers, nodes, self.ask, test=True), 60)
-        would, _ = raft.keep(root, servers, nodes, self.ask, test=True)
-        done, why = raft.keep(root, servers, nodes, self.ask, test=False)
+        until(
+            "its settings",
+            lambda: raft.reconcile_voters(root, servers, nodes, self.ask, test=True),
+            60,
+        )
+        would, _ = raft.reconcile_voters(root, servers, nodes, self.ask, test=True)
+        done, why = raft.reconcile_voters(root, servers, nodes, self.ask, test=False)
         assert (done, why) == (would, "")
         return done
 

@@ -15,7 +15,7 @@ from consul_world import inside, until
 from lab import Lab, salt
 from salt_gluster.consul.canary import FileMarker
 from salt_gluster.consul.client import Client
-from salt_gluster.consul.leader_lock import Lock
+from salt_gluster.consul.leader_lock import LeaderLock
 from salt_gluster.consul.pool import PoolClient
 from salt_gluster.consul.settings import Access
 from salt_gluster.consul.store import Document
@@ -249,9 +249,9 @@ def test_a_node_is_explained_from_what_the_leader_told_and_from_the_catalog(
 def test_the_line_names_the_one_who_leads_and_what_it_may(prod: PoolClient) -> None:
     nobody = journal.automation(prod, prod.snapshot())
     assert (nobody["leader"], nobody["restart_brick"], nobody["told_at"]) == (None, None, None)
-    lock = Lock(Client(Access(), timeout_s=2), "prod", "m7")
+    lock = LeaderLock(Client(Access(), timeout_s=2), "prod", "m7")
     try:
-        until("the lock", lock.beat, 30)
+        until("the lock", lock.renew, 30)
         prod.store.write(prod.store.keys.status, status_of("u1"))
         config = {"schema": 1, "spec": {}, "policy": {"restart_brick": "propose"}}
         prod.store.accept(config, by="g1", why="a test", now=1.0)

@@ -43,14 +43,14 @@ from salt_gluster.consul.client import (
     tree_op,
 )
 from salt_gluster.consul.codec import MOST_BYTES, MOST_VALUE_BYTES, pack
-from salt_gluster.consul.leader_lock import BEAT_TIMEOUT_S, Lock, current_leader
+from salt_gluster.consul.leader_lock import RENEW_TIMEOUT_S, LeaderLock, current_leader
 from salt_gluster.consul.service import Member
 from salt_gluster.consul.settings import Access, access
 from salt_gluster.consul.store import Document, Store
 from salt_gluster.consul.transport import library_name
 from salt_gluster.consul.trust import ViewState
 from salt_gluster.consul.trust_probe import TrustProbe
-from salt_gluster.consul.watch import Watch
+from salt_gluster.consul.watch import BlockingWatch
 from salt_gluster.errors import ConsulError, Fenced
 from salt_gluster.model import Hold, Unknown
 
@@ -120,7 +120,7 @@ def test_the_library_under_test_is_the_one_meant() -> None:
 def test_a_frozen_agent_costs_the_time_out_and_no_more(pool: Lab, cluster: str) -> None:
     node = pool.node("g2")
     with inside(node):
-        quick, client = Client(Access(), timeout_s=BEAT_TIMEOUT_S), Client(Access())
+        quick, client = Client(Access(), timeout_s=RENEW_TIMEOUT_S), Client(Access())
         client.kv_get("probe")
     pool.fault("consul-freeze", "g2")
     times, kinds = [], []
@@ -371,14 +371,14 @@ def test_whatever_a_person_puts_there_is_a_hold_and_silence_is_not_freedom(
 
 
 def test_a_clean_stop_hands_over_at_once(pool: Lab, here: Client, cluster: str) -> None:
-    one = Lock(Client(Access(), timeout_s=2), cluster, "m1")
-    two = Lock(Client(Access(), timeout_s=2), cluster, "m2")
-    assert (one.beat(), two.beat(), current_leader(here, cluster).holder) == (True, False, "m1")
+    one = LeaderLock(Client(Access(), timeout_s=2), cluster, "m1")
+    two = LeaderLock(Client(Access(), timeout_s=2), cluster, "m2")
+    assert (one.renew(), two.renew(), current_leader(here, cluster).holder) == (True, False, "m1")
     epoch = one.epoch
     assert epoch > 0
     began = time.monotonic()
     one.stop()
-    assert two.beat()
+    assert two.renew()
     assert time.monotonic() - began < 1
     assert two.epoch > epoch
     two.stop()
@@ -388,16 +388,16 @@ def test_a_clean_stop_hands_over_at_once(pool: Lab, here: Client, cluster: str) 
 def test_the_same_holder_keeps_its_epoch_and_a_stolen_lock_is_noticed(
     here: Client, cluster: str
 ) -> None:
-    lock = Lock(Client(Access(), timeout_s=2), cluster, "m1")
-    assert lock.beat()
+    lock = LeaderLock(Client(Access(), timeout_s=2), cluster, "m1")
+    assert lock.renew()
     epoch = lock.epoch
-    assert lock.beat()
+    assert lock.renew()
     assert lock.epoch == epoch
     here.kv_delete(f"gluster/{cluster}/leader")
     with pytest.raises(Fenced):
         lock.claim("op", b"{}")
     assert not lock.holds()
-    assert lock.beat()
+    assert lock.renew()
     assert lock.epoch > epoch
     lock.stop()
 
@@ -405,9 +405,9 @@ def test_the_same_holder_keeps_its_epoch_and_a_stolen_lock_is_noticed(
 def test_a_claim_is_refused_by_hold_maintenance_and_a_claim_before(
     here: Client, cluster: str
 ) -> None:
-    lock = Lock(Client(Access(), timeout_s=2), cluster, "m1")
+    lock = LeaderLock(Client(Access(), timeout_s=2), cluster, "m1")
     store = Store(here, cluster)
-    assert lock.beat()
+    assert lock.renew()
     lock.claim("op1", b"{}", ["u1"])
     assert _kind(lambda: lock.claim("op1", b"{}", ["u1"])) == "claimed"
     store.set_maintenance("u1", "ram", "bob", 6.0)
@@ -424,11 +424,11 @@ def test_a_holder_frozen_between_deciding_and_claiming_is_fenced(
 ) -> None:
     """Its clock stands still with it, so that it believes in itself; Consul does not."""
     frozen_at = time.monotonic()
-    old = Lock(Client(Access(), timeout_s=2), cluster, "old", clock=lambda: frozen_at)
-    assert old.beat()
-    new = Lock(Client(Access(), timeout_s=2), cluster, "new")
+    old = LeaderLock(Client(Access(), timeout_s=2), cluster, "old", clock=lambda: frozen_at)
+    assert old.renew()
+    new = LeaderLock(Client(Access(), timeout_s=2), cluster, "new")
     began = time.monotonic()
-    while not new.beat():
+    while not new.renew():
         assert time.monotonic() - began < 60
         time.sleep(0.5)
     took_s = time.monotonic() - began
@@ -443,16 +443,16 @@ def test_a_holder_frozen_between_deciding_and_claiming_is_fenced(
 
 
 def test_never_two_holders_while_the_leaders_node_is_silent(pool: Lab, cluster: str) -> None:
-    hearts = [Candidate(node, cluster) for node in pool.nodes]
+    candidates = [Candidate(node, cluster) for node in pool.nodes]
     most, samples = 0, 0
     try:
-        until("a holder", lambda: any(h.lock.holds() for h in hearts), 20)
-        first = next(h for h in hearts if h.lock.holds())
+        until("a holder", lambda: any(c.lock.holds() for c in candidates), 20)
+        first = next(c for c in candidates if c.lock.holds())
         pool.fault("silence", first.node.name)
         began = time.monotonic()
         gone_at = next_at = 0.0
         while not next_at:
-            holders = [h for h in hearts if h.lock.holds()]
+            holders = [c for c in candidates if c.lock.holds()]
             most, samples = max(most, len(holders)), samples + 1
             now = time.monotonic() - began
             gone_at = gone_at or (now if first not in holders else 0.0)
@@ -465,14 +465,14 @@ def test_never_two_holders_while_the_leaders_node_is_silent(pool: Lab, cluster: 
         assert next_at > gone_at + 5
         pool.heal("silence", first.node.name)
         for _ in range(250):
-            most = max(most, sum(h.lock.holds() for h in hearts))
+            most = max(most, sum(c.lock.holds() for c in candidates))
             time.sleep(0.02)
         assert most == 1
         assert samples > 500
         assert first.lock.epoch == 0
     finally:
-        for heart in hearts:
-            heart.end()
+        for candidate in candidates:
+            candidate.end()
 
 
 # --- may I believe it ----------------------------------------------------------------------------
@@ -482,9 +482,9 @@ def test_a_frozen_agent_blinds_within_fifteen_seconds(pool: Lab, cluster: str) -
     node = pool.node("g2")
     note = Note()
     with inside(node):
-        client = Client(Access(), timeout_s=BEAT_TIMEOUT_S)
+        client = Client(Access(), timeout_s=RENEW_TIMEOUT_S)
         canary.canary(client, cluster, marker=False, may_create=True)
-        lock = Lock(client, cluster, "m1")
+        lock = LeaderLock(client, cluster, "m1")
         probe = TrustProbe(client, cluster, lock, note)
         assert probe.renew().state is ViewState.FRESH
         assert note.seen(cluster)
@@ -508,8 +508,8 @@ def test_a_frozen_agent_blinds_within_fifteen_seconds(pool: Lab, cluster: str) -
 
 def test_a_wiped_consul_is_not_a_new_one(here: Client, cluster: str) -> None:
     note = Note()
-    client = Client(Access(), timeout_s=BEAT_TIMEOUT_S)
-    lock = Lock(client, cluster, "m1")
+    client = Client(Access(), timeout_s=RENEW_TIMEOUT_S)
+    lock = LeaderLock(client, cluster, "m1")
     probe = TrustProbe(client, cluster, lock, note)
     assert probe.renew().state is ViewState.BLIND  # a new one: no canary yet, and no marker
     assert canary.canary(here, cluster, marker=False, may_create=False) == "absent"
@@ -540,9 +540,9 @@ class Told:
 
 
 @contextlib.contextmanager
-def watching(pool: Lab, name: str, key: str, wait_s: float) -> Iterator[tuple[Told, Watch]]:
+def watching(pool: Lab, name: str, key: str, wait_s: float) -> Iterator[tuple[Told, BlockingWatch]]:
     client, told = Client(Access()), Told()
-    watch = Watch(
+    watch = BlockingWatch(
         lambda index, wait: client.kv_watch(key, index, wait), wait_s, told, wake=client.wake
     )
 

@@ -23,13 +23,13 @@ from salt_gluster.consul import agent
 from salt_gluster.consul.acl import Grant, Registrar
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.keys import Keys
-from salt_gluster.consul.leader_lock import Lock
-from salt_gluster.consul.restart_lock import turn
+from salt_gluster.consul.leader_lock import LeaderLock
+from salt_gluster.consul.restart_lock import restart_lock
 from salt_gluster.consul.service import Member, register
 from salt_gluster.consul.settings import Access
 from salt_gluster.errors import ConsulError
 from salt_gluster.master.deploy import credentials, deployment, secret_store
-from salt_gluster.master.deploy.secret_store import Vault
+from salt_gluster.master.deploy.secret_store import SecretStore
 from salt_gluster.spec import PoolSpec, parse_pool
 
 pytestmark = pytest.mark.timeout(600)
@@ -48,10 +48,12 @@ class World:
         self.pool: PoolSpec = parse_pool(
             {"nodes": "g[1-4]", "addresses": {n.name: n.address for n in lab.nodes}}
         )
-        self.vault: Vault = secret_store.place(folder / "master", "main")
+        self.vault: SecretStore = secret_store.place(folder / "master", "main")
         self.vault.make()
-        self.told = {n.name: credentials.told(self.vault, self.pool, n.name) for n in lab.nodes}
-        self.told[MASTER] = credentials.told_master(self.vault, self.pool, MASTER)
+        self.told = {
+            n.name: credentials.node_credentials(self.vault, self.pool, n.name) for n in lab.nodes
+        }
+        self.told[MASTER] = credentials.master_credentials(self.vault, self.pool, MASTER)
 
     def start(self) -> None:
         for node in [*self.lab.nodes, self.lab.master]:
@@ -146,7 +148,7 @@ def _works(ask: Callable[[], Any]) -> bool:
 
 #: Every key of the layout, and two that are not this pool's.
 PLACES = {
-    "canary": KEYS.canary, "rev": KEYS.rev, "changed": KEYS.changed, "pulse": KEYS.pulse,
+    "canary": KEYS.canary, "rev": KEYS.rev, "changed": KEYS.changed, "pulse": KEYS.heartbeat,
     "leader": KEYS.leader, "epoch": KEYS.epoch,
     "hold": KEYS.hold, "own maintenance": KEYS.maintenance(OWN), "current": KEYS.current,
     "a version": KEYS.version(1), "members": KEYS.members, "status": KEYS.status,
@@ -461,9 +463,9 @@ def test_a_token_that_was_taken_back_opens_nothing(registered: World) -> None:
 
 def test_the_engine_leads_with_its_token(registered: World) -> None:
     with inside(registered.lab.master):
-        lock = Lock(client(registered, "engine"), "main", MASTER)
+        lock = LeaderLock(client(registered, "engine"), "main", MASTER)
         # The roles have written into the lock's key, as no lock is written.
-        until("the lead", lambda: lock.beat() or (lock.error == "" and lock.holds()), 30)
+        until("the lead", lambda: lock.renew() or (lock.error == "" and lock.holds()), 30)
         assert lock.epoch > 0
         lock.stop()
 
@@ -476,7 +478,7 @@ def test_servers_that_all_have_to_restart_do_it_one_after_the_other(registered: 
         node = registered.lab.node(name)
         with inside(node):
             mine = client(registered, "management")
-            with turn(mine, "main"):
+            with restart_lock(mine, "main"):
                 began = time.monotonic()
                 node.ok(["systemctl", "restart", "consul"])
                 until("the agent", lambda: _works_at_all(mine), 60)
@@ -506,7 +508,7 @@ def test_a_server_that_left_is_replaced_by_one_and_consul_goes_on(registered: Wo
         assert kept.servers() == ("g1", "g2", "g3")
         assert deployment.follow(kept, pool, test=False) == (changes, waits)
         assert waits == ""
-    told = credentials.told(kept, pool, "g4")
+    told = credentials.node_credentials(kept, pool, "g4")
     assert told["is_server"] and set(told["servers"]) == {"g2", "g3", "g4"}
     g4 = lab.node("g4")
     registered.told["g4"] = told

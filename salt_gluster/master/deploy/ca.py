@@ -1,4 +1,4 @@
-"""The internal authority of a pool's Consul: it signs agents, and nobody else trusts it.
+"""Sign the certificates of a pool's Consul agents, by an internal authority.
 
 Consul checks the names in a certificate: only ``server.<datacenter>.consul`` may speak as a server
 (``verify_server_hostname``), so a client never gets that name. Nothing here reads or writes a file.

@@ -1,7 +1,7 @@
-"""Who is told which secret of the pool's Consul: a node its own through the pillar, the engine its.
+"""Return the credentials for the pool's Consul: a node's own for its pillar, the engine's.
 
-Runs with every pillar that Salt compiles for a node: it reads a few files of the vault, imports
-little, and never asks Consul.
+Runs with every pillar that Salt compiles for a node: it reads a few files of the secret store,
+imports little, and never asks Consul.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from salt_gluster.gluster.events import url
 from salt_gluster.master.deploy import secret_store
-from salt_gluster.master.deploy.secret_store import DATACENTER, Identity, Vault
+from salt_gluster.master.deploy.secret_store import DATACENTER, AgentCredentials, SecretStore
 from salt_gluster.spec import PoolSpec, parse_who
 from salt_gluster.spec.names import has_globs
 
@@ -51,7 +51,7 @@ def first_of(pool: PoolSpec) -> str:
     return (pool.named or pool.nodes)[0]
 
 
-def told_by(
+def for_pillar(
     conf_file: str, minion: str, pillar: Mapping[str, Any], minions: Minions = tuple
 ) -> dict[str, Any]:
     """Return what is added to a minion's pillar: for a node of a pool with a vault its access."""
@@ -61,32 +61,34 @@ def told_by(
     if pool is None or minion not in pool.nodes:
         return {}
     kept = secret_store.of(conf_file, pool.cluster)
-    return {} if kept is None else {"gluster_consul": told(kept, pool, minion)}
+    return {} if kept is None else {"gluster_consul": node_credentials(kept, pool, minion)}
 
 
-def told(kept: Vault, pool: PoolSpec, minion: str) -> dict[str, Any]:
+def node_credentials(kept: SecretStore, pool: PoolSpec, minion: str) -> dict[str, Any]:
     """Return what a node may know; a server also the token that begins the ACL."""
     mine = kept.node(minion, server=minion in kept.servers(voters(pool)))
     tokens = {"agent": mine.agent, "node": mine.node}
     if mine.server:
         tokens["management"] = kept.secrets().management
-    return {**_told(kept, pool, mine, tokens), "first": first_of(pool), **_webhook(kept)}
+    return {**_credentials(kept, pool, mine, tokens), "first": first_of(pool), **_webhook(kept)}
 
 
-def _webhook(kept: Vault) -> dict[str, Any]:
+def _webhook(kept: SecretStore) -> dict[str, Any]:
     """Return where a node posts GlusterFS's events, and the token for it."""
     where = kept.events()
     return {"webhook": {"url": url(*where), "token": kept.secrets().webhook}} if where else {}
 
 
-def told_master(kept: Vault, pool: PoolSpec, name: str) -> dict[str, Any]:
+def master_credentials(kept: SecretStore, pool: PoolSpec, name: str) -> dict[str, Any]:
     """Return the same for the client agent of a master that is no node of the pool."""
     kept.servers(voters(pool))
     mine = kept.master(name)
-    return _told(kept, pool, mine, {"agent": mine.agent})
+    return _credentials(kept, pool, mine, {"agent": mine.agent})
 
 
-def _told(kept: Vault, pool: PoolSpec, mine: Identity, tokens: Mapping[str, str]) -> dict[str, Any]:
+def _credentials(
+    kept: SecretStore, pool: PoolSpec, mine: AgentCredentials, tokens: Mapping[str, str]
+) -> dict[str, Any]:
     chosen = kept.servers()
     return {
         "cluster": kept.cluster,

@@ -1,4 +1,4 @@
-"""How a pool gets a Consul of its own: what the master decides, and whom it admits.
+"""Deploy a Consul for a pool: choose its servers, make its secrets, admit its nodes.
 
 The nodes do their part with the state ``gluster_consul.agent``. Here: who are the servers, the
 client agent beside the master, and the rights of a node once it has its gluster uuid. How Salt is
@@ -27,12 +27,12 @@ from salt_gluster.master.deploy import servers as voting
 from salt_gluster.master.deploy.credentials import (
     Minions,
     first_of,
+    master_credentials,
+    node_credentials,
     pool_of,
-    told,
-    told_master,
     voters,
 )
-from salt_gluster.master.deploy.secret_store import Identity, Vault
+from salt_gluster.master.deploy.secret_store import AgentCredentials, SecretStore
 from salt_gluster.spec import PoolSpec
 
 #: How long a Consul may take that has only just begun, or an agent that has just joined it.
@@ -103,7 +103,7 @@ def set_up(master: Master, *, test: bool) -> tuple[dict[str, Any], str]:
         fitted, why = {}, f"The servers, and who may do what, stay as they are: {err}"
     changes |= fitted | _own_agent(master, kept, pool, test=test)
     if not why:
-        seated, why = _seats(master, kept, pool, fitted, test=test)
+        seated, why = _reconcile_voters(master, kept, pool, fitted, test=test)
         changes |= seated
     if not test and not why:
         changes |= _shared(kept)
@@ -111,21 +111,21 @@ def set_up(master: Master, *, test: bool) -> tuple[dict[str, Any], str]:
     return changes, why
 
 
-def _seats(
-    master: Master, kept: Vault, pool: PoolSpec, fitted: Mapping[str, Any], *, test: bool
+def _reconcile_voters(
+    master: Master, kept: SecretStore, pool: PoolSpec, fitted: Mapping[str, Any], *, test: bool
 ) -> tuple[dict[str, Any], str]:
-    """Let Consul's own book follow the servers; there is none before the first node is let in."""
+    """Let Consul's own voters follow the servers; there is none before the first node is let in."""
     if not any(one.uuid for one in kept.nodes()):
         return {}, ""
     servers = fitted["servers"]["new"] if "servers" in fitted else kept.servers()
     try:
         with _management(kept) as client:
-            return raft.keep(client, servers, pool.nodes, master.ask, test=test)
+            return raft.reconcile_voters(client, servers, pool.nodes, master.ask, test=test)
     except ConsulError as err:
         return {}, f"Consul's own list of its servers stays as it is: {err}"
 
 
-def _events(master: Master, kept: Vault, pool: PoolSpec, *, test: bool) -> dict[str, Any]:
+def _events(master: Master, kept: SecretStore, pool: PoolSpec, *, test: bool) -> dict[str, Any]:
     """Settle where this master takes GlusterFS's events: as configured, else where it reaches the
     pool from. The nodes are told with their pillar.
     """
@@ -142,7 +142,7 @@ def _events(master: Master, kept: Vault, pool: PoolSpec, *, test: bool) -> dict[
     return {"events": {"old": url(*before) if before else None, "new": url(*after)}}
 
 
-def _not_elsewhere(master: Master, kept: Vault, pool: PoolSpec) -> None:
+def _not_elsewhere(master: Master, kept: SecretStore, pool: PoolSpec) -> None:
     """A second set of secrets would take the pool's agents away from the first."""
     said = master.ask(list(pool.nodes), "file.file_exists", str(agent.FILE))
     if names := sorted(name for name, there in said.items() if there is True):
@@ -155,7 +155,7 @@ def _not_elsewhere(master: Master, kept: Vault, pool: PoolSpec) -> None:
         )  # fmt: skip
 
 
-def _shared(kept: Vault) -> dict[str, Any]:
+def _shared(kept: SecretStore) -> dict[str, Any]:
     """Grant what is nobody's in particular: a second master has an agent of its own."""
     if not any(one.uuid for one in kept.nodes()):
         return {}  # there is no Consul yet: the first admission does it
@@ -166,7 +166,7 @@ def _shared(kept: Vault) -> dict[str, Any]:
     return {"rights": {"old": None, "new": done}} if done else {}
 
 
-def follow(kept: Vault, pool: PoolSpec, *, test: bool) -> tuple[dict[str, Any], str]:
+def follow(kept: SecretStore, pool: PoolSpec, *, test: bool) -> tuple[dict[str, Any], str]:
     """Let servers and rights follow the pool, one server a time; return what changed, what waits.
 
     Consul itself forgets a server that is down once the others are enough without it (autopilot).
@@ -192,7 +192,7 @@ def follow(kept: Vault, pool: PoolSpec, *, test: bool) -> tuple[dict[str, Any], 
     return changes, ""
 
 
-def _voters(kept: Vault, pool: PoolSpec, before: Iterable[str]) -> PoolSpec:
+def _voters(kept: SecretStore, pool: PoolSpec, before: Iterable[str]) -> PoolSpec:
     """Return who may be a server: named or accepted, or one already that nobody has rejected."""
     with _management(kept) as client:
         store = Store(client, kept.cluster)
@@ -208,14 +208,14 @@ def waits_for(servers: str) -> str:
     )
 
 
-def _no_voters(kept: Vault, servers: Iterable[str]) -> str:
+def _no_voters(kept: SecretStore, servers: Iterable[str]) -> str:
     """Return which of these has no vote or is away, in words."""
     with _management(kept) as client:
         _, there = raft.voters(client)
     return ", ".join(name for name in servers if name not in there)
 
 
-def _revoke(kept: Vault, one: Identity) -> None:
+def _revoke(kept: SecretStore, one: AgentCredentials) -> None:
     """Take back what a node could do that has left the pool."""
     with _management(kept) as client:
         for grant in wanted(kept, [one], ""):
@@ -223,10 +223,14 @@ def _revoke(kept: Vault, one: Identity) -> None:
                 Registrar(client).revoke(grant)
 
 
-def _own_agent(master: Master, kept: Vault, pool: PoolSpec, *, test: bool) -> dict[str, Any]:
+def _own_agent(master: Master, kept: SecretStore, pool: PoolSpec, *, test: bool) -> dict[str, Any]:
     """Give this machine its agent: as the node that it is, else as a client beside the pool."""
     as_node = master.minion in pool.nodes
-    said = told(kept, pool, master.minion) if as_node else told_master(kept, pool, master.name)
+    said = (
+        node_credentials(kept, pool, master.minion)
+        if as_node
+        else master_credentials(kept, pool, master.name)
+    )
     name = master.minion if as_node else master.name
     address = pool.address(name) if as_node else ""
     return dict(agent.ensure(said, master.call(), name=name, address=address, test=test))
@@ -297,7 +301,7 @@ def admit(
     return {"admitted": minion, "uuid": uuid, "pool": kept.cluster, "done": done}
 
 
-def wanted(kept: Vault, nodes: Iterable[Identity], first: str) -> list[Grant]:
+def wanted(kept: SecretStore, nodes: Iterable[AgentCredentials], first: str) -> list[Grant]:
     """Return the grants of these nodes, and of engine, reader and the masters' agents."""
     shared = kept.secrets()
     rows = [
@@ -309,13 +313,13 @@ def wanted(kept: Vault, nodes: Iterable[Identity], first: str) -> list[Grant]:
                   masters=masters)  # fmt: skip
 
 
-def _registered(kept: Vault, rights: list[Grant]) -> list[str]:
+def _registered(kept: SecretStore, rights: list[Grant]) -> list[str]:
     with _management(kept) as client:
         return Registrar(client, patience_s=_PATIENCE_S).ensure(rights)
 
 
 @contextlib.contextmanager
-def _management(kept: Vault) -> Iterator[Client]:
+def _management(kept: SecretStore) -> Iterator[Client]:
     """Speak to Consul with every right, through this master's own agent."""
     client = Client(Access(token=kept.secrets().management))
     try:

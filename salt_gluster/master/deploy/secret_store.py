@@ -1,4 +1,4 @@
-"""The master's folder of secrets: what Consul's agents of one pool prove themselves with.
+"""Keep the secrets of one pool's Consul agents in a folder of the master.
 
 ``<configuration of the master>/gluster/<cluster>/``, 0700, files 0600, made once and never printed:
 
@@ -56,7 +56,7 @@ class Secrets:
 
 
 @dataclass(frozen=True)
-class Identity:
+class AgentCredentials:
     """What one agent proves itself with. ``uuid`` is the node's in gluster, "" = not admitted."""
 
     name: str
@@ -68,7 +68,7 @@ class Identity:
     uuid: str = ""
 
 
-class Vault:
+class SecretStore:
     """The secrets of one pool; ``exists`` tells whether they were made."""
 
     def __init__(self, folder: Path, now: Callable[[], float] = time.time) -> None:
@@ -77,7 +77,7 @@ class Vault:
         self.cluster = folder.name
 
     def __repr__(self) -> str:
-        return f"Vault({str(self.folder)!r})"
+        return f"SecretStore({str(self.folder)!r})"
 
     @property
     def exists(self) -> bool:
@@ -168,7 +168,7 @@ class Vault:
 
     # --- nodes and masters -----------------------------------------------------------------------
 
-    def node(self, minion: str, *, server: bool = False) -> Identity:
+    def node(self, minion: str, *, server: bool = False) -> AgentCredentials:
         """Return a node's identity, made where there is none.
 
         A node that becomes a server gets a new certificate: only one of a server may speak as one.
@@ -176,26 +176,26 @@ class Vault:
         """
         return self._identity("nodes", minion, server)
 
-    def master(self, name: str) -> Identity:
+    def master(self, name: str) -> AgentCredentials:
         """Return the identity of a master's client agent, made where there is none.
 
         No highstate renews it, and the authority's key lies beside it: it lives as long as that.
         """
         return self._identity("masters", name, False)
 
-    def known(self, minion: str) -> Identity | None:
+    def known(self, minion: str) -> AgentCredentials | None:
         """Return a node's identity if it has one; nothing is made."""
         return self._find(f"nodes/{_plain(minion)}.json", minion)
 
-    def nodes(self) -> list[Identity]:
+    def nodes(self) -> list[AgentCredentials]:
         """Return every node's identity."""
         return self._all("nodes")
 
-    def masters(self) -> list[Identity]:
+    def masters(self) -> list[AgentCredentials]:
         """Return every master's identity."""
         return self._all("masters")
 
-    def admit(self, minion: str, gluster_uuid: str) -> Identity:
+    def admit(self, minion: str, gluster_uuid: str) -> AgentCredentials:
         """Write down which gluster uuid a node has, or refuse; return its identity.
 
         Call it with the lock held: two nodes must not get the same uuid.
@@ -234,7 +234,7 @@ class Vault:
         finally:
             os.close(file)
 
-    def _identity(self, kind: str, name: str, server: bool) -> Identity:
+    def _identity(self, kind: str, name: str, server: bool) -> AgentCredentials:
         file = f"{kind}/{_plain(name)}.json"
         there = self._find(file, name)
         if there is None:
@@ -251,7 +251,7 @@ class Vault:
             raise _damaged(self.folder / file)
         return found
 
-    def _is_due(self, there: Identity, server: bool) -> bool:
+    def _is_due(self, there: AgentCredentials, server: bool) -> bool:
         return there.server != server or is_due(there.cert, self._now())
 
     def _signed(self, kind: str, name: str, server: bool) -> dict[str, Any]:
@@ -260,19 +260,19 @@ class Vault:
         cert, key = sign(name, DATACENTER, self._now(), server=server, days=days)
         return {"schema": _SCHEMA, "server": server, "cert": cert, "key": key}
 
-    def _all(self, kind: str) -> list[Identity]:
+    def _all(self, kind: str) -> list[AgentCredentials]:
         found = []
         for file in sorted((self.folder / kind).glob("*.json")):
             one = self._find(f"{kind}/{file.name}", file.name.removesuffix(".json"))
             found += [one] if one is not None else []
         return found
 
-    def _find(self, file: str, name: str) -> Identity | None:
+    def _find(self, file: str, name: str) -> AgentCredentials | None:
         try:
             said = self._read(file)
         except FileNotFoundError:
             return None
-        return self._shaped(file, lambda: Identity(
+        return self._shaped(file, lambda: AgentCredentials(
             name, bool(said["server"]), str(said["agent"]), str(said["node"]), str(said["cert"]),
             str(said["key"]), str(said.get("uuid") or ""),
         ))  # fmt: skip
@@ -301,26 +301,28 @@ class Vault:
         put(self.folder / name, json.dumps(data), once=once)
 
 
-def of(conf_file: str | Path, cluster: str = "") -> Vault | None:
+def of(conf_file: str | Path, cluster: str = "") -> SecretStore | None:
     """Return the vault beside a master's configuration; None where there is none.
 
     Without a name it is that of ``main``, or the only one.
     """
     root = Path(conf_file).parent / "gluster"
     if cluster:
-        found = Vault(root / _plain(cluster))
+        found = SecretStore(root / _plain(cluster))
         return found if found.exists else None
     try:
-        there = [v for f in sorted(root.iterdir()) if f.name[0] != "." and (v := Vault(f)).exists]
+        there = [
+            v for f in sorted(root.iterdir()) if f.name[0] != "." and (v := SecretStore(f)).exists
+        ]
     except OSError:
         return None
     main = [v for v in there if v.cluster == "main"]
     return (main or there)[0] if main or len(there) == 1 else None
 
 
-def place(conf_file: str | Path, cluster: str) -> Vault:
+def place(conf_file: str | Path, cluster: str) -> SecretStore:
     """Return the vault of a pool, made or not."""
-    return Vault(Path(conf_file).parent / "gluster" / _plain(cluster))
+    return SecretStore(Path(conf_file).parent / "gluster" / _plain(cluster))
 
 
 def _plain(name: str) -> str:

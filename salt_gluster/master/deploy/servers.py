@@ -1,4 +1,4 @@
-"""Which nodes of a pool are its Consul servers: 1, 3 or 5, spread over zones, chosen once and kept.
+"""Choose which nodes of a pool are its Consul servers: 1, 3 or 5, spread over zones, and kept.
 
 Pure. A server is a voter: recomputing the set when the pool changes would move the vote, so what
 was chosen stays, and one that has left the pool is exchanged for another one by one.

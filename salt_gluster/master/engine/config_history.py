@@ -1,4 +1,4 @@
-"""The versions of the configuration: noticed in the reports, stored by the leader, then told.
+"""Store the versions of the configuration that the reports show, and publish them.
 
 What a version is and what it means stands in ``status/config_versions.py`` and
 ``remediation/config_overwrite.py``. Nobody asks gluster for it: the nodes' reports lie in Consul
@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from salt_gluster.consul.cluster_state import Records
-from salt_gluster.consul.leader_lock import Lock
+from salt_gluster.consul.cluster_state import ClusterState
+from salt_gluster.consul.leader_lock import LeaderLock
 from salt_gluster.errors import ConsulError
 from salt_gluster.model import Ref, Unknown
 from salt_gluster.remediation import Decisions, FleetObservation, config_overwrite
@@ -40,11 +40,11 @@ _LOST = "overwritten "
 _MOST_TOLD = 10
 
 
-class Keeper:
-    """What a leader knows of the current version, and who could have spoilt it."""
+class ConfigHistory:
+    """What a leader knows of the current version, and which nodes could have overwritten it."""
 
-    def __init__(self, records: Records, lock: Lock) -> None:
-        self._records, self._lock = records, lock
+    def __init__(self, records: ClusterState, lock: LeaderLock) -> None:
+        self._state, self._lock = records, lock
         #: The current version, whoever wrote it.
         self.current: Mapping[str, Any] | None = None
         self.forget()
@@ -70,7 +70,7 @@ class Keeper:
         well = sorted(obs.consul.registered.keys() - obs.consul.odd)
         if well:
             self._turn += 1
-            self._records.read_reports([well[self._turn % len(well)]])
+            self._state.read_reports([well[self._turn % len(well)]])
 
     def _known(self) -> str:
         return str((self.current or {}).get("actual_digest", ""))
@@ -78,12 +78,12 @@ class Keeper:
     def _read(self) -> dict[str, ReportedConfig]:
         """Return the looks that are new; hundreds of old ones cost next to nothing."""
         new = {}
-        for uuid, told in self._records.reports.items():
+        for uuid, told in self._state.reports.items():
             if self._told_by.get(uuid) is told:
                 continue
             self._told_by[uuid] = told
             self._looks.pop(uuid, None)
-            one = config_versions.reported_config(told, self._records.facts[uuid])
+            one = config_versions.reported_config(told, self._state.facts[uuid])
             if one is not None:
                 self._looks[uuid] = new[uuid] = one
         return new
@@ -115,7 +115,7 @@ class Keeper:
         due = time.monotonic() - self._read_at >= RELOOK_S
         if due and (self._other or any(one.digest != known for one in new.values())):
             self._read_at = time.monotonic()
-            self._records.collect()
+            self._state.collect()
             new |= self._read()
         self._away = config_overwrite.away(self._away, new, missed, (), obs.now)
         found = config_versions.consensus(self._looks, obs.now, self._away)
@@ -163,7 +163,7 @@ class Keeper:
         who: tuple[str, str], notes: Mapping[str, Any],
     ) -> None:  # fmt: skip
         """Store it; spec and policy stay those that were accepted."""
-        current, store = self.current or {}, self._records.store
+        current, store = self.current or {}, self._state.store
         accepted = {k: current[k] for k in ("spec", "policy") if k in current}
         more = {
             **notes, "actual_digest": found.digest, "before": int(current.get("version", 0)),
@@ -182,7 +182,7 @@ class Keeper:
 
     def _identities(self) -> dict[str, Any]:
         """Return what every brick lay on while it was well; {} where that cannot be read."""
-        recorded = self._records.recorded()
+        recorded = self._state.recorded()
         if isinstance(recorded, Unknown):
             return {}
         found: dict[str, Any] = {}
@@ -227,7 +227,7 @@ class Keeper:
     def _version(self, number: int) -> Mapping[str, Any] | None:
         if self.current is not None and self.current["version"] == number:
             return self.current
-        document = self._records.store.version(number)
+        document = self._state.store.version(number)
         return None if document is None else document.data
 
     def _is_back(self, base: int, now: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""Submitted spec and policy become the accepted version. Without one there are only notices."""
+"""Take submitted spec and policy as the accepted version. Without one there are only notices."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from salt_gluster.consul.leader_lock import Lock
+from salt_gluster.consul.leader_lock import LeaderLock
 from salt_gluster.consul.store import Document, Store
 from salt_gluster.errors import GlusterError, SpecError
 from salt_gluster.model import Unknown
@@ -29,8 +29,8 @@ class Accepted:
     """The policy in force. ``number`` 0 = nothing was accepted: notices only.
 
     ``current`` is the whole current version; ``number`` is the one that brought spec and policy.
-    ``admission`` names the nodes that may be in the pool. ``asking`` counts without a spec only:
-    the names that a glob of their own submission means.
+    ``admission`` names the nodes that may be in the pool. ``self_declared`` counts without a spec
+    only: the names that a glob of their own submission means.
     """
 
     policy: Policy = Policy()  # noqa: RUF009  (frozen)
@@ -38,17 +38,17 @@ class Accepted:
     spec: Mapping[str, Any] | None = None
     current: Mapping[str, Any] | None = None
     admission: Admission = Admission()  # noqa: RUF009  (frozen)
-    asking: frozenset[str] = _NOBODY
+    self_declared: frozenset[str] = _NOBODY
 
-    def before(self, names: Mapping[str, str]) -> dict[str, str]:
+    def pending(self, names: Mapping[str, str]) -> dict[str, str]:
         """Return who of those that have registered (uuid -> name) waits to be one of the pool."""
         settled = {*self.admission.nodes, *self.admission.rejected}
         others = {u: n for u, n in names.items() if n not in settled}
         if self.spec is None:
-            return {u: n for u, n in others.items() if n in self.asking}
+            return {u: n for u, n in others.items() if n in self.self_declared}
         globs = globs_of(self.spec.get("nodes", ""), "nodes")
         named = {u: n for u, n in others.items() if any(matches(g, n) for g in globs)}
-        return {u: n for u, n in named.items() if means(self.spec, n)}
+        return {u: n for u, n in named.items() if glob_matches(self.spec, n)}
 
     @property
     def words(self) -> str:
@@ -92,7 +92,7 @@ def unfit(data: Mapping[str, Any], accepted: Collection[str] = ()) -> str:
     return "" if data.get("by") in nodes else f"{data.get('by')} is not one of its nodes"
 
 
-def accept(store: Store, lock: Lock, now: float) -> Accepted:
+def accept(store: Store, lock: LeaderLock, now: float) -> Accepted:
     """Take the newest submission as the accepted version, and return what is in force.
 
     Raises ``ConsulError``; ``SpecError`` or ``Unreadable`` where the accepted version is of another
@@ -117,7 +117,9 @@ def accept(store: Store, lock: Lock, now: float) -> Accepted:
     spec = now_in_force.spec
     admission = Admission(frozenset(nodes_of(spec, accepted)), accepted, rejected)
     return replace(
-        now_in_force, admission=admission, asking=asking(submitted) if spec is None else _NOBODY
+        now_in_force,
+        admission=admission,
+        self_declared=self_declared(submitted) if spec is None else _NOBODY,
     )
 
 
@@ -129,7 +131,7 @@ def nodes_of(spec: Mapping[str, Any] | None, accepted: Collection[str]) -> Colle
         return accepted
 
 
-def means(spec: Any, name: str) -> bool:
+def glob_matches(spec: Any, name: str) -> bool:
     """Return whether a glob of this declaration means a name, once it was accepted."""
     try:
         pool = parse_who(spec, (name,))
@@ -138,11 +140,11 @@ def means(spec: Any, name: str) -> bool:
     return name in pool.nodes and bool(pool.globs)
 
 
-def asking(submitted: Iterable[Document | Unknown]) -> frozenset[str]:
+def self_declared(submitted: Iterable[Document | Unknown]) -> frozenset[str]:
     """Return the names that a glob of their own declaration means."""
     said = [d.data for d in submitted if isinstance(d, Document) and isinstance(d.data, Mapping)]
     names = ((str(data.get("by")), data.get("spec")) for data in said)
-    return frozenset(name for name, spec in names if means(spec, name))
+    return frozenset(name for name, spec in names if glob_matches(spec, name))
 
 
 def in_force(store: Store) -> Accepted:

@@ -1,4 +1,4 @@
-"""The loop of the engine on a master, and how one tick's decisions are carried out.
+"""Run the loop of the engine, and carry out one tick's decisions.
 
 What is decided stands in ``remediation``. Order matters here and nothing else: what people are told
 is stored before it is fired, an intent is stored before anybody is asked, and whoever takes over
@@ -16,15 +16,15 @@ from typing import Any
 from salt_gluster.consul.canary import Marker
 from salt_gluster.consul.catalog import Catalog, consul_view, hinted
 from salt_gluster.consul.client import Client, Op, check_absent_op
-from salt_gluster.consul.cluster_state import Records
+from salt_gluster.consul.cluster_state import ClusterState
 from salt_gluster.consul.codec import pack
 from salt_gluster.consul.heartbeat import HEARTBEAT_S, heartbeat_op
 from salt_gluster.errors import ConsulError, GlusterError
-from salt_gluster.master.engine.config_history import Keeper
+from salt_gluster.master.engine.config_history import ConfigHistory
 from salt_gluster.master.engine.declared_config import Accepted, accept
-from salt_gluster.master.engine.maintenance_expiry import Ending
-from salt_gluster.master.engine.probe import Asker, question, still_so
-from salt_gluster.master.engine.publish import Bus, Teller
+from salt_gluster.master.engine.maintenance_expiry import MaintenanceExpiry
+from salt_gluster.master.engine.probe import ProbeRunner, probe_request, still_so
+from salt_gluster.master.engine.publish import Bus, EventPublisher
 from salt_gluster.master.engine.status_document import is_news, status
 from salt_gluster.master.engine.watches import Watches
 from salt_gluster.model import NOT_ASKED, Unknown, is_known
@@ -70,11 +70,11 @@ class Engine:
         self.cluster, self.name = cluster, name
         self.watches = Watches(connect, cluster, name, marker=marker)
         self._lock = self.watches.lock
-        self._records = Records(connect(RECORDS_TIMEOUT_S), cluster)
-        self._asker = Asker(bus, self.watches.news.set)
-        self._teller = Teller(cluster, name, bus, self._records, self._lock, journal)
-        self._keeper = Keeper(self._records, self._lock)
-        self._ending = Ending(bus, self._records, self._lock)
+        self._state = ClusterState(connect(RECORDS_TIMEOUT_S), cluster)
+        self._probes = ProbeRunner(bus, self.watches.news.set)
+        self._publisher = EventPublisher(cluster, name, bus, self._state, self._lock, journal)
+        self._history = ConfigHistory(self._state, self._lock)
+        self._expiry = MaintenanceExpiry(bus, self._state, self._lock)
         self._accepted = Accepted()
         self._memory = Memory()
         self._asks = Asks()
@@ -84,9 +84,9 @@ class Engine:
         self._collected_at = 0.0
         self._hinted_at = 0.0
         self._heartbeat_at = 0.0
-        self._shown: Mapping[str, Any] | None = None
-        #: Who waits at the door, and of which catalog and declaration that was found out.
-        self._door: tuple[Catalog, Accepted, Mapping[str, str]] | None = None
+        self._status: Mapping[str, Any] | None = None
+        #: Pending admissions, and of which catalog and declaration that was found out.
+        self._pending: tuple[Catalog, Accepted, Mapping[str, str]] | None = None
         self._is_waited_for = False
 
     # --- the loop --------------------------------------------------------------------------------
@@ -95,10 +95,10 @@ class Engine:
         """Watch, decide and act, for ever."""
         self.watches.start()
         while True:
-            pause_s = self.step()
+            pause_s = self.run_once()
             self.watches.news.wait(pause_s)
 
-    def step(self) -> float:
+    def run_once(self) -> float:
         """Do one tick; return after how many seconds the next is due without news."""
         self.watches.news.clear()
         try:
@@ -121,57 +121,57 @@ class Engine:
             return COLLECT_S
         if self.watches.hints():
             return HINTS_S
-        hints = hinted(self.watches.who, self.watches.what)
+        hints = hinted(self.watches.catalog, self.watches.critical)
         waits = hints or self._is_waited_for
-        if self._asks or waits or self._teller.is_behind or self._memory.mode != "open":
+        if self._asks or waits or self._publisher.is_behind or self._memory.mode != "open":
             return self._accepted.policy.tick_s
         quiet_s = self._collected_at + COLLECT_S - time.monotonic()
-        return max(1.0, min(quiet_s, self._ending.due_s(time.time())))
+        return max(1.0, min(quiet_s, self._expiry.due_s(time.time())))
 
     def tick(self) -> None:
         """See, decide, carry out."""
         if self._lock.holds():
-            self._take_over()
+            self._resume()
         obs = self._observe()
         done = decide(obs, self._accepted.policy, self._memory)
         if not self._lock.holds():
             self._stand_by(obs, done)
             return
-        self._carry_out(obs, done)
+        self._act(obs, done)
 
     # --- see -------------------------------------------------------------------------------------
 
-    def _take_over(self) -> None:
+    def _resume(self) -> None:
         """Read what a leader has to know, where that is new; ``ConsulError`` gives the tick up."""
         rev = self.watches.rev
         if self._led != self._lock.epoch:
             epoch = self._lock.epoch
-            snapshot = self._teller.resume()
+            snapshot = self._publisher.resume()
             again = self._memory.epoch == epoch  # ours all the time, only read anew
             self._memory = remembered(snapshot, self._memory)
             if again:
                 self._memory = replace(self._memory, epoch=epoch)
-            self._asks, self._rev, self._collected_at, self._shown = Asks(), -1, 0.0, None
-            self._asker.forget()
-            self._records.forget()
-            self._keeper.forget()
+            self._asks, self._rev, self._collected_at, self._status = Asks(), -1, 0.0, None
+            self._probes.forget()
+            self._state.forget()
+            self._history.forget()
             self._led = epoch
         if self._rev != rev:
             before = self._accepted
-            self._accepted = accept(self._records.store, self._lock, time.time())
+            self._accepted = accept(self._state.store, self._lock, time.time())
             self._rev = rev
-            self._keeper.current = self._accepted.current
+            self._history.current = self._accepted.current
             if before.number != self._accepted.number or before.number == 0:
                 log.info("policy: %s", self._accepted.words)
         if time.monotonic() - self._collected_at >= COLLECT_S:
-            self._records.collect()
+            self._state.collect()
             self._prune()
             self._collected_at = time.monotonic()
 
     def _observe(self) -> FleetObservation:
         w, now = self.watches, time.time()
         trust = w.trust()
-        who, what = w.who, w.what  # a watch may bring the next ones while we look
+        who, what = w.catalog, w.critical  # a watch may bring the next ones while we look
         view = consul_view(who, what, trust, w.index)
         epoch: int | Unknown = self._lock.epoch or NOT_ASKED
         renewed = self._lock.renewed_at or 0.0
@@ -185,16 +185,16 @@ class Engine:
     def _with_records(
         self, obs: FleetObservation, who: Catalog, hints: frozenset[str]
     ) -> FleetObservation:
-        r = self._records
-        r.begin()
-        said = self._asker.latest(obs.now)
+        r = self._state
+        r.refresh()
+        said = self._probes.latest(obs.now)
         for uuid, told in said.reports.items():
             r.take(uuid, told)
         # What a node hints at is younger than what it answered when it was asked.
-        r.refresh(hints | ((self._asks.facts | _missed(obs)) - set(said.reports)))
+        r.read_sets_of(hints | ((self._asks.facts | _missed(obs)) - set(said.reports)))
         operations = r.operations()
         pool = r.pool(self._missed_since())
-        before = self._before(who)
+        before = self._pending_nodes(who)
         members, strays = self._members(obs, who, pool, before)
         return replace(
             obs,
@@ -206,7 +206,7 @@ class Engine:
             ports=still_so(said, r.facts),
             peers=said.peers,
             answered=said.answered,
-            skews=self._asker.skews(obs.now),
+            skews=self._probes.skews(obs.now),
             hold=r.hold(),
             maintenance=r.maintenance(),
             operations=operations,
@@ -222,11 +222,11 @@ class Engine:
         nodes = ((k, s) for k, s in self._memory.conditions.items() if k.kind == "node")
         return {ref.id: s.since for ref, s in nodes if s.state in states}
 
-    def _before(self, who: Catalog) -> Mapping[str, str]:
+    def _pending_nodes(self, who: Catalog) -> Mapping[str, str]:
         """Return who waits to be one of the pool; found out when somebody came or was accepted."""
-        known = self._door
+        known = self._pending
         if known is None or known[0] is not who or known[1] is not self._accepted:
-            self._door = known = (who, self._accepted, self._accepted.before(who.names))
+            self._pending = known = (who, self._accepted, self._accepted.pending(who.names))
         return known[2]
 
     def _members(
@@ -251,14 +251,14 @@ class Engine:
 
     def _stand_by(self, obs: FleetObservation, done: Decisions) -> None:
         """Only the own sight is told; the rest is the leader's."""
-        self._teller.tell_sight(obs, done.notices)
+        self._publisher.publish_view(obs, done.notices)
         self._memory, self._asks, self._is_waited_for = done.memory, Asks(), False
         self.watches.looked_at(self.watches.hints())  # the leader's business
 
-    def _carry_out(self, obs: FleetObservation, done: Decisions) -> None:
-        self._teller.tell_sight(obs, done.notices)
-        done = self._keeper.keep(obs, done)
-        if not self._teller.publish(obs, done.memory, done.notices):
+    def _act(self, obs: FleetObservation, done: Decisions) -> None:
+        self._publisher.publish_view(obs, done.notices)
+        done = self._history.keep(obs, done)
+        if not self._publisher.publish(obs, done.memory, done.notices):
             # It may have been stored after all: everything is read again. The sight was told.
             self._led = 0
             sight = {k: s for k, s in done.memory.conditions.items() if k == VIEW}
@@ -266,28 +266,28 @@ class Engine:
             return
         self._memory, self._asks = done.memory, done.asks
         self._ask(obs, done.asks)
-        store = self._records.store
+        store = self._state.store
         for op in done.updates:
             store.write(store.keys.operation(op.id), op.to_data(), guard=self._lock.guard)
             self._note(obs.now, op)
         for op in done.proposals:
-            index = self._records.proposal_index.get(op.id, 0)
+            index = self._state.proposal_index.get(op.id, 0)
             key = store.keys.proposal(op.id)
             store.write(key, op.to_data(), cas=index, seen=True, guard=self._lock.guard)
             self._note(obs.now, op)
         for op in done.intents:
-            self._claim(obs, op)
+            self._write_intent(obs, op)
         for uuid, name in done.admission.accept:
-            self._let_in(obs, uuid, name)
+            self._admit_node(obs, uuid, name)
         self._is_waited_for = done.admission.is_waiting
         for operation, minion in done.requests:
             if self._lock.holds():
-                self._teller.fire(salt_events.request(self.cluster, operation, minion, obs.now))
-        self._show(obs, done)
-        self._ending.look(obs)
+                self._publisher.fire(salt_events.request(self.cluster, operation, minion, obs.now))
+        self._write_status(obs, done)
+        self._expiry.look(obs)
         self._write_heartbeat(obs.now)
 
-    def _claim(self, obs: FleetObservation, op: Operation) -> None:
+    def _write_intent(self, obs: FleetObservation, op: Operation) -> None:
         """Write the intent in the one transaction; a lost race is decided anew."""
         try:
             self._lock.claim(op.id, pack(op.to_data()), [op.node])
@@ -296,14 +296,14 @@ class Engine:
             return
         self._note(obs.now, op)
         self.watches.news.set()  # the request goes out as soon as it is read back
-        if op.id in self._records.proposal_index:
-            self._records.store.remove(
-                self._records.keys.proposal(op.id), seen=True, guard=self._lock.guard
+        if op.id in self._state.proposal_index:
+            self._state.store.remove(
+                self._state.keys.proposal(op.id), seen=True, guard=self._lock.guard
             )
 
-    def _let_in(self, obs: FleetObservation, uuid: str, name: str) -> None:
+    def _admit_node(self, obs: FleetObservation, uuid: str, name: str) -> None:
         """Accept a node as the policy says, unless a person has said something meanwhile."""
-        store = self._records.store
+        store = self._state.store
         keys = store.keys
         stops = (keys.hold, keys.maintenance(uuid), keys.rejected(name))
 
@@ -328,12 +328,12 @@ class Engine:
             return
         tick_s = self._accepted.policy.tick_s
         at_once = bool(known) and obs.now - self._hinted_at >= tick_s
-        asked = question(asks, obs.consul, obs.pool, obs.facts)
-        if self._asker.begin(asked, HINTS_S if at_once else tick_s / 2) and known:
+        asked = probe_request(asks, obs.consul, obs.pool, obs.facts)
+        if self._probes.begin(asked, HINTS_S if at_once else tick_s / 2) and known:
             self.watches.looked_at(known)
             self._hinted_at = obs.now
 
-    # --- for people ------------------------------------------------------------------------------
+    # --- for operators ---------------------------------------------------------------------------
 
     def _note(self, now: float, op: Operation) -> None:
         """Add a line to the audit in Consul; the journal of this machine has it as an event."""
@@ -341,29 +341,29 @@ class Engine:
                 "action": op.action, "brick": op.brick, "why": op.why}  # fmt: skip
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
         try:
-            self._records.store.audit(stamp, f"{op.id}-{op.state.value}", line)
+            self._state.store.audit(stamp, f"{op.id}-{op.state.value}", line)
         except ConsulError as err:
             log.warning("the audit could not be written: %s", err)
 
-    def _show(self, obs: FleetObservation, done: Decisions) -> None:
+    def _write_status(self, obs: FleetObservation, done: Decisions) -> None:
         told = status(obs, done, by=self.name, policy=self._accepted.words)
-        if is_news(self._shown, told):
-            store = self._records.store
+        if is_news(self._status, told):
+            store = self._state.store
             store.write(store.keys.status, told, guard=self._lock.guard)
-            self._shown = told
+            self._status = told
 
     def _write_heartbeat(self, now: float) -> None:
         """Write our time: by it a reader knows how old the nodes' reports are."""
         if time.monotonic() - self._heartbeat_at < HEARTBEAT_S:
             return
         try:
-            self._lock.write([heartbeat_op(self._records.keys, self.name, now)])
+            self._lock.write([heartbeat_op(self._state.keys, self.name, now)])
             self._heartbeat_at = time.monotonic()
         except ConsulError as err:
             log.info("the heartbeat could not be written: %s", err)
 
     def _prune(self) -> None:
-        store = self._records.store
+        store = self._state.store
         ended = [
             d for d in store.operations()
             if is_known(d) and d.data.get("state") in {s.value for s in ENDED}

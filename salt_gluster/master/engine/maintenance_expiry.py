@@ -1,4 +1,4 @@
-"""A maintenance that a person gave an end is cleared away then, at both places, by whoever leads.
+"""Expire maintenance windows: the KV key and Consul's own check, at the end they were given.
 
 That it stops nothing from that time on is decided with everything else (``in_maintenance``): a node
 that is down does not answer, and its half in Consul may stay. Any other is left alone.
@@ -12,10 +12,10 @@ import threading
 import time
 
 from salt_gluster.consul.client import check_index_op
-from salt_gluster.consul.cluster_state import Records
-from salt_gluster.consul.leader_lock import Lock
+from salt_gluster.consul.cluster_state import ClusterState
+from salt_gluster.consul.leader_lock import LeaderLock
 from salt_gluster.errors import ConsulError
-from salt_gluster.master.engine.probe import WITHIN_S, Asking
+from salt_gluster.master.engine.probe import WITHIN_S, MinionClient
 from salt_gluster.model import Unknown
 from salt_gluster.remediation import FleetObservation
 from salt_gluster.remediation.observation import Maintenance
@@ -29,11 +29,11 @@ AGAIN_S = 30.0
 TICK_S = 5.0
 
 
-class Ending:
+class MaintenanceExpiry:
     """What a leader does about it in a tick; a minion is asked in a thread of its own."""
 
-    def __init__(self, bus: Asking, records: Records, lock: Lock) -> None:
-        self._bus, self._records, self._lock = bus, records, lock
+    def __init__(self, bus: MinionClient, records: ClusterState, lock: LeaderLock) -> None:
+        self._bus, self._state, self._lock = bus, records, lock
         self._asked_at: dict[str, float] = {}
         self._next_at = math.inf
 
@@ -76,7 +76,7 @@ class Ending:
 
     def _clear(self, uuid: str, said: Maintenance) -> None:
         """Take the pool's key away, if it is still this one."""
-        store, key = self._records.store, self._records.keys.maintenance(uuid)
+        store, key = self._state.store, self._state.keys.maintenance(uuid)
         try:
             there = store.read(key)
             if there is None or there.data.get("until") != said.until:

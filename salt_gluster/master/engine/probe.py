@@ -1,7 +1,7 @@
-"""Which minions are asked what, and what their answers say (W2, W3, W4).
+"""Choose which minions are asked what, and read what their answers say (W2, W3, W4).
 
 Everybody is asked the same at once: one job of Salt. It runs in a thread of its own, so that a
-silent minion delays neither the heart nor the next news of Consul.
+silent minion delays neither the renewals nor the next news of Consul.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ GATHERING_S = 60.0
 CLOCK_S = 60.0
 
 
-class Asking(Protocol):
+class MinionClient(Protocol):
     """Salt's way to the minions."""
 
     def ask(
@@ -51,7 +51,7 @@ class Asking(Protocol):
 
 
 @dataclass(frozen=True)
-class Question:
+class ProbeRequest:
     """One round: these minions, and the ports each of them connects to."""
 
     minions: Mapping[str, str]  # uuid -> minion
@@ -66,7 +66,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Answers:
+class ProbeResults:
     """What one round brought; ``at`` 0 = nobody was asked yet. Clocks are the leader's.
 
     ``numbers`` are the ports that were asked.
@@ -85,10 +85,10 @@ class Answers:
 # --- what to ask ---------------------------------------------------------------------------------
 
 
-def question(
+def probe_request(
     asks: Asks, view: ConsulView, pool: Observation | Unknown,
     facts: Mapping[str, NodeFacts | Unknown],
-) -> Question:  # fmt: skip
+) -> ProbeRequest:  # fmt: skip
     """Return whom to ask: the nodes concerned, those that share a set with them, and witnesses."""
     wanted = set(asks.facts).union(*sets_of(pool, asks.ports | asks.facts))
     for uuid in sorted(asks.ports | asks.peers):
@@ -99,7 +99,7 @@ def question(
         wanted |= set(islice(good, ASKERS - len(witnesses)))
     minions = {u: view.registered[u].minion for u in sorted(wanted) if u in view.registered}
     missed = frozenset(m for u, m in minions.items() if view.sight(u) is Signal.BAD)
-    return Question(minions, tuple(_ports(asks.ports, pool, facts)), missed)
+    return ProbeRequest(minions, tuple(_ports(asks.ports, pool, facts)), missed)
 
 
 def _is_good(view: ConsulView, uuid: str) -> bool:
@@ -141,9 +141,9 @@ def _volumes(pool: Observation | Unknown) -> Iterable[Volume]:
 # --- what the answers say ------------------------------------------------------------------------
 
 
-def answers(
-    asked: Question, told: Mapping[str, Any], sent_at: float, came_at: float
-) -> Answers:  # fmt: skip
+def probe_results(
+    asked: ProbeRequest, told: Mapping[str, Any], sent_at: float, came_at: float
+) -> ProbeResults:  # fmt: skip
     """Return what a round says; an answer that is none (a text, an old version) is silence."""
     said = {u: told.get(minion) for u, minion in asked.minions.items()}
     there: dict[str, Mapping[str, Any]] = {
@@ -156,7 +156,7 @@ def answers(
             if (of, path) in ports:
                 good = isinstance(accepted, bool)
                 ports[of, path][uuid] = accepted if good else Unknown("it could not be asked")
-    return Answers(
+    return ProbeResults(
         at=came_at,
         sent_at=sent_at,
         numbers={(u, path): port for u, path, _, port in asked.ports},
@@ -169,7 +169,7 @@ def answers(
 
 
 def still_so(
-    said: Answers, facts: Mapping[str, NodeFacts | Unknown]
+    said: ProbeResults, facts: Mapping[str, NodeFacts | Unknown]
 ) -> dict[BrickKey, Mapping[str, bool | Unknown]]:
     """Return W2 without what is over by their nodes' younger word.
 
@@ -207,19 +207,19 @@ def _skew(at: Any, sent_at: float, came_at: float) -> float | Unknown:
 # --- the thread ----------------------------------------------------------------------------------
 
 
-class Asker:
+class ProbeRunner:
     """Ask in a thread; ``latest`` is what came last. One round at a time."""
 
-    def __init__(self, bus: Asking, done: Callable[[], None]) -> None:
+    def __init__(self, bus: MinionClient, done: Callable[[], None]) -> None:
         self._bus, self._done = bus, done
         self._thread: threading.Thread | None = None
         self._born_at = time.time()
         self._is_heard = False
         self._began_at = 0.0
-        self._latest = Answers()
+        self._latest = ProbeResults()
         self._clocks: dict[str, tuple[float, float | Unknown]] = {}
 
-    def begin(self, asked: Question, every_s: float) -> bool:
+    def begin(self, asked: ProbeRequest, every_s: float) -> bool:
         """Begin a round, unless one is under way or the last one began a moment ago."""
         busy = self._thread is not None and self._thread.is_alive()
         if busy or not asked.minions or time.time() - self._began_at < every_s:
@@ -229,13 +229,13 @@ class Asker:
         self._thread.start()
         return True
 
-    def _ask(self, asked: Question) -> None:
+    def _ask(self, asked: ProbeRequest) -> None:
         sent_at = time.time()
         try:
             ports = [list(row) for row in asked.ports]
             minions = list(asked.minions.values())
             told = self._bus.ask(minions, FUNCTION, [ports], asked.is_over)
-            came = answers(asked, told, sent_at, time.time())
+            came = probe_results(asked, told, sent_at, time.time())
             self._is_heard |= bool(told)
             if not self._is_heard and came.at - self._born_at < GATHERING_S:
                 return
@@ -246,9 +246,9 @@ class Asker:
         finally:
             self._done()
 
-    def latest(self, now: float) -> Answers:
+    def latest(self, now: float) -> ProbeResults:
         """Return the last round while it is young enough to count as a look of this tick."""
-        return self._latest if now - self._latest.at <= STILL_A_LOOK_S else Answers()
+        return self._latest if now - self._latest.at <= STILL_A_LOOK_S else ProbeResults()
 
     def skews(self, now: float) -> dict[str, float | Unknown]:
         """Return how far the clocks are from ours that were measured lately."""
@@ -257,4 +257,4 @@ class Asker:
 
     def forget(self) -> None:
         """Forget what was said: it was said under another leader."""
-        self._latest, self._clocks, self._began_at = Answers(), {}, 0.0
+        self._latest, self._clocks, self._began_at = ProbeResults(), {}, 0.0

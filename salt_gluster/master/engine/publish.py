@@ -1,4 +1,4 @@
-"""What people are told: stored before it is fired, fired again until the bus has taken it.
+"""Publish events: stored before they are fired, fired again until the bus has taken them.
 
 The own sight is the exception: it is told by every engine on its own bus, also when nothing can be
 stored.
@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from salt_gluster.consul.cluster_state import Records
-from salt_gluster.consul.leader_lock import Lock
+from salt_gluster.consul.cluster_state import ClusterState
+from salt_gluster.consul.leader_lock import LeaderLock
 from salt_gluster.errors import ConsulError
-from salt_gluster.master.engine.probe import Asking
+from salt_gluster.master.engine.probe import MinionClient
 from salt_gluster.remediation import FleetObservation, Memory, salt_events
 from salt_gluster.remediation.membership import Snapshot, published
 from salt_gluster.remediation.observation import VIEW
@@ -23,22 +23,22 @@ from salt_gluster.remediation.salt_events import Notice
 log = logging.getLogger(__name__)
 
 
-class Bus(Asking, Protocol):
+class Bus(MinionClient, Protocol):
     """Salt: the event bus of this master, and its minions."""
 
     def fire(self, event: Mapping[str, Any]) -> bool:
         """Fire ``{"tag", "data"}``; False when the bus did not take it."""
 
 
-class Teller:
+class EventPublisher:
     """Keep the document ``members``, and empty its outbox onto the bus."""
 
     def __init__(
-        self, cluster: str, name: str, bus: Bus, records: Records, lock: Lock,
+        self, cluster: str, name: str, bus: Bus, records: ClusterState, lock: LeaderLock,
         journal: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:  # fmt: skip
         self._cluster, self._name = cluster, name
-        self._bus, self._records, self._lock = bus, records, lock
+        self._bus, self._state, self._lock = bus, records, lock
         self._journal = journal or (lambda event: None)
         self._snapshot = Snapshot()
         self._unfired: list[Mapping[str, Any]] = []
@@ -53,7 +53,7 @@ class Teller:
 
         ``ConsulError``; ``Unreadable`` for a document of another version of ourselves.
         """
-        self._snapshot = self._records.snapshot()
+        self._snapshot = self._state.snapshot()
         self._unfired = list(self._snapshot.outbox)
         return self._snapshot
 
@@ -66,7 +66,7 @@ class Teller:
         )  # fmt: skip
         if new is not self._snapshot:
             try:
-                self._records.write_snapshot(new, self._snapshot, self._lock.guard)
+                self._state.write_snapshot(new, self._snapshot, self._lock.guard)
             except ConsulError as err:
                 log.warning("what is to be told could not be stored: %s", err)
                 return False
@@ -77,7 +77,7 @@ class Teller:
             self._unfired.pop(0)
         return True
 
-    def tell_sight(self, obs: FleetObservation, notices: Iterable[Notice]) -> None:
+    def publish_view(self, obs: FleetObservation, notices: Iterable[Notice]) -> None:
         """Fire this engine's own sight, under an id of its own."""
         for notice in filter(_is_sight, notices):
             own = replace(notice, uuid=f"{self._cluster}@{self._name}")

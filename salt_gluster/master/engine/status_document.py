@@ -1,4 +1,4 @@
-"""What people are shown of the last tick: the document ``status``. Pure."""
+"""Build the document ``status``: what is shown of the last tick. Pure."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""The heart and the three blocking queries (facts.md#K-3.8), each in a thread of its own; a fourth
-for the hints that GlusterFS's own events give, which nothing depends on.
+"""Renew the session and keep three blocking queries open (facts.md#K-3.8).
+
+Each has a thread of its own, as has a fourth query for the hints that GlusterFS's own events give,
+which nothing depends on.
 
 What they see is kept here until the loop takes it; ``news`` is set whenever there is something.
 Nothing is decided.
@@ -16,13 +18,13 @@ from typing import Any
 
 from salt_gluster.consul import service
 from salt_gluster.consul.canary import FileMarker, Marker
-from salt_gluster.consul.catalog import Catalog, Wrong, catalog, wrong
+from salt_gluster.consul.catalog import Catalog, CriticalChecks, catalog, critical_checks
 from salt_gluster.consul.client import Client, Reply
 from salt_gluster.consul.keys import Keys
-from salt_gluster.consul.leader_lock import BEAT_S, BEAT_TIMEOUT_S, Lock
+from salt_gluster.consul.leader_lock import RENEW_S, RENEW_TIMEOUT_S, LeaderLock
 from salt_gluster.consul.trust import HEARTBEAT_S
 from salt_gluster.consul.trust_probe import TrustProbe
-from salt_gluster.consul.watch import Query, Watch
+from salt_gluster.consul.watch import BlockingWatch, Query
 from salt_gluster.errors import ConsulError
 from salt_gluster.gluster.events import decode_wakeup
 from salt_gluster.remediation.membership import ViewTrust
@@ -34,7 +36,7 @@ CATALOG_WAIT_S = 60.0
 REV_WAIT_S = 60.0
 HINT_WAIT_S = 60.0
 #: Without these there is no view. Not the hints: whoever may not read them has only to wait longer.
-_NEEDED = {"critical": "what", "catalog": "who", "rev": "rev"}
+_NEEDED = ("critical", "catalog", "rev")
 
 
 class _Sees:
@@ -62,8 +64,8 @@ class Watches:
         *, marker: Marker | None = None,
     ) -> None:  # fmt: skip
         self.news = threading.Event()
-        self.who = Catalog()
-        self.what = Wrong()
+        self.catalog = Catalog()
+        self.critical = CriticalChecks()
         self.rev = 0
         self.index = 0
         self._hinted: frozenset[str] = frozenset()
@@ -71,14 +73,14 @@ class Watches:
         self._guard = threading.Lock()
         self._stopped = threading.Event()
         self._disturbed_at = time.time()
-        heart = connect(BEAT_TIMEOUT_S)
-        self.lock = Lock(heart, cluster, name)
-        self.probe = TrustProbe(heart, cluster, self.lock, marker or FileMarker())
-        self._heart_client, self._keys = heart, Keys(cluster)
+        lock_client = connect(RENEW_TIMEOUT_S)
+        self.lock = LeaderLock(lock_client, cluster, name)
+        self.probe = TrustProbe(lock_client, cluster, self.lock, marker or FileMarker())
+        self._lock_client, self._keys = lock_client, Keys(cluster)
         keys = self._keys
         self._watches = {
             "critical": self._watch(
-                connect(None), "critical", CRITICAL_WAIT_S, wrong,
+                connect(None), "critical", CRITICAL_WAIT_S, critical_checks,
                 lambda c: lambda i, w: c.health_state("critical", i, w),
             ),
             "catalog": self._watch(
@@ -101,13 +103,16 @@ class Watches:
     def _watch(
         self, client: Client, name: str, wait_s: float, parse: Callable[[Any], Any],
         query: Callable[[Client], Query],
-    ) -> Watch:  # fmt: skip
-        return Watch(query(client), wait_s, _Sees(name, parse, self), wake=client.wake)
+    ) -> BlockingWatch:  # fmt: skip
+        return BlockingWatch(query(client), wait_s, _Sees(name, parse, self), wake=client.wake)
 
     def start(self) -> None:
-        """Let the heart beat once, then everything run in threads that end with the process."""
-        self._beat()
-        for name, run in (("heart", self._heart), *((n, w.run) for n, w in self._watches.items())):
+        """Renew once, then run everything in threads that end with the process."""
+        self._renew()
+        for name, run in (
+            ("renewal", self._run_renewals),
+            *((n, w.run) for n, w in self._watches.items()),
+        ):
             threading.Thread(target=run, name=f"gluster-{name}", daemon=True).start()
 
     def stop(self) -> None:
@@ -117,16 +122,16 @@ class Watches:
             watch.stop()
         self.lock.stop()
 
-    # --- the heart -------------------------------------------------------------------------------
+    # --- the session -----------------------------------------------------------------------------
 
-    def _heart(self) -> None:
-        while not self._stopped.wait(BEAT_S):
+    def _run_renewals(self) -> None:
+        while not self._stopped.wait(RENEW_S):
             try:
-                self._beat()
-            except Exception:  # the heart must go on, whatever it was
-                log.exception("a beat failed")
+                self._renew()
+            except Exception:  # the renewals must go on, whatever it was
+                log.exception("a renewal failed")
 
-    def _beat(self) -> None:
+    def _renew(self) -> None:
         before = self.probe.verdict
         led = self.lock.holds()
         verdict = self.probe.renew()
@@ -145,7 +150,7 @@ class Watches:
     def _make_hint_key(self) -> None:
         """Create the key: a query for a missing one is woken by every write (facts.md#K-3.1)."""
         with contextlib.suppress(ConsulError):
-            self._heart_client.kv_put(self._keys.hint, b"{}", cas=0)
+            self._lock_client.kv_put(self._keys.hint, b"{}", cas=0)
 
     def _leads(self) -> str:
         return f"leads with epoch {self.lock.epoch}" if self.lock.holds() else "does not lead"
@@ -156,7 +161,7 @@ class Watches:
         """Keep what a watch brought."""
         with self._guard:
             if name in _NEEDED:
-                setattr(self, _NEEDED[name], value)
+                setattr(self, name, value)
                 self.index = max(self.index, index)
             else:
                 self._hinted |= value
@@ -190,8 +195,8 @@ class Watches:
             return young and bool(self._waits_for) and self.probe.verdict.is_fresh
 
     def blind_in_s(self) -> float:
-        """Return after how long sight is lost if no beat goes through until then."""
+        """Return after how long sight is lost if no renewal goes through until then."""
         renewed = self.lock.renewed_at
         if renewed is None or not self.probe.verdict.is_fresh:
-            return BEAT_S
+            return RENEW_S
         return max(0.1, renewed + HEARTBEAT_S - time.monotonic() + 0.05)

@@ -1,4 +1,4 @@
-"""A machine that was a node of the pool, and leaves the pool's Consul: its vote, agent, secrets."""
+"""Decommission the Consul agent of a machine that was a node: its vote, service, secrets."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def leave(told: object, call: Call, *, test: bool = False) -> dict[str, Any]:
         return changes
     mine = agent.configured()
     if runs and mine.get("server"):
-        agent.give_up_seat(mine, call)  # the one step that may be refused comes first
+        agent.leave_raft(mine, call)  # the one step that may be refused comes first
     elif runs:
         call("service.stop", agent.SERVICE)
     call("service.disable", agent.SERVICE)

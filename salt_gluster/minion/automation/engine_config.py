@@ -1,4 +1,4 @@
-"""The one file that a minion needs to be a sensor: the engine, beside those it has.
+"""Write the one file that a minion needs to be a sensor: the engine, beside those it has.
 
 As with a master (``master/config_file.py``), Salt lets a list of the minion's own file be replaced
 by one of ``minion.d``, and joins the lists of all files there. How Salt reads and writes its

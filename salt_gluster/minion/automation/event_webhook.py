@@ -1,4 +1,4 @@
-"""How a node's own GlusterFS comes to tell its events to the master, and the proof that it does.
+"""Register the master as a webhook of this node's GlusterFS, and prove that an event arrives.
 
 Each node looks after itself: its daemon posts its own events, so nothing here asks the pool.
 """

@@ -1,4 +1,4 @@
-"""How a node makes itself known in Consul: the declaration, the node itself and Consul joined.
+"""Register this node in Consul: service, checks and report, after its declaration.
 
 What stands where in Consul is ``consul/``'s; nothing is decided from what is read there.
 """
@@ -38,8 +38,8 @@ FIRST_S = 30.0
 _SILENT = ("unreachable", "timeout", "cut_off", "no_leader", "server_error", "stale")
 
 
-class Place:
-    """One node before its Consul. ``settings`` is ``gluster_consul`` of Salt's configuration."""
+class NodeRegistration:
+    """Service, checks and report of this node. ``settings``: Salt's ``gluster_consul``."""
 
     def __init__(self, minion: Minion, settings: Mapping[str, Any] | None, first: str = "") -> None:
         self._minion = minion
@@ -64,12 +64,12 @@ class Place:
             self._op_version(),
             pool.address(minion.name),
             self._waits(),
-            ip_of(pool.address(minion.name), getattr(remembered(), "ip", "")),
+            ip_of(pool.address(minion.name), getattr(load_registration(), "ip", "")),
         )
 
     def _waits(self) -> str:
         """Say why this node is none of the pool yet; where that is not known it is as it was."""
-        before = remembered() if self._minion.unsure else None
+        before = load_registration() if self._minion.unsure else None
         return self._minion.waits if before is None else before.waits
 
     def _op_version(self) -> str:
@@ -94,7 +94,7 @@ class Place:
         if found in ("seen", "created") and not test:
             self._marker.remember(self.pool.cluster)
         if not test:
-            remember(me)
+            save_registration(me)
         return changes
 
     def is_open(self) -> bool:
@@ -145,13 +145,13 @@ class Place:
 # --- what a node keeps of it, and tells ----------------------------------------------------------
 
 
-def remember(me: service.Member) -> None:
+def save_registration(me: service.Member) -> None:
     """Keep who this node is in Consul: its sensor and its executor have no pillar."""
-    if remembered() != me:
+    if load_registration() != me:
         node.LocalState().put(RECORD, asdict(me))
 
 
-def remembered() -> service.Member | None:
+def load_registration() -> service.Member | None:
     """Return who this node is in Consul; None = it was never registered."""
     record = node.LocalState().get(RECORD)
     if record is None or not record.get("uuid") or not record.get("cluster"):
@@ -172,7 +172,7 @@ def ip_of(host: str, before: str = "") -> str:
     return before if before in found or not found else found[0]
 
 
-def forget() -> None:
+def delete_registration() -> None:
     """Forget it, where this node was taken off on purpose: its sensor registers nothing then."""
     node.LocalState().put(RECORD, None)
 
@@ -190,16 +190,16 @@ def registered(
     master has to admit a node first. Not ``needed``: a pool goes on without Consul; where one was
     used and does not answer, the state only warns.
     """
-    known, deployed = remembered() is not None, "tokens" in (told or {})
+    known, deployed = load_registration() is not None, "tokens" in (told or {})
     if not (needed or told or known or agent.existing(settings)):
         return state_dict(name, True, {}, consul_agent.NONE)
     if minion.test and deployed and not known:
         new = {"service": {"old": None, "new": service.SERVICE}}
         return state_dict(name, None, new, f"{minion.name} would be registered in Consul")
     try:
-        place = Place(minion, settings, str((told or {}).get("first", "")))
-        admission = Admission(minion, place, known) if deployed and not minion.test else None
-        changes = _patiently(admission, lambda: place.register(test=minion.test))
+        place = NodeRegistration(minion, settings, str((told or {}).get("first", "")))
+        admission = AdmissionRequest(minion, place, known) if deployed and not minion.test else None
+        changes = _retry_until_admitted(admission, lambda: place.register(test=minion.test))
     except GlusterError as err:
         if not needed and known and isinstance(err, ConsulError) and err.kind in _SILENT:
             told = state_dict(
@@ -214,7 +214,7 @@ def registered(
     if minion.test:
         return state_dict(name, result, changes, comment)
     try:
-        _patiently(admission, place.report)
+        _retry_until_admitted(admission, place.report)
         if not _opened(place, admission.until if admission else time.monotonic() + FIRST_S):
             return {**state_dict(name, True, changes, comment), "warnings": [_waits(place)]}
     except GlusterError as err:
@@ -223,7 +223,7 @@ def registered(
     return state_dict(name, result, changes, "\n".join(filter(None, (comment, submit(minion)))))
 
 
-def _opened(place: Place, until: float) -> bool:
+def _opened(place: NodeRegistration, until: float) -> bool:
     """Wait until the pool is open in Consul: highstates of all nodes mostly run at once."""
     while not place.is_open():
         if time.monotonic() > until:
@@ -232,7 +232,7 @@ def _opened(place: Place, until: float) -> bool:
     return True
 
 
-def _waits(place: Place) -> str:
+def _waits(place: NodeRegistration) -> str:
     first = place.first
     if not first:
         return "Automation begins when the first node is written into `nodes` beside the globs."
@@ -242,10 +242,10 @@ def _waits(place: Place) -> str:
     )
 
 
-class Admission:
+class AdmissionRequest:
     """How a node is let into the pool's own Consul: the master makes its rights when asked."""
 
-    def __init__(self, minion: Minion, place: Place, known: bool) -> None:
+    def __init__(self, minion: Minion, place: NodeRegistration, known: bool) -> None:
         self._minion, self._place = minion, place
         # A Consul that this node was in is up or away; only a new one is worth waiting for.
         self._kinds = ("forbidden",) if known else ("forbidden", *_SILENT)
@@ -269,7 +269,7 @@ class Admission:
         self._minion.call("event.send", event["tag"], event["data"])
 
 
-def _patiently(admission: Admission | None, do: Callable[[], T]) -> T:
+def _retry_until_admitted(admission: AdmissionRequest | None, do: Callable[[], T]) -> T:
     """Do it; in a Consul that has only just been made, again until it may be done."""
     while True:
         try:

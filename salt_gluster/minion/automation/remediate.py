@@ -1,4 +1,4 @@
-"""Carrying out one operation on this node, as Consul names it.
+"""Carry out one operation on this node, as Consul names it.
 
 The edge of ``remediation/authorize.py``, in its order. The request brings an id and nothing else.
 Wherever this process is killed and asked again, the command is not sent a second time: *issued* is
@@ -16,9 +16,9 @@ from typing import Any
 
 from salt_gluster import node
 from salt_gluster.consul import canary
-from salt_gluster.consul.catalog import catalog, consul_view, wrong
+from salt_gluster.consul.catalog import catalog, consul_view, critical_checks
 from salt_gluster.consul.client import Client, connect
-from salt_gluster.consul.cluster_state import Records
+from salt_gluster.consul.cluster_state import ClusterState
 from salt_gluster.consul.leader_lock import current_leader
 from salt_gluster.consul.service import SERVICE, Member
 from salt_gluster.consul.trust_probe import TrustProbe
@@ -66,7 +66,7 @@ def carry_out(
 
     ``after`` is called at the end of each of ``STEPS``. Never raises for Consul or gluster.
     """
-    me = registration.remembered()
+    me = registration.load_registration()
     if me is None:
         return _answer(operation, _ignored("registered", "this node is not registered in Consul"))
     try:
@@ -110,8 +110,8 @@ class _Execution:
     ):
         self.id, self.site, self.me, self.after = operation, site, me, after
         self.client = client
-        self.records = Records(client, me.cluster)
-        self.store = self.records.store
+        self.state = ClusterState(client, me.cluster)
+        self.store = self.state.store
         self.policy = Policy()
 
     def go(self) -> dict[str, Any]:
@@ -179,7 +179,7 @@ class _Execution:
             operation, outcome, obs, self.policy,
             minion=self.me.minion,
             skew_s=float(skew) if is_number else Unknown("it was not measured"),
-            conditions=self.records.snapshot().conditions,
+            conditions=self.state.snapshot().conditions,
             begun=begun,
         )  # fmt: skip
 
@@ -187,12 +187,14 @@ class _Execution:
         """Look at everything afresh from this seat; writing the own report is the heartbeat."""
         own = publish.collect(self.site, self.store, best_effort=True)
         trust = self._trust(own)
-        records = self.records
-        records.begin()
+        records = self.state
+        records.refresh()
         records.collect()
         rows = self.client.catalog_service(SERVICE, consistent=True)
         who = catalog(rows.data, self.me.cluster)
-        view = consul_view(who, wrong(self.client.health_state("critical").data), trust, rows.index)
+        view = consul_view(
+            who, critical_checks(self.client.health_state("critical").data), trust, rows.index
+        )
         lead = current_leader(self.client, self.me.cluster)
         epoch = lead.epoch or Unknown("nobody has ever led")
         members = (
@@ -305,7 +307,7 @@ class _Heartbeat:
         self.renewed_at: float | None = None
         self.error = ""
 
-    def beat(self, *, lead: bool = True) -> bool:
+    def renew(self, *, lead: bool = True) -> bool:
         """Write, and note when that was sent; False where it did not go through."""
         sent_at = time.monotonic()
         try:

@@ -1,4 +1,4 @@
-"""The sensor of one node: it tells Consul how this node is. Decides nothing.
+"""Publish in Consul how this node is, on every change it notices. Decides nothing.
 
 It keeps the service registered, pushes the checks, and writes the node's own report on every change
 it notices. Between collections no process of gluster runs: a process that ends is seen at once,
@@ -96,16 +96,16 @@ class Sensor:
 
     def watch(self, stop: threading.Event) -> None:
         """Watch until stopped; a ``ConsulError`` when Consul does not take what it is told."""
-        me = registration.remembered()
+        me = registration.load_registration()
         while me is None:
             if stop.wait(GLANCE_S):
                 return
-            me = registration.remembered()
+            me = registration.load_registration()
         self._client = connect(self._settings, timeout_s=CONSUL_S)
         checks = service.Checks(self._client)
         self._due = [self._clock()]
         while not stop.is_set():
-            me = registration.remembered()
+            me = registration.load_registration()
             if me is None:  # taken off on purpose
                 return
             self._turn(me, self._client, checks)

@@ -1,4 +1,4 @@
-"""A node as a witness: its own report, and which ports of others accept from here."""
+"""Return this node's testimony: its own report, and which ports of others accept from here."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _own_report(site: GlusterDriver, settings: Mapping[str, Any]) -> dict[str, A
 
     After one silence nothing else is asked of Consul; whoever asked has the report in the answer.
     """
-    me = registration.remembered()
+    me = registration.load_registration()
     if me is not None:  # else never registered: it has no place there
         with contextlib.suppress(GlusterError), contextlib.closing(_client(settings)) as client:
             store = Store(client, me.cluster)

@@ -9,7 +9,7 @@ import pytest
 from fake_consul import FakeConsul
 
 from salt_gluster.consul.client import set_op
-from salt_gluster.consul.leader_lock import TRUST_S, Lock, current_leader
+from salt_gluster.consul.leader_lock import TRUST_S, LeaderLock, current_leader
 from salt_gluster.errors import ConsulError, Fenced
 
 INTENT = b'{"op": 1}'
@@ -23,12 +23,12 @@ class Watched:
         self.now = 1000.0
         self.client = self.consul.client()
 
-    def lock(self, name: str = "m1") -> Lock:
-        return Lock(self.consul.client(), "main", name, clock=lambda: self.now)
+    def lock(self, name: str = "m1") -> LeaderLock:
+        return LeaderLock(self.consul.client(), "main", name, clock=lambda: self.now)
 
-    def led(self, name: str = "m1") -> Lock:
+    def led(self, name: str = "m1") -> LeaderLock:
         lock = self.lock(name)
-        assert lock.beat()
+        assert lock.renew()
         return lock
 
     def written(self) -> set[str]:
@@ -67,7 +67,7 @@ def test_trust_runs_from_the_sending_of_the_renewal_and_not_from_its_answer(here
     """Consul counts from when it got it: an answer that took 1.9 s must not lengthen our word."""
     lock = here.led()
     here.at("session/renew", passing(here, 1.9))
-    assert lock.beat()
+    assert lock.renew()
     here.consul.before = lambda method, path: None
     assert lock.renewed_at == 1000.0
     here.now = 1000.0 + TRUST_S - 0.01
@@ -91,10 +91,10 @@ def test_no_answer_is_no_renewal_and_ten_seconds_of_it_are_the_end(here: Watched
 
     here.at("session/renew", silence)
     here.now += 9.0
-    assert lock.beat(), "nobody else can have it yet"
+    assert lock.renew(), "nobody else can have it yet"
     assert lock.error
     here.now += 1.0
-    assert not lock.beat()
+    assert not lock.renew()
     assert lock.renewed_at == 1000.0
 
 
@@ -103,7 +103,7 @@ def test_a_session_that_consul_has_ended_leads_no_more_even_within_its_time(here
     epoch = lock.epoch
     here.consul.end_session(next(iter(here.consul.sessions)))
     second = here.led("m2")
-    assert not lock.beat()
+    assert not lock.renew()
     assert (lock.epoch, second.holds(), second.epoch > epoch) == (0, True, True)
 
 
@@ -116,7 +116,7 @@ def test_a_session_that_has_ended_is_enough_even_if_the_lock_cannot_be_read(here
         raise ConsulError("no agent answers", kind="timeout")
 
     here.at("kv/gluster/main/leader", silence)
-    assert not lock.beat()
+    assert not lock.renew()
     assert lock.epoch == 0
 
 
@@ -125,7 +125,7 @@ def test_a_session_that_has_ended_is_enough_even_if_the_lock_cannot_be_read(here
 
 def test_one_leads_and_a_standby_gets_it_when_the_lock_is_free(here: Watched) -> None:
     first, second = here.led("m1"), here.lock("m2")
-    assert not second.beat()
+    assert not second.renew()
     assert (second.epoch, second.error) == (0, "")
     assert (
         current_leader(here.client, "main").holder,
@@ -134,7 +134,7 @@ def test_one_leads_and_a_standby_gets_it_when_the_lock_is_free(here: Watched) ->
     first.stop()
     assert not first.holds()
     assert current_leader(here.client, "main").held is False
-    assert second.beat()
+    assert second.renew()
     assert current_leader(here.client, "main").holder == "m2"
 
 
@@ -150,26 +150,26 @@ def test_who_keeps_it_keeps_its_epoch_and_the_fence_is_the_keys_own_index(here: 
     lock = here.led()
     before = lock.epoch
     here.put("rev")
-    assert lock.beat()
+    assert lock.renew()
     assert lock.epoch == before == current_leader(here.client, "main").epoch
 
 
 def test_who_may_not_lead_gives_it_back_and_takes_none(here: Watched) -> None:
     blind = here.lock("m1")
-    assert not blind.beat(lead=False)
+    assert not blind.renew(lead=False)
     assert "leader" not in here.written()
-    assert blind.beat(lead=True)
-    assert not blind.beat(lead=False)
+    assert blind.renew(lead=True)
+    assert not blind.renew(lead=False)
     assert blind.renewed_at is not None, "its session is its heartbeat all the same"
-    assert here.lock("m2").beat()
+    assert here.lock("m2").renew()
 
 
 def test_a_lock_that_was_taken_away_is_noticed_at_the_next_beat(here: Watched) -> None:
     lock = here.led()
     here.consul.keys["gluster/main/leader"]["Session"] = "somebody else's"
-    assert not lock.beat()
+    assert not lock.renew()
     del here.consul.keys["gluster/main/leader"]
-    assert lock.beat(), "it is free: taken anew"
+    assert lock.renew(), "it is free: taken anew"
 
 
 def test_a_lost_race_for_the_epoch_is_no_leadership(here: Watched) -> None:
@@ -180,7 +180,7 @@ def test_a_lost_race_for_the_epoch_is_no_leadership(here: Watched) -> None:
             here.consul.keys["gluster/main/leader"]["Session"] = "somebody else's"
 
     here.at("txn", stolen)
-    assert not lock.beat()
+    assert not lock.renew()
     assert "epoch" not in here.written()
 
 

@@ -11,19 +11,19 @@ from salt_gluster.consul.trust import (
     ANSWERS,
     HEARTBEAT_S,
     Canary,
-    Facts,
+    ProbeFacts,
     ViewState,
     ViewVerdict,
     evaluate,
 )
 from tests.meta.test_architecture import FORBIDDEN_IN_PURE, LIB, _reads_clock_or_file
 
-GOOD = Facts(
+GOOD = ProbeFacts(
     heartbeat_at=1000.0, canary=Canary.SEEN, marker=True, own_agent=True, leader="10.0.0.1:8300"
 )
 
 
-def beating(facts: Facts, now: float) -> Facts:
+def beating(facts: ProbeFacts, now: float) -> ProbeFacts:
     return replace(facts, heartbeat_at=now)
 
 
@@ -69,7 +69,7 @@ def test_ten_seconds_without_a_heartbeat_blind_and_what_comes_back_is_read_anew(
     ],
 )
 def test_one_fact_is_enough_to_lose_the_view_or_to_read_it_anew(
-    facts: Facts, state: ViewState, reread: bool
+    facts: ProbeFacts, state: ViewState, reread: bool
 ) -> None:
     now = 1060.0
     facts = beating(facts, now) if facts.heartbeat_at is not None else facts

@@ -9,7 +9,7 @@ import pytest
 from fake_consul import FakeConsul
 
 from salt_gluster.consul.canary import FileMarker
-from salt_gluster.consul.leader_lock import Lock
+from salt_gluster.consul.leader_lock import LeaderLock
 from salt_gluster.consul.trust import HEARTBEAT_S, ViewState
 from salt_gluster.consul.trust_probe import TrustProbe
 from salt_gluster.errors import ConsulError
@@ -21,7 +21,7 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.consul, self.now = FakeConsul(), 1000.0
         client = self.consul.client()
-        self.lock = Lock(client, "main", "m1", clock=lambda: self.now)
+        self.lock = LeaderLock(client, "main", "m1", clock=lambda: self.now)
         marker = FileMarker(folder)
         self.probe = TrustProbe(client, "main", self.lock, marker, clock=lambda: self.now)
         client.kv_put("gluster/main/canary", "1")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from salt_gluster.consul.client import Reply
-from salt_gluster.consul.watch import FULL_EVERY_S, Watch
+from salt_gluster.consul.watch import FULL_EVERY_S, BlockingWatch
 from salt_gluster.errors import ConsulError
 
 
@@ -63,10 +63,12 @@ class Told:
         self.errors.append(self.world.now)
 
 
-def watched(world: World, until: float, wait_s: float = 10) -> tuple[Told, Watch]:
+def watched(world: World, until: float, wait_s: float = 10) -> tuple[Told, BlockingWatch]:
     told = Told(world)
     chance = random.Random(1).random
-    watch = Watch(world.query, wait_s, told, clock=world.clock, sleep=world.sleep, chance=chance)
+    watch = BlockingWatch(
+        world.query, wait_s, told, clock=world.clock, sleep=world.sleep, chance=chance
+    )
     while world.now < until:
         world.sleep(watch.step())
     return told, watch
@@ -169,7 +171,7 @@ def test_a_full_read_is_no_change_but_one_asked_for_is_told() -> None:
 def test_a_watch_without_a_wait_is_refused() -> None:
     world = World([(0, 5, "a")])
     with pytest.raises(ValueError, match="wait"):
-        Watch(world.query, 0, Told(world))
+        BlockingWatch(world.query, 0, Told(world))
 
 
 def test_stopping_ends_a_thread_that_waits_for_an_answer() -> None:
@@ -186,7 +188,7 @@ def test_stopping_ends_a_thread_that_waits_for_an_answer() -> None:
         raise AssertionError("nobody cut it short")
 
     told = Told(World([(0, 5, "a")]))
-    watch = Watch(query, 30, told, wake=cut.set)
+    watch = BlockingWatch(query, 30, told, wake=cut.set)
     thread = threading.Thread(target=watch.run)
     thread.start()
     while watch.fetches < 2:

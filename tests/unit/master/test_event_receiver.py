@@ -17,7 +17,12 @@ from hypothesis import strategies as st
 from salt_gluster.errors import ConsulError, SpecError
 from salt_gluster.gluster.events import decode_wakeup
 from salt_gluster.master import event_receiver
-from salt_gluster.master.event_receiver import MOST_BYTES, Hints, Receiver, Settings
+from salt_gluster.master.event_receiver import (
+    MOST_BYTES,
+    Receiver,
+    ReceiverSettings,
+    WakeupPublisher,
+)
 
 TOKEN = "4f1c9a7be1f24c305d0c9a7be1f24c30"
 NODE = "5a1f6c00-0000-4000-8000-000000000001"
@@ -34,8 +39,8 @@ class Door:
 
     def __init__(self) -> None:
         self.told: list[bytes] = []
-        self.hints = Hints(self.told.append, "m1")
-        where = Settings("127.0.0.1", TOKEN, 0)
+        self.hints = WakeupPublisher(self.told.append, "m1")
+        where = ReceiverSettings("127.0.0.1", TOKEN, 0)
         self.server = Receiver(where, self.hints.take, self.hints.has_arrived)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
@@ -224,7 +229,7 @@ def test_one_address_and_a_token_that_cannot_be_guessed(wrong: dict[str, str]) -
 def test_a_burst_is_two_wakes_and_nobody_is_forgotten() -> None:
     told: list[bytes] = []
     now = [100.0]
-    hints = Hints(told.append, "m1", clock=lambda: now[0])
+    hints = WakeupPublisher(told.append, "m1", clock=lambda: now[0])
     hints.take(event())
     assert hints.step() is None
     for number in range(300):
@@ -245,7 +250,7 @@ def test_while_consul_is_away_hints_are_kept_and_told_later() -> None:
         told.append(hint)
 
     now = [100.0]
-    hints = Hints(put, "m1", clock=lambda: now[0])
+    hints = WakeupPublisher(put, "m1", clock=lambda: now[0])
     hints.take(event())
     pauses = []
     for _ in range(6):

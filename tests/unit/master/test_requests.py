@@ -247,7 +247,7 @@ def test_the_only_pool_is_found_without_its_name(world: World) -> None:
 
 
 def test_a_maintenance_is_written_once_where_it_is_not_so_yet(world: World) -> None:
-    said = maintenance.Word("ram", "ann")
+    said = maintenance.MaintenanceRequest("ram", "ann")
     told = maintenance.put(nobody, "g1", world.pool(), said)
     assert list(told["changes"]) == ["gluster/main/maintenance/u1"]
     assert maintenance.put(nobody, "g1", world.pool(), said)["changes"] == {}

@@ -13,7 +13,7 @@ from salt_gluster.master.status import _of_copy, status
 from salt_gluster.model import Brick, Peer, Volume
 from salt_gluster.render import render_status
 from salt_gluster.status.facts import volumes_data
-from salt_gluster.status.freshness import Copy
+from salt_gluster.status.freshness import PoolCopy
 
 NODES = ("g1", "g2", "g3")
 NO_CONSUL = ConsulError("no Consul agent answers.", kind="unreachable")
@@ -34,7 +34,7 @@ def report(node: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-COPY = Copy(
+COPY = PoolCopy(
     now=1_700_000_000.0,
     reports=tuple(map(report, NODES)),
     ages={"u-g1": 9.04, "u-g2": 12.0, "u-g3": 240.0},

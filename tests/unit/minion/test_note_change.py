@@ -51,7 +51,7 @@ def test_only_a_registered_node_tells_a_change_and_waits_for_consul_once(
 @pytest.mark.parametrize(
     ("now", "is_outdated"),
     [
-        ({"by": "m1", "at": 90.0, "changed": 4}, False),  # a later pulse is no news
+        ({"by": "m1", "at": 90.0, "changed": 4}, False),  # a later heartbeat is no news
         ({"changed": 4}, False),  # nobody leads: nobody reads it
         ({"by": "m2", "at": 9.0, "changed": 4}, True),
         ({"by": "m1", "at": 9.0, "changed": 7}, True),

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from salt_gluster.consul.catalog import wrong
+from salt_gluster.consul.catalog import critical_checks
 from salt_gluster.consul.service import WAITS, Member, check_id, definition
 from salt_gluster.consul.store import Document
-from salt_gluster.master.engine.declared_config import Accepted, asking, newest
+from salt_gluster.master.engine.declared_config import Accepted, newest, self_declared
 from salt_gluster.minion.automation.registration import ip_of
 from salt_gluster.model import Hold, Node, Observation, Ref
 from salt_gluster.remediation import FleetObservation, LockView, Memory, Policy, decide
@@ -130,8 +130,8 @@ def test_a_node_that_waits_is_critical_for_dns_alone() -> None:
     assert (mine["Status"], mine["Notes"]) == ("critical", "not yet")
     assert {c["CheckID"] for c in definition(me)["Checks"]} == ids.keys() - {check_id(WAITS)}
     row = {"Node": "g6", "CheckID": check_id(WAITS), "ServiceName": "gluster"}
-    assert not wrong([row]).hinting
-    assert wrong([{**row, "CheckID": check_id("bricks")}]).hinting
+    assert not critical_checks([row]).hinting
+    assert critical_checks([{**row, "CheckID": check_id("bricks")}]).hinting
 
 
 def test_dns_gets_an_address_that_others_reach_and_the_one_of_before_where_none_is_known() -> None:
@@ -158,10 +158,10 @@ SPEC = {"nodes": ["g1", "g*"], "volumes": {}}
 
 def test_only_whom_a_glob_means_waits_and_nobody_whose_name_gluster_would_not_take() -> None:
     admission = Admission(nodes=frozenset({"g1", "g2"}))
-    assert Accepted(number=1, spec=SPEC, admission=admission).before(NAMES) == {"u9": "g9"}
-    assert Accepted(number=1, spec={"nodes": "g[1-2]"}, admission=admission).before(NAMES) == {}
+    assert Accepted(number=1, spec=SPEC, admission=admission).pending(NAMES) == {"u9": "g9"}
+    assert Accepted(number=1, spec={"nodes": "g[1-2]"}, admission=admission).pending(NAMES) == {}
     no = replace(admission, rejected={"g9": "ann"})
-    assert Accepted(number=1, spec=SPEC, admission=no).before(NAMES) == {}
+    assert Accepted(number=1, spec=SPEC, admission=no).pending(NAMES) == {}
 
 
 def said(by: str, nodes: Any, at: float = 1.0) -> Document:
@@ -177,5 +177,5 @@ def test_who_is_not_accepted_has_no_say_but_is_heard_to_ask() -> None:
     assert newest([said("g6", "g*")]) is None
     later = newest([said("g6", "g*")], {"g6": "ann"})
     assert later is not None and later["by"] == "g6"
-    assert asking([said("g6", "g*"), said("x1", "g*"), said("g2", "g[1-2]")]) == {"g6"}
-    assert Accepted(asking=frozenset({"g9"})).before(NAMES) == {"u9": "g9"}
+    assert self_declared([said("g6", "g*"), said("x1", "g*"), said("g2", "g[1-2]")]) == {"g6"}
+    assert Accepted(self_declared=frozenset({"g9"})).pending(NAMES) == {"u9": "g9"}

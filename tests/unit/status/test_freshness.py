@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salt_gluster.status.freshness import LIMIT_S, LIVE_S, Copy, Kept, copy_of
+from salt_gluster.status.freshness import LIMIT_S, LIVE_S, PoolCopy, StoredPool, copy_of
 
 NOW = 1_700_000_000.0
 NODES = ("u1", "u2", "u3")
@@ -24,13 +24,13 @@ def seen(age: float, changed: int = 5, by: str = "m1") -> dict[str, Any]:
     return {"by": by, "at": NOW - age, "changed": changed}
 
 
-def kept(**more: Any) -> Kept:
+def kept(**more: Any) -> StoredPool:
     told = {
-        "now": NOW, "reader": "m1", "leader": "m1", "pulse": {"by": "m1", "at": NOW - 4},
+        "now": NOW, "reader": "m1", "leader": "m1", "heartbeat": {"by": "m1", "at": NOW - 4},
         "changed": 5, "status": {"by": "m1", "mode": "open", "nodes": {}},
         "reports": {u: report(u, seen(10.0 * n)) for n, u in enumerate(NODES, 1)},
     }  # fmt: skip
-    return Kept(**{**told, **more})
+    return StoredPool(**{**told, **more})
 
 
 def missed(state: str, consul: str = "-") -> dict[str, Any]:
@@ -39,9 +39,9 @@ def missed(state: str, consul: str = "-") -> dict[str, Any]:
     return {"by": "m1", "mode": "open", "nodes": {"u3": row}}
 
 
-def copy(**more: Any) -> Copy:
+def copy(**more: Any) -> PoolCopy:
     found = copy_of(kept(**more))
-    assert isinstance(found, Copy), found
+    assert isinstance(found, PoolCopy), found
     return found
 
 
@@ -57,9 +57,9 @@ def test_the_youngest_report_comes_first_and_each_has_its_age() -> None:
     ("more", "why"),
     [
         ({"leader": ""}, "nobody leads"),
-        ({"pulse": {}}, "m1 leads and has given no sign of life"),
-        ({"pulse": {"by": "m2", "at": NOW}}, "m1 leads and has given no sign of life"),
-        ({"pulse": {"by": "m1", "at": NOW - LIVE_S - 5}}, "sign of life of m1 is 35 s off"),
+        ({"heartbeat": {}}, "m1 leads and has given no sign of life"),
+        ({"heartbeat": {"by": "m2", "at": NOW}}, "m1 leads and has given no sign of life"),
+        ({"heartbeat": {"by": "m1", "at": NOW - LIVE_S - 5}}, "sign of life of m1 is 35 s off"),
         ({"status": None}, "has told nothing yet"),
         ({"status": {"by": "m2", "mode": "open", "nodes": {}}}, "has told nothing yet"),
         ({"status": {"by": "m1", "mode": "blind", "why": "no heartbeat", "nodes": {}}},
@@ -157,10 +157,10 @@ def test_no_report_is_older_than_it_is_said_to_be_and_none_too_old_counts(
     uuids = tuple(f"u{n}" for n in range(len(looked)))
     reports = {}
     for uuid, ago in zip(uuids, looked, strict=True):
-        before = min(p for p in written if p >= ago)  # the last pulse before the look
+        before = min(p for p in written if p >= ago)  # the last heartbeat before the look
         reports[uuid] = {**report(uuid, seen(before), uuids), "at": node_clock}
     reader = {"reader": "m1", "now": NOW} if own else {"reader": "m2", "now": NOW + skew}
-    found = copy_of(kept(reports=reports, pulse={"by": "m1", "at": NOW - last}, **reader))
+    found = copy_of(kept(reports=reports, heartbeat={"by": "m1", "at": NOW - last}, **reader))
     if isinstance(found, str):
         return
     for uuid, ago in zip(uuids, looked, strict=True):
@@ -184,4 +184,4 @@ def test_who_looked_before_the_last_change_is_never_shown(order: list[str], who:
             current.add(uuid)
     reports = {u: report(u, seen(10, changed=saw[u])) for u in NODES}
     found = copy_of(kept(reports=reports, changed=index))
-    assert isinstance(found, Copy) == (current == set(NODES))
+    assert isinstance(found, PoolCopy) == (current == set(NODES))

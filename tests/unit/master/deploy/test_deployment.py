@@ -9,14 +9,14 @@ import pytest
 
 from salt_gluster.errors import ConsulError, GlusterError
 from salt_gluster.master.deploy import deployment, secret_store
-from salt_gluster.master.deploy.secret_store import Vault
+from salt_gluster.master.deploy.secret_store import SecretStore
 
 ONE, TWO = (f"0000000{n}-0000-4000-8000-000000000000" for n in (1, 2))
 PILLAR = {"gluster": {"nodes": "g[1-4]"}}
 
 
 @pytest.fixture
-def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Vault:
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SecretStore:
     """A vault whose Consul is away: whoever is admitted comes as far as that."""
     made = secret_store.place(tmp_path / "master", "main")
     made.make()
@@ -28,13 +28,13 @@ _Nowhere = deployment.Access
 
 
 def admit(
-    kept: Vault, minion: str, uuid: str, *, says: Any = "", pillar: dict[str, Any] = PILLAR
+    kept: SecretStore, minion: str, uuid: str, *, says: Any = "", pillar: dict[str, Any] = PILLAR
 ) -> dict[str, Any]:
     conf = str(kept.folder.parent.parent / "master")
     return deployment.admit(conf, minion, uuid, pillar, lambda: uuid if says == "" else says)
 
 
-def test_a_node_that_says_the_same_itself_is_admitted(kept: Vault) -> None:
+def test_a_node_that_says_the_same_itself_is_admitted(kept: SecretStore) -> None:
     with pytest.raises(ConsulError, match="own Consul agent does not answer"):
         admit(kept, "g1", ONE)
     mine = kept.known("g1")
@@ -53,7 +53,7 @@ def test_a_node_that_says_the_same_itself_is_admitted(kept: Vault) -> None:
     ids=str,
 )
 def test_who_is_no_node_by_the_pillar_is_not(
-    kept: Vault, minion: str, pillar: dict[str, Any]
+    kept: SecretStore, minion: str, pillar: dict[str, Any]
 ) -> None:
     with pytest.raises(GlusterError, match="is no node of a pool"):
         admit(kept, minion, ONE, pillar=pillar)
@@ -61,14 +61,16 @@ def test_who_is_no_node_by_the_pillar_is_not(
 
 
 @pytest.mark.parametrize("says", [TWO, False, {"unknown": "no identity"}, "ERROR"], ids=str)
-def test_a_request_that_the_minion_does_not_confirm_binds_nothing(kept: Vault, says: Any) -> None:
+def test_a_request_that_the_minion_does_not_confirm_binds_nothing(
+    kept: SecretStore, says: Any
+) -> None:
     """An event with its name in it may come from any minion."""
     with pytest.raises(GlusterError, match="itself says"):
         admit(kept, "g1", ONE, says=says)
     assert kept.nodes() == []
 
 
-def test_who_is_known_already_is_not_asked_again(kept: Vault) -> None:
+def test_who_is_known_already_is_not_asked_again(kept: SecretStore) -> None:
     with pytest.raises(ConsulError):
         admit(kept, "g1", ONE)
     with pytest.raises(ConsulError):
@@ -77,19 +79,19 @@ def test_who_is_known_already_is_not_asked_again(kept: Vault) -> None:
         admit(kept, "g1", TWO, says="busy")
 
 
-def test_a_silent_minion_is_not_admitted(kept: Vault) -> None:
+def test_a_silent_minion_is_not_admitted(kept: SecretStore) -> None:
     with pytest.raises(GlusterError, match="itself says"):
         admit(kept, "g1", ONE, says=None)
     assert kept.nodes() == []
 
 
 @pytest.mark.parametrize("uuid", ["", "x", ONE + "/..", ONE.upper().replace("0", "A"), '"' + ONE])
-def test_what_is_no_uuid_is_none(kept: Vault, uuid: str) -> None:
+def test_what_is_no_uuid_is_none(kept: SecretStore, uuid: str) -> None:
     with pytest.raises(GlusterError, match="is no gluster uuid"):
         admit(kept, "g1", uuid)
 
 
-def test_two_nodes_never_share_a_uuid(kept: Vault) -> None:
+def test_two_nodes_never_share_a_uuid(kept: SecretStore) -> None:
     with pytest.raises(ConsulError):
         admit(kept, "g1", ONE)
     with pytest.raises(GlusterError, match="g1 is the node with the gluster uuid"):
@@ -100,7 +102,7 @@ def test_two_nodes_never_share_a_uuid(kept: Vault) -> None:
         admit(kept, "g2", ONE)
 
 
-def test_only_the_first_node_may_make_the_canary(kept: Vault) -> None:
+def test_only_the_first_node_may_make_the_canary(kept: SecretStore) -> None:
     for n in (1, 2):
         with kept.locked():
             kept.node(f"g{n}")

@@ -19,7 +19,7 @@ from cryptography.x509.verification import PolicyBuilder, Store
 from salt_gluster.errors import GlusterError, SpecError
 from salt_gluster.master.deploy import secret_store as vaults
 from salt_gluster.master.deploy.ca import Authority
-from salt_gluster.master.deploy.secret_store import Vault
+from salt_gluster.master.deploy.secret_store import SecretStore
 from salt_gluster.spec import parse_pool
 
 POOL = parse_pool({"nodes": "g[1-4]", "addresses": {"g2": "g2-storage"}})
@@ -28,17 +28,17 @@ ONE, TWO = (f"0000000{n}-0000-4000-8000-000000000000" for n in (1, 2))
 
 
 @pytest.fixture
-def vault(tmp_path: Path) -> Vault:
+def vault(tmp_path: Path) -> SecretStore:
     made = vaults.place(tmp_path / "master", "main")
     assert made.make()
     return made
 
 
-def files(vault: Vault) -> dict[str, str]:
+def files(vault: SecretStore) -> dict[str, str]:
     return {str(f): f.read_text() for f in sorted(vault.folder.rglob("*")) if f.is_file()}
 
 
-def test_nobody_but_the_owner_may_look(vault: Vault) -> None:
+def test_nobody_but_the_owner_may_look(vault: SecretStore) -> None:
     vault.node("g1", server=True)
     vault.master("m1")
     with vault.locked():
@@ -51,7 +51,7 @@ def test_nobody_but_the_owner_may_look(vault: Vault) -> None:
     assert len(modes) == 7
 
 
-def test_where_events_are_taken_is_kept_and_may_change(vault: Vault) -> None:
+def test_where_events_are_taken_is_kept_and_may_change(vault: SecretStore) -> None:
     assert vault.events() is None
     vault.take_events("10.0.0.5", 24017)
     vault.take_events("10.0.0.6", 24017)
@@ -61,7 +61,7 @@ def test_where_events_are_taken_is_kept_and_may_change(vault: Vault) -> None:
         vault.events()
 
 
-def test_it_is_made_once(vault: Vault) -> None:
+def test_it_is_made_once(vault: SecretStore) -> None:
     vault.node("g1")
     before = files(vault)
     assert not vault.make()
@@ -70,7 +70,7 @@ def test_it_is_made_once(vault: Vault) -> None:
     assert [p.name for p in vault.folder.parent.iterdir()] == ["main"]
 
 
-def test_the_secrets_are_of_the_form_that_consul_takes(vault: Vault) -> None:
+def test_the_secrets_are_of_the_form_that_consul_takes(vault: SecretStore) -> None:
     shared = vault.secrets()
     assert len(base64.b64decode(shared.encrypt)) == 32
     one = vault.node("g1")
@@ -78,7 +78,7 @@ def test_the_secrets_are_of_the_form_that_consul_takes(vault: Vault) -> None:
     assert len({uuid.UUID(token) for token in tokens}) == 5
 
 
-def test_no_secret_shows_in_a_repr(vault: Vault) -> None:
+def test_no_secret_shows_in_a_repr(vault: SecretStore) -> None:
     one, shared, authority = vault.node("g1"), vault.secrets(), vault.authority()
     said = repr([vault, one, shared, authority])
     secret = [shared.encrypt, shared.management, shared.engine, shared.reader]
@@ -102,7 +102,7 @@ def test_two_writers_at_once_make_one_set(tmp_path: Path) -> None:
     with ThreadPoolExecutor(6) as workers:
         said = set(workers.map(run, range(6)))
     assert len(said) == 1
-    made = Vault(tmp_path / "gluster" / "main")
+    made = SecretStore(tmp_path / "gluster" / "main")
     with ThreadPoolExecutor(8) as workers:
         ids = set(workers.map(lambda n: made.node(f"g{n % 2}").agent, range(32)))
     assert len(ids) == 2
@@ -110,7 +110,7 @@ def test_two_writers_at_once_make_one_set(tmp_path: Path) -> None:
     assert [p.name for p in made.folder.parent.iterdir()] == ["main"]
 
 
-def test_a_certificate_names_a_server_only_where_it_is_one(vault: Vault) -> None:
+def test_a_certificate_names_a_server_only_where_it_is_one(vault: SecretStore) -> None:
     authority = x509.load_pem_x509_certificate(vault.authority().certificate.encode())
     store = Store([authority])
 
@@ -132,9 +132,9 @@ def test_a_certificate_names_a_server_only_where_it_is_one(vault: Vault) -> None
         names(stranger)
 
 
-def test_a_certificate_is_made_anew_in_the_last_third_of_its_life(vault: Vault) -> None:
-    def later(years: float) -> Vault:
-        return Vault(vault.folder, lambda: NOW + years * 365 * DAY_S)
+def test_a_certificate_is_made_anew_in_the_last_third_of_its_life(vault: SecretStore) -> None:
+    def later(years: float) -> SecretStore:
+        return SecretStore(vault.folder, lambda: NOW + years * 365 * DAY_S)
 
     vault.node("g1", server=True)
     with vault.locked():
@@ -152,7 +152,7 @@ def test_a_certificate_is_made_anew_in_the_last_third_of_its_life(vault: Vault) 
     assert later(19.9).master("m1") == master
 
 
-def test_servers_are_chosen_once_and_a_changed_pool_moves_one(vault: Vault) -> None:
+def test_servers_are_chosen_once_and_a_changed_pool_moves_one(vault: SecretStore) -> None:
     assert vault.servers() == ()
     assert vault.servers(POOL) == ("g1", "g2", "g3")
     assert vault.servers(parse_pool({"nodes": "h[1-9]"})) == ("g1", "g2", "g3")
@@ -161,7 +161,7 @@ def test_servers_are_chosen_once_and_a_changed_pool_moves_one(vault: Vault) -> N
     assert vault.fit_servers(other) == (("g2", "g3", "g4"), ("g2", "g3", "g4"))
 
 
-def test_a_uuid_is_admitted_for_one_node_only(vault: Vault) -> None:
+def test_a_uuid_is_admitted_for_one_node_only(vault: SecretStore) -> None:
     vault.node("g1")
     vault.node("g2")
     assert vault.admit("g1", ONE).uuid == ONE
@@ -177,13 +177,13 @@ def test_a_uuid_is_admitted_for_one_node_only(vault: Vault) -> None:
 
 
 @pytest.mark.parametrize("name", ["../g1", "g1/..", "", ".g1", "g 1", "/etc/passwd"])
-def test_a_name_is_never_a_path(vault: Vault, name: str) -> None:
+def test_a_name_is_never_a_path(vault: SecretStore, name: str) -> None:
     for ask in (vault.node, vault.known, vault.master, lambda n: vaults.of("/etc/x", n or "a/b")):
         with pytest.raises(SpecError):
             ask(name)
 
 
-def test_what_is_damaged_is_said_without_its_content(vault: Vault) -> None:
+def test_what_is_damaged_is_said_without_its_content(vault: SecretStore) -> None:
     vault.node("g1")
     for name, text in (("secrets.json", "{secret"), ("nodes/g1.json", '{"agent": "secret"}')):
         (vault.folder / name).write_text(text)
@@ -218,7 +218,7 @@ def test_what_root_writes_belongs_to_the_user_of_the_master(tmp_path: Path) -> N
     assert {(p.stat().st_uid, p.stat().st_gid) for p in there} == {(12345, 12346)}
 
 
-def test_the_files_say_their_version(vault: Vault) -> None:
+def test_the_files_say_their_version(vault: SecretStore) -> None:
     vault.node("g1")
     vault.servers(POOL)
     said = [json.loads(t) for name, t in files(vault).items() if name.endswith(".json")]

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from salt_gluster.consul.catalog import catalog, consul_view, hinted, wrong
+from salt_gluster.consul.catalog import catalog, consul_view, critical_checks, hinted
 from salt_gluster.consul.store import Document
 from salt_gluster.master.engine.declared_config import newest, unfit
-from salt_gluster.master.engine.probe import Question, answers, question, still_so
+from salt_gluster.master.engine.probe import ProbeRequest, probe_request, probe_results, still_so
 from salt_gluster.master.engine.status_document import is_news
 from salt_gluster.model import (
     Brick,
@@ -41,7 +41,7 @@ def check(node: str, name: str, service: str = "") -> dict[str, Any]:
 
 def test_only_serf_health_is_a_verdict_and_service_checks_are_hints() -> None:
     who = catalog([row("u1", "n1", minion="g1"), row("u2", "n2"), row("u3", "n3")], "main")
-    what = wrong(
+    what = critical_checks(
         [check("n1", "serfHealth"), check("n2", "gluster:bricks", "gluster"),
          {**check("n3", "_node_maintenance"), "Notes": "ram (ann)"}, check("n2", "other", "web")]
     )  # fmt: skip
@@ -64,7 +64,7 @@ def test_members_of_other_pools_and_rows_without_identity_are_nobody() -> None:
 def test_a_renamed_node_is_alive_by_its_living_name(order: int) -> None:
     rows = [row("u1", "old"), row("u1", "new")][::order]
     view = consul_view(
-        catalog(rows, "main"), wrong([check("old", "serfHealth")]), ViewTrust(True), 1
+        catalog(rows, "main"), critical_checks([check("old", "serfHealth")]), ViewTrust(True), 1
     )
     assert view.sight("u1") is Signal.GOOD
     assert view.registered["u1"].name == "new"
@@ -72,7 +72,9 @@ def test_a_renamed_node_is_alive_by_its_living_name(order: int) -> None:
 
 def test_a_view_that_may_not_be_believed_says_unknown() -> None:
     who = catalog([row("u1", "n1")], "main")
-    view = consul_view(who, wrong([check("n1", "serfHealth")]), ViewTrust(False, "no beat"), 1)
+    view = consul_view(
+        who, critical_checks([check("n1", "serfHealth")]), ViewTrust(False, "no beat"), 1
+    )
     assert view.sight("u1") is Signal.UNKNOWN
 
 
@@ -104,7 +106,7 @@ def facts(port: int | None = 49152) -> NodeFacts:
 
 def test_the_set_of_a_hurt_node_is_asked_and_two_of_it_are_witnesses() -> None:
     one = frozenset({"u1"})
-    asked = question(Asks(one, one, one), view_of("u1"), pool_of(), {"u1": facts()})
+    asked = probe_request(Asks(one, one, one), view_of("u1"), pool_of(), {"u1": facts()})
     assert set(asked.minions) >= {"u1", "u2", "u3"}
     assert len(asked.minions) <= 5
     assert asked.minions["u2"] == "minion-u2"
@@ -113,7 +115,7 @@ def test_the_set_of_a_hurt_node_is_asked_and_two_of_it_are_witnesses() -> None:
 
 def test_whom_consul_misses_is_waited_for_only_a_moment() -> None:
     one = frozenset({"u1"})
-    asked = question(Asks(one, one, one), view_of("u1"), pool_of(), {"u1": facts()})
+    asked = probe_request(Asks(one, one, one), view_of("u1"), pool_of(), {"u1": facts()})
     others = set(asked.minions.values()) - {"minion-u1"}
     assert asked.is_over(asked.minions.values(), 0.1)
     assert not asked.is_over(others, 2.0)
@@ -124,16 +126,16 @@ def test_whom_consul_misses_is_waited_for_only_a_moment() -> None:
 
 def test_a_node_without_bricks_still_has_witnesses_and_an_unknown_port_is_not_asked() -> None:
     asks = Asks(frozenset({"u8"}), frozenset({"u8"}), frozenset())
-    asked = question(asks, view_of("u8"), pool_of(), {})
+    asked = probe_request(asks, view_of("u8"), pool_of(), {})
     assert len(set(asked.minions) - {"u8"}) >= 2
     assert asked.ports == ()
 
 
 def test_silence_an_error_text_and_an_old_version_are_not_answers() -> None:
-    asked = Question({"u1": "m1", "u2": "m2", "u3": "m3", "u4": "m4"}, (("u1", "/b", "h", 1),))
+    asked = ProbeRequest({"u1": "m1", "u2": "m2", "u3": "m3", "u4": "m4"}, (("u1", "/b", "h", 1),))
     good = {"report": {"facts": facts_data(facts())}, "ports": [["u1", "/b", True]], "at": 100.5}
     told = {"m1": good, "m2": "'gluster_remediation' is not available.", "m3": {"at": 1.0}}
-    said = answers(asked, told, 100.0, 101.0)
+    said = probe_results(asked, told, 100.0, 101.0)
     assert said.answered == {"u1": True, "u2": False, "u3": False, "u4": False}
     assert said.ports == {("u1", "/b"): {"u1": True}}
     assert said.peers == {"u1": {"u2": False}}
@@ -142,20 +144,20 @@ def test_silence_an_error_text_and_an_old_version_are_not_answers() -> None:
 
 @pytest.mark.parametrize(("at", "skew"), [(100.5, 0.0), (130.0, 29.0), (90.0, -10.0)])
 def test_a_clock_is_measured_beyond_the_round_trip_only(at: float, skew: float) -> None:
-    asked = Question({"u1": "m1"}, ())
-    said = answers(asked, {"m1": {"report": {}, "at": at}}, 100.0, 101.0)
+    asked = ProbeRequest({"u1": "m1"}, ())
+    said = probe_results(asked, {"m1": {"report": {}, "at": at}}, 100.0, 101.0)
     assert said.skews == {"u1": skew}
 
 
 def test_a_node_that_tells_no_time_has_an_unknown_clock() -> None:
-    said = answers(Question({"u1": "m1"}, ()), {"m1": {"report": {}}}, 100.0, 101.0)
+    said = probe_results(ProbeRequest({"u1": "m1"}, ()), {"m1": {"report": {}}}, 100.0, 101.0)
     assert isinstance(said.skews["u1"], Unknown)
 
 
 def test_a_brick_that_has_another_port_by_now_is_not_judged_by_the_old_one() -> None:
-    asked = Question({"u2": "m2"}, (("u1", "/b/u1", "h", 49152),))
+    asked = ProbeRequest({"u2": "m2"}, (("u1", "/b/u1", "h", 49152),))
     told = {"m2": {"report": {}, "ports": [["u1", "/b/u1", False]]}}
-    said = answers(asked, told, 1.0, 2.0)
+    said = probe_results(asked, told, 1.0, 2.0)
     dead, same, moved = facts(None), facts(49152), facts(49160)
     assert still_so(said, {"u1": dead}) == still_so(said, {"u1": same}) == said.ports
     assert still_so(said, {}) == said.ports
@@ -163,21 +165,21 @@ def test_a_brick_that_has_another_port_by_now_is_not_judged_by_the_old_one() -> 
 
 
 def test_a_brick_that_accepted_and_whose_process_has_ended_since_is_not_seen_alive() -> None:
-    asked = Question({"u2": "m2"}, (("u1", "/b/u1", "h", 49152),))
+    asked = ProbeRequest({"u2": "m2"}, (("u1", "/b/u1", "h", 49152),))
     told = {"m2": {"report": {}, "ports": [["u1", "/b/u1", True]]}}
-    said = answers(asked, told, 1.0, 2.0)
+    said = probe_results(asked, told, 1.0, 2.0)
     bricks = {"/b/u1": BrickFacts(alive=False, port=None)}
     # Asked at 1 and answered at 2: it may have accepted before the node wrote at 1.1 that it ended.
     assert still_so(said, {"u1": NodeFacts(1.1, bricks=bricks)}) == {}
     assert still_so(said, {"u1": NodeFacts(0.9, bricks=bricks)}) == said.ports
     told["m2"]["ports"] = [["u1", "/b/u1", False]]
-    refused = answers(asked, told, 1.0, 2.0)
+    refused = probe_results(asked, told, 1.0, 2.0)
     assert still_so(refused, {"u1": NodeFacts(2.1, bricks=bricks)}) == refused.ports
 
 
 def test_a_port_that_nobody_could_ask_is_unknown() -> None:
-    asked = Question({"u1": "m1"}, (("u2", "/b", "h", 1),))
-    said = answers(asked, {"m1": {"report": {}, "ports": [["u2", "/b", None]]}}, 1.0, 2.0)
+    asked = ProbeRequest({"u1": "m1"}, (("u2", "/b", "h", 1),))
+    said = probe_results(asked, {"m1": {"report": {}, "ports": [["u2", "/b", None]]}}, 1.0, 2.0)
     assert isinstance(said.ports["u2", "/b"]["u1"], Unknown)
 
 

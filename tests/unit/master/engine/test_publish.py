@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from salt_gluster.consul.client import Client
-from salt_gluster.consul.leader_lock import TRUST_S, Lock
+from salt_gluster.consul.leader_lock import TRUST_S, LeaderLock
 from salt_gluster.consul.settings import Access
-from salt_gluster.master.engine.publish import Teller
+from salt_gluster.master.engine.publish import EventPublisher
 from salt_gluster.remediation import FleetObservation, Memory
 from salt_gluster.remediation import LockView as Held
 from salt_gluster.remediation.membership import ConsulView, Snapshot, ViewTrust
@@ -43,11 +43,11 @@ class Bus:
         return True
 
 
-def leader(store: Store, name: str) -> tuple[Teller, Bus]:
-    lock = Lock(Client(Access()), "main", name, clock=lambda: store.now)
+def leader(store: Store, name: str) -> tuple[EventPublisher, Bus]:
+    lock = LeaderLock(Client(Access()), "main", name, clock=lambda: store.now)
     lock._epoch, lock.renewed_at = 7, store.now
     bus = Bus()
-    return Teller("main", name, bus, store, lock), bus  # type: ignore[arg-type]
+    return EventPublisher("main", name, bus, store, lock), bus  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("frozen_s", [0.0, TRUST_S + 1])

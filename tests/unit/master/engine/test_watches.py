@@ -62,7 +62,7 @@ class Leader:
         self.now += later_s
         before = len(self.bus.rounds)
         self.engine._ask(replace(self.obs, now=self.now, **other), asks)
-        thread = self.engine._asker._thread
+        thread = self.engine._probes._thread
         if thread is not None:
             thread.join(20)
         return self.bus.rounds[-1] if len(self.bus.rounds) > before else None
@@ -119,7 +119,7 @@ def test_a_stranger_is_forgotten_and_a_blind_leader_asks_nobody(leader: Leader) 
 
 def test_hints_are_no_part_of_the_view_that_a_leader_needs(leader: Leader) -> None:
     """Who may not read that key, or has a Consul without it, sees no less."""
-    for name, value in (("critical", leader.watches.what), ("catalog", leader.watches.who),
+    for name, value in (("critical", leader.watches.critical), ("catalog", leader.watches.catalog),
                         ("rev", 3)):  # fmt: skip
         leader.watches.saw(name, value, 9)
     assert leader.watches._waits_for == set()

@@ -162,7 +162,7 @@ def pool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Pool:
     pool = Pool()
     me = Member(SEAT, "gfn2", "gfn2", CLUSTER)
     monkeypatch.setattr(canary, "FOLDER", tmp_path)
-    monkeypatch.setattr(registration, "remembered", lambda: me)
+    monkeypatch.setattr(registration, "load_registration", lambda: me)
     monkeypatch.setattr(remediate, "connect", lambda settings, timeout_s: pool.consul.client())
     monkeypatch.setattr(report, "collect_report", lambda site: pool.place.report())
     monkeypatch.setattr(node, "one_job", lambda wait_s: contextlib.nullcontext())
@@ -252,7 +252,7 @@ def test_a_node_that_never_registered_does_nothing(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool.intend()
-    monkeypatch.setattr(registration, "remembered", lambda: None)
+    monkeypatch.setattr(registration, "load_registration", lambda: None)
     ignored(pool, pool.execute(), "registered")
 
 
