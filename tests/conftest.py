@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 import capabilities
 import hypothesis
@@ -14,6 +15,8 @@ from needs import needs, nothing_may_be_skipped
 from salt_gluster import node
 
 HERE = Path(__file__).resolve().parent
+#: The property of a test's report that says what files before it left behind.
+POOLS = "shared pools"
 #: Seconds a test may take, by room; a test with a mark of its own keeps that.
 LIMITS = {"unit": 120, "meta": 120, "simulation": 120, "functional": 300, "integration": 1800}
 
@@ -57,8 +60,24 @@ def _room(item: pytest.Item) -> str:
         return ""
 
 
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Let one worker have a file, and all files that share a pool."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from one_worker import Scheduler
+
+    return Scheduler(config, log)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Repeat the outcome of the parts that `make test` ran before this one."""
+    """Tell what shared pools were left like, and the outcome of the parts before this one."""
+    reports = [row for rows in terminalreporter.stats.values() for row in rows]
+    told = [value for row in reports for name, value in getattr(row, "user_properties", ())
+            if name == POOLS]  # fmt: skip
+    if told:
+        terminalreporter.section("shared pools that were not left as they were")
+        terminalreporter.write_line("\n".join(dict.fromkeys(told)))
     report = os.environ.get("PARTS_REPORT")
     if report and Path(report).read_text():
         terminalreporter.section("parts before this one")

@@ -6,10 +6,14 @@ import functools
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from needs import needs
+from pools import Pools
+
+from lab import Lab
 
 PROGRAMS = ("glusterd", "gluster", "mkfs.xfs", "ip", "unshare", "nsenter", "losetup")
 HERE = Path(__file__).resolve().parent
@@ -20,6 +24,7 @@ LONGEST = (
     "test_config_history",
     "test_maintenance",
 )
+_shared: list[Pools] = []
 
 
 @functools.cache
@@ -59,6 +64,42 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_setup() -> None:
     """Look before any pool is made; only the tests of this folder come here."""
     needs(missing())
+
+
+@pytest.fixture(scope="session")
+def shared_pools(_shared_with_nodes: None) -> Iterator[Pools]:
+    """All shared pools of this worker; each is made at first use."""
+    pools = Pools()
+    _shared.append(pools)
+    yield pools
+    _shared.remove(pools)
+    pools.down()
+
+
+@pytest.fixture(scope="module")
+def plain(shared_pools: Pools, request: pytest.FixtureRequest) -> Lab:
+    """Four nodes in one pool and Consul, without Salt's daemons; as new for each file."""
+    return shared_pools.of("plain").as_new(request.node.nodeid)
+
+
+@pytest.fixture(scope="module")
+def watched(shared_pools: Pools, request: pytest.FixtureRequest) -> Lab:
+    """Four nodes in one pool, Consul, Salt's master, a minion with a sensor each; as new."""
+    return shared_pools.of("watched").as_new(request.node.nodeid)
+
+
+@pytest.fixture(scope="module")
+def agents(shared_pools: Pools, request: pytest.FixtureRequest) -> Lab:
+    """Eight agents of Consul, three of them servers; as new for each file."""
+    return shared_pools.of("agents").as_new(request.node.nodeid)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Say in the report of a test what was found in the shared pool that it got."""
+    for line in (line for pools in _shared for line in pools.told()):
+        item.user_properties.append(("shared pools", line))
+    yield
 
 
 def _turn(item: pytest.Item) -> int:
