@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from typing import Any
 
 import gluster_facts
@@ -17,13 +15,15 @@ MORE = [f"g{i}:/srv/gluster/data/2" for i in (1, 2, 3)]
 
 
 class Pool:
-    """A pool of two, a third node beside it, and the member that need not wait for its turn."""
+    """A pool of two, two nodes beside it, and the member that need not wait for its turn."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
-        lab.node("g1").ok(["gluster", "--mode=script", "peer", "probe", "g2"])
-        # The probe is answered before they are friends, and a forecast looks only once.
-        wait_for("g1 and g2 to be connected", self._are_friends, timeout=60)
+        for name in ("g3", "g4"):
+            lab.node("g1").ok(["gluster", "--mode=script", "peer", "detach", name])
+        # The detach is answered before the others know of it, and a forecast looks only once.
+        wait_for("g1 and g2 to be a pool of their own", self._are_friends, timeout=60)
+        wait_for("g3 to be alone", lambda: not gluster_facts.peers(lab.node("g3")), timeout=60)
         uuids = {name: self.said(name, "gluster_peer.uuid") for name in ("g1", "g2")}
         self.first = min(uuids, key=lambda name: uuids[name])
 
@@ -51,15 +51,14 @@ class Pool:
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[Pool]:
-    with Lab.up("modules", nodes=3, consul=False, salt_venv=sys.prefix) as lab:
-        yield Pool(lab)
+def pool(watched: Lab) -> Pool:
+    return Pool(watched)
 
 
 @pytest.fixture(scope="module")
 def data(pool: Pool) -> dict[str, Any]:
     """The volume that most tests look at, as the pool tells of it."""
-    for node in pool.lab:
+    for node in pool.lab.nodes[:3]:
         node.ok(["mkdir", "-p", "/srv/gluster/data"])
     if "g3" not in pool("gluster_peer.list"):
         pool("gluster_peer.probe", "g3")
