@@ -109,7 +109,7 @@ class Grant:
 
     @property
     def told(self) -> str:
-        """What a person reads beside it in Consul's UI."""
+        """The description that Consul's UI shows beside it."""
         return f"salt-gluster: {self.role} {self.whose}"
 
 
@@ -156,23 +156,23 @@ class Registrar:
 
     def revoke(self, grant: Grant) -> bool:
         """Take a token and its policy away; return whether there was one."""
-        there = self._find(f"/v1/acl/token/{grant.accessor}")
-        if there is not None:
+        token = self._find(f"/v1/acl/token/{grant.accessor}")
+        if token is not None:
             self._client.transport.delete(_plain, f"/v1/acl/token/{grant.accessor}")
         policy = self._find(f"/v1/acl/policy/name/{grant.policy}")
         if policy is not None:
             self._client.transport.delete(_plain, f"/v1/acl/policy/{policy['ID']}")
-        return there is not None
+        return token is not None
 
     def _policy(self, grant: Grant) -> bool:
         rules = json.dumps(grant.rules, sort_keys=True)
         body = {"Name": grant.policy, "Description": grant.told, "Rules": rules}
-        there = self._find(f"/v1/acl/policy/name/{grant.policy}")
-        if there is None:
+        existing = self._find(f"/v1/acl/policy/name/{grant.policy}")
+        if existing is None:
             return self._make("/v1/acl/policy", body)
-        if there.get("Rules") == rules:
+        if existing.get("Rules") == rules:
             return False
-        self._put(f"/v1/acl/policy/{there['ID']}", {**body, "ID": there["ID"]})
+        self._put(f"/v1/acl/policy/{existing['ID']}", {**body, "ID": existing["ID"]})
         return True
 
     def _token(self, grant: Grant) -> bool:
@@ -180,14 +180,14 @@ class Registrar:
             "AccessorID": grant.accessor, "SecretID": grant.secret, "Description": grant.told,
             "Policies": [{"Name": grant.policy}],
         }  # fmt: skip
-        there = self._find(f"/v1/acl/token/{grant.accessor}")
-        if there is not None and there.get("SecretID") != grant.secret:
+        existing = self._find(f"/v1/acl/token/{grant.accessor}")
+        if existing is not None and existing.get("SecretID") != grant.secret:
             # An accessor cannot get another secret: the vault was made anew.
             self._client.transport.delete(_plain, f"/v1/acl/token/{grant.accessor}")
-            there = None
-        if there is None:
+            existing = None
+        if existing is None:
             return self._make("/v1/acl/token", body)
-        if [p.get("Name") for p in there.get("Policies") or ()] == [grant.policy]:
+        if [p.get("Name") for p in existing.get("Policies") or ()] == [grant.policy]:
             return False
         self._put(f"/v1/acl/token/{grant.accessor}", body)
         return True
@@ -232,5 +232,5 @@ class Registrar:
             time.sleep(_PAUSE_S)
 
 
-def _plain(told: HttpResponse) -> Any:
-    return json.loads(told.body) if str(told.body).strip() else None
+def _plain(response: HttpResponse) -> Any:
+    return json.loads(response.body) if str(response.body).strip() else None

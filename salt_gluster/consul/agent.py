@@ -64,28 +64,28 @@ WantedBy=multi-user.target
 Call = Callable[..., Any]
 
 
-def settings(told: Mapping[str, Any], *, name: str, address: str) -> dict[str, Any]:
+def settings(credentials: Mapping[str, Any], *, name: str, address: str) -> dict[str, Any]:
     """Return the agent's configuration for what the pillar's ``gluster_consul`` tells a machine.
 
     ``address`` is an IP address of this machine: where the other agents reach it.
     """
     acl: dict[str, Any] = {
         "enabled": True, "default_policy": "deny", "down_policy": "extend-cache",
-        "enable_key_list_policy": True, "tokens": {"agent": told["tokens"]["agent"]},
+        "enable_key_list_policy": True, "tokens": {"agent": credentials["tokens"]["agent"]},
     }  # fmt: skip
     found: dict[str, Any] = {
         "node_name": name,
         # A machine with an empty disk comes back as itself: under a new id its name stays reserved
         # for the old one, and a server never gets its vote back (facts.md#K-2.6).
-        "node_id": str(uuid.uuid5(_SPACE, f"{told['cluster']}/{name}")),
-        "datacenter": told["datacenter"],
+        "node_id": str(uuid.uuid5(_SPACE, f"{credentials['cluster']}/{name}")),
+        "datacenter": credentials["datacenter"],
         "data_dir": str(DATA),
         "bind_addr": address,
         "client_addr": "127.0.0.1",
-        "server": bool(told["is_server"]),
-        "retry_join": sorted(str(where) for where in told["servers"].values()),
+        "server": bool(credentials["is_server"]),
+        "retry_join": sorted(str(where) for where in credentials["servers"].values()),
         "retry_interval": "2s",
-        "encrypt": told["encrypt"],
+        "encrypt": credentials["encrypt"],
         "ui": True,
         "disable_update_check": True,
         "disable_remote_exec": True,
@@ -106,9 +106,9 @@ def settings(told: Mapping[str, Any], *, name: str, address: str) -> dict[str, A
         "verify_server_hostname": True,
         "acl": acl,
     }
-    if told["is_server"]:
-        expect = int(told["expect"])
-        acl["tokens"]["master"] = told["tokens"]["management"]
+    if credentials["is_server"]:
+        expect = int(credentials["expect"])
+        acl["tokens"]["master"] = credentials["tokens"]["management"]
         # Consul would forget a dead server after seconds, and with it the node.
         found |= {"bootstrap_expect": expect, "autopilot": {"min_quorum": expect}}
     return found
@@ -141,7 +141,7 @@ def existing(configured: Mapping[str, Any] | None) -> str:
 
 
 def ensure(
-    told: Mapping[str, Any], call: Call, *, name: str, address: str = "", test: bool = False
+    credentials: Mapping[str, Any], call: Call, *, name: str, address: str = "", test: bool = False
 ) -> dict[str, Any]:
     """Install, configure, start; return what changed or would. ``GlusterError`` says what to do.
 
@@ -155,8 +155,8 @@ def ensure(
         if not test:
             _install(call)
     before = configured()
-    where = _own_address(told, address, str(before.get("bind_addr")))
-    wanted = _files(told, name=name, address=where)
+    where = _own_address(credentials, address, str(before.get("bind_addr")))
+    wanted = _files(credentials, name=name, address=where)
     runs = bool(call("service.status", SERVICE))
     after = json.loads(wanted[FILE])
     need = _need(before, after)
@@ -166,7 +166,9 @@ def ensure(
         goes = False
     # Before anything is written: the next run must find undone what was not done.
     # Of a file that cannot be read it is not known whether it was a server's: as it should be now.
-    with _restart_lock(before or after, told["cluster"]) if goes else contextlib.nullcontext():
+    with (
+        _restart_lock(before or after, credentials["cluster"]) if goes else contextlib.nullcontext()
+    ):
         need = max(need, _write(wanted, changes, test=test), key=_NEEDS.index)
         if not runs and not call("service.available", SERVICE):
             changes[str(UNIT_FILE)] = {"old": "absent", "new": "written"}
@@ -190,10 +192,12 @@ def _is_free() -> None:
             )  # fmt: skip
 
 
-def _files(told: Mapping[str, Any], *, name: str, address: str) -> dict[Path, str]:
+def _files(credentials: Mapping[str, Any], *, name: str, address: str) -> dict[Path, str]:
     try:
-        text = json.dumps(settings(told, name=name, address=address), indent=1, sort_keys=True)
-        return {FILE: text + "\n", **{pem(kind): str(told["tls"][kind]) for kind in PEMS}}
+        text = json.dumps(
+            settings(credentials, name=name, address=address), indent=1, sort_keys=True
+        )
+        return {FILE: text + "\n", **{pem(kind): str(credentials["tls"][kind]) for kind in PEMS}}
     except (KeyError, TypeError, AttributeError) as problem:
         raise SpecError(
             "gluster_consul",
@@ -202,17 +206,17 @@ def _files(told: Mapping[str, Any], *, name: str, address: str) -> dict[Path, st
         ) from problem  # fmt: skip
 
 
-def _own_address(told: Mapping[str, Any], asked: str, before: str) -> str:
+def _own_address(credentials: Mapping[str, Any], asked: str, before: str) -> str:
     """Return the address to bind to, of several the one of before.
 
     Debian maps a machine's own name to 127.0.1.1: nobody else reaches that.
     """
-    said = node.resolve(asked) if asked else ()
-    found = [one.partition("%")[0] for one in said] if is_known(said) else []
+    addresses = node.resolve(asked) if asked else ()
+    found = [one.partition("%")[0] for one in addresses] if is_known(addresses) else []
     found = [one for one in found if not ip_address(one).is_loopback]
     if found:
         return before if before in found else found[0]
-    for server, where in sorted((told.get("servers") or {}).items()):
+    for server, where in sorted((credentials.get("servers") or {}).items()):
         if server != asked and where != asked and (own := node.reaches_from(str(where), GOSSIP)):
             return own
     raise GlusterError(
@@ -378,11 +382,13 @@ def _wait() -> None:
 # --- this node's way to it -----------------------------------------------------------------------
 
 
-def keep_access(told: Mapping[str, Any], *, test: bool) -> dict[str, Any]:
+def keep_access(credentials: Mapping[str, Any], *, test: bool) -> dict[str, Any]:
     """Keep address and token for everything of ours on this node; return what changed or would."""
-    where = {"address": str(told.get("address") or Access.address)}
-    where["token"] = str(told.get("token") or (told.get("tokens") or {}).get("node") or "")
-    where |= {"ca": str(told["ca"])} if told.get("ca") else {}
+    where = {"address": str(credentials.get("address") or Access.address)}
+    where["token"] = str(
+        credentials.get("token") or (credentials.get("tokens") or {}).get("node") or ""
+    )
+    where |= {"ca": str(credentials["ca"])} if credentials.get("ca") else {}
     text, path = json.dumps(where, sort_keys=True) + "\n", Path(KEPT)
     why = node.is_different(path, text, mode=0o600)
     if why and not test:

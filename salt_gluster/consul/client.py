@@ -117,12 +117,12 @@ class Client:
         if len(ops) > MOST_OPS:
             raise ConsulError(f"a transaction of {len(ops)} operations is too big.", kind="too_big")
         try:
-            told = self._put("/v1/txn", list(ops), [("consistent", "1")] if consistent else ())
+            answer = self._put("/v1/txn", list(ops), [("consistent", "1")] if consistent else ())
         except ConsulError as err:
             if err.kind != "conflict":
                 raise
             raise self._why_refused(err, ops) from err
-        rows = [r["KV"] for r in (told or {}).get("Results") or () if "KV" in r]
+        rows = [r["KV"] for r in (answer or {}).get("Results") or () if "KV" in r]
         return [_known_entry({**r, "Value": base64.b64decode(r.get("Value") or "")}) for r in rows]
 
     def _why_refused(self, err: ConsulError, ops: Sequence[Op]) -> ConsulError:
@@ -243,16 +243,16 @@ class Client:
         self, path: str, body: Mapping[str, Any] | Sequence[Op],
         params: Sequence[tuple[str, Any]] = (),
     ) -> Any:  # fmt: skip
-        def answer(told: Any) -> Any:
-            return json.loads(told.body) if told.body.strip() else None
+        def answer(response: Any) -> Any:
+            return json.loads(response.body) if response.body.strip() else None
 
         put = self.library.http.put
         return self._do(lambda: put(answer, path, params=list(params), data=json.dumps(body)))
 
     def _read(self, ask: Callable[[], Any], shape: Callable[[Any], T]) -> Reply[T]:
-        told = self._do(ask)
+        result = self._do(ask)
         answer = self.transport.last
-        data = told[1] if isinstance(told, tuple) else told
+        data = result[1] if isinstance(result, tuple) else result
         try:
             return Reply(shape(data), answer.index, answer.digest)
         except (KeyError, TypeError, ValueError) as problem:
@@ -319,8 +319,8 @@ def set_op(key: str, value: bytes) -> Op:
 
 def cas_op(key: str, value: bytes, index: int) -> Op:
     """Write if the key is as at ``index``; 0 = if it is not there."""
-    told = base64.b64encode(value).decode()
-    return {"KV": {"Verb": "cas", "Key": key, "Value": told, "Index": index}}
+    encoded = base64.b64encode(value).decode()
+    return {"KV": {"Verb": "cas", "Key": key, "Value": encoded, "Index": index}}
 
 
 def tree_op(prefix: str) -> Op:

@@ -82,17 +82,17 @@ class ClusterState:
     def read_reports(self, uuids: Iterable[str]) -> None:
         """Read the reports of these nodes; what does not answer stays as it was."""
         keys = [self.keys.node(uuid) for uuid in sorted(uuids)]
-        told = self._ask(lambda: self.store.several(keys))
-        for document in () if isinstance(told, Unknown) else told:
+        documents_read = self._ask(lambda: self.store.several(keys))
+        for document in () if isinstance(documents_read, Unknown) else documents_read:
             if isinstance(document, Document):
                 self.take(document.name, document.data)
 
-    def take(self, uuid: str, told: Any) -> None:
+    def take(self, uuid: str, data: Any) -> None:
         """Keep a report unless a younger one is here."""
-        if not isinstance(told, Mapping) or _at(told) <= _at(self.reports.get(uuid, {})):
+        if not isinstance(data, Mapping) or _at(data) <= _at(self.reports.get(uuid, {})):
             return
-        self.reports[uuid] = told
-        self.facts[uuid] = facts_from(told)
+        self.reports[uuid] = data
+        self.facts[uuid] = facts_from(data)
 
     def pool(self, missed: Mapping[str, float] | None = None) -> Observation | Unknown:
         """Return the pool as the sum of the reports, the youngest believed for definitions.
@@ -100,14 +100,14 @@ class ClusterState:
         ``missed``: uuid -> since when a node is missed; what it had written before is not so now.
         """
         gone = missed or {}
-        told = {
+        usable = {
             u: r for u, r in self.reports.items()
             if report.usable(r) and not (u in gone and _at(r) <= gone[u])
         }  # fmt: skip
-        key = {u: _at(r) for u, r in told.items()}
+        key = {u: _at(r) for u, r in usable.items()}
         if key != self._summed:
             self._summed = key
-            young = sorted(told.values(), key=_at, reverse=True)
+            young = sorted(usable.values(), key=_at, reverse=True)
             self._pool = report.observation(young) if young else _NO_REPORT
         return self._pool
 
@@ -165,12 +165,12 @@ class ClusterState:
             return operations
         found = {}
         for op in (o for o in operations.values() if o.is_open):
-            told = self._ask(lambda op=op: self.store.outcome(op.node, op.id))  # type: ignore[misc]
-            if isinstance(told, Unknown):
-                return told
-            if told is not None:
+            document = self._ask(lambda op=op: self.store.outcome(op.node, op.id))  # type: ignore[misc]
+            if isinstance(document, Unknown):
+                return document
+            if document is not None:
                 try:
-                    found[op.id] = outcome_from(told.data)
+                    found[op.id] = outcome_from(document.data)
                 except GlusterError as err:
                     return Unknown(f"the outcome of {op.id} cannot be read: {err}")
         return found
@@ -255,8 +255,8 @@ def sets_of(pool: Observation | Unknown, nodes: Collection[str]) -> Iterator[set
                 yield hosts
 
 
-def _at(told: Mapping[str, Any]) -> float:
-    at = told.get("at")
+def _at(data: Mapping[str, Any]) -> float:
+    at = data.get("at")
     return float(at) if isinstance(at, (int, float)) else 0.0
 
 
@@ -266,5 +266,5 @@ def _acknowledged(document: Document) -> Acknowledged:
 
 
 def _maintenance(value: bytes) -> Maintenance:
-    said = hold_of(value)
-    return Maintenance(said.by or "somebody", said.reason, said.until)
+    hold = hold_of(value)
+    return Maintenance(hold.by or "somebody", hold.reason, hold.until)

@@ -74,7 +74,7 @@ class Keys:
         return self._below("submitted", uuid)
 
     def acknowledged(self, what: str) -> str:
-        """When a person last looked at a cluster, a node or an operation."""
+        """When an operator last acknowledged a cluster, a node or an operation."""
         return self._below("acknowledged", what)
 
     def accepted(self, minion: str) -> str:
@@ -82,7 +82,7 @@ class Keys:
         return self._below("accepted", minion)
 
     def rejected(self, minion: str) -> str:
-        """A node that a person does not want."""
+        """A node that an operator rejected."""
         return self._below("rejected", minion)
 
     def moved(self, volume_id: str) -> str:

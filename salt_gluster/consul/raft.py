@@ -40,9 +40,9 @@ def leave(client: Client) -> None:
 
 def voters(client: Client) -> tuple[set[str], set[str]]:
     """Return the names of the voters, and of those that are alive."""
-    told = {str(s["Node"]) for s in _asked(client, _VOTERS)["Servers"] if s["Voter"]}
+    names = {str(s["Node"]) for s in _asked(client, _VOTERS)["Servers"] if s["Voter"]}
     alive = {str(m["Name"]) for m in _asked(client, _MEMBERS) if m["Status"] == _ALIVE}
-    return told, told & alive
+    return names, names & alive
 
 
 def reconcile_voters(
@@ -60,12 +60,12 @@ def reconcile_voters(
 
 def _set_min_quorum(client: Client, size: int, *, test: bool) -> dict[str, Any]:
     """Set ``MinQuorum``: autopilot forgets no server of these, and every former one."""
-    said = _asked(client, _AUTOPILOT)
-    before = int(said["MinQuorum"])
+    configuration = _asked(client, _AUTOPILOT)
+    before = int(configuration["MinQuorum"])
     if before == size:
         return {}
     if not test:
-        wanted = {key: value for key, value in said.items() if key not in _READ_ONLY}
+        wanted = {key: value for key, value in configuration.items() if key not in _READ_ONLY}
         data = json.dumps({**wanted, "MinQuorum": size})
         client.transport.put(lambda answer: None, _AUTOPILOT, data=data)
     return {"servers that Consul never forgets": {"old": before, "new": size}}
@@ -79,16 +79,16 @@ def _remove_voter(
 
     One that is down Consul forgets by itself.
     """
-    _, there = voters(client)
-    leaving = sorted(there - {*servers, *nodes})
-    if not leaving or not there >= set(servers):
+    _, alive = voters(client)
+    leaving = sorted(alive - {*servers, *nodes})
+    if not leaving or not alive >= set(servers):
         return {}, ""
     name = leaving[0]
-    said = {name: {}} if test else ask([name], "gluster_consul.leave")
-    if not isinstance(said.get(name), Mapping):
+    returned = {name: {}} if test else ask([name], "gluster_consul.leave")
+    if not isinstance(returned.get(name), Mapping):
         return {}, (
             f"{name} has left gluster: nodes and still is a server of Consul; asked to leave it"
-            f" says: {said.get(name) or 'nothing'}. See docs/consul.md."
+            f" says: {returned.get(name) or 'nothing'}. See docs/consul.md."
         )
     return {f"vote of {name}": {"old": "counts", "new": None}}, ""
 

@@ -1,7 +1,7 @@
 """Register a node's service in Consul, push its checks, set and end its maintenance.
 
-Only what is ours is touched: the service ``gluster`` and checks that begin with ``gluster:``; a
-person's maintenance only at a person's word.
+Only what is ours is touched: the service ``gluster`` and checks that begin with ``gluster:``; an
+operator's maintenance only at an operator's request.
 Checks are hints that wake a look, never a verdict; whoever decides looks for himself.
 """
 
@@ -158,17 +158,17 @@ def roster(client: Client) -> Query:
 def difference(client: Client, me: Member) -> dict[str, Any]:
     """Return what registering would change, in a state's form; empty when all is so."""
     wanted = definition(me)
-    there = client.agent_services().get(SERVICE)
-    if there is None:
+    existing = client.agent_services().get(SERVICE)
+    if existing is None:
         return {"service": {"old": None, "new": me.meta()}}
     changes: dict[str, Any] = {}
-    before = {str(k): str(v) for k, v in (there.get("Meta") or {}).items()}
+    before = {str(k): str(v) for k, v in (existing.get("Meta") or {}).items()}
     for key in sorted({*before, *wanted["Meta"]}):
         if before.get(key, "") != wanted["Meta"].get(key, ""):
             changes[key] = {"old": before.get(key), "new": wanted["Meta"].get(key)}
     where = wanted["Address"]
-    if (there.get("Address") or "") != where or int(there.get("Port") or 0) != PORT:
-        changes["address"] = {"old": there.get("Address"), "new": where}
+    if (existing.get("Address") or "") != where or int(existing.get("Port") or 0) != PORT:
+        changes["address"] = {"old": existing.get("Address"), "new": where}
     have = {c for c, row in client.agent_checks().items() if row.get("ServiceID") == SERVICE}
     ours = {str(c["CheckID"]) for c in wanted["Checks"]}
     have = {c for c in have if c.startswith(f"{SERVICE}:")}
@@ -201,10 +201,10 @@ def _keeping(wanted: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any
 
 def deregister(client: Client) -> bool:
     """Take our service off this agent; return whether it was there."""
-    there = SERVICE in client.agent_services()
-    if there:
+    existed = SERVICE in client.agent_services()
+    if existed:
         client.service_deregister(SERVICE)
-    return there
+    return existed
 
 
 # --- a person's stop -----------------------------------------------------------------------------
@@ -213,8 +213,8 @@ def deregister(client: Client) -> bool:
 def maintenance(client: Client) -> dict[str, str]:
     """Return which of Consul's own checks stop this agent's node, with their reasons."""
     checks = client.agent_checks()
-    there = (name for name in (NODE_MAINTENANCE, SERVICE_MAINTENANCE) if name in checks)
-    return {name: str(checks[name].get("Notes") or "no reason given") for name in there}
+    names = (name for name in (NODE_MAINTENANCE, SERVICE_MAINTENANCE) if name in checks)
+    return {name: str(checks[name].get("Notes") or "no reason given") for name in names}
 
 
 def set_maintenance(client: Client, reason: str, *, test: bool = False) -> dict[str, Any]:
@@ -241,10 +241,10 @@ def end_maintenance(client: Client, only: str = "", *, test: bool = False) -> di
 
     ``only`` one that has this reason: what somebody else has begun stays.
     """
-    there = {k: why for k, why in maintenance(client).items() if only in ("", why)}
-    for name in there if not test else ():
+    reasons = {k: why for k, why in maintenance(client).items() if only in ("", why)}
+    for name in reasons if not test else ():
         client.agent_maintenance(None, SERVICE if name == SERVICE_MAINTENANCE else "")
-    return {name: {"old": reason, "new": None} for name, reason in there.items()}
+    return {name: {"old": reason, "new": None} for name, reason in reasons.items()}
 
 
 class Checks:

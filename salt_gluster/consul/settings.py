@@ -37,8 +37,8 @@ def access(
     that is none.
     """
     own = _kept(Path(kept))
-    told = given.get("address") or environment.get("CONSUL_HTTP_ADDR")
-    address = str(told or own.get("address") or Access.address)
+    named = given.get("address") or environment.get("CONSUL_HTTP_ADDR")
+    address = str(named or own.get("address") or Access.address)
     if "://" not in address:
         secure = environment.get("CONSUL_HTTP_SSL", "").lower() == "true"
         address = f"{'https' if secure else 'http'}://{address}"

@@ -127,7 +127,7 @@ class Store:
     def hold(self) -> Hold | Unknown | None:
         """Return the pool's hold; what cannot be read is unknown, and unknown means held.
 
-        Whatever a person put there is a hold, a bare word included. Without the canary "no such
+        Whatever was put there is a hold, a bare word included. Without the canary "no such
         key" proves nothing.
         """
         return self._stop(self.keys.hold)
@@ -146,22 +146,22 @@ class Store:
 
     def set_hold(self, reason: str, by: str, now: float) -> None:
         """Hold the pool; an earlier hold is replaced."""
-        said = {"reason": reason, "by": by, "since": now}
-        self.write(self.keys.hold, said, seen=True)
+        document = {"reason": reason, "by": by, "since": now}
+        self.write(self.keys.hold, document, seen=True)
 
     def release(self) -> bool:
         """Take the hold off; return whether there was one."""
-        there = self._client.kv_get(self.keys.hold) is not None
-        if there:
+        existed = self._client.kv_get(self.keys.hold) is not None
+        if existed:
             self.remove(self.keys.hold, seen=True)
-        return there
+        return existed
 
     def set_maintenance(
         self, uuid: str, reason: str, by: str, now: float, until: float | None = None
     ) -> None:
         """Stop everything for one node."""
-        said = {"reason": reason, "by": by, "since": now, "until": until}
-        self.write(self.keys.maintenance(uuid), said, seen=True)
+        document = {"reason": reason, "by": by, "since": now, "until": until}
+        self.write(self.keys.maintenance(uuid), document, seen=True)
 
     def end_maintenance(self, uuid: str) -> None:
         """End a node's maintenance."""
@@ -174,23 +174,23 @@ class Store:
 
         The newest counts; an earlier one is replaced.
         """
-        said = {"schema": 1, "what": what, "at": now, "by": by}
-        self.write(self.keys.acknowledged(what), said, seen=True)
+        document = {"schema": 1, "what": what, "at": now, "by": by}
+        self.write(self.keys.acknowledged(what), document, seen=True)
 
     def acknowledged(self) -> list[Document | Unknown]:
         """Return all of them."""
         return self.all(self.keys.acknowledged(""))
 
-    def submit(self, uuid: str, said: Mapping[str, Any]) -> bool:
+    def submit(self, uuid: str, submission: Mapping[str, Any]) -> bool:
         """Write spec and policy as this node's highstate saw them; whether they had changed.
 
         When and by whom it was said is no change: a highstate an hour wakes nobody.
         """
         key = self.keys.submitted(uuid)
         before = self.read(key)
-        if before is not None and _said(before.data) == _said(said):
+        if before is not None and _said(before.data) == _said(submission):
             return False
-        self.write(key, said, seen=True)
+        self.write(key, submission, seen=True)
         return True
 
     def submitted(self) -> list[Document | Unknown]:
@@ -215,13 +215,13 @@ class Store:
         guard: Callable[[], Sequence[Op]] = list,
     ) -> None:  # fmt: skip
         """Let a node be in; ``ConsulError`` of kind ``conflict`` where it is already."""
-        said = {"schema": 1, "at": now, "by": by, "uuid": uuid}
-        self.write(self.keys.accepted(minion), said, cas=0, seen=True, guard=guard)
+        document = {"schema": 1, "at": now, "by": by, "uuid": uuid}
+        self.write(self.keys.accepted(minion), document, cas=0, seen=True, guard=guard)
 
     def reject_node(self, minion: str, uuid: str, by: str, now: float, why: str) -> None:
         """Reject a node; an acceptance is taken back."""
-        said = {"schema": 1, "at": now, "by": by, "uuid": uuid, "why": why}
-        self.write(self.keys.rejected(minion), said, seen=True)
+        document = {"schema": 1, "at": now, "by": by, "uuid": uuid, "why": why}
+        self.write(self.keys.rejected(minion), document, seen=True)
         self.remove(self.keys.accepted(minion), seen=True)
 
     # --- versions of the configuration -----------------------------------------------------------
@@ -254,8 +254,8 @@ class Store:
         key = self.keys.version(number)
         guard()  # a large value takes seconds to compress and to send
         same = check_index_op(key, self._write_version(key, whole))
-        told = json.dumps({"version": number, "digest": digest}).encode()
-        point = cas_op(self.keys.current, told, pointer.index if pointer is not None else 0)
+        value = json.dumps({"version": number, "digest": digest}).encode()
+        point = cas_op(self.keys.current, value, pointer.index if pointer is not None else 0)
         self.commit([same, point], guard=guard)
         return number
 
@@ -341,20 +341,20 @@ class Store:
 
 
 def hold_of(value: bytes) -> Hold:
-    """Return what a person wrote as a hold; anything is one."""
+    """Return the hold that was written; whatever stands there is one."""
     text = value.decode(errors="replace").strip()
     try:
-        said = json.loads(text)
+        data = json.loads(text)
     except ValueError:
-        said = None
-    if not isinstance(said, dict):
+        data = None
+    if not isinstance(data, dict):
         return Hold(text.splitlines()[0][:200] if text else "put there by hand")
     since, until = (
-        float(at) if isinstance(at := said.get(key), (int, float)) else None
+        float(at) if isinstance(at := data.get(key), (int, float)) else None
         for key in ("since", "until")
     )
     return Hold(
-        str(said.get("reason") or "no reason given"), str(said.get("by") or ""), since, until
+        str(data.get("reason") or "no reason given"), str(data.get("by") or ""), since, until
     )
 
 

@@ -152,16 +152,16 @@ class Transport:
             answer = self._send(method, url, request)
         body = answer.data
         head = {name.title(): value for name, value in answer.headers.items()}
-        told = HttpResponse(
+        response = HttpResponse(
             answer.status,
             {**head, "X-Consul-Index": head.get("X-Consul-Index", "0")},
             body if raw else body.decode("utf-8", "replace"),
             _number(head.get("X-Consul-Index")),
             hashlib.sha256(body).hexdigest(),
         )
-        self._check(method, path, told)
-        self._here.answer = told
-        return told
+        self._check(method, path, response)
+        self._here.answer = response
+        return response
 
     def _send(self, method: str, url: str, request: Mapping[str, Any]) -> Any:
         try:
@@ -181,39 +181,46 @@ class Transport:
                 hint="Is it running? systemctl status consul",
             )  # fmt: skip
         kind = "timeout" if isinstance(problem, (ReadTimeoutError, TimeoutError)) else "cut_off"
-        said = "did not answer in time" if kind == "timeout" else "cut the connection"
+        what = "did not answer in time" if kind == "timeout" else "cut the connection"
         return ConsulError(
-            f"the Consul agent at {where} {said}.", kind=kind, text=str(problem),
+            f"the Consul agent at {where} {what}.", kind=kind, text=str(problem),
             maybe_done=method != "GET",
         )  # fmt: skip
 
-    def _check(self, method: str, path: str, told: HttpResponse) -> None:
+    def _check(self, method: str, path: str, response: HttpResponse) -> None:
         """Raise unless this is an answer that may be believed; the library sees only those."""
-        text = str(told.body)[:500].strip()
-        no_key = told.code == 404 and method == "GET" and path.startswith("/v1/kv/")
-        if told.code == 200 or no_key:
-            self._check_age(told)
-        elif told.code >= 500:
+        text = str(response.body)[:500].strip()
+        no_key = response.code == 404 and method == "GET" and path.startswith("/v1/kv/")
+        if response.code == 200 or no_key:
+            self._check_age(response)
+        elif response.code >= 500:
             writes = method != "GET"
-            if "No cluster leader" in text or told.headers.get("X-Consul-Knownleader") == "false":
+            if (
+                "No cluster leader" in text
+                or response.headers.get("X-Consul-Knownleader") == "false"
+            ):
                 raise NoLeader("Consul has no leader.", text=text, maybe_done=writes)
             kind = "session_gone" if "invalid session" in text.lower() else "server_error"
             raise ConsulError("Consul failed.", kind=kind, text=text,
                               maybe_done=writes and kind == "server_error")  # fmt: skip
-        elif told.code == 409 and path == "/v1/txn":
-            self._here.answer = told  # a lost race or a missing right: client.py tells them apart
+        elif response.code == 409 and path == "/v1/txn":
+            self._here.answer = (
+                response  # a lost race or a missing right: client.py tells them apart
+            )
             raise ConsulError("the transaction was refused.", kind="conflict", text=text)
         else:
-            kind = {403: "forbidden", 404: "not_found", 413: "too_big"}.get(told.code, "refused")
+            kind = {403: "forbidden", 404: "not_found", 413: "too_big"}.get(
+                response.code, "refused"
+            )
             raise ConsulError(
-                f"Consul refused {method} {path} ({told.code}).", kind=kind, text=text,
+                f"Consul refused {method} {path} ({response.code}).", kind=kind, text=text,
                 hint="The token lacks a right." if kind == "forbidden" else "",
             )  # fmt: skip
 
-    def _check_age(self, told: HttpResponse) -> None:
-        if told.headers.get("X-Consul-Knownleader") == "false":
+    def _check_age(self, response: HttpResponse) -> None:
+        if response.headers.get("X-Consul-Knownleader") == "false":
             raise NoLeader("Consul has no leader; what it tells may be old.")
-        age_s = _number(told.headers.get("X-Consul-Lastcontact")) / 1000
+        age_s = _number(response.headers.get("X-Consul-Lastcontact")) / 1000
         if age_s > OLDEST_S:
             raise ConsulError(f"Consul's answer is {age_s:.0f} s old.", kind="stale")
 

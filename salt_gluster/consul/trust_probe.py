@@ -88,9 +88,9 @@ class TrustProbe:
 
     def _canary(self) -> tuple[Canary, str]:
         try:
-            there = self._client.kv_get(self._keys.canary) is not None
+            exists = self._client.kv_get(self._keys.canary) is not None
         except ConsulError as err:
             return Canary.UNREAD, str(err)
-        if there:
+        if exists:
             self._marker.remember(self._keys.cluster)
-        return (Canary.SEEN if there else Canary.ABSENT), ""
+        return (Canary.SEEN if exists else Canary.ABSENT), ""

@@ -33,9 +33,9 @@ WAITING = (Life.WAITING, Life.APPROVED)
 
 def configured(opts: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the configuration says: what the engine was given goes over the rest."""
-    said = dict(opts.get("gluster_consul") or {})
-    said.update({k: v for k, v in (_of_engine(opts) or {}).items() if v})
-    return said
+    settings = dict(opts.get("gluster_consul") or {})
+    settings.update({k: v for k, v in (_of_engine(opts) or {}).items() if v})
+    return settings
 
 
 def settings_of(opts: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,11 +43,11 @@ def settings_of(opts: Mapping[str, Any]) -> dict[str, Any]:
 
     A minion that shares the machine has an access of its own and gets nothing from the vault.
     """
-    said = configured(opts)
-    named = said.get("address") or said.get("token") or os.environ.get("CONSUL_HTTP_ADDR")
+    settings = configured(opts)
+    named = settings.get("address") or settings.get("token") or os.environ.get("CONSUL_HTTP_ADDR")
     if named or opts.get("__role") != "master" or not opts.get("conf_file"):
-        return said
-    return {**engine_access(opts["conf_file"], str(said.get("cluster") or "")), **said}
+        return settings
+    return {**engine_access(opts["conf_file"], str(settings.get("cluster") or "")), **settings}
 
 
 def _of_engine(opts: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -70,8 +70,8 @@ def find(opts: Mapping[str, Any], *, reports: bool = False) -> PoolClient | Glus
         return PoolClient(settings_of(opts), reports=reports)
     except GlusterError as err:
         quiet = err.kind in ("unreachable", "absent", "no_library")
-        said = opts.get("gluster_consul") is not None or _of_engine(opts) is not None
-        return None if quiet and not said else err
+        configured_here = opts.get("gluster_consul") is not None or _of_engine(opts) is not None
+        return None if quiet and not configured_here else err
 
 
 def name_of(typed: Any) -> str:
@@ -87,8 +87,8 @@ def acknowledge(pool: PoolClient, what: str, by: str) -> dict[str, Any]:
     snapshot = pool.snapshot()
     subject, words = _subject(pool, snapshot, what)
     key = pool.store.keys.acknowledged(subject)
-    said = {"schema": 1, "what": subject, "at": pool.now(), "by": by}
-    pool.store.write(key, said, seen=True, rev=snapshot.rev)
+    document = {"schema": 1, "what": subject, "at": pool.now(), "by": by}
+    pool.store.write(key, document, seen=True, rev=snapshot.rev)
     return {"acknowledged": words, "by": by, "pool": pool.cluster}
 
 
@@ -167,9 +167,12 @@ def _accept_node(
     done = {"approved": minion, "node": uuid}
     if (before := snapshot.accepted().get(minion)) is not None:
         return {**done, "then": f"{before or 'somebody'} said so before"}
-    said = {"schema": 1, "at": pool.now(), "by": by, "uuid": uuid}
+    document = {"schema": 1, "at": pool.now(), "by": by, "uuid": uuid}
     keys = snapshot.keys
-    ops: list[Op] = [delete_op(keys.rejected(minion)), cas_op(keys.accepted(minion), pack(said), 0)]
+    ops: list[Op] = [
+        delete_op(keys.rejected(minion)),
+        cas_op(keys.accepted(minion), pack(document), 0),
+    ]
     pool.store.commit(ops, rev=snapshot.rev)
     then = f"the next highstate of {minion} and of the others takes it in: state.apply gluster"
     return {**done, "by": by, "then": then}
@@ -178,9 +181,12 @@ def _accept_node(
 def _reject_node(
     pool: PoolClient, snapshot: ClusterSnapshot, minion: str, uuid: str, by: str, why: str
 ) -> None:
-    said = {"schema": 1, "at": pool.now(), "by": by, "uuid": uuid, "why": why}
+    document = {"schema": 1, "at": pool.now(), "by": by, "uuid": uuid, "why": why}
     keys = snapshot.keys
-    ops: list[Op] = [set_op(keys.rejected(minion), pack(said)), delete_op(keys.accepted(minion))]
+    ops: list[Op] = [
+        set_op(keys.rejected(minion), pack(document)),
+        delete_op(keys.accepted(minion)),
+    ]
     pool.store.commit(ops, rev=snapshot.rev)
 
 

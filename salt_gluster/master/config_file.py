@@ -93,8 +93,8 @@ class Setup:
     def _repeated(self, key: str) -> list[Any]:
         """Return what the own file says, unless another file has replaced it already."""
         for where, settings in (("master.d", self._others), ("the master's file", self._own)):
-            said = settings.get(key)
-            if said is not None and not isinstance(said, list):
+            value = settings.get(key)
+            if value is not None and not isinstance(value, list):
                 raise GlusterError(
                     f"{key} in {where} is no list: it cannot be added to.", kind="not_a_list",
                     hint=f"Write it as a list: {key}: [...].",
@@ -113,8 +113,8 @@ def pillar_from(*settings: Settings) -> str:
     """Return where nodes have their declaration from, by the first that says anything of us."""
     lines = [line for one in settings for line in one.get("ext_pillar") or []]
     mine = next((line for line in lines if _name(line) == ENGINE), None)
-    said = mine.get(ENGINE) if isinstance(mine, Mapping) else None
-    return str((said or {}).get(_FROM, FILES))
+    arguments = mine.get(ENGINE) if isinstance(mine, Mapping) else None
+    return str((arguments or {}).get(_FROM, FILES))
 
 
 def not_in_effect(effective: Settings, wanted: str = FILES) -> list[str]:
@@ -122,7 +122,7 @@ def not_in_effect(effective: Settings, wanted: str = FILES) -> list[str]:
 
     ``wanted`` is where nodes should have their declaration from.
     """
-    said = {
+    effects = {
         "engines": {ENGINE, EVENTS, "reactor"}
         <= {_name(e) for e in effective.get("engines") or []},
         "reactor": set(REACTIONS) <= {_name(r) for r in effective.get("reactor") or []},
@@ -130,7 +130,7 @@ def not_in_effect(effective: Settings, wanted: str = FILES) -> list[str]:
         "ext_pillar": ENGINE in {_name(one) for one in effective.get("ext_pillar") or []}
         and pillar_from(effective) == wanted,
     }
-    return [key for key, there in said.items() if not there]
+    return [key for key, there in effects.items() if not there]
 
 
 def overridden(keys: list[str], file: Path) -> GlusterError:

@@ -28,13 +28,14 @@ def history(pool: PoolClient, limit: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _version(number: int, said: Mapping[str, Any] | None) -> dict[str, Any]:
-    if said is None:
+def _version(number: int, version: Mapping[str, Any] | None) -> dict[str, Any]:
+    if version is None:
         return {"version": number, **_unknown("it cannot be read")}
-    lost = said.get("overwritten") or {}
+    lost = version.get("overwritten") or {}
     return {
-        "version": number, "at": said["at"], "by": said["by"], "why": said["why"],
-        "differences": list(said.get("what") or ()), "overwritten_by": list(lost.get("nodes", ())),
+        "version": number, "at": version["at"], "by": version["by"], "why": version["why"],
+        "differences": list(version.get("what") or ()),
+        "overwritten_by": list(lost.get("nodes", ())),
     }  # fmt: skip
 
 

@@ -47,11 +47,11 @@ def export(pool: PoolClient, number: int | None, *, actual: bool) -> dict[str, A
             f"no declaration was accepted {which}.", kind="not_found",
             hint="The highstate of a registered node submits it: salt 'g*' state.apply gluster.",
         )  # fmt: skip
-    told: dict[str, Any] = {"gluster": data["spec"]}
+    pillar: dict[str, Any] = {"gluster": data["spec"]}
     if actual:
         kept = (*_ABOUT, "accepted", "actual", "identities")
-        told[ACTUAL] = {key: data[key] for key in kept if key in data}
-    return told
+        pillar[ACTUAL] = {key: data[key] for key in kept if key in data}
+    return pillar
 
 
 def as_file(pool: str, data: Mapping[str, Any], dump: Callable[[Any], str]) -> str:
@@ -71,12 +71,12 @@ def body_of(data: Any) -> Any:
     return data["gluster"]
 
 
-def import_declaration(pool: PoolClient, body: Any, said: ImportRequest) -> dict[str, Any]:
+def import_declaration(pool: PoolClient, body: Any, request: ImportRequest) -> dict[str, Any]:
     """Make this the declaration that Consul keeps; say what differs from the last one.
 
     Nothing is written where it is wrong, too big or the same, or where somebody was faster.
     """
-    if not (said.reason or said.test):
+    if not (request.reason or request.test):
         raise SpecError("reason", "a pool's declaration is not replaced without one.",
                         hint="Add reason='…', or test=True to see what differs.")  # fmt: skip
     wanted = plain(body)
@@ -85,20 +85,20 @@ def import_declaration(pool: PoolClient, body: Any, said: ImportRequest) -> dict
         raise SpecError("gluster:cluster", f"it declares {named}, this Consul has the pool"
                         f" {pool.cluster}.", hint=f"cluster: {pool.cluster}")  # fmt: skip
     key = pool.store.keys.pillar
-    there = pool.store.read(key)
-    before = there.data if there is not None and isinstance(there.data, Mapping) else {}
+    existing = pool.store.read(key)
+    before = existing.data if existing is not None and isinstance(existing.data, Mapping) else {}
     old = before.get("gluster")
-    new = StoredDeclaration(pool.cluster, wanted, said.by, pool.now(), said.reason).to_data()
+    new = StoredDeclaration(pool.cluster, wanted, request.by, pool.now(), request.reason).to_data()
     pack(new)  # too big is said in test mode as well
-    told = {"pool": pool.cluster, "changes": {}, "test": said.test}
+    result = {"pool": pool.cluster, "changes": {}, "test": request.test}
     if old == wanted:
-        return {**told, "comment": "Consul keeps this very declaration already."}
-    if not said.test:
-        _write(pool, key, new, 0 if there is None else there.index)
-    changes = {key: {"old": _about(before), "new": f"{said.by}: {said.reason}"}}
+        return {**result, "comment": "Consul keeps this very declaration already."}
+    if not request.test:
+        _write(pool, key, new, 0 if existing is None else existing.index)
+    changes = {key: {"old": _about(before), "new": f"{request.by}: {request.reason}"}}
     found = differences({"spec": old or _in_force(pool)}, {"spec": wanted})
     changes |= {d.what: {"old": d.old, "new": d.new} for d in found}
-    return {**told, "changes": changes, "then": "salt 'g*' state.apply gluster"}
+    return {**result, "changes": changes, "then": "salt 'g*' state.apply gluster"}
 
 
 def _write(pool: PoolClient, key: str, new: Mapping[str, Any], index: int) -> None:

@@ -178,10 +178,12 @@ class _Handler(BaseHTTPRequestHandler):
         return False
 
     def _length(self) -> int | None:
-        told = self.headers.get_all("Content-Length") or []
-        if len(told) != 1 or not (told[0].isascii() and told[0].isdigit() and len(told[0]) < 16):
+        lengths = self.headers.get_all("Content-Length") or []
+        if len(lengths) != 1 or not (
+            lengths[0].isascii() and lengths[0].isdigit() and len(lengths[0]) < 16
+        ):
             return None
-        return None if "Transfer-Encoding" in self.headers else int(told[0])
+        return None if "Transfer-Encoding" in self.headers else int(lengths[0])
 
     def _taken(self, body: bytes, length: int) -> bool:
         if len(body) < length:

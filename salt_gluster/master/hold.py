@@ -18,8 +18,8 @@ def hold(ask: Ask, target: str, reason: str, by: str, found: Found = None) -> di
     done, missing = _on_nodes(ask, target, found, "gluster.hold", reason, by)
 
     def ops(pool: PoolClient) -> list[Op]:
-        said = {"reason": reason, "by": by, "since": pool.now()}
-        return [set_op(pool.store.keys.hold, pack(said))]
+        document = {"reason": reason, "by": by, "since": pool.now()}
+        return [set_op(pool.store.keys.hold, pack(document))]
 
     _in_consul(found, ops, done, missing)
     return _said("held", "not held", done, missing, target)
@@ -36,10 +36,10 @@ def _on_nodes(
     ask: Ask, target: str, found: Found, function: str, *arguments: Any
 ) -> tuple[list[str], dict[str, str]]:
     """Return the minions that did it, and those that did not with why."""
-    told = ask(target, function, *arguments)
-    done = [minion for minion in sorted(told) if not no_answer(told[minion])]
+    answers = ask(target, function, *arguments)
+    done = [minion for minion in sorted(answers) if not no_answer(answers[minion])]
     missing = {
-        minion: last_line(answer) for minion, answer in sorted(told.items())
+        minion: last_line(answer) for minion, answer in sorted(answers.items())
         if minion not in done and isinstance(answer, str) and "is not available" not in answer
     }  # fmt: skip
     for minion in _registered(found) if target == "*" else ():

@@ -41,11 +41,11 @@ class MaintenanceRequest:
         return f"{self.reason} ({self.by})"
 
 
-def end_of(said: Any, now: float) -> float | None:
+def end_of(until: Any, now: float) -> float | None:
     """Return when a maintenance ends that was given such an end; ``SpecError`` on none to come."""
-    if said in ("", None):
+    if until in ("", None):
         return None
-    text = str(said).strip()
+    text = str(until).strip()
     lasts = _LASTS.fullmatch(text)
     try:
         if lasts:
@@ -60,12 +60,12 @@ def end_of(said: Any, now: float) -> float | None:
     return end
 
 
-def put(ask: Ask, name: str, found: Found, said: MaintenanceRequest) -> dict[str, Any]:
+def put(ask: Ask, name: str, found: Found, request: MaintenanceRequest) -> dict[str, Any]:
     """Set or end the maintenance of a node; say what changed, where it is so now, where not.
 
     ``GlusterError`` when nothing could be reached at all.
     """
-    if not said.reason and not said.remove:
+    if not request.reason and not request.remove:
         raise SpecError("reason", "a node is not taken out of automation's hands without one.",
                         hint="Add reason='…', or remove=True to end it.")  # fmt: skip
     changes: dict[str, Any] = {}
@@ -77,30 +77,30 @@ def put(ask: Ask, name: str, found: Found, said: MaintenanceRequest) -> dict[str
             raise found or ConsulError("no Consul answers here.", kind="unreachable")
         uuid, minion = _find_node(found, name)
         key = found.store.keys.maintenance(uuid)
-        changes.update(_in_key(found, uuid, key, said))
+        changes.update(_in_key(found, uuid, key, request))
         done.append(key)
     except NotFound:
         raise
     except GlusterError as err:
         missing["the pool's key in Consul"] = str(err)
-    _by_agent(ask, minion, said, changes, done, missing)
+    _by_agent(ask, minion, request, changes, done, missing)
     if not done:
         why = "; ".join(f"{where}: {text}" for where, text in missing.items())
         raise GlusterError(f"nothing was done. {why}", kind="no_answer")
-    return _told(minion, said, changes, done, missing)
+    return _told(minion, request, changes, done, missing)
 
 
 def _told(
     minion: str,
-    said: MaintenanceRequest,
+    request: MaintenanceRequest,
     changes: Mapping[str, Any],
     done: list[str],
     missing: dict[str, str],
 ) -> dict[str, Any]:
-    word = ("free" if said.remove else "held") if not said.test else "looked at"
-    other = "perhaps still held" if said.remove else "not held"
+    word = ("free" if request.remove else "held") if not request.test else "looked at"
+    other = "perhaps still held" if request.remove else "not held"
     more = {other: missing, "retcode": 1} if missing else {}
-    return {"node": minion, "changes": dict(changes), "test": said.test, word: done, **more}
+    return {"node": minion, "changes": dict(changes), "test": request.test, word: done, **more}
 
 
 def _find_node(pool: PoolClient, name: str) -> tuple[str, str]:
@@ -108,8 +108,12 @@ def _find_node(pool: PoolClient, name: str) -> tuple[str, str]:
     for member in pool.members():
         if name in (member.uuid, member.node, member.minion):
             return member.uuid, member.minion or member.node
-    told = pool.store.read(pool.store.keys.status)
-    rows = told.data.get("nodes") if told is not None and isinstance(told.data, Mapping) else None
+    document = pool.store.read(pool.store.keys.status)
+    rows = (
+        document.data.get("nodes")
+        if document is not None and isinstance(document.data, Mapping)
+        else None
+    )
     for uuid, row in (rows or {}).items():
         if name in (uuid, row.get("name")):
             return str(uuid), str(row.get("name"))
@@ -119,24 +123,24 @@ def _find_node(pool: PoolClient, name: str) -> tuple[str, str]:
     )  # fmt: skip
 
 
-def _in_key(pool: PoolClient, uuid: str, key: str, said: MaintenanceRequest) -> dict[str, Any]:
+def _in_key(pool: PoolClient, uuid: str, key: str, request: MaintenanceRequest) -> dict[str, Any]:
     """Write or remove the pool's key; return what changed or would."""
     before = pool.store.maintenance(uuid)
     if isinstance(before, Unknown):
         raise ConsulError(before.why, kind="unreadable")
-    is_so = before is None if said.remove else _is(before, said)
+    is_so = before is None if request.remove else _is(before, request)
     if is_so:
         return {}
-    if said.remove and not said.test:
+    if request.remove and not request.test:
         pool.store.end_maintenance(uuid)
-    elif not said.test:
-        pool.store.set_maintenance(uuid, said.reason, said.by, pool.now(), said.until)
-    new = Hold(said.reason, said.by, until=said.until)
-    return {key: {"old": _words(before), "new": None if said.remove else _words(new)}}
+    elif not request.test:
+        pool.store.set_maintenance(uuid, request.reason, request.by, pool.now(), request.until)
+    new = Hold(request.reason, request.by, until=request.until)
+    return {key: {"old": _words(before), "new": None if request.remove else _words(new)}}
 
 
-def _is(before: Hold | None, said: MaintenanceRequest) -> bool:
-    asked = (said.reason, said.by, said.until)
+def _is(before: Hold | None, request: MaintenanceRequest) -> bool:
+    asked = (request.reason, request.by, request.until)
     return before is not None and (before.reason, before.by, before.until) == asked
 
 
@@ -148,12 +152,12 @@ def _words(hold: Hold | None) -> str | None:
 
 
 def _by_agent(
-    ask: Ask, minion: str, said: MaintenanceRequest, changes: dict[str, Any], done: list[str],
+    ask: Ask, minion: str, request: MaintenanceRequest, changes: dict[str, Any], done: list[str],
     missing: dict[str, str],
 ) -> None:  # fmt: skip
     where = f"the Consul agent of {minion}"
     # By name: Salt would take a word such as `disk=bad` for a name and its value.
-    words = {"reason": said.text, "remove": said.remove, "test": said.test}
+    words = {"reason": request.text, "remove": request.remove, "test": request.test}
     answer = ask([minion], FUNCTION, **words).get(minion)
     if isinstance(answer, Mapping) and "changes" in answer:
         changes.update({f"{minion} {k}": v for k, v in answer["changes"].items()})

@@ -24,18 +24,18 @@ Found = PoolClient | GlusterError | None
 
 def first(ask: Ask, target: str, function: str, *arguments: Any) -> Any:
     """Return the answer of the first minion, by name, that has one."""
-    told = _answers(ask, target, function, *arguments)
-    for minion in sorted(told):
-        return told[minion]
+    answers = _answers(ask, target, function, *arguments)
+    for minion in sorted(answers):
+        return answers[minion]
     raise _nobody(target)
 
 
 def reports(ask: Ask, target: str) -> list[Mapping[str, Any]]:
     """Return what every node that can see a pool tells of itself, asked now."""
-    told = _answers(ask, target, "gluster.report")
-    if not any(usable(report) for report in told.values()):
+    answers = _answers(ask, target, "gluster.report")
+    if not any(usable(report) for report in answers.values()):
         raise _nobody(target)
-    return [told[minion] for minion in sorted(told)]
+    return [answers[minion] for minion in sorted(answers)]
 
 
 def last_line(text: str) -> str:
@@ -43,9 +43,9 @@ def last_line(text: str) -> str:
     return (text.strip().splitlines() or [""])[-1]
 
 
-def _answers_text(told: Mapping[str, Any]) -> str:
+def _answers_text(answers: Mapping[str, Any]) -> str:
     """Return what one minion said instead of an answer."""
-    for minion, answer in sorted(told.items()):
+    for minion, answer in sorted(answers.items()):
         if isinstance(answer, str) and "is not available" not in answer:
             return f"{minion} said: {last_line(answer)}"
     return "See: salt '*' gluster.version; the extension must be on the nodes."
@@ -53,13 +53,13 @@ def _answers_text(told: Mapping[str, Any]) -> str:
 
 def _answers(ask: Ask, target: str, function: str, *arguments: Any) -> dict[str, Any]:
     """Ask, and leave out minions without Gluster or with an error, which answer with a text."""
-    told = ask(target, function, *arguments)
-    answers = {m: a for m, a in told.items() if not no_answer(a)}
+    returned = ask(target, function, *arguments)
+    answers = {m: a for m, a in returned.items() if not no_answer(a)}
     if not answers:
         raise GlusterError(
             f"no minion of a Gluster pool answered to {target!r}.",
             kind="no_answer",
-            hint=_answers_text(told),
+            hint=_answers_text(returned),
         )
     return answers
 

@@ -53,8 +53,8 @@ class StoredDeclaration:
 
     def to_data(self) -> dict[str, Any]:
         """Return the document."""
-        said = {"by": self.by, "at": self.at, "why": self.why}
-        return {"schema": SCHEMA, "gluster": dict(self.body), **said}
+        about = {"by": self.by, "at": self.at, "why": self.why}
+        return {"schema": SCHEMA, "gluster": dict(self.body), **about}
 
 
 def declaration_from(data: Any, cluster: str) -> StoredDeclaration:

@@ -15,16 +15,18 @@ def impact(
     ask: Ask, target: str, nodes: Sequence[str], bricks: Sequence[str], *, as_data: bool = False
 ) -> Any:
     """Return what a loss would do: in words, or as data."""
-    told = pool.impact_of(reports(ask, target), nodes, bricks)
-    return impact_data(told) if as_data else render_impact(told, ", ".join([*nodes, *bricks]))
+    losses = pool.impact_of(reports(ask, target), nodes, bricks)
+    return impact_data(losses) if as_data else render_impact(losses, ", ".join([*nodes, *bricks]))
 
 
 def plans(ask: Ask, target: str, *, as_data: bool = False) -> Any:
     """Return the plans of one member that answers; of several the one that sees most."""
-    told = {m: p for m, p in _answers(ask, target, "gluster.plan").items() if isinstance(p, list)}
-    if not told:
+    answers = {
+        m: p for m, p in _answers(ask, target, "gluster.plan").items() if isinstance(p, list)
+    }
+    if not answers:
         raise _nobody(target)
-    data = max((told[m] for m in sorted(told)), key=len)
+    data = max((answers[m] for m in sorted(answers)), key=len)
     text = "\n\n".join(render_plan(plan) for plan in data)
     return data if as_data else text or "All is as declared."
 
@@ -41,8 +43,8 @@ def apply_plan(ask: Ask, target: str, plan_id: str, accept: str, reason: str) ->
     """Find a member that has this plan and let it carry it out."""
     if accept and not reason:
         raise SpecError("reason", "accepting a refusal needs a reason.", hint="Add reason='…'.")
-    told = _answers(ask, target, "gluster.plan")
-    mine = {m: p for m, p in told.items() if isinstance(p, list)}
+    answers = _answers(ask, target, "gluster.plan")
+    mine = {m: p for m, p in answers.items() if isinstance(p, list)}
     for minion in sorted(mine):
         if any(plan.get("id") == str(plan_id) for plan in mine[minion]):
             arguments = (str(plan_id), accept, reason)

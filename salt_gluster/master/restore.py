@@ -52,22 +52,24 @@ def _seen(
     ask: Ask, version: Mapping[str, Any], uuid: str, name: str, minion: str
 ) -> tuple[Lost, RestoreCheck]:  # fmt: skip
     """Return what the members say, and what the node itself says to the plan."""
-    told = ask("*", "gluster.report")
-    reports = {r["uuid"]: r for r in told.values() if usable(r) and r["uuid"] != uuid}
-    others = [m for m, r in told.items() if usable(r) and r["uuid"] in version["actual"]["peers"]
+    answers = ask("*", "gluster.report")
+    reports = {r["uuid"]: r for r in answers.values() if usable(r) and r["uuid"] != uuid}
+    others = [m for m, r in answers.items() if usable(r) and r["uuid"] in version["actual"]["peers"]
               and r["uuid"] != uuid]  # fmt: skip
     numbers = ask(others, "gluster.op_version") if others else {}
     op_versions = {m: n for m, n in numbers.items() if isinstance(n, int)}
     found = lost(version, uuid, name, reports, op_versions)
     if found.identity is None:
         return found, RestoreCheck("node_agrees", None, "it was not asked: the plan is not whole")
-    said = _asked(ask, minion, found, version, test=True).get(minion)
-    if isinstance(said, Mapping) and said.get("changes"):
+    answer = _asked(ask, minion, found, version, test=True).get(minion)
+    if isinstance(answer, Mapping) and answer.get("changes"):
         return found, RestoreCheck("node_agrees", True, f"{minion} has nothing to lose")
-    if isinstance(said, Mapping):
-        return found, RestoreCheck("node_agrees", False, str(said.get("comment")))
-    why = last_line(said) if isinstance(said, str) and said else "it did not answer"
-    return found, RestoreCheck("node_agrees", None if not said or no_answer(said) else False, why)
+    if isinstance(answer, Mapping):
+        return found, RestoreCheck("node_agrees", False, str(answer.get("comment")))
+    why = last_line(answer) if isinstance(answer, str) and answer else "it did not answer"
+    return found, RestoreCheck(
+        "node_agrees", None if not answer or no_answer(answer) else False, why
+    )
 
 
 def _asked(
@@ -119,21 +121,23 @@ def _carried_out(
     ask: Ask, minion: str, found: Lost, version: Mapping[str, Any]
 ) -> dict[str, Any]:  # fmt: skip
     """Have the node do it, and ask the members whether they have it back."""
-    said = _asked(ask, minion, found, version, test=False).get(minion)
-    if not isinstance(said, Mapping):
-        why = last_line(said) if isinstance(said, str) and said else "it did not answer in time"
+    answer = _asked(ask, minion, found, version, test=False).get(minion)
+    if not isinstance(answer, Mapping):
+        why = (
+            last_line(answer) if isinstance(answer, str) and answer else "it did not answer in time"
+        )
         raise GlusterError(f"{minion} did not say that it is done: {why}.", kind="unknown_outcome",
                            hint="Look first: salt-run gluster.status.")  # fmt: skip
-    told = ask("*", "gluster.report")
+    answers = ask("*", "gluster.report")
     others = {u for u in version["actual"]["peers"] if u != found.uuid}
     missing = sorted(
-        str(r["node"]) for r in told.values()
+        str(r["node"]) for r in answers.values()
         if usable(r) and r["uuid"] in others and not _has(r, found.uuid)
     )  # fmt: skip
     if missing:
         raise GlusterError(f"{minion} is back, but not for {', '.join(missing)}.", kind="not_back",
                            hint="See: salt '*' gluster_peer.status.")  # fmt: skip
-    return {"restored": True, "changes": said["changes"], "comment": said["comment"]}
+    return {"restored": True, "changes": answer["changes"], "comment": answer["comment"]}
 
 
 def _has(report: Mapping[str, Any], uuid: str) -> bool:

@@ -73,10 +73,10 @@ class Authority:
 def is_due(certificate: str, now: float) -> bool:
     """Return whether a certificate, as PEM, has to be made anew; so has one that is none."""
     try:
-        there = x509.load_pem_x509_certificate(certificate.encode())
+        existing = x509.load_pem_x509_certificate(certificate.encode())
     except ValueError:
         return True
-    begins, ends = _utc(there, "not_valid_before"), _utc(there, "not_valid_after")
+    begins, ends = _utc(existing, "not_valid_before"), _utc(existing, "not_valid_after")
     return (ends - _at(now)) < LEFT * (ends - begins)
 
 

@@ -117,5 +117,5 @@ def events_access(conf_file: str | Path, cluster: str = "") -> dict[str, Any]:
     where = kept.events() if kept is not None else None
     if kept is None or where is None:
         return {}
-    said = {"address": where[0], "port": where[1], "token": kept.secrets().webhook}
-    return {**said, "cluster": kept.cluster}
+    settings = {"address": where[0], "port": where[1], "token": kept.secrets().webhook}
+    return {**settings, "cluster": kept.cluster}

@@ -144,8 +144,8 @@ def _events(master: Master, kept: SecretStore, pool: PoolSpec, *, test: bool) ->
 
 def _not_elsewhere(master: Master, kept: SecretStore, pool: PoolSpec) -> None:
     """A second set of secrets would take the pool's agents away from the first."""
-    said = master.ask(list(pool.nodes), "file.file_exists", str(agent.FILE))
-    if names := sorted(name for name, there in said.items() if there is True):
+    returned = master.ask(list(pool.nodes), "file.file_exists", str(agent.FILE))
+    if names := sorted(name for name, there in returned.items() if there is True):
         raise GlusterError(
             f"{', '.join(names[:5])} have a Consul that a master has prepared, and its secrets are"
             f" not here ({kept.folder}).", kind="elsewhere",
@@ -211,8 +211,8 @@ def waits_for(servers: str) -> str:
 def _no_voters(kept: SecretStore, servers: Iterable[str]) -> str:
     """Return which of these has no vote or is away, in words."""
     with _management(kept) as client:
-        _, there = raft.voters(client)
-    return ", ".join(name for name in servers if name not in there)
+        _, alive = raft.voters(client)
+    return ", ".join(name for name in servers if name not in alive)
 
 
 def _revoke(kept: SecretStore, one: AgentCredentials) -> None:
@@ -226,14 +226,14 @@ def _revoke(kept: SecretStore, one: AgentCredentials) -> None:
 def _own_agent(master: Master, kept: SecretStore, pool: PoolSpec, *, test: bool) -> dict[str, Any]:
     """Give this machine its agent: as the node that it is, else as a client beside the pool."""
     as_node = master.minion in pool.nodes
-    said = (
+    credentials = (
         node_credentials(kept, pool, master.minion)
         if as_node
         else master_credentials(kept, pool, master.name)
     )
     name = master.minion if as_node else master.name
     address = pool.address(name) if as_node else ""
-    return dict(agent.ensure(said, master.call(), name=name, address=address, test=test))
+    return dict(agent.ensure(credentials, master.call(), name=name, address=address, test=test))
 
 
 def _pool(master: Master) -> tuple[PoolSpec | None, Mapping[str, Any]]:

@@ -118,10 +118,10 @@ class SecretStore:
 
     def secrets(self) -> Secrets:
         """Return what the pool shares; ``GlusterError`` where it is not there or damaged."""
-        said = self._read("secrets.json")
+        data = self._read("secrets.json")
         return self._shaped("secrets.json", lambda: Secrets(
-            str(said["encrypt"]), str(said["management"]), str(said["engine"]),
-            str(said["reader"]), str(said["webhook"]),
+            str(data["encrypt"]), str(data["management"]), str(data["engine"]),
+            str(data["reader"]), str(data["webhook"]),
         ))  # fmt: skip
 
     def authority(self) -> Authority:
@@ -136,8 +136,8 @@ class SecretStore:
             self._save("servers.json", _chosen(voting.choose(pool.nodes, pool.zones)), once=True)
         elif not (self.folder / "servers.json").exists():
             return ()
-        said = self._read("servers.json")
-        return self._shaped("servers.json", lambda: tuple(str(s) for s in said["servers"]))
+        data = self._read("servers.json")
+        return self._shaped("servers.json", lambda: tuple(str(s) for s in data["servers"]))
 
     def fit_servers(
         self, pool: PoolSpec, *, test: bool = False
@@ -159,8 +159,8 @@ class SecretStore:
         """Return address and port at which this master takes them; None = it takes none."""
         if not (self.folder / "events.json").exists():
             return None
-        said = self._read("events.json")
-        return self._shaped("events.json", lambda: (str(said["address"]), int(said["port"])))
+        data = self._read("events.json")
+        return self._shaped("events.json", lambda: (str(data["address"]), int(data["port"])))
 
     def take_events(self, address: str, port: int) -> None:
         """Write down where this master takes them."""
@@ -215,8 +215,8 @@ class SecretStore:
                     " (/var/lib/glusterd/glusterd.info) before it starts.",
                 )  # fmt: skip
         if mine.uuid != gluster_uuid:
-            said = self._read(f"nodes/{minion}.json")
-            self._save(f"nodes/{minion}.json", {**said, "uuid": gluster_uuid})
+            data = self._read(f"nodes/{minion}.json")
+            self._save(f"nodes/{minion}.json", {**data, "uuid": gluster_uuid})
         return self.known(minion) or mine
 
     def forget(self, minion: str) -> None:
@@ -236,12 +236,12 @@ class SecretStore:
 
     def _identity(self, kind: str, name: str, server: bool) -> AgentCredentials:
         file = f"{kind}/{_plain(name)}.json"
-        there = self._find(file, name)
-        if there is None:
+        existing = self._find(file, name)
+        if existing is None:
             made = self._signed(kind, name, server) | {"agent": str(uuid.uuid4()), "uuid": ""}
             made["node"] = str(uuid.uuid4()) if kind == "nodes" else ""
             self._save(file, made, once=True)
-        elif self._is_due(there, server):
+        elif self._is_due(existing, server):
             with self.locked():  # its uuid may be written at this moment, or the same be done
                 again = self._find(file, name)
                 if again is not None and self._is_due(again, server):
@@ -251,8 +251,8 @@ class SecretStore:
             raise _damaged(self.folder / file)
         return found
 
-    def _is_due(self, there: AgentCredentials, server: bool) -> bool:
-        return there.server != server or is_due(there.cert, self._now())
+    def _is_due(self, existing: AgentCredentials, server: bool) -> bool:
+        return existing.server != server or is_due(existing.cert, self._now())
 
     def _signed(self, kind: str, name: str, server: bool) -> dict[str, Any]:
         days = CA_DAYS if kind == "masters" else CERT_DAYS
@@ -269,12 +269,12 @@ class SecretStore:
 
     def _find(self, file: str, name: str) -> AgentCredentials | None:
         try:
-            said = self._read(file)
+            data = self._read(file)
         except FileNotFoundError:
             return None
         return self._shaped(file, lambda: AgentCredentials(
-            name, bool(said["server"]), str(said["agent"]), str(said["node"]), str(said["cert"]),
-            str(said["key"]), str(said.get("uuid") or ""),
+            name, bool(data["server"]), str(data["agent"]), str(data["node"]), str(data["cert"]),
+            str(data["key"]), str(data.get("uuid") or ""),
         ))  # fmt: skip
 
     # --- files -----------------------------------------------------------------------------------
@@ -284,12 +284,12 @@ class SecretStore:
 
     def _read(self, name: str) -> dict[str, Any]:
         try:
-            said = json.loads(self._text(name))
+            data = json.loads(self._text(name))
         except ValueError:
             raise _damaged(self.folder / name) from None  # the text itself is secret
-        if not isinstance(said, dict):
+        if not isinstance(data, dict):
             raise _damaged(self.folder / name)
-        return said
+        return data
 
     def _shaped(self, name: str, shape: Callable[[], T]) -> T:
         try:
@@ -311,13 +311,13 @@ def of(conf_file: str | Path, cluster: str = "") -> SecretStore | None:
         found = SecretStore(root / _plain(cluster))
         return found if found.exists else None
     try:
-        there = [
+        stores = [
             v for f in sorted(root.iterdir()) if f.name[0] != "." and (v := SecretStore(f)).exists
         ]
     except OSError:
         return None
-    main = [v for v in there if v.cluster == "main"]
-    return (main or there)[0] if main or len(there) == 1 else None
+    main = [v for v in stores if v.cluster == "main"]
+    return (main or stores)[0] if main or len(stores) == 1 else None
 
 
 def place(conf_file: str | Path, cluster: str) -> SecretStore:
@@ -344,8 +344,8 @@ def put(file: Path, text: str, *, once: bool = False) -> None:
 
 
 def _owner(folder: Path) -> tuple[int, int]:
-    there = folder.stat()
-    return there.st_uid, there.st_gid
+    status = folder.stat()
+    return status.st_uid, status.st_gid
 
 
 def _give(owner: tuple[int, int] | None, *paths: Path) -> None:

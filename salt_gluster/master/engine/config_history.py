@@ -78,12 +78,12 @@ class ConfigHistory:
     def _read(self) -> dict[str, ReportedConfig]:
         """Return the looks that are new; hundreds of old ones cost next to nothing."""
         new = {}
-        for uuid, told in self._state.reports.items():
-            if self._told_by.get(uuid) is told:
+        for uuid, report in self._state.reports.items():
+            if self._told_by.get(uuid) is report:
                 continue
-            self._told_by[uuid] = told
+            self._told_by[uuid] = report
             self._looks.pop(uuid, None)
-            one = config_versions.reported_config(told, self._state.facts[uuid])
+            one = config_versions.reported_config(report, self._state.facts[uuid])
             if one is not None:
                 self._looks[uuid] = new[uuid] = one
         return new
@@ -202,9 +202,9 @@ class ConfigHistory:
         was = conditions.get(CONFIG)
         if was is None:  # whatever there is was there before anybody looked
             return {**conditions, CONFIG: Condition(str(number), obs.now)}, []
-        told, lost = int(was.state), _lost(was)
+        published, lost = int(was.state), _lost(was)
         found: list[Notice] = []
-        for version in range(max(told + 1, number - _MOST_TOLD), number + 1):
+        for version in range(max(published + 1, number - _MOST_TOLD), number + 1):
             document = self._version(version)
             if document is None:
                 continue
@@ -215,12 +215,12 @@ class ConfigHistory:
                 why = f"version {version} is as version {lost} was"
                 found.append(config_overwrite.restored(obs.cluster, version, why))
                 lost = None
-        if lost is not None and told == number and _is_seen(obs, was):
+        if lost is not None and published == number and _is_seen(obs, was):
             why = "a person has acknowledged it"
             found.append(config_overwrite.restored(obs.cluster, number, why))
             lost = None
         now = Condition(
-            str(number), was.since if told == number else obs.now, announced=_marks(lost)
+            str(number), was.since if published == number else obs.now, announced=_marks(lost)
         )
         return {**conditions, CONFIG: now}, found
 

@@ -52,7 +52,7 @@ class Accepted:
 
     @property
     def words(self) -> str:
-        """Say it for people."""
+        """Return it in words."""
         return f"version {self.number}" if self.number else "none accepted: notices only"
 
 
@@ -104,13 +104,13 @@ def accept(store: Store, lock: LeaderLock, now: float) -> Accepted:
     if found is not None:
         document = store.current()
         current: Mapping[str, Any] = {} if document is None else document.data
-        said = {"spec": found["spec"], "policy": found["policy"]}
+        submission = {"spec": found["spec"], "policy": found["policy"]}
         kept = {k: current[k] for k in ("actual",) if k in current}
         notes = {k: current[k] for k in ("actual_digest", "identities") if k in current}
-        rows = differences({**current, **kept}, {**kept, **said})
+        rows = differences({**current, **kept}, {**kept, **submission})
         notes |= {"what": [d.to_data() for d in rows], "before": current.get("version", 0)}
         store.accept(
-            {"schema": SCHEMA, **said, **kept}, by=str(found["by"]), notes=notes,
+            {"schema": SCHEMA, **submission, **kept}, by=str(found["by"]), notes=notes,
             why="submitted by its highstate", now=now, guard=lock.guard,
         )  # fmt: skip
     now_in_force = in_force(store)
@@ -142,8 +142,10 @@ def glob_matches(spec: Any, name: str) -> bool:
 
 def self_declared(submitted: Iterable[Document | Unknown]) -> frozenset[str]:
     """Return the names that a glob of their own declaration means."""
-    said = [d.data for d in submitted if isinstance(d, Document) and isinstance(d.data, Mapping)]
-    names = ((str(data.get("by")), data.get("spec")) for data in said)
+    submissions = [
+        d.data for d in submitted if isinstance(d, Document) and isinstance(d.data, Mapping)
+    ]
+    names = ((str(data.get("by")), data.get("spec")) for data in submissions)
     return frozenset(name for name, spec in names if glob_matches(spec, name))
 
 

@@ -1,6 +1,6 @@
 """Run the loop of the engine, and carry out one tick's decisions.
 
-What is decided stands in ``remediation``. Order matters here and nothing else: what people are told
+What is decided stands in ``remediation``. Order matters here and nothing else: what is published
 is stored before it is fired, an intent is stored before anybody is asked, and whoever takes over
 finds both.
 """
@@ -187,11 +187,11 @@ class Engine:
     ) -> FleetObservation:
         r = self._state
         r.refresh()
-        said = self._probes.latest(obs.now)
-        for uuid, told in said.reports.items():
-            r.take(uuid, told)
+        answers = self._probes.latest(obs.now)
+        for uuid, report in answers.reports.items():
+            r.take(uuid, report)
         # What a node hints at is younger than what it answered when it was asked.
-        r.read_sets_of(hints | ((self._asks.facts | _missed(obs)) - set(said.reports)))
+        r.read_sets_of(hints | ((self._asks.facts | _missed(obs)) - set(answers.reports)))
         operations = r.operations()
         pool = r.pool(self._missed_since())
         before = self._pending_nodes(who)
@@ -203,9 +203,9 @@ class Engine:
             admission=replace(self._accepted.admission, candidates=before, critical=hints),
             pool=pool,
             facts=dict(r.facts),
-            ports=still_so(said, r.facts),
-            peers=said.peers,
-            answered=said.answered,
+            ports=still_so(answers, r.facts),
+            peers=answers.peers,
+            answered=answers.answered,
             skews=self._probes.skews(obs.now),
             hold=r.hold(),
             maintenance=r.maintenance(),
@@ -302,7 +302,7 @@ class Engine:
             )
 
     def _admit_node(self, obs: FleetObservation, uuid: str, name: str) -> None:
-        """Accept a node as the policy says, unless a person has said something meanwhile."""
+        """Accept a node as the policy says, unless an operator decided otherwise meanwhile."""
         store = self._state.store
         keys = store.keys
         stops = (keys.hold, keys.maintenance(uuid), keys.rejected(name))
@@ -320,8 +320,8 @@ class Engine:
 
         The first one, that is: a flood of them makes no more rounds than anything else.
         """
-        hints, there = self.watches.hints(), obs.consul.registered
-        known = frozenset(u for u in hints if u in there and obs.consul.trust.fresh)
+        hints, registered = self.watches.hints(), obs.consul.registered
+        known = frozenset(u for u in hints if u in registered and obs.consul.trust.fresh)
         self.watches.looked_at(hints - known)  # gone; or nothing is seen, and all is read later
         asks = replace(asks, facts=asks.facts | known)
         if not asks:
@@ -346,11 +346,11 @@ class Engine:
             log.warning("the audit could not be written: %s", err)
 
     def _write_status(self, obs: FleetObservation, done: Decisions) -> None:
-        told = status(obs, done, by=self.name, policy=self._accepted.words)
-        if is_news(self._status, told):
+        document = status(obs, done, by=self.name, policy=self._accepted.words)
+        if is_news(self._status, document):
             store = self._state.store
-            store.write(store.keys.status, told, guard=self._lock.guard)
-            self._status = told
+            store.write(store.keys.status, document, guard=self._lock.guard)
+            self._status = document
 
     def _write_heartbeat(self, now: float) -> None:
         """Write our time: by it a reader knows how old the nodes' reports are."""

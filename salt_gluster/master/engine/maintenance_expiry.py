@@ -43,46 +43,46 @@ class MaintenanceExpiry:
 
     def look(self, obs: FleetObservation) -> None:
         """Clear away what is over."""
-        told = {} if isinstance(obs.maintenance, Unknown) else obs.maintenance
-        ends = [m.until for m in told.values() if m.until is not None]
+        windows = {} if isinstance(obs.maintenance, Unknown) else obs.maintenance
+        ends = [m.until for m in windows.values() if m.until is not None]
         self._next_at = min((max(end, obs.now + TICK_S) for end in ends), default=math.inf)
-        for uuid, said in told.items():
-            if not said.is_over(obs.now):
+        for uuid, window in windows.items():
+            if not window.is_over(obs.now):
                 continue
             node = obs.consul.registered.get(uuid)
-            if node is not None and node.maintenance and node.held_for == said.text:
-                self._ask(node.minion, said)
+            if node is not None and node.maintenance and node.held_for == window.text:
+                self._ask(node.minion, window)
             else:
-                self._clear(uuid, said)
+                self._clear(uuid, window)
 
-    def _ask(self, minion: str, said: Maintenance) -> None:
+    def _ask(self, minion: str, window: Maintenance) -> None:
         """Let its agent end its half; only that agent can. Consul tells when it is done."""
         now = time.monotonic()
         if now - self._asked_at.get(minion, -AGAIN_S) < AGAIN_S:
             return
         self._asked_at[minion] = now
-        threading.Thread(target=self._end, args=(minion, said), daemon=True).start()
+        threading.Thread(target=self._end, args=(minion, window), daemon=True).start()
 
-    def _end(self, minion: str, said: Maintenance) -> None:
+    def _end(self, minion: str, window: Maintenance) -> None:
         # By name: Salt would take a reason such as `disk=bad` for a name and its value.
-        words = {"__kwarg__": True, "only": said.text, "remove": True, "test": False}
+        words = {"__kwarg__": True, "only": window.text, "remove": True, "test": False}
         try:
-            told = self._bus.ask(
+            returned = self._bus.ask(
                 [minion], FUNCTION, [words], lambda came, passed: bool(came) or passed > WITHIN_S
             )
-            log.info("the maintenance of %s is over; its agent: %s", minion, told.get(minion))
+            log.info("the maintenance of %s is over; its agent: %s", minion, returned.get(minion))
         except Exception:  # whatever Salt has: it is asked again
             log.exception("the maintenance of %s is over, and it was not told", minion)
 
-    def _clear(self, uuid: str, said: Maintenance) -> None:
+    def _clear(self, uuid: str, window: Maintenance) -> None:
         """Take the pool's key away, if it is still this one."""
         store, key = self._state.store, self._state.keys.maintenance(uuid)
         try:
-            there = store.read(key)
-            if there is None or there.data.get("until") != said.until:
+            document = store.read(key)
+            if document is None or document.data.get("until") != window.until:
                 return
-            same = check_index_op(key, there.index)
+            same = check_index_op(key, document.index)
             store.remove(key, seen=True, guard=lambda: [*self._lock.guard(), same])
-            log.info("the maintenance of %s by %s is over", uuid, said.owner)
+            log.info("the maintenance of %s by %s is over", uuid, window.owner)
         except ConsulError as err:
             log.warning("the maintenance of %s is over, and its key stays for now: %s", uuid, err)

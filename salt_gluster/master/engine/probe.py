@@ -119,10 +119,10 @@ def _ports(
 
 
 def _port(
-    pool: Observation | Unknown, volume: Volume, key: BrickKey, said: NodeFacts | Unknown | None
+    pool: Observation | Unknown, volume: Volume, key: BrickKey, facts: NodeFacts | Unknown | None
 ) -> int | None:
-    if isinstance(said, NodeFacts):
-        own = said.bricks.get(key[1])
+    if isinstance(facts, NodeFacts):
+        own = facts.bricks.get(key[1])
         if own is not None and isinstance(own.port, int):
             return own.port
     status = None if isinstance(pool, Unknown) else pool.status.get(volume.name)
@@ -142,16 +142,16 @@ def _volumes(pool: Observation | Unknown) -> Iterable[Volume]:
 
 
 def probe_results(
-    asked: ProbeRequest, told: Mapping[str, Any], sent_at: float, came_at: float
+    asked: ProbeRequest, returned: Mapping[str, Any], sent_at: float, came_at: float
 ) -> ProbeResults:  # fmt: skip
     """Return what a round says; an answer that is none (a text, an old version) is silence."""
-    said = {u: told.get(minion) for u, minion in asked.minions.items()}
-    there: dict[str, Mapping[str, Any]] = {
-        u: a for u, a in said.items()
+    answers = {u: returned.get(minion) for u, minion in asked.minions.items()}
+    usable: dict[str, Mapping[str, Any]] = {
+        u: a for u, a in answers.items()
         if isinstance(a, Mapping) and isinstance(a.get("report"), Mapping)
     }  # fmt: skip
     ports: dict[BrickKey, dict[str, bool | Unknown]] = {(u, p): {} for u, p, _, _ in asked.ports}
-    for uuid, answer in there.items():
+    for uuid, answer in usable.items():
         for of, path, accepted in answer.get("ports") or ():
             if (of, path) in ports:
                 good = isinstance(accepted, bool)
@@ -161,15 +161,15 @@ def probe_results(
         sent_at=sent_at,
         numbers={(u, path): port for u, path, _, port in asked.ports},
         ports=ports,
-        peers={u: _connected(a["report"]) for u, a in there.items()},
-        answered={u: u in there for u in asked.minions},
-        reports={u: a["report"] for u, a in there.items()},
-        skews={u: _skew(a.get("at"), sent_at, came_at) for u, a in there.items()},
+        peers={u: _connected(a["report"]) for u, a in usable.items()},
+        answered={u: u in usable for u in asked.minions},
+        reports={u: a["report"] for u, a in usable.items()},
+        skews={u: _skew(a.get("at"), sent_at, came_at) for u, a in usable.items()},
     )
 
 
 def still_so(
-    said: ProbeResults, facts: Mapping[str, NodeFacts | Unknown]
+    results: ProbeResults, facts: Mapping[str, NodeFacts | Unknown]
 ) -> dict[BrickKey, Mapping[str, bool | Unknown]]:
     """Return W2 without what is over by their nodes' younger word.
 
@@ -183,15 +183,15 @@ def still_so(
         if brick is None or not isinstance(own, NodeFacts):
             return False
         if isinstance(brick.port, int):
-            return brick.port != said.numbers[key]
-        accepted = any(is_known(a) and a for a in said.ports[key].values())
-        return accepted and is_known(brick.alive) and not brick.alive and own.at > said.sent_at
+            return brick.port != results.numbers[key]
+        accepted = any(is_known(a) and a for a in results.ports[key].values())
+        return accepted and is_known(brick.alive) and not brick.alive and own.at > results.sent_at
 
-    return {key: by for key, by in said.ports.items() if not is_over(key)}
+    return {key: by for key, by in results.ports.items() if not is_over(key)}
 
 
-def _connected(told: Mapping[str, Any]) -> Mapping[str, bool] | Unknown:
-    facts = facts_from(told)
+def _connected(report: Mapping[str, Any]) -> Mapping[str, bool] | Unknown:
+    facts = facts_from(report)
     return facts if isinstance(facts, Unknown) else facts.connected
 
 
@@ -234,9 +234,9 @@ class ProbeRunner:
         try:
             ports = [list(row) for row in asked.ports]
             minions = list(asked.minions.values())
-            told = self._bus.ask(minions, FUNCTION, [ports], asked.is_over)
-            came = probe_results(asked, told, sent_at, time.time())
-            self._is_heard |= bool(told)
+            returned = self._bus.ask(minions, FUNCTION, [ports], asked.is_over)
+            came = probe_results(asked, returned, sent_at, time.time())
+            self._is_heard |= bool(returned)
             if not self._is_heard and came.at - self._born_at < GATHERING_S:
                 return
             self._clocks |= {u: (came.at, skew) for u, skew in came.skews.items()}

@@ -89,9 +89,9 @@ def _refused(one: Refused) -> dict[str, Any]:
 
 def _guards(one: Refused) -> list[dict[str, Any]]:
     """Return every guard of the rung with its answer."""
-    said = {r.name: r.why for r in one.reasons}
+    refusals = {r.name: r.why for r in one.reasons}
     return [
-        {"name": g.__name__, "yes": g.__name__ not in said, "why": said.get(g.__name__, "")}
+        {"name": g.__name__, "yes": g.__name__ not in refusals, "why": refusals.get(g.__name__, "")}
         for g in ladder.BRICK_RESTART.guards
     ]
 

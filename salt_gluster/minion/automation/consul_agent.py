@@ -24,23 +24,25 @@ _REGISTERED = "consul"
 LEFT = "the agent is left as it is: the pillar does not tell of it"
 
 
-def deployed(name: str, minion: Minion, told: Mapping[str, Any] | None) -> dict[str, Any]:
+def deployed(name: str, minion: Minion, credentials: Mapping[str, Any] | None) -> dict[str, Any]:
     """Ensure this node's agent where the master deploys one; return a state's dict."""
     changes: dict[str, Any] = {}
-    there = existing(minion.consul)
-    if told and told.get("address") and not minion.consul:
-        changes = keep_access(told, test=minion.test)
-        comment = f"the pillar names a Consul at {told['address']}"
-    elif there:
-        comment = f"an existing Consul is used: {there}"
-    elif not told:
+    existing_consul = existing(minion.consul)
+    if credentials and credentials.get("address") and not minion.consul:
+        changes = keep_access(credentials, test=minion.test)
+        comment = f"the pillar names a Consul at {credentials['address']}"
+    elif existing_consul:
+        comment = f"an existing Consul is used: {existing_consul}"
+    elif not credentials:
         comment = LEFT if is_ours() else AWAY if node.LocalState().get(_REGISTERED) else NONE
     else:
         where = minion.candidate().address(minion.name)
-        changes = ensure(told, minion.call, name=minion.name, address=where, test=minion.test)
-        changes |= keep_access(told, test=minion.test)
-        role = "server" if told["is_server"] else "client"
-        comment = f"the Consul agent runs as a {role} of {len(told['servers'])}"
+        changes = ensure(
+            credentials, minion.call, name=minion.name, address=where, test=minion.test
+        )
+        changes |= keep_access(credentials, test=minion.test)
+        role = "server" if credentials["is_server"] else "client"
+        comment = f"the Consul agent runs as a {role} of {len(credentials['servers'])}"
     would = bool(changes) and minion.test
     comment = f"would change: {', '.join(changes)}" if would else comment
     return state_dict(name, None if would else True, changes, comment)

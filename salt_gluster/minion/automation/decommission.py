@@ -13,13 +13,13 @@ from salt_gluster.errors import GlusterError
 Call = Callable[..., Any]
 
 
-def leave(told: object, call: Call, *, test: bool = False) -> dict[str, Any]:
+def leave(credentials: object, call: Call, *, test: bool = False) -> dict[str, Any]:
     """Let this machine's agent leave, and take away what it had; return what changed or would.
 
-    ``told`` is what the pillar says of Consul, ``call`` calls an execution function. Consul's data
-    folder stays. ``GlusterError`` where the machine still is a node.
+    ``credentials`` is what the pillar says of Consul, ``call`` calls an execution function.
+    Consul's data folder stays. ``GlusterError`` where the machine still is a node.
     """
-    if told:
+    if credentials:
         raise GlusterError(
             "this machine still is a node of the pool: its pillar has its access.", kind="needed",
             hint="Take it out of gluster: nodes first.",
@@ -27,8 +27,8 @@ def leave(told: object, call: Call, *, test: bool = False) -> dict[str, Any]:
     if not agent.is_ours():
         return {}
     kept = (agent.FILE, *map(agent.pem, agent.PEMS), Path(KEPT))
-    there = [path for path in kept if path.exists()]
-    changes: dict[str, Any] = {str(path): {"old": "there", "new": None} for path in there}
+    files = [path for path in kept if path.exists()]
+    changes: dict[str, Any] = {str(path): {"old": "there", "new": None} for path in files}
     runs = bool(call("service.status", agent.SERVICE))
     if runs:
         changes[agent.SERVICE] = {"old": "running", "new": "left"}
@@ -40,6 +40,6 @@ def leave(told: object, call: Call, *, test: bool = False) -> dict[str, Any]:
     elif runs:
         call("service.stop", agent.SERVICE)
     call("service.disable", agent.SERVICE)
-    for path in there:
+    for path in files:
         path.unlink(missing_ok=True)
     return changes

@@ -38,15 +38,15 @@ def wanted(own: Settings, others: Settings, dump: Callable[[Any], str]) -> str |
 
     ``own`` is what the minion's own file says, ``others`` the other files of ``minion.d`` together.
     """
-    said = others.get("engines") if "engines" in others else own.get("engines")
-    if said is not None and not isinstance(said, list):
+    engines = others.get("engines") if "engines" in others else own.get("engines")
+    if engines is not None and not isinstance(engines, list):
         raise GlusterError(
             "engines in the minion's configuration is no list: it cannot be added to.",
             kind="not_a_list", hint="Write it as a list: engines: [...].",
         )  # fmt: skip
-    if ENGINE in map(_name, said or ()):
+    if ENGINE in map(_name, engines or ()):
         return None
-    repeated = [] if "engines" in others else list(said or ())
+    repeated = [] if "engines" in others else list(engines or ())
     return _OURS + dump({"engines": [*repeated, {ENGINE: {}}]})
 
 

@@ -165,10 +165,10 @@ def ip_of(host: str, before: str = "") -> str:
 
     Debian maps a machine's own name to 127.0.1.1: nobody else reaches that.
     """
-    said = node.resolve(host)
-    if not is_known(said):
+    addresses = node.resolve(host)
+    if not is_known(addresses):
         return before
-    found = [one for one in said if not ip_address(one.partition("%")[0]).is_loopback]
+    found = [one for one in addresses if not ip_address(one.partition("%")[0]).is_loopback]
     return before if before in found or not found else found[0]
 
 
@@ -182,30 +182,30 @@ def delete_registration() -> None:
 
 def registered(
     name: str, minion: Minion, settings: Mapping[str, Any] | None,
-    told: Mapping[str, Any] | None = None, *, needed: bool = True,
+    credentials: Mapping[str, Any] | None = None, *, needed: bool = True,
 ) -> dict[str, Any]:  # fmt: skip
     """Ensure that this node stands in Consul and has told its report; return a state's dict.
 
-    ``told`` is the pillar's ``gluster_consul``; with tokens it is the pool's own Consul, where the
-    master has to admit a node first. Not ``needed``: a pool goes on without Consul; where one was
-    used and does not answer, the state only warns.
+    ``credentials`` is the pillar's ``gluster_consul``; with tokens it is the pool's own Consul,
+    where the master has to admit a node first. Not ``needed``: a pool goes on without Consul; where
+    one was used and does not answer, the state only warns.
     """
-    known, deployed = load_registration() is not None, "tokens" in (told or {})
-    if not (needed or told or known or agent.existing(settings)):
+    known, deployed = load_registration() is not None, "tokens" in (credentials or {})
+    if not (needed or credentials or known or agent.existing(settings)):
         return state_dict(name, True, {}, consul_agent.NONE)
     if minion.test and deployed and not known:
         new = {"service": {"old": None, "new": service.SERVICE}}
         return state_dict(name, None, new, f"{minion.name} would be registered in Consul")
     try:
-        place = NodeRegistration(minion, settings, str((told or {}).get("first", "")))
+        place = NodeRegistration(minion, settings, str((credentials or {}).get("first", "")))
         admission = AdmissionRequest(minion, place, known) if deployed and not minion.test else None
         changes = _retry_until_admitted(admission, lambda: place.register(test=minion.test))
     except GlusterError as err:
         if not needed and known and isinstance(err, ConsulError) and err.kind in _SILENT:
-            told = state_dict(
+            credentials = state_dict(
                 name, True, {}, f"{minion.name} was registered in Consul, which is silent"
             )
-            return {**told, "warnings": [f"Automation sees nothing of this node: {err}"]}
+            return {**credentials, "warnings": [f"Automation sees nothing of this node: {err}"]}
         return state_error(name, err)
     would = bool(changes) and minion.test
     verb = ("would be" if would else "was") if changes else "is"

@@ -154,8 +154,8 @@ class _Execution:
 
     def _outcome(self) -> ExecutionReport | Unknown | None:
         try:
-            told = self.store.outcome(self.me.uuid, self.id)
-            return None if told is None else outcome_from(told.data)
+            document = self.store.outcome(self.me.uuid, self.id)
+            return None if document is None else outcome_from(document.data)
         except GlusterError as err:
             return Unknown(f"what this node said of it before cannot be read: {err}")
 
@@ -275,12 +275,12 @@ class _Execution:
             # It may still happen: the engine judges it when it is due, nobody begins it again.
             return Authorization(Decision.PERFORM, (Refusal("outcome_known", str(error)), *missing))
         reasons = (*((Refusal("command", str(error)),) if error else ()), *missing)
-        told = self._outcome_of(Life.FAILED, Authorization(Decision.PERFORM, reasons))
-        return Authorization(Decision.PERFORM, reasons, told)
+        outcome = self._outcome_of(Life.FAILED, Authorization(Decision.PERFORM, reasons))
+        return Authorization(Decision.PERFORM, reasons, outcome)
 
     def _outcome_of(self, state: Life, why: Authorization | None = None) -> ExecutionReport:
-        said = tuple(f"{r.name}: {r.why}" for r in why.reasons) if why else ()
-        return ExecutionReport(self.id, self.me.uuid, state, self.site.now(), said)
+        reasons = tuple(f"{r.name}: {r.why}" for r in why.reasons) if why else ()
+        return ExecutionReport(self.id, self.me.uuid, state, self.site.now(), reasons)
 
     # --- telling -----------------------------------------------------------------------------
 
