@@ -217,6 +217,8 @@ EXECUTOR = [
          "an order is carried out after its time"),
         ("begun_again", "outcome.state is Life.ISSUED and not begun:", "outcome.state is Life.ISSUED and begun:",
          "what a killed process had begun is begun again"),
+        ("half_a_brick_serves", "brick.alive is True and isinstance(brick.port, int)", "brick.alive is True",
+         "a brick without a port is called applied by who looks back"),
         ("unmeasured_clock", 'return Refusal("clocks_agree", f"the leader\'s clock: {it.skew_s.why}")', "return None",
          "a deadline of an unmeasured clock is believed"),
     ]),

@@ -133,6 +133,7 @@ def test_one_leads_and_a_standby_gets_it_when_the_lock_is_free(here: Watched) ->
     ) == ("m1", True)
     first.stop()
     assert not first.holds()
+    assert len(here.consul.sessions) == 1, "its session would keep the lock from the next one"
     assert current_leader(here.client, "main").held is False
     assert second.renew()
     assert current_leader(here.client, "main").holder == "m2"
@@ -189,6 +190,14 @@ def test_before_anybody_has_led_nobody_is_named(here: Watched) -> None:
     assert (lead.holder, lead.epoch, lead.held) == ("", 0, False)
     here.put("leader", json.dumps({"holder": "m1"}))
     assert current_leader(here.client, "main").holder == "", "words without a session hold nothing"
+
+
+def test_a_lock_whose_key_was_deleted_is_taken_anew_with_an_epoch_of_its_own(here: Watched) -> None:
+    lock = here.led()
+    before = lock.epoch
+    del here.consul.keys["gluster/main/leader"]
+    assert lock.renew()
+    assert lock.epoch > before
 
 
 # --- claiming ------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from salt_gluster.errors import CommandFailed, Conflict, ConsulError, OutcomeUnk
 from salt_gluster.minion import report
 from salt_gluster.minion.automation import registration, remediate
 from salt_gluster.minion.automation.remediate import carry_out
-from salt_gluster.model import Node, Observation, Peer, Reach, Step, Unknown
+from salt_gluster.model import BrickFacts, Node, Observation, Peer, Reach, Step, Unknown
 from salt_gluster.remediation.operations import ExecutionReport, Life, Operation
 
 #: The port of gfn2's brick in the recorded rows.
@@ -40,6 +40,8 @@ class Place:
         self.rows, self.good = fleet.DEAD_ROWS, fleet.GOOD_ROWS
         self.dead = [SEAT]
         self.told: Any = {uuid: {"rep3": VOLUME.digest()} for uuid in (GFN1, GFN3)}
+        #: What it says of its own brick, where that is neither well nor plainly dead.
+        self.brick: BrickFacts | None = None
         self.looks = 0
         self.copies = 0
         self.sent: list[Step] = []
@@ -96,7 +98,7 @@ class Place:
 
     def report(self) -> dict[str, Any]:
         self.looks += 1
-        brick = DEAD if SEAT in self.dead else fleet.WELL
+        brick = self.brick or (DEAD if SEAT in self.dead else fleet.WELL)
         told = fleet.facts(SEAT, brick, at=self.clock, volumes=self.volumes)
         return fleet.report_data(SEAT, told)
 
@@ -407,6 +409,21 @@ def test_what_was_begun_by_a_process_that_died_is_never_begun_again(pool: Pool) 
     pool.place.come_up()
     assert (pool.execute()["did"], pool.outcome()) == ("look_back", "applied")
     assert pool.place.sent == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"port": None}, {"port": Unknown("?")}, {"alive": Unknown("?")}, {"alive": False}],
+    ids=str,
+)
+def test_looking_back_calls_nothing_applied_that_may_not_serve(
+    pool: Pool, changed: dict[str, Any]
+) -> None:
+    pool.intend()
+    pool.say(Life.ISSUED)
+    pool.place.brick = replace(fleet.WELL, **changed)
+    pool.place.sleep(1)
+    assert (pool.execute()["did"], pool.outcome()) == ("look_back", "issued")
 
 
 @pytest.mark.parametrize(("kind", "did"), [("timeout", "look_back"), ("forbidden", "ignore")])
