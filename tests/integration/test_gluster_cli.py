@@ -6,12 +6,14 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+import gluster_facts
 import pytest
 
 from lab import Lab, Node
+from lab.command import wait_for
 from salt_gluster.errors import Conflict, GlusterError, NotFound, OutcomeUnknown
 from salt_gluster.gluster.cli import CliResult, GlusterCli, run_process
 from salt_gluster.gluster.commands import COMMANDS, Command
@@ -44,26 +46,18 @@ REACH = (
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[Lab]:
-    """Three nodes; g1 and g2 are a pool with a volume, g3 is in none."""
-    with Lab.up("groom", nodes=3, bare=True, salt=False, consul=False) as lab:
-        for node in lab.nodes:
-            node.ok(["systemctl", "start", "glusterd"])
-        first, second, _ = lab.nodes
-        tool = gluster_on(first)
-        tool.change("peer_probe", host=second.name)
-        until = time.monotonic() + 20
-        bricks = [f"{n.name}:/srv/gluster/v1" for n in (first, second)]
-        while True:
-            try:
-                tool.change("volume_create", volume="v1", replica=2, bricks=bricks, force=True)
-                break
-            except GlusterError as exc:
-                if exc.kind not in ("not_a_peer", "peer_unreachable") or time.monotonic() > until:
-                    raise
-                time.sleep(0.5)
-        tool.change("volume_start", volume="v1")
-        yield lab
+def pool(plain: Lab) -> Lab:
+    """g1 and g2 are a pool with a volume, g3 and g4 are in none."""
+    first, second, *others = plain.nodes
+    tool = gluster_on(first)
+    for node in others:
+        tool.change("peer_detach", host=node.name)
+    for node in others:
+        wait_for(f"{node} to be alone", lambda n=node: not gluster_facts.peers(n), timeout=30)  # type: ignore[misc]
+    bricks = [f"{n.name}:/srv/gluster/v1" for n in (first, second)]
+    tool.change("volume_create", volume="v1", replica=2, bricks=bricks, force=True)
+    tool.change("volume_start", volume="v1")
+    return plain
 
 
 def uuid_of(node: Node) -> str:
