@@ -27,10 +27,11 @@ from salt_gluster.remediation.operations import ExecutionReport, Life, Operation
 from salt_gluster.spec import parse_pool
 
 POOL = "pool:\n  gluster.cluster: []\n"
+NODES = ["g1", "g2", "g3", "g4"]
 PILLAR: dict[str, Any] = {
     "gluster": {
         "cluster": "prod",
-        "nodes": ["g1", "g2"],
+        "nodes": NODES,
         "remediation": {"restart_brick": {"mode": "propose"}, "down_after": "90s"},
     }
 }
@@ -42,15 +43,14 @@ OP = Operation(
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[Lab]:
-    with Lab.up("people", nodes=2) as lab:
-        lab.join()
-        lab.write_pillar(PILLAR, refresh=True)
-        (lab.directory / "states" / "pool.sls").write_text(POOL)
-        for node in ("g1", "g2"):
-            (row,) = lab.salt_call(node, "state.single", "gluster_consul.registered", "me").values()
-            assert row["result"] is True, row
-        yield lab
+def pool(watched: Lab) -> Lab:
+    watched.write_pillar(PILLAR, refresh=True)
+    (watched.directory / "states" / "pool.sls").write_text(POOL)
+    for node in NODES:
+        told = watched.salt_call(node, "state.single", "gluster_consul.registered", "me")
+        (row,) = told.values()
+        assert row["result"] is True, row
+    return watched
 
 
 @pytest.fixture
@@ -271,7 +271,7 @@ def test_the_line_names_the_one_who_leads_and_what_it_may(prod: PoolClient) -> N
 
 def test_a_hold_is_written_everywhere_and_says_where_it_is_not(pool: Lab, prod: PoolClient) -> None:
     told = pool.salt_run("gluster.hold", "moving the rack", by="ann")
-    assert told == {"held": ["g1", "g2", "Consul (prod)"]}
+    assert told == {"held": [*NODES, "Consul (prod)"]}
     assert isinstance(held := prod.store.hold(), Hold) and held.by == "ann"
     assert pool.node("g2").run(["test", "-e", "/var/lib/salt-gluster/hold"]).returncode == 0
     pool.fault("minion-kill", "g2")
@@ -279,11 +279,11 @@ def test_a_hold_is_written_everywhere_and_says_where_it_is_not(pool: Lab, prod: 
         told = pool.salt_run("gluster.release")
     finally:
         pool.heal("minion-kill", "g2")
-    assert told["free"] == ["g1", "Consul (prod)"]
+    assert told["free"] == ["g1", "g3", "g4", "Consul (prod)"]
     assert "did not answer" in told["perhaps still held"]["g2"] and told["retcode"] == 1
     assert prod.store.hold() is None
     salt.wait(pool.record)
-    assert pool.salt_run("gluster.release") == {"free": ["g1", "g2", "Consul (prod)"]}
+    assert pool.salt_run("gluster.release") == {"free": [*NODES, "Consul (prod)"]}
     assert pool.node("g2").run(["test", "-e", "/var/lib/salt-gluster/hold"]).returncode == 1
 
 
@@ -320,11 +320,11 @@ def test_a_highstate_submits_what_is_declared_once_and_never_in_test_mode(
     pool: Lab, prod: PoolClient
 ) -> None:
     uuid = uuid_of(prod, "g1")
-    assert set(submitted(prod)) == {uuid, uuid_of(prod, "g2")}  # by their registration
+    assert set(submitted(prod)) == {uuid_of(prod, name) for name in NODES}  # by registration
     prod.client.kv_delete(prod.store.keys.submitted(uuid))
     assert applied(pool, "g1", test=True)["result"] is True
     assert uuid not in submitted(prod)
-    assert applied(pool, "g1")["comment"] == "1 subjects are as declared"
+    assert applied(pool, "g1")["comment"] == "3 subjects are as declared"
     first = submitted(prod)[uuid]
     assert (first.data["schema"], first.data["by"]) == (1, "g1")
     assert first.data["policy"] == {"restart_brick": "propose", "down_after_s": 90.0}
