@@ -200,6 +200,30 @@ def test_files_and_functions_keep_their_budget() -> None:
     assert wrong == []
 
 
+def test_no_public_class_has_the_name_of_another() -> None:
+    """One word, one thing: whoever greps for a class finds that one."""
+    places: dict[str, list[str]] = {}
+    for source in sources(LIBRARY):
+        for node in source.tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(source.name)
+    assert len(places) > 100
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
+
+
+def test_a_whole_file_is_written_by_one_function() -> None:
+    """``node/files.py`` knows owner, mode, fsync and the file that cannot be renamed over."""
+    others = [s for s in sources(LIBRARY) if s.name != "salt_gluster/node/files.py"]
+    calls = [
+        f"{source.name}:{node.lineno}"
+        for source in others
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("write_text", "write_bytes", "mkstemp", "fsync")
+    ]  # fmt: skip
+    assert calls == []
+
+
 def test_no_room_for_odds_and_ends() -> None:
     names = ("utils.py", "helpers.py", "misc.py", "common.py")
     assert [s.name for s in [*LIB, *LOADED] if s.path.name in names] == []
