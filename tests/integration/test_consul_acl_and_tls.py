@@ -491,7 +491,7 @@ def test_servers_that_all_have_to_restart_do_it_one_after_the_other(registered: 
     assert times[0][1] < times[1][0] and times[1][1] < times[2][0]
     with inside(registered.lab.master):
         engine = client(registered, "engine")
-        until("the turn given back", lambda: engine.kv_get(KEYS.turn).session == "", 30)
+        until("the turn given back", lambda: engine.kv_get(KEYS.restart_lock).session == "", 30)
 
 
 def test_a_server_that_left_is_replaced_by_one_and_consul_goes_on(registered: World) -> None:
