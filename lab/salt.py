@@ -94,6 +94,8 @@ def prepare(lab: Record, member: str, programs: Path) -> None:
     unit = up / f"usr/lib/systemd/system/salt-{role}.service"
     unit.write_text(UNIT.format(program=f"salt-{role}"))
     settings = master(lab) if member == MASTER else minion(lab, member)
+    # Of the machine's own: Salt keeps there by which name it once ran.
+    (up / "etc/salt/minion_id").write_text(member)
     # The programs' own configuration file stays free for whoever wants to write it.
     (up / f"etc/salt/{role}.d/lab.conf").write_text(json.dumps(settings, indent=1) + "\n")
     (up / f"etc/salt/{role}").write_text("# see the lab's own settings in the .d directory\n")

@@ -47,7 +47,7 @@ def test_a_module_destroys_with_the_volumes_id_alone(
     module = loaded("modules", "gluster_volume")
     monkeypatch.setattr(module, "_minion", lambda test=None: contextlib.nullcontext("minion"))
     monkeypatch.setattr(
-        module.minion_volume, "on_volume", lambda minion, name, planner: refusals(planner)
+        module.minion_volume, "run_on_volume", lambda minion, name, planner: refusals(planner)
     )
     call = getattr(module, function)
     assert call("data", confirm=ID) == []
@@ -93,6 +93,5 @@ def test_a_restore_is_confirmed_by_the_word_that_was_typed(
     monkeypatch.setattr(module, "__opts__", {}, raising=False)
     monkeypatch.setattr(module.restore, "restore", lambda *args: asked.append(args))
     monkeypatch.setattr(module.journal, "shown", lambda opts, ask, render, as_data: ask("pool"))
-    monkeypatch.setattr(module, "_told", lambda ask: ask())
     module.restore_config("g3", confirm) if confirm else module.restore_config("g3")
     assert [args[1:] for args in asked] == [("pool", "g3", str(confirm))]

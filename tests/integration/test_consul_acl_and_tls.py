@@ -97,6 +97,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         made.start()
         with inside(lab.master):
             root = Client(Access(token=made.token("management")))
+            until("the master's agent", lambda: _answers(root), 60)
             done = Registrar(root, patience_s=60).ensure(made.grants("g1", "g2", "g3"))
             print(f"FIGURE first rights {time.monotonic() - began:.1f} s after the first start")
             # engine, reader, who brings no token, the master's agent, three agents, three nodes
@@ -132,6 +133,15 @@ def registered(world: World) -> World:
         until("both in the catalog", lambda: _registered(engine) == {"g1", "g2"}, 60)
         print(f"FIGURE registered nodes in the catalog after {time.monotonic() - began:.1f} s")
     return world
+
+
+def _answers(asked: Client) -> bool:
+    """Tell whether an agent is there yet, whatever it answers."""
+    try:
+        asked.kv_get(KEYS.canary)
+    except ConsulError as err:
+        return err.kind != "unreachable"
+    return True
 
 
 def _works(ask: Callable[[], Any]) -> bool:
