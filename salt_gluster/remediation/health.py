@@ -242,19 +242,24 @@ def witnesses(
     glusterd_dead = report is not None and (
         report.glusterd_started is None or _is(report.glusterd_answers, False)
     )
-    sights = [port_signal(obs, k) for k in keys]
-    bad = [k for k, s in zip(keys, sights, strict=True) if s is BAD]
+    peers = peer_signal(obs, uuid)
+    # Nobody can connect to a port that nobody knows: the peer lists speak for such a brick, or a
+    # node that dies just after a volume was started would never be down.
+    askable = [k for k in keys if k in obs.ports] if peers is BAD else keys
+    sights = [port_signal(obs, k) for k in askable]
+    bad = [k for k, s in zip(askable, sights, strict=True) if s is BAD]
     # What it reported before it was missed proves nothing.
     answers = report is not None and (bad_since is None or report.at > bad_since)
     explained = answers and bool(dead) and set(bad) <= set(dead)
-    peers = peer_signal(obs, uuid)
     gluster: Signal | None = UNKNOWN
     if not keys:
         alive = answers and not glusterd_dead
         gluster = GOOD if alive else peers
+    elif not askable:
+        gluster = peers
     elif all(s is GOOD for s in sights):
         gluster = GOOD
-    elif len(bad) == len(keys):
+    elif len(bad) == len(askable):
         gluster = BAD if peers is BAD or quiet_over else UNKNOWN
     elif bad or (dead and any(s is GOOD for s in sights)):
         gluster = None
