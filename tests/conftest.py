@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import capabilities
+import cost
 import hypothesis
 import pytest
 from needs import needs, nothing_may_be_skipped
@@ -46,6 +47,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         room = _room(item)
         if item.get_closest_marker("timeout") is None and room in LIMITS:
             item.add_marker(pytest.mark.timeout(LIMITS[room]))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(cost.Meter(), "cost")
 
 
 def pytest_unconfigure() -> None:
