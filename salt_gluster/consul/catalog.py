@@ -103,11 +103,11 @@ def consul_view(who: Catalog, what: CriticalChecks, trust: ViewTrust, index: int
     for uuid in critical:
         good = None
         for _, node, minion, zone in who.by_uuid[uuid]:
-            sight = Signal.BAD if node in what.serf else Signal.GOOD
-            if good is not None and sight is Signal.BAD:
+            serf = Signal.BAD if node in what.serf else Signal.GOOD
+            if good is not None and serf is Signal.BAD:
                 continue
             held = what.maintenance.get(node, "")
-            good = Registered(uuid, minion, minion, sight, zone, bool(held), held)
+            good = Registered(uuid, minion, minion, serf, zone, bool(held), held)
             registered[uuid] = good
     return ConsulView(trust, registered, index, frozenset(critical), who.zones, who.names)
 

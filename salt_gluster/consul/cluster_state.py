@@ -123,24 +123,24 @@ class ClusterState:
         document = self.store.read(self.keys.members)
         if document is None:
             return Snapshot()
-        digest = document.data.get("roll")
-        roll = self.store.read(self._roll(digest)) if digest else None
-        if digest and roll is None:
-            log.warning("who was in is not known any more: the document of that digest is gone")
-        return snapshot_from(document.data, None if roll is None else roll.data)
+        digest = document.data.get("roster")
+        roster = self.store.read(self._roster_key(digest)) if digest else None
+        if digest and roster is None:
+            log.warning("the roster is not known any more: the document of its digest is gone")
+        return snapshot_from(document.data, None if roster is None else roster.data)
 
     def write_snapshot(
         self, new: Snapshot, before: Snapshot, guard: Callable[[], Sequence[Op]]
     ) -> None:
-        """Write what is to be published; the long roll only when a node came or went, and first."""
-        other = new.roll_digest != before.roll_digest
+        """Write what is to be published; first the long roster, if a node came or went."""
+        other = new.roster_digest != before.roster_digest
         if other:
-            self.store.write(self._roll(new.roll_digest), new.roll_data())
+            self.store.write(self._roster_key(new.roster_digest), new.roster_data())
         self.store.write(self.keys.members, new.to_data(), guard=guard)
-        if other and before.roll_digest:
-            self.store.remove(self._roll(before.roll_digest))
+        if other and before.roster_digest:
+            self.store.remove(self._roster_key(before.roster_digest))
 
-    def _roll(self, digest: str) -> str:
+    def _roster_key(self, digest: str) -> str:
         return f"{self.keys.members}/{digest}"
 
     def operations(self) -> Mapping[str, Operation] | Unknown:

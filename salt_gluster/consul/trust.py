@@ -105,7 +105,7 @@ def _wiped(facts: ProbeFacts, now: float) -> str:
     return "the canary that this machine has seen before is gone" if gone else ""
 
 
-#: The rows in order: what forbids sight, and which verdict it gives. The first that says why wins.
+#: The rows in order: what spoils the view, and which verdict it gives. The first with a why wins.
 GATES: tuple[tuple[str, ViewState, Callable[[ProbeFacts, float], str]], ...] = (
     ("heartbeat", ViewState.BLIND, _heartbeat),
     ("wiped", ViewState.WIPED, _wiped),
@@ -130,7 +130,7 @@ def evaluate(facts: ProbeFacts, before: ViewVerdict, now: float) -> ViewVerdict:
 def _disturbed(facts: ProbeFacts, before: ViewVerdict) -> str:
     """Return what makes everything be read again, "" for nothing."""
     if not before.is_fresh:
-        return f"sight regained; before: {before.why}"
+        return f"the view is back; before: {before.why}"
     if facts.leader and before.leader and facts.leader != before.leader:
         return f"Consul changed its leader from {before.leader} to {facts.leader}"
     if facts.regressions > before.regressions:
@@ -140,7 +140,7 @@ def _disturbed(facts: ProbeFacts, before: ViewVerdict) -> str:
 
 # --- what an answer means ------------------------------------------------------------------------
 
-#: Kind of a ``ConsulError`` -> what it means, in words. Every kind means: no sight.
+#: Kind of a ``ConsulError`` -> what it means, in words. Every kind means: no view.
 ANSWERS: dict[str, str] = {
     "unreachable": "no Consul agent answers",
     "timeout": "the Consul agent does not answer in time",
@@ -160,5 +160,5 @@ ANSWERS: dict[str, str] = {
 
 
 def meaning(error: ConsulError) -> str:
-    """Return what an error says about our sight, in words."""
+    """Return what an error says about our view of Consul, in words."""
     return ANSWERS.get(error.kind, str(error))

@@ -57,7 +57,7 @@ class TrustProbe:
             regressions=self._regressions,
         )  # fmt: skip
         # Renewed and then refused: a token that has lost its rights may keep its session, and what
-        # was read before is no sight any more.
+        # was read before does not count any more.
         renewed = renewed_at not in (None, before)
         facts = self._read(facts) if renewed else facts
         with self._guard:  # or another thread would take the verdict that says to read again
@@ -66,7 +66,7 @@ class TrustProbe:
             return self.verdict
 
     def evaluate(self) -> ViewVerdict:
-        """Evaluate again what is known: sight is lost by time alone, between two renewals too."""
+        """Evaluate again what is known: time alone loses the view, between two renewals too."""
         with self._guard:
             self.verdict = evaluate(self._facts, self.verdict, self._clock())
             return self.verdict

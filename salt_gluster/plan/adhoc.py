@@ -13,7 +13,7 @@ from salt_gluster.errors import SpecError
 from salt_gluster.model import Observation, Plan, Refusal, Step, Volume
 from salt_gluster.plan.actions import is_profiled, shape
 from salt_gluster.plan.brick_sets import Finder
-from salt_gluster.plan.builder import Draft, blind
+from salt_gluster.plan.builder import Draft, refuse_unknown_pool
 from salt_gluster.plan.volume import plan_volume
 from salt_gluster.spec import BrickSpec, VolumeSpec, parse_volume
 from salt_gluster.spec import option as spec_option
@@ -55,9 +55,9 @@ def plan_add_bricks(
     Without ``replica`` they are new sets behind those there are. With a higher one they are the
     new members of the sets in order. Bricks it has already are left out. Raises ``SpecError``.
     """
-    unseen = blind(name, obs)
-    if unseen:
-        return unseen
+    refused = refuse_unknown_pool(name, obs)
+    if refused:
+        return refused
     volume = obs.volume(name)
     if volume is None or volume.is_broken:
         return _no_such(name, obs, volume)
@@ -85,9 +85,9 @@ def plan_add_bricks(
 
 def plan_reset(name: str, option: str, obs: Observation) -> Plan:
     """Plan that one option of a volume is not set. Raises ``SpecError`` for no option at all."""
-    unseen = blind(name, obs)
-    if unseen:
-        return unseen
+    refused = refuse_unknown_pool(name, obs)
+    if refused:
+        return refused
     full = spec_option.full_name(option, "option")
     volume = obs.volume(name)
     if volume is None or volume.is_broken:
@@ -106,9 +106,9 @@ def plan_reset(name: str, option: str, obs: Observation) -> Plan:
 
 def plan_profile(name: str, obs: Observation, *, on: bool) -> Plan:
     """Plan that gluster counts the file operations of a volume, or no longer does."""
-    unseen = blind(name, obs)
-    if unseen:
-        return unseen
+    refused = refuse_unknown_pool(name, obs)
+    if refused:
+        return refused
     volume = obs.volume(name)
     if volume is None or volume.is_broken:
         return _no_such(name, obs, volume)
@@ -122,9 +122,9 @@ def plan_profile(name: str, obs: Observation, *, on: bool) -> Plan:
 
 def plan_once(action: str, name: str, obs: Observation, **arguments: str) -> Plan:
     """Plan one of :data:`ONCE` for a started volume; carried out by ``apply.run_once``."""
-    unseen = blind(name, obs)
-    if unseen:
-        return unseen
+    refused = refuse_unknown_pool(name, obs)
+    if refused:
+        return refused
     volume = obs.volume(name)
     if volume is None or volume.is_broken:
         return _no_such(name, obs, volume)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from salt_gluster.model import BrickPath, Facet, Observation, Plan, Step, is_known
 from salt_gluster.plan.brick_sets import declared_sets
-from salt_gluster.plan.builder import Draft, blind
+from salt_gluster.plan.builder import Draft, refuse_unknown_pool
 from salt_gluster.plan.guards import marked_lately_s
 from salt_gluster.spec import PoolSpec, VolumeSpec
 
@@ -98,9 +98,9 @@ def _is_leftover_candidate(here: BrickPath) -> bool:
 def plan_own_bricks(desired: VolumeSpec, obs: Observation, pool: PoolSpec) -> Plan:
     """Plan this node's directories for a volume: those that the layout gives it, and no others."""
     subject = f"bricks of {desired.name}"
-    unseen = blind(subject, obs)
-    if unseen:
-        return unseen
+    refused = refuse_unknown_pool(subject, obs)
+    if refused:
+        return refused
     draft = Draft(subject, obs)
     own = {n.lower() for n in (obs.node.name, *obs.node.aliases)}
     for members in declared_sets(desired, obs.volume(desired.name), pool, obs) or ():

@@ -58,7 +58,7 @@ class Draft:
         )
 
 
-def blind(subject: str, obs: Observation) -> Plan | None:
+def refuse_unknown_pool(subject: str, obs: Observation) -> Plan | None:
     """Return the refusal for a pool that could not be looked at, or None."""
     for facet in (obs.peers, obs.volumes):
         if isinstance(facet, Unknown):

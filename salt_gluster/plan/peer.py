@@ -16,7 +16,7 @@ from salt_gluster.model import (
     is_known,
     known,
 )
-from salt_gluster.plan.builder import Draft, blind
+from salt_gluster.plan.builder import Draft, refuse_unknown_pool
 
 #: How long a declared node may take to start its glusterd while the others are being applied.
 SILENCE_S = 45
@@ -32,9 +32,9 @@ def plan_peer(
     ``nodes`` and ``hosts`` are all declared nodes and their host names, in the order written: the
     first one alone begins a pool: two halves would form two pools.
     """
-    unseen = blind(node, obs)
-    if unseen:
-        return unseen
+    refused = refuse_unknown_pool(node, obs)
+    if refused:
+        return refused
     draft = Draft(node, obs)
     peer = obs.peer_named(host)
     if peer is not None:
@@ -49,9 +49,9 @@ def plan_peer(
 def plan_own_membership(obs: Observation, *, nodes: Sequence[str], hosts: Sequence[str]) -> Plan:
     """Plan that this node itself is in the pool with the others; it can only wait for that."""
     node = obs.node.name
-    unseen = blind(node, obs)
-    if unseen:
-        return unseen
+    refused = refuse_unknown_pool(node, obs)
+    if refused:
+        return refused
     draft = Draft(node, obs)
     if len(nodes) > 1 and not _is_established(obs) and not _is_founder(obs, nodes):
         draft.waits.append(Wait("has to invite this node into the pool", nodes[0]))
@@ -60,9 +60,9 @@ def plan_own_membership(obs: Observation, *, nodes: Sequence[str], hosts: Sequen
 
 def plan_peer_absent(host: str, obs: Observation) -> Plan:
     """Plan that ``host`` is no member. Bricks are never moved or removed for that."""
-    unseen = blind(host, obs)
-    if unseen:
-        return unseen
+    refused = refuse_unknown_pool(host, obs)
+    if refused:
+        return refused
     draft = Draft(host, obs)
     peer = obs.peer_named(host)
     if peer is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from salt_gluster.model import Facet, Observation, Plan, Step, Volume, is_known, known
 from salt_gluster.plan.actions import ACTIONS, shape
 from salt_gluster.plan.brick_sets import declared_sets, explain_layout
-from salt_gluster.plan.builder import Draft, blind
+from salt_gluster.plan.builder import Draft, refuse_unknown_pool
 from salt_gluster.plan.expand import await_hosts, reshape, risks
 from salt_gluster.plan.guards import PORT_S
 from salt_gluster.plan.option import plan_options
@@ -14,9 +14,9 @@ from salt_gluster.spec import PoolSpec, VolumeSpec
 
 def plan_volume(desired: VolumeSpec, obs: Observation, pool: PoolSpec | None = None) -> Plan:
     """Plan that the volume is as declared. ``pool`` chooses bricks where none are written."""
-    unseen = blind(desired.name, obs)
-    if unseen:
-        return unseen
+    refused = refuse_unknown_pool(desired.name, obs)
+    if refused:
+        return refused
     draft = Draft(desired.name, obs)
     draft.notes.extend(desired.notes)
     volume = obs.volume(desired.name)
@@ -37,9 +37,9 @@ def plan_volume(desired: VolumeSpec, obs: Observation, pool: PoolSpec | None = N
 
 def plan_started(name: str, obs: Observation, *, started: bool, confirm: str = "") -> Plan:
     """Plan that an existing volume is started, or stopped where its id is given."""
-    unseen = blind(name, obs)
-    if unseen:
-        return unseen
+    refused = refuse_unknown_pool(name, obs)
+    if refused:
+        return refused
     draft = Draft(name, obs)
     volume = obs.volume(name)
     if volume is None:
@@ -58,9 +58,9 @@ def plan_started(name: str, obs: Observation, *, started: bool, confirm: str = "
 
 def plan_options_of(desired: VolumeSpec, obs: Observation) -> Plan:
     """Plan only the options of an existing volume."""
-    unseen = blind(desired.name, obs)
-    if unseen:
-        return unseen
+    refused = refuse_unknown_pool(desired.name, obs)
+    if refused:
+        return refused
     draft = Draft(desired.name, obs)
     volume = obs.volume(desired.name)
     if volume is None:
@@ -74,9 +74,9 @@ def plan_options_of(desired: VolumeSpec, obs: Observation) -> Plan:
 
 def plan_volume_absent(name: str, obs: Observation, *, confirm: str = "") -> Plan:
     """Plan that a volume is gone, where its id is given. Its bricks keep their files."""
-    unseen = blind(name, obs)
-    if unseen:
-        return unseen
+    refused = refuse_unknown_pool(name, obs)
+    if refused:
+        return refused
     draft = Draft(name, obs)
     volume = obs.volume(name)
     if volume is None:

@@ -150,7 +150,7 @@ def _reasons(
     held = obs.in_maintenance(uuid)
     acts = policy.accept_node is Mode.ACT
     answers = (
-        ("seen", obs.consul.sight(uuid) is Signal.GOOD, "Consul does not see it well"),
+        ("seen", obs.consul.signal(uuid) is Signal.GOOD, "Consul does not see it well"),
         ("checks_pass", uuid not in obs.admission.critical, "a check of its own is critical"),
         ("fleet_open", mode is FleetMode.OPEN or not acts, f"automation is {mode.value}"),
         ("not_in_maintenance", not held, held),

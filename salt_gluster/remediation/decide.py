@@ -87,16 +87,19 @@ class Decisions:
 def decide(obs: FleetObservation, policy: Policy, memory: Memory) -> Decisions:
     """Return what is to be told, asked, written and done. At most one action for the whole pool."""
     memory, turn, notices = fleet_mode.next_mode(obs, memory, policy)
-    if fleet_mode.no_sight(obs):
+    if fleet_mode.view_lost(obs):
         return Decisions(memory, turn.state, notices, rows={MODE: turn})
     limit = policy.max_unhealthy(len(obs.members))
-    called = update_membership(
-        memory.conditions, memory.roll, obs.consul, obs.now,
-        settle_s=policy.absent_s, crowd=limit, of=memory.roll_of,
+    membership = update_membership(
+        memory.conditions, memory.roster, obs.consul, obs.now,
+        settle_s=policy.absent_s, crowd=limit, compared_roster=memory.compared_roster,
     )  # fmt: skip
     others = {k: s for k, s in memory.conditions.items() if k.kind != "member"}
-    conditions = {**others, **called.conditions}
-    memory = replace(memory, conditions=conditions, roll=called.roll, roll_of=called.of)
+    conditions = {**others, **membership.conditions}
+    memory = replace(
+        memory, conditions=conditions, roster=membership.roster,
+        compared_roster=membership.compared_roster,
+    )  # fmt: skip
     seen = evaluate(obs, policy, memory, turn.state)
     operations, of_operations = told_of_operations(obs, seen.conditions)
     past = followed(obs, policy, memory, seen.bricks, acquired=turn.row == "F8")
@@ -116,7 +119,7 @@ def decide(obs: FleetObservation, policy: Policy, memory: Memory) -> Decisions:
         mode=turn.state,
         notices=(
             *notices,
-            *called.notices,
+            *membership.notices,
             *seen.notices,
             *of_operations,
             *past.resumed,

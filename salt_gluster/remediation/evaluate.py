@@ -31,7 +31,7 @@ from salt_gluster.status import impact
 #: Told once while the state lasts.
 _ONCE = frozenset({"consul_only", "partitioned", "hung"})
 _COUNTS_AS_FLAP = frozenset({"N4", "N4b"})
-#: Clocks towards health run whenever there is sight; the others in OPEN only.
+#: Clocks towards health run whenever there is a view; the others in OPEN only.
 _TOWARDS_HEALTH = (NodeEvent.GOOD, NodeEvent.BRICK)
 
 
@@ -180,7 +180,7 @@ class _Work:
     ) -> None:
         bad = turn.state not in (NodeState.HEALTHY, NodeState.AILING, NodeState.RETURNING)
         text = impact_text(self.obs.pool, [uuid]) if bad else ""
-        consul = self.obs.consul.sight(uuid).value
+        consul = self.obs.consul.signal(uuid).value
         peers = health.peer_signal(self.obs, uuid).value
         seen = tuple({"source": s, "says": w, "at": self.obs.now}
                      for s, w in (("consul", consul), ("peers", peers)))  # fmt: skip

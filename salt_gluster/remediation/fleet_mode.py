@@ -32,17 +32,17 @@ class FleetEvent(str, Enum):
 
     ACQUIRED = "acquired"
     HOLD = "hold"
-    NO_SIGHT = "no_sight"
+    VIEW_LOST = "view_lost"
     MINORITY = "minority"
     CROWD = "crowd"
-    SIGHT = "sight"
+    VIEW_GOOD = "view_good"
 
 
 @dataclass(frozen=True)
 class ModeContext:
-    """The context of a turn: for how long sight and calm have lasted, and what is still missing."""
+    """The context of a turn: for how long view and calm have lasted, and what is still missing."""
 
-    sight_s: float
+    view_s: float
     calm_s: float
     is_complete: bool
     policy: Policy
@@ -60,19 +60,19 @@ FLEET: Table[FleetMode, FleetEvent, ModeContext] = Table(
             "the lock is ours since now: nothing seen before is evidence"),
         Row("F6", (_M.OPEN, _M.STORM, _M.BLIND), _E.HOLD, "", "restart_clocks", _M.HELD,
             "a hold is set, or cannot be read"),
-        Row("F1", (_M.OPEN, _M.STORM), _E.NO_SIGHT, "", "restart_clocks", _M.BLIND,
+        Row("F1", (_M.OPEN, _M.STORM), _E.VIEW_LOST, "", "restart_clocks", _M.BLIND,
             "Consul, our agent or the lock cannot be believed"),
         Row("F2", (_M.OPEN, _M.STORM), _E.MINORITY, "", "restart_clocks", _M.BLIND,
             "fewer than a majority of the members answer: it may be us"),
         Row("F4", (_M.OPEN,), _E.CROWD, "", "restart_clocks", _M.STORM,
             "too many are not healthy: the cause is not on one node"),
-        Row("F3s", (_M.BLIND,), _E.CROWD, "seen_long", "restart_clocks", _M.STORM,
-            "sight is back, and too many are not healthy"),
-        Row("F3", (_M.BLIND,), _E.SIGHT, "seen_long_and_whole", "restart_clocks", _M.OPEN,
-            "sight is back, settled, and everything was seen once"),
-        Row("F5", (_M.STORM,), _E.SIGHT, "calm_long", "restart_clocks", _M.OPEN,
+        Row("F3s", (_M.BLIND,), _E.CROWD, "view_settled", "restart_clocks", _M.STORM,
+            "the view is back, and too many are not healthy"),
+        Row("F3", (_M.BLIND,), _E.VIEW_GOOD, "view_settled_and_complete", "restart_clocks", _M.OPEN,
+            "the view is back, settled, and everything was seen once"),
+        Row("F5", (_M.STORM,), _E.VIEW_GOOD, "calm_long", "restart_clocks", _M.OPEN,
             "it has been calm for long enough"),
-        Row("F7", (_M.HELD,), _E.SIGHT, "", "restart_clocks", _M.BLIND,
+        Row("F7", (_M.HELD,), _E.VIEW_GOOD, "", "restart_clocks", _M.BLIND,
             "the hold is gone and readable"),
         Row("F7c", (_M.HELD,), _E.CROWD, "", "restart_clocks", _M.BLIND,
             "the hold is gone and readable"),
@@ -81,22 +81,24 @@ FLEET: Table[FleetMode, FleetEvent, ModeContext] = Table(
     ),
     (
         Ignored((_M.HELD,), (_E.HOLD,), "it is held"),
-        Ignored((_M.HELD,), (_E.NO_SIGHT,), "without sight it is not known that the hold is gone"),
-        Ignored((_M.BLIND,), (_E.NO_SIGHT, _E.MINORITY), "it is blind"),
-        Ignored((_M.BLIND,), (_E.SIGHT, _E.CROWD), "sight has to settle first"),
-        Ignored((_M.STORM,), (_E.CROWD,), "it storms"),
-        Ignored((_M.STORM,), (_E.SIGHT,), "it has to stay calm first"),
-        Ignored((_M.OPEN,), (_E.SIGHT,), "all is open"),
+        Ignored((_M.HELD,), (_E.VIEW_LOST,), "without a view it is unknown if the hold is gone"),
+        Ignored((_M.BLIND,), (_E.VIEW_LOST, _E.MINORITY), "it is blind"),
+        Ignored((_M.BLIND,), (_E.VIEW_GOOD, _E.CROWD), "the view has to settle first"),
+        Ignored((_M.STORM,), (_E.CROWD,), "it is in a storm already"),
+        Ignored((_M.STORM,), (_E.VIEW_GOOD,), "it has to stay calm first"),
+        Ignored((_M.OPEN,), (_E.VIEW_GOOD,), "all is open"),
     ),
     {
-        "seen_long": lambda w: w.sight_s >= w.policy.sight_settle_s,
-        "seen_long_and_whole": lambda w: w.sight_s >= w.policy.sight_settle_s and w.is_complete,
-        "calm_long": lambda w: w.calm_s >= w.policy.calm_s,
+        "view_settled": lambda c: c.view_s >= c.policy.sight_settle_s,
+        "view_settled_and_complete": (
+            lambda c: c.view_s >= c.policy.sight_settle_s and c.is_complete
+        ),
+        "calm_long": lambda c: c.calm_s >= c.policy.calm_s,
     },
 )  # fmt: skip
 
 
-def no_sight(obs: FleetObservation) -> str:
+def view_lost(obs: FleetObservation) -> str:
     """Say why nothing that is seen can be believed, or ""."""
     if not obs.consul.trust.fresh:
         return obs.consul.trust.why or "the view of Consul is not fresh"
@@ -108,14 +110,14 @@ def no_sight(obs: FleetObservation) -> str:
 
 
 def acquired(obs: FleetObservation, memory: Memory) -> bool:
-    """Whether the lock was taken since the last look."""
+    """Whether the lock was taken since the last tick."""
     return is_known(obs.lock.epoch) and obs.lock.epoch != memory.epoch
 
 
 def settling(obs: FleetObservation, policy: Policy) -> str:
-    """Say so while sight, or Consul's leader, is new."""
+    """Say so while the view, or Consul's leader, is new."""
     left_s = policy.sight_settle_s - (obs.now - obs.consul.trust.since)
-    return f"sight came back a moment ago, {left_s:.0f} s to settle" if left_s > 0 else ""
+    return f"the view came back a moment ago, {left_s:.0f} s to settle" if left_s > 0 else ""
 
 
 def minority(obs: FleetObservation) -> str:
@@ -123,8 +125,8 @@ def minority(obs: FleetObservation) -> str:
     asked = {u: a for u, a in obs.answered.items() if u in obs.members}
     if not asked or 2 * len(asked) <= len(obs.members):
         return ""  # a few were asked for a reason of their own: their silence is no verdict
-    there = sum(asked.values()) + len(obs.members) - len(asked)
-    if 2 * there > len(obs.members):
+    answering = sum(asked.values()) + len(obs.members) - len(asked)
+    if 2 * answering > len(obs.members):
         return ""
     return f"{sum(asked.values())} of {len(asked)} members that were asked answer"
 
@@ -155,7 +157,7 @@ def _unwell(obs: FleetObservation, conditions: Mapping[Ref, Condition]) -> set[s
         k.id for k, s in conditions.items() if k.kind == "node" and s.state != "healthy"
     }  # fmt: skip
     if obs.consul.trust.fresh:
-        bad |= {u for u in obs.consul.odd if obs.consul.sight(u) is Signal.BAD}
+        bad |= {u for u in obs.consul.odd if obs.consul.signal(u) is Signal.BAD}
         # Taken out of the catalog and still a peer: its state is not known.
         bad |= {
             k.id
@@ -195,22 +197,22 @@ def event_of(
     obs: FleetObservation, memory: Memory, policy: Policy
 ) -> tuple[FleetEvent, str]:  # fmt: skip
     """Return what this tick says of the whole, and why."""
-    lost = no_sight(obs)
+    lost = view_lost(obs)
     if not lost and acquired(obs, memory):
         return FleetEvent.ACQUIRED, "the lock was taken"
     if not lost and hold_of(obs):
         return FleetEvent.HOLD, hold_of(obs)
     if lost:
-        return FleetEvent.NO_SIGHT, lost
+        return FleetEvent.VIEW_LOST, lost
     if memory.mode in (FleetMode.OPEN.value, FleetMode.STORM.value) and settling(obs, policy):
-        return FleetEvent.NO_SIGHT, settling(obs, policy)
+        return FleetEvent.VIEW_LOST, settling(obs, policy)
     for event, why in (
         (FleetEvent.MINORITY, minority(obs)),
         (FleetEvent.CROWD, crowd(obs, memory.conditions, policy)),
     ):
         if why:
             return event, why
-    return FleetEvent.SIGHT, ""
+    return FleetEvent.VIEW_GOOD, ""
 
 
 #: The clocks of the fleet: since when the view is good, and since when there is no crowd.
@@ -223,25 +225,25 @@ def next_mode(
     """Return the memory in its new mode, the turn, and what is to be announced."""
     event, why = event_of(obs, memory, policy)
     clocks = dict(memory.clocks)
-    lasting = event in (FleetEvent.CROWD, FleetEvent.SIGHT)
-    calm = clocks.get(CALM, obs.now) if event is FleetEvent.SIGHT else obs.now
-    sight = clocks.get(SEEN, obs.now) if lasting else obs.now
-    settled_since = max(sight, obs.consul.trust.since)
-    weather = ModeContext(obs.now - settled_since, obs.now - calm, is_complete(obs), policy)
-    turn = FLEET.turn(FleetMode(memory.mode), event, weather)
+    lasting = event in (FleetEvent.CROWD, FleetEvent.VIEW_GOOD)
+    calm = clocks.get(CALM, obs.now) if event is FleetEvent.VIEW_GOOD else obs.now
+    seen = clocks.get(SEEN, obs.now) if lasting else obs.now
+    settled_since = max(seen, obs.consul.trust.since)
+    context = ModeContext(obs.now - settled_since, obs.now - calm, is_complete(obs), policy)
+    turn = FLEET.turn(FleetMode(memory.mode), event, context)
     notices, conditions = _told(obs, memory, event, turn, why)
     memory = replace(memory, clocks=clocks, conditions=conditions)
     if turn.action == "restart_clocks":
         memory = replace(memory.without_clocks(), mode=turn.state.value, mode_since=obs.now)
-        sight, calm = (obs.now if turn.state is FleetMode.BLIND else sight), obs.now
+        seen, calm = (obs.now if turn.state is FleetMode.BLIND else seen), obs.now
     epoch = obs.lock.epoch
-    kept = {**memory.clocks, SEEN: sight, CALM: calm}
+    kept = {**memory.clocks, SEEN: seen, CALM: calm}
     known_epoch = memory.epoch if isinstance(epoch, Unknown) or not obs.lock.held else epoch
     return replace(memory, clocks=kept, epoch=known_epoch), turn, notices
 
 
 def is_complete(obs: FleetObservation) -> bool:
-    """Return whether everything that a decision needs could be read in this very look."""
+    """Return whether everything that a decision needs could be read in this tick."""
     parts = (obs.hold, obs.maintenance, obs.operations, obs.outcomes, obs.proposals, obs.pool)
     return not any(isinstance(part, Unknown) for part in parts)
 
@@ -258,8 +260,8 @@ _TOLD = {
 def _told(
     obs: FleetObservation, memory: Memory, event: FleetEvent, turn: Turn[FleetMode], why: str
 ) -> tuple[tuple[Notice, ...], dict[Ref, Condition]]:
-    """Return the notices on sight, hold and storm, and the conditions they leave."""
-    lost = no_sight(obs) if obs.lock.held or not obs.consul.trust.fresh else ""
+    """Return the notices on view, hold and storm, and the conditions they leave."""
+    lost = view_lost(obs) if obs.lock.held or not obs.consul.trust.fresh else ""
     bad: dict[Ref, bool | None] = {
         VIEW: bool(lost) or event is FleetEvent.MINORITY,
         HOLD: None if lost or not obs.lock.held else bool(hold_of(obs)),
@@ -286,10 +288,10 @@ def _told(
 def seen_from_here(
     obs: FleetObservation, conditions: Mapping[Ref, Condition], policy: Policy
 ) -> tuple[FleetMode, str]:
-    """Return the mode as an executor sees it from its own seat, without memory."""
+    """Return the mode as an executor sees it, without memory."""
     for mode, why in (
         (FleetMode.HELD, hold_of(obs)),
-        (FleetMode.BLIND, no_sight(obs)),
+        (FleetMode.BLIND, view_lost(obs)),
         (FleetMode.STORM, crowd(obs, conditions, policy)),
     ):
         if why:

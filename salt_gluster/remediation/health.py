@@ -246,8 +246,8 @@ def witnesses(
     # Nobody can connect to a port that nobody knows: the peer lists speak for such a brick, or a
     # node that dies just after a volume was started would never be down.
     askable = [k for k in keys if k in obs.ports] if peers is BAD else keys
-    sights = [port_signal(obs, k) for k in askable]
-    bad = [k for k, s in zip(askable, sights, strict=True) if s is BAD]
+    signals = [port_signal(obs, k) for k in askable]
+    bad = [k for k, s in zip(askable, signals, strict=True) if s is BAD]
     # What it reported before it was missed proves nothing.
     answers = report is not None and (bad_since is None or report.at > bad_since)
     explained = answers and bool(dead) and set(bad) <= set(dead)
@@ -257,13 +257,13 @@ def witnesses(
         gluster = GOOD if alive else peers
     elif not askable:
         gluster = peers
-    elif all(s is GOOD for s in sights):
+    elif all(s is GOOD for s in signals):
         gluster = GOOD
     elif len(bad) == len(askable):
         gluster = BAD if peers is BAD or quiet_over else UNKNOWN
-    elif bad or (dead and any(s is GOOD for s in sights)):
+    elif bad or (dead and any(s is GOOD for s in signals)):
         gluster = None
-    return Witnesses(obs.consul.sight(uuid), gluster, answers, explained, glusterd_dead)
+    return Witnesses(obs.consul.signal(uuid), gluster, answers, explained, glusterd_dead)
 
 
 def node_event(

@@ -34,7 +34,7 @@ class Signal(str, Enum):
 class ViewTrust:
     """May Consul's view be believed? ``since`` = the present answer holds since.
 
-    The edge starts ``since`` anew when sight returns and when Consul changes its leader.
+    The edge starts ``since`` anew when the view returns and when Consul changes its leader.
     """
 
     fresh: bool
@@ -89,7 +89,7 @@ class ConsulView:
             return self.by_zone
         return zones_of((u, node.zone) for u, node in self.registered.items())
 
-    def sight(self, uuid: str) -> Signal:
+    def signal(self, uuid: str) -> Signal:
         """Return W1 of a node; absent, or a view that is not fresh, is unknown."""
         node = self.registered.get(uuid)
         return node.serf if node is not None and self.trust.fresh else Signal.UNKNOWN
@@ -126,37 +126,37 @@ class Snapshot:
     """The document ``members``. ``version`` 0 = nothing was ever seen: no node has *joined* then.
 
     ``outbox`` are the events that were due when it was written; an engine that starts fires them
-    again, under the same ids. ``roll`` are the names of those that are in, by uuid: a document of
-    its own under its digest, because it is long and hardly ever changes.
+    again, under the same ids. ``roster`` are the names of the nodes that are in, by uuid: a
+    document of its own under its digest, because it is long and hardly ever changes.
     """
 
     version: int = 0
     conditions: Mapping[Ref, Condition] = field(default_factory=dict)
     outbox: tuple[Mapping[str, Any], ...] = ()
-    roll: Mapping[str, str] = field(default_factory=dict)
-    roll_digest: str = ""
+    roster: Mapping[str, str] = field(default_factory=dict)
+    roster_digest: str = ""
 
-    def roll_data(self) -> dict[str, Any]:
-        """Return the roll as plain data; it has to be stored before ``to_data`` names it."""
-        return {"schema": SCHEMA, "names": dict(self.roll)}
+    def roster_data(self) -> dict[str, Any]:
+        """Return the roster as plain data; it has to be stored before ``to_data`` names it."""
+        return {"schema": SCHEMA, "names": dict(self.roster)}
 
     def to_data(self) -> dict[str, Any]:
-        """Return plain data for the store, without the roll."""
+        """Return plain data for the store, without the roster."""
         rows = {
             encode_ref(k): [s.state, s.since, s.name, list(s.flaps), sorted(s.announced)]
             for k, s in sorted(self.conditions.items())
         }
         outbox = [dict(e) for e in self.outbox]
         return {"schema": SCHEMA, "version": self.version, "conditions": rows, "outbox": outbox,
-                "roll": self.roll_digest}  # fmt: skip
+                "roster": self.roster_digest}  # fmt: skip
 
 
 def snapshot_from(
-    data: Mapping[str, Any] | None, roll: Mapping[str, Any] | None = None
+    data: Mapping[str, Any] | None, roster: Mapping[str, Any] | None = None
 ) -> Snapshot:  # fmt: skip
     """Return the stored snapshot; None = none was ever stored. Raises ``Unreadable``.
 
-    ``roll`` is the document of that digest. Without it no node is in: the next look is a first one.
+    ``roster`` is the document of that digest. Without it no node is in, as before the first tick.
     """
     if data is None:
         return Snapshot()
@@ -167,8 +167,8 @@ def snapshot_from(
             decode_ref(k): Condition(str(s), float(since), str(n), tuple(flaps), frozenset(done))
             for k, (s, since, n, flaps, done) in data["conditions"].items()
         }
-        names = {str(u): str(n) for u, n in roll["names"].items()} if roll else {}
-        digest = str(data["roll"]) if roll else ""
+        names = {str(u): str(n) for u, n in roster["names"].items()} if roster else {}
+        digest = str(data["roster"]) if roster else ""
         return Snapshot(int(data["version"]), rows, tuple(data["outbox"]), names, digest)
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         raise Unreadable(f"the members snapshot cannot be read: {problem!r}") from problem
@@ -176,7 +176,7 @@ def snapshot_from(
 
 def published(
     snapshot: Snapshot, conditions: Mapping[Ref, Condition], notices: Iterable[Notice],
-    cluster: str, now: float, *, roll: Mapping[str, str] | None = None, consul_index: int = 0,
+    cluster: str, now: float, *, roster: Mapping[str, str] | None = None, consul_index: int = 0,
     origin: str = "",
 ) -> Snapshot:  # fmt: skip
     """Return the next snapshot with its outbox; the same object when there is nothing to tell.
@@ -188,10 +188,10 @@ def published(
         payload(cluster, n, snapshot.version, now, consul_index=consul_index, origin=origin)
         for n in notices
     )
-    names, digest = snapshot.roll, snapshot.roll_digest
-    if roll is not None and roll is not names and roll != names:
-        names, digest = roll, digest_of(sorted(roll.items()))
-    if not outbox and names is snapshot.roll and dict(conditions) == dict(snapshot.conditions):
+    names, digest = snapshot.roster, snapshot.roster_digest
+    if roster is not None and roster is not names and roster != names:
+        names, digest = roster, digest_of(sorted(roster.items()))
+    if not outbox and names is snapshot.roster and dict(conditions) == dict(snapshot.conditions):
         return snapshot
     return Snapshot(snapshot.version + 1, dict(conditions), outbox, names, digest)
 
@@ -260,41 +260,41 @@ PRESENCE: Table[Presence, Seen, MissingNodes] = Table(
 class MembershipUpdate:
     """The members (uuid -> name; the same object where none came or went), and the missing nodes.
 
-    ``conditions`` has a ``Ref("member", uuid)`` only for those that are missing or out. ``of`` is
-    the roster whose very nodes are in.
+    ``conditions`` has a ``Ref("member", uuid)`` only for those that are missing or out.
+    ``compared_roster`` is the view's roster, whose very nodes are in.
     """
 
-    roll: Mapping[str, str]
+    roster: Mapping[str, str]
     conditions: Mapping[Ref, Condition]
     notices: tuple[Notice, ...] = ()
-    of: Mapping[str, str] | None = None
+    compared_roster: Mapping[str, str] | None = None
 
 
 def update_membership(
-    conditions: Mapping[Ref, Condition], roll: Mapping[str, str], view: ConsulView, now: float,
-    *, settle_s: float, crowd: int, of: Mapping[str, str] | None = None,
+    conditions: Mapping[Ref, Condition], roster: Mapping[str, str], view: ConsulView, now: float,
+    *, settle_s: float, crowd: int, compared_roster: Mapping[str, str] | None = None,
 ) -> MembershipUpdate:  # fmt: skip
     """Return the members, and what is to be announced.
 
-    ``crowd`` is how many may be missing at once before it is no longer believed. ``of`` is what the
-    last call gave: while it is the view's roster no node has come or gone, and of thousands only
-    those that are missing or out are looked at.
+    ``crowd`` is how many may be missing at once before it is no longer believed.
+    ``compared_roster`` is what the last call gave: while it is the view's roster no node has come
+    or gone, and of thousands only those that are missing or out are looked at.
     """
     others = {k: s for k, s in conditions.items() if k.kind == "member"}
     if not view.trust.fresh:
-        return MembershipUpdate(roll, others)
+        return MembershipUpdate(roster, others)
     there = view.registered.keys()
-    is_same = of is not None and of is view.roster
-    is_first = not roll and not others
-    gone = () if is_same else roll.keys() - there
-    before = others | {Ref("member", u): Condition(Presence.IN.value, now, roll[u]) for u in gone}
+    is_same = compared_roster is not None and compared_roster is view.roster
+    is_first = not roster and not others
+    gone = () if is_same else roster.keys() - there
+    before = others | {Ref("member", u): Condition(Presence.IN.value, now, roster[u]) for u in gone}
     absent = {k: s for k, s in before.items() if k.id not in there}
     missing = sum(s.state != Presence.OUT.value for s in absent.values())
-    came = [] if is_same else [Ref("member", u) for u in view.registered if u not in roll]
+    came = [] if is_same else [Ref("member", u) for u in view.registered if u not in roster]
     notices, now_out, now_in = [], dict(others), dict[str, str]()
     for key in (*came, *absent):
         uuid, was = key.id, before.get(key, Condition(Presence.OUT.value, now))
-        # Sight that was lost meanwhile starts the wait anew: absent must be unbroken.
+        # A view that was lost meanwhile starts the wait anew: absent must be unbroken.
         missing_s = now - max(was.since, view.trust.since)
         turn = PRESENCE.turn(
             Presence(was.state),
@@ -313,5 +313,5 @@ def update_membership(
                        now, turn.why)
             )  # fmt: skip
     if now_in or gone:
-        roll = {u: n for u, n in roll.items() if u not in gone} | now_in
-    return MembershipUpdate(roll, now_out, tuple(notices), view.roster)
+        roster = {u: n for u, n in roster.items() if u not in gone} | now_in
+    return MembershipUpdate(roster, now_out, tuple(notices), view.roster)

@@ -191,8 +191,8 @@ class Memory:
 
     ``clocks`` have what lasts and of what kind, and since when; they run only on unbroken evidence
     and only in OPEN; losing them is only patience.
-    ``roll`` are the nodes that are in, by uuid, and ``roll_of`` the roster it was called of
-    (``membership.update_membership``).
+    ``roster`` are the names of the nodes that are in, by uuid, and ``compared_roster`` the view's
+    roster that it was last compared with (``membership.update_membership``).
     ``candidate`` is the action that was decided, and when first. ``asked`` is when each request was
     sent last.
     """
@@ -205,8 +205,8 @@ class Memory:
     candidate: tuple[str, float] | None = None
     checks: Mapping[str, VerifyProgress] = field(default_factory=dict)
     asked: Mapping[str, float] = field(default_factory=dict)
-    roll: Mapping[str, str] = field(default_factory=dict)
-    roll_of: Mapping[str, str] | None = field(default=None, compare=False, repr=False)
+    roster: Mapping[str, str] = field(default_factory=dict)
+    compared_roster: Mapping[str, str] | None = field(default=None, compare=False, repr=False)
 
     def without_clocks(self) -> Memory:
         """Return it with every clock at zero: what was seen before is not evidence any more."""
@@ -216,10 +216,10 @@ class Memory:
 def remembered(snapshot: Snapshot, before: Memory | None = None) -> Memory:
     """Return the memory of an engine that starts, or takes the lock: what was told, and no clock.
 
-    ``before`` is its memory until now: sight is each engine's own, told on its own bus.
+    ``before`` is its memory until now: the view is each engine's own, announced on its own bus.
     """
     conditions = dict(snapshot.conditions)
     conditions.pop(VIEW, None)
     if before is not None and VIEW in before.conditions:
         conditions[VIEW] = before.conditions[VIEW]
-    return Memory(conditions=conditions, roll=snapshot.roll)
+    return Memory(conditions=conditions, roster=snapshot.roster)

@@ -78,7 +78,7 @@ class Policy:
     clock_skew_s: float = _set(5.0, "s", "a deadline means nothing between clocks that differ")
     evidence_s: float = _set(60.0, "s", "an older report is unknown")
     sight_settle_s: float = _set(
-        60.0, "s of sight", "rejoining takes up to 33 s, registering again up to 17 s"
+        60.0, "s of a good view", "rejoining takes up to 33 s, registering again up to 17 s"
     )
     glusterd_up_s: float = _set(60.0, "s", "its import window after a start")
     person_at_work_s: float = _set(

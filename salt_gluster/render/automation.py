@@ -17,7 +17,7 @@ _MAY = {
     "propose": "Proposes to restart bricks",
     "observe": "Only watches",
 }
-_SIGHT = {"+": "good", "-": "bad", "?": "unknown"}
+_SIGNALS = {"+": "good", "-": "bad", "?": "unknown"}
 Data = Mapping[str, Any]
 
 
@@ -179,7 +179,7 @@ def _condition(row: Data, clock: Clock) -> str:
 
 def _evidence(verdict: Data) -> list[tuple[str, str]]:
     seen = verdict.get("witnesses", ())
-    return [("EVIDENCE", f"{w['source']}: {_SIGHT.get(w['says'], w['says'])}") for w in seen]
+    return [("EVIDENCE", f"{w['source']}: {_SIGNALS.get(w['says'], w['says'])}") for w in seen]
 
 
 def _catalog(row: Data) -> str:

@@ -315,7 +315,7 @@ def _doing(data: Mapping[str, Any], width: int) -> list[str]:
 def _heal(data: Mapping[str, Any]) -> str:
     if is_unknown(data["volumes"]):
         return "unknown"
-    parts, blind = [], []
+    parts, unknown = [], []
     for name, row in data["volumes"].items():
         entries = row["to_heal"]
         if _positive(entries) or "at_least" in (entries if is_unknown(entries) else ()):
@@ -323,10 +323,10 @@ def _heal(data: Mapping[str, Any]) -> str:
             torn = f" ({split} in split-brain)" if _positive(split) else ""
             parts.append(f"{name} {_to_heal(entries)}{torn}")
         elif is_unknown(entries) and row["status"] == "Started":
-            blind.append(name)
+            unknown.append(name)
     text = f"to heal: {some(parts, 5)}" if parts else ""
-    if blind:
-        text += ("; " if text else "") + f"unknown for {some(blind, 5)}"
+    if unknown:
+        text += ("; " if text else "") + f"unknown for {some(unknown, 5)}"
     if not text:
         return "nothing to heal"
     waits = [n for n, m in _members(data) if m["state"] != "up" and m["bricks"]]

@@ -118,14 +118,14 @@ def _nodes(obs: Observation, verdicts: Mapping[str, tuple[str, str]]) -> dict[st
         return {"unknown": obs.peers.why}
     members: dict[str, Any] = {}
     counts = _brick_counts(obs)
-    blind = plain(obs.volumes) if isinstance(obs.volumes, Unknown) else None
+    unreadable = plain(obs.volumes) if isinstance(obs.volumes, Unknown) else None
     for peer in sorted(obs.peers, key=lambda p: natural_key(_name(obs, p))):
         state, why = verdicts.get(peer.uuid) or _membership(obs, peer)
         members[_name(obs, peer)] = {
             "uuid": peer.uuid,
             "state": state,
             "why": why,
-            "bricks": blind or counts.get(peer.uuid, {}),
+            "bricks": unreadable or counts.get(peer.uuid, {}),
         }
     up = sum(m["state"] == "up" for m in members.values())
     return {"total": len(members), "up": up, "members": members}
@@ -294,8 +294,8 @@ def _split_brain(volume: Volume, rows: Sequence[Heal] | Unknown) -> Any:
         return plain(rows)
     counts = [r.split_brain for r in rows]
     most = max((c for c in counts if is_known(c)), default=0)
-    blind = [r.brick.split(":", 1)[0] for r in rows if isinstance(r.split_brain, Unknown)]
-    return most if most or not blind else {"unknown": _not_told_by(blind)}
+    unreadable = [r.brick.split(":", 1)[0] for r in rows if isinstance(r.split_brain, Unknown)]
+    return most if most or not unreadable else {"unknown": _not_told_by(unreadable)}
 
 
 def _not_told_by(hosts: Sequence[str]) -> str:
@@ -328,16 +328,16 @@ def _running(obs: Observation) -> Any:
     if isinstance(obs.volumes, Unknown):
         return {"unknown": obs.volumes.why}
     tasks: list[dict[str, Any]] = []
-    blind: dict[str, list[str]] = {}
+    unreadable: dict[str, list[str]] = {}
     for name, volume in sorted(obs.volumes.items(), key=lambda v: natural_key(v[0])):
         status: VolumeStatus | Unknown = obs.status.get(name, NOT_ASKED)
         if isinstance(status, Unknown):
             if volume.is_started:  # a volume that does not run has no task
-                blind.setdefault(status.why, []).append(name)
+                unreadable.setdefault(status.why, []).append(name)
             continue
         tasks += [{"volume": name, **plain(t)} for t in status.tasks if t.state in _RUNNING]
-    if blind and not tasks:
-        return {"unknown": "; ".join(f"{', '.join(n)}: {why}" for why, n in blind.items())}
+    if unreadable and not tasks:
+        return {"unknown": "; ".join(f"{', '.join(n)}: {why}" for why, n in unreadable.items())}
     return tasks
 
 

@@ -56,7 +56,7 @@ class Engine:
         self.process: Process | None = None
         self.holds = self.unsure = False
         self.epoch = 0
-        self.lost_sight_at = self.crowd_at = self.held_at = T0 - 9999
+        self.view_lost_at = self.crowd_at = self.held_at = T0 - 9999
 
     @property
     def is_frozen(self) -> bool:
@@ -101,10 +101,10 @@ class Engine:
         c.holder, c.session_until, c.index = self.name, w.now + 20, c.index + 1
         c.epoch = self.epoch = c.index
         self.holds = True
-        self.snapshot = snapshot_from(c.members, c.roll)
+        self.snapshot = snapshot_from(c.members, c.roster)
         if self.forgets:
             self.memory = remembered(self.snapshot, self.memory)
-        self.lost_sight_at = w.now
+        self.view_lost_at = w.now
         self.unsure = False
         for event in self.snapshot.outbox:
             w.fired.append(dict(event))
@@ -112,7 +112,7 @@ class Engine:
     def _read_anew(self) -> None:
         """Nobody knows whether the last write was done: what is stored counts."""
         c = self.world.consul
-        self.snapshot, self.unsure = snapshot_from(c.members, c.roll), False
+        self.snapshot, self.unsure = snapshot_from(c.members, c.roster), False
         self.memory = replace(remembered(self.snapshot, self.memory), epoch=self.memory.epoch)
         self.world.fired += [dict(event) for event in self.snapshot.outbox]
 
@@ -134,7 +134,7 @@ class Engine:
         w = self.world
         fresh = w.now - self.last_ok < 10 and not w.consul.wiped and self.canary
         if not fresh:
-            self.lost_sight_at = w.now
+            self.view_lost_at = w.now
         since = max(self.fresh_since, w.consul.leader_since)
         held = self.holds and w.now - self.last_ok < 10
         lock = LockView(held, self.last_ok + 10 - w.now, self.epoch)
@@ -146,7 +146,7 @@ class Engine:
         return w.observe(trust, lock, self.asks)
 
     def _has_no_news(self) -> bool:
-        """As the real edge: with sight, nothing to ask and nobody in trouble there is no tick."""
+        """As the real edge: with a view, nothing to ask and no node in trouble there is no tick."""
         m = self.memory
         sees = self.holds and self.canary and self.world.now - self.last_ok < 9
         sees = sees and not self.unsure
@@ -162,8 +162,8 @@ class Engine:
             self._read_anew()
         obs = self.look()
         done = decide(obs, w.policy, self.memory)
-        if not self.holds:  # standing by: only the own sight is told
-            self._tell_own_sight(
+        if not self.holds:  # standing by: only the own view is announced
+            self._tell_own_view(
                 published(self.snapshot, done.memory.conditions, done.notices, CLUSTER, w.now)
             )
             self.memory = done.memory
@@ -173,7 +173,7 @@ class Engine:
             w.breach("I19 not deterministic")
         new = published(
             self.snapshot, done.memory.conditions, done.notices, CLUSTER, w.now,
-            roll=done.memory.roll,
+            roster=done.memory.roster,
         )  # fmt: skip
         yield w.rng.uniform(0, 0.2)
         if new is not self.snapshot:
@@ -187,11 +187,11 @@ class Engine:
                     w.fired.append(dict(event))
                     yield 0
             else:
-                self._tell_own_sight(new)
+                self._tell_own_view(new)
                 self.unsure = True
-                sight = {k: s for k, s in done.memory.conditions.items() if k == VIEW}
+                own_view = {k: s for k, s in done.memory.conditions.items() if k == VIEW}
                 self.memory = replace(
-                    self.memory, conditions={**self.memory.conditions, **sight}
+                    self.memory, conditions={**self.memory.conditions, **own_view}
                 )  # fmt: skip
                 return
         self.memory, self.asks = done.memory, done.asks
@@ -214,7 +214,7 @@ class Engine:
         w, c = self.world, self.world.consul
         if new.version != 1 + (c.members or {}).get("version", 0):
             w.breach(f"two engines wrote the version {new.version}")
-        c.members, c.roll, self.snapshot = new.to_data(), new.roll_data(), new
+        c.members, c.roster, self.snapshot = new.to_data(), new.roster_data(), new
         w.due |= {event["data"]["id"] for event in new.outbox}
 
     def _note(self, mode: str) -> None:
@@ -227,8 +227,8 @@ class Engine:
         if w.consul.hold is not None:
             self.held_at = w.now
 
-    def _tell_own_sight(self, new: Snapshot) -> None:
-        """Sight is told by each engine on its own bus, also when nothing can be stored."""
+    def _tell_own_view(self, new: Snapshot) -> None:
+        """The view is announced by each engine on its own bus, also when nothing can be stored."""
         for event in new.outbox:
             if event["data"]["event"] in ("view_lost", "view_restored"):
                 self.world.fired.append(dict(event))
@@ -247,12 +247,12 @@ class Engine:
         if sum(o.state in UNDER_WAY for o in stored) > 1:
             w.breach("I5 two operations under way")
         p = w.policy
-        if op.at - self.lost_sight_at < p.sight_settle_s + p.decide_twice_s - 11:
-            w.breach("I22 acted on evidence from before sight came back")
+        if op.at - self.view_lost_at < p.sight_settle_s + p.decide_twice_s - 11:
+            w.breach("I22 acted on evidence from before the view came back")
         if op.at - c.leader_since < p.sight_settle_s:
             w.breach("I22 acted while Consul's new leader settles")
         if not self.canary:
-            w.breach("I9 decided without sight")
+            w.breach("I9 decided without a view")
         if op.at - self.crowd_at < p.calm_s - 30:
             w.breach("I9 acted right after a storm")
         if op.at - self.held_at < p.sight_settle_s:

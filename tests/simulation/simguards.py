@@ -284,7 +284,7 @@ def _consul_elects() -> World:
     return world.run(200)
 
 
-def _sight_returns() -> World:
+def _view_returns() -> World:
     world = settled_world()
     world.kill_brick("g1", "data")
     world.run(30)
@@ -366,9 +366,9 @@ def _storm_passes() -> World:
 
 #: What is switched off in ``fleet`` -> its story. A claim of the table has the table's own name.
 FLEET: dict[str, Story] = {
-    "no_sight": _canary_lost,
+    "view_lost": _canary_lost,
     "settling": _consul_elects,
-    "seen_long_and_whole": _sight_returns,
+    "view_settled_and_complete": _view_returns,
     "acquired": _lost_and_taken_again_between_two_ticks,
     "minority": _most_are_silent,
     "hold_of": _held_for_a_minute,

@@ -154,7 +154,7 @@ class Consul:
     outcomes: dict[Key, ExecutionReport] = field(default_factory=dict)
     cas: bool = True
     members: dict[str, Any] | None = None
-    roll: dict[str, Any] | None = None
+    roster: dict[str, Any] | None = None
     acknowledged: list[Acknowledged] = field(default_factory=list)
     wiped: bool = False
 

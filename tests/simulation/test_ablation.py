@@ -30,7 +30,7 @@ def without(kind: str, name: str, patch: pytest.MonkeyPatch) -> None:
     elif name in fleet_mode.FLEET.claims:
         claims = {**fleet_mode.FLEET.claims, name: lambda _: True}
         patch.setattr(fleet_mode, "FLEET", replace(fleet_mode.FLEET, claims=claims))
-        if name.startswith("seen_long"):  # the same wait stands in two places
+        if name.startswith("view_settled"):  # the same wait stands in two places
             patch.setattr(fleet_mode, "settling", lambda *_: "")
     elif name[0] == "F":
         rows = tuple(r for r in fleet_mode.FLEET.rows if r.id != name)
@@ -51,10 +51,10 @@ def test_there_is_a_story_for_every_guard_and_every_precondition() -> None:
 
 
 def test_there_is_a_story_for_every_event_and_every_claim_of_the_fleet() -> None:
-    rules = {"acquired", "hold_of", "no_sight", "minority", "settling", "F6"}
+    rules = {"acquired", "hold_of", "view_lost", "minority", "settling", "F6"}
     crowds = {"too_many", "too_fast", "whole_zone"}
-    # seen_long is the wait of seen_long_and_whole, for a sight that shows a crowd.
-    claims = set(fleet_mode.FLEET.claims) - {"seen_long"}
+    # view_settled is the wait of view_settled_and_complete, for a view that shows a crowd.
+    claims = set(fleet_mode.FLEET.claims) - {"view_settled"}
     assert set(FLEET) == rules | crowds | claims
 
 

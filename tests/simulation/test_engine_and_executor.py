@@ -1,4 +1,4 @@
-"""Modes, proposals, storms and sight of the engine; every check of the executor by itself."""
+"""Modes, proposals, storms and view of the engine; every check of the executor by itself."""
 
 from __future__ import annotations
 

@@ -232,7 +232,7 @@ class Situation:
         return Memory(
             conditions, clocks, before["mode"], _ago(before["mode_s"]), 7, candidate,
             asked={k: _ago(s) for k, s in before["asked"].items()},
-            roll={n: n for n in (*NODES, *self.data.get("candidates", {}))},
+            roster={n: n for n in (*NODES, *self.data.get("candidates", {}))},
         )  # fmt: skip
 
 

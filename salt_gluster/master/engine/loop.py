@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 #: In a healthy pool nothing but this asks for anything.
 COLLECT_S = 300.0
-#: A full read of the watches after sight came back takes less; until then there is nothing to say.
+#: A full read of the watches after the view came back takes less; until then nothing is decided.
 READING_S = 5.0
 #: A frozen agent has to be told within 15 s: one read may wait for it, and no second one.
 RECORDS_TIMEOUT_S = 5.0
@@ -108,12 +108,12 @@ class Engine:
         except GlusterError as err:
             log.warning("this tick was given up: %s", err)
             self._led = 0
-            return min(PAUSE_S, self.watches.blind_in_s())
+            return min(PAUSE_S, self.watches.view_lost_in_s())
         except Exception:
             log.exception("a tick failed")
             self._led = 0
             return PAUSE_S
-        return min(self._due_s(), self.watches.blind_in_s())
+        return min(self._due_s(), self.watches.view_lost_in_s())
 
     def _due_s(self) -> float:
         """Return when the next tick is due: soon while something is not healthy."""
@@ -250,7 +250,7 @@ class Engine:
     # --- carry out -------------------------------------------------------------------------------
 
     def _stand_by(self, obs: FleetObservation, done: Decisions) -> None:
-        """Only the own sight is told; the rest is the leader's."""
+        """Announce only this engine's own view; the rest is the leader's."""
         self._publisher.publish_view(obs, done.notices)
         self._memory, self._asks, self._is_waited_for = done.memory, Asks(), False
         self.watches.looked_at(self.watches.hints())  # the leader's business
@@ -259,10 +259,10 @@ class Engine:
         self._publisher.publish_view(obs, done.notices)
         done = self._history.keep(obs, done)
         if not self._publisher.publish(obs, done.memory, done.notices):
-            # It may have been stored after all: everything is read again. The sight was told.
+            # It may have been stored after all: everything is read again. The view was announced.
             self._led = 0
-            sight = {k: s for k, s in done.memory.conditions.items() if k == VIEW}
-            self._memory = replace(self._memory, conditions={**self._memory.conditions, **sight})
+            own_view = {k: s for k, s in done.memory.conditions.items() if k == VIEW}
+            self._memory = replace(self._memory, conditions={**self._memory.conditions, **own_view})
             return
         self._memory, self._asks = done.memory, done.asks
         self._ask(obs, done.asks)

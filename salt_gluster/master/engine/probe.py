@@ -98,12 +98,12 @@ def probe_request(
         good = (u for u in others if _is_good(view, u))
         wanted |= set(islice(good, ASKERS - len(witnesses)))
     minions = {u: view.registered[u].minion for u in sorted(wanted) if u in view.registered}
-    missed = frozenset(m for u, m in minions.items() if view.sight(u) is Signal.BAD)
+    missed = frozenset(m for u, m in minions.items() if view.signal(u) is Signal.BAD)
     return ProbeRequest(minions, tuple(_ports(asks.ports, pool, facts)), missed)
 
 
 def _is_good(view: ConsulView, uuid: str) -> bool:
-    return view.sight(uuid) is Signal.GOOD
+    return view.signal(uuid) is Signal.GOOD
 
 
 def _ports(

@@ -1,7 +1,7 @@
 """Publish events: stored before they are fired, fired again until the bus has taken them.
 
-The own sight is the exception: it is told by every engine on its own bus, also when nothing can be
-stored.
+An engine's own view is the exception: every engine announces it on its own bus, also when nothing
+can be stored.
 """
 
 from __future__ import annotations
@@ -60,9 +60,10 @@ class EventPublisher:
     def publish(self, obs: FleetObservation, memory: Memory, notices: Iterable[Notice]) -> bool:
         """Store what is to be told, then fire it; False when it is not known to be stored."""
         kept = {k: s for k, s in memory.conditions.items() if k != VIEW}
+        shared = [n for n in notices if not _is_view_event(n)]
         new = published(
-            self._snapshot, kept, [n for n in notices if not _is_sight(n)], self._cluster, obs.now,
-            roll=memory.roll, consul_index=obs.consul.index, origin=self._name,
+            self._snapshot, kept, shared, self._cluster, obs.now, roster=memory.roster,
+            consul_index=obs.consul.index, origin=self._name,
         )  # fmt: skip
         if new is not self._snapshot:
             try:
@@ -78,8 +79,8 @@ class EventPublisher:
         return True
 
     def publish_view(self, obs: FleetObservation, notices: Iterable[Notice]) -> None:
-        """Fire this engine's own sight, under an id of its own."""
-        for notice in filter(_is_sight, notices):
+        """Fire what changed of this engine's own view, under an id of its own."""
+        for notice in filter(_is_view_event, notices):
             own = replace(notice, uuid=f"{self._cluster}@{self._name}")
             event = salt_events.payload(
                 self._cluster, own, int(obs.now * 1000), obs.now,
@@ -97,5 +98,5 @@ class EventPublisher:
         return taken
 
 
-def _is_sight(notice: Notice) -> bool:
+def _is_view_event(notice: Notice) -> bool:
     return notice.subject == "cluster" and notice.event in ("view_lost", "view_restored")

@@ -71,7 +71,7 @@ def _node(obs: FleetObservation, done: Decisions, ref: Ref) -> dict[str, Any]:
         **_condition(done, ref),
         "name": obs.name(uuid),
         "witnesses": [
-            {"source": "consul", "says": obs.consul.sight(uuid).value},
+            {"source": "consul", "says": obs.consul.signal(uuid).value},
             {"source": "peers", "says": peer_signal(obs, uuid).value},
             *({"source": f"port of {path}", "says": says} for path, says in sorted(ports.items())),
             {"source": "the node itself", "says": age},

@@ -184,18 +184,18 @@ class Watches:
         with self._guard:
             missing = sorted(self._waits_for)
         if verdict.is_fresh and missing:
-            why = f"not read yet since sight came back: {', '.join(missing)}"
+            why = f"not read yet since the view came back: {', '.join(missing)}"
             return ViewTrust(False, why, self._disturbed_at)
         return ViewTrust(verdict.is_fresh, verdict.why, self._disturbed_at)
 
     def is_reading(self, within_s: float) -> bool:
-        """Whether sight came back just now and the watches still read in full."""
+        """Whether the view came back just now and the watches still read in full."""
         with self._guard:
             young = time.time() - self._disturbed_at < within_s
             return young and bool(self._waits_for) and self.probe.verdict.is_fresh
 
-    def blind_in_s(self) -> float:
-        """Return after how long sight is lost if no renewal goes through until then."""
+    def view_lost_in_s(self) -> float:
+        """Return after how long the view is lost if no renewal goes through until then."""
         renewed = self.lock.renewed_at
         if renewed is None or not self.probe.verdict.is_fresh:
             return RENEW_S

@@ -178,7 +178,7 @@ def no_recent_manual_change(context: GuardContext) -> Refusal | None:
 
 
 def quiet_over(context: GuardContext) -> Refusal | None:
-    """No node became suspect a moment ago: a command now would block and blind glusterd."""
+    """No node became suspect a moment ago: a command now would block glusterd's own view."""
     for ref, condition in context.conditions.items():
         if ref.kind == "node" and condition.state == NodeState.SUSPECT.value:
             left_s = condition.since + context.policy.quiet_period_s - context.obs.now
@@ -194,7 +194,7 @@ def suspects_disconnected(context: GuardContext) -> Refusal | None:
     if isinstance(facts, Unknown):
         return None
     for uuid in context.obs.members:
-        if context.obs.consul.sight(uuid) is not Signal.BAD or uuid == context.target.node:
+        if context.obs.consul.signal(uuid) is not Signal.BAD or uuid == context.target.node:
             continue
         if isinstance(facts.connected, Unknown) or facts.connected.get(uuid, True):
             why = f"its glusterd does not know yet that {context.obs.name(uuid)} is away"

@@ -35,7 +35,7 @@ def test_another_text_is_refused(key: str) -> None:
 
 
 def test_a_snapshot_with_a_key_that_names_nothing_is_unreadable() -> None:
-    data = {"schema": SCHEMA, "version": 1, "outbox": [], "roll": "",
+    data = {"schema": SCHEMA, "version": 1, "outbox": [], "roster": "",
             "conditions": {"peer:u1": ["down", 1.0, "g1", [], []]}}  # fmt: skip
     with pytest.raises(Unreadable, match="names nothing"):
         snapshot_from(data)

@@ -32,13 +32,13 @@ class Story:
     let_in: list[tuple[float, str]] = field(default_factory=list)
     shown: list[dict[str, Any]] = field(default_factory=list)
 
-    def tick(self, times: int = 1, *, sight: Signal = Signal.GOOD, there: bool = True,
+    def tick(self, times: int = 1, *, serf: Signal = Signal.GOOD, there: bool = True,
              admission: Admission | None = None, hold: Hold | None = None) -> None:  # fmt: skip
         for _ in range(times):
             self.now += 10.0
             rows = {f"u{n}": Registered(f"u{n}", f"g{n}", f"g{n}", Signal.GOOD) for n in (1, 2, 3)}
             if there:
-                rows["u6"] = Registered("u6", "g6", "g6", sight)
+                rows["u6"] = Registered("u6", "g6", "g6", serf)
             if admission is None:
                 admission = Admission(
                     nodes=("g1", "g2", "g3"), candidates={"u6": "g6"} if there else {}
@@ -66,7 +66,7 @@ def test_it_is_told_once_also_by_the_next_leader(story: Story) -> None:
     story.policy = Policy()
     story.tick(5)
     assert story.told == ["proposed"]
-    story.memory = Memory(conditions=story.memory.conditions, roll=story.memory.roll)
+    story.memory = Memory(conditions=story.memory.conditions, roster=story.memory.roster)
     story.tick(5)
     assert (story.told, story.let_in) == (["proposed"], [])
     assert [(row["name"], row["until"]) for row in story.shown] == [("g6", None)]
@@ -90,7 +90,7 @@ def test_the_clock_of_one_that_flaps_starts_again(story: Story, how: str) -> Non
     for _ in range(10):
         story.tick(8)
         if how == "serf":
-            story.tick(sight=Signal.BAD)
+            story.tick(serf=Signal.BAD)
         elif how == "check":
             story.tick(admission=ill)
         else:

@@ -164,7 +164,7 @@ def view(*uuids: str, fresh: bool = True, since: float = 0.0) -> ConsulView:
 def called(
     before: MembershipUpdate, seen: ConsulView, now: float, crowd: int = 2
 ) -> MembershipUpdate:
-    return update_membership(before.conditions, before.roll, seen, now, settle_s=30, crowd=crowd)
+    return update_membership(before.conditions, before.roster, seen, now, settle_s=30, crowd=crowd)
 
 
 NOBODY = MembershipUpdate({}, {})
@@ -172,18 +172,18 @@ NOBODY = MembershipUpdate({}, {})
 
 def test_nobody_joins_at_the_first_look_and_a_newcomer_does() -> None:
     first = called(NOBODY, view("a", "b"), T0)
-    assert (first.roll, first.notices) == ({"a": "na", "b": "nb"}, ())
+    assert (first.roster, first.notices) == ({"a": "na", "b": "nb"}, ())
     after = called(first, view("a", "b", "c"), T0 + 5)
     assert [(n.uuid, n.event) for n in after.notices] == [("c", "joined")]
-    assert called(after, view("a", "b", "c"), T0 + 6).roll is after.roll
+    assert called(after, view("a", "b", "c"), T0 + 6).roster is after.roster
 
 
 def test_a_node_that_leaves_is_told_once_after_settling_and_not_after_a_restart() -> None:
     first = called(NOBODY, view("a", "b", "c"), T0)
     gone = called(first, view("a", "b"), T0 + 1)
-    assert (gone.notices, set(gone.roll)) == ((), {"a", "b"})
+    assert (gone.notices, set(gone.roster)) == ((), {"a", "b"})
     back = called(gone, view("a", "b", "c"), T0 + 18)
-    assert (back.notices, back.roll, back.conditions) == ((), first.roll, {})
+    assert (back.notices, back.roster, back.conditions) == ((), first.roster, {})
     gone = called(back, view("a", "b"), T0 + 20)
     gone = called(gone, view("a", "b"), T0 + 49)
     assert gone.notices == ()
@@ -197,7 +197,7 @@ def test_a_node_that_leaves_is_told_once_after_settling_and_not_after_a_restart(
 def test_a_view_that_cannot_be_believed_and_a_crowd_make_nobody_leave() -> None:
     first = called(NOBODY, view("a", "b", "c", "d"), T0)
     blind = called(first, view(fresh=False), T0 + 500)
-    assert (blind.roll, blind.notices) == (first.roll, ())
+    assert (blind.roster, blind.notices) == (first.roster, ())
     wiped = called(first, view(), T0 + 1)
     assert called(wiped, view(), T0 + 500).notices == ()
 
@@ -213,23 +213,23 @@ def test_a_snapshot_survives_its_store_and_keeps_what_was_due() -> None:
         Ref("node", "u"): Condition("suspect", 5.0, "g1", (1.0, 2.0), frozenset({"hung"}))
     }
     notice = Notice("node", "u", "g1", "suspect")
-    after = published(Snapshot(3), conditions, [notice], "main", 5.0, roll={"u": "g1"})
+    after = published(Snapshot(3), conditions, [notice], "main", 5.0, roster={"u": "g1"})
     assert after.version == 4
-    assert snapshot_from(after.to_data(), after.roll_data()) == after
+    assert snapshot_from(after.to_data(), after.roster_data()) == after
     again = published(Snapshot(3), conditions, [notice], "main", 99.0)
     assert again.outbox[0]["data"]["id"] == after.outbox[0]["data"]["id"]
 
 
-def test_the_roll_is_written_when_somebody_comes_or_goes_and_else_only_named() -> None:
-    first = published(Snapshot(), {}, [], "main", 1.0, roll={"a": "anna"})
+def test_the_roster_is_written_when_a_node_comes_or_goes_and_else_only_named() -> None:
+    first = published(Snapshot(), {}, [], "main", 1.0, roster={"a": "anna"})
     news = [Notice("node", "u", "nu", "suspect")]
-    told = published(first, {}, news, "main", 2.0, roll=first.roll)
+    told = published(first, {}, news, "main", 2.0, roster=first.roster)
     assert "anna" not in str(told.to_data())
-    assert (told.version, told.roll_digest) == (2, first.roll_digest)
-    more = published(told, {}, [], "main", 3.0, roll={"a": "anna", "b": "nb"})
-    assert (more.version, more.roll_digest == told.roll_digest) == (3, False)
+    assert (told.version, told.roster_digest) == (2, first.roster_digest)
+    more = published(told, {}, [], "main", 3.0, roster={"a": "anna", "b": "nb"})
+    assert (more.version, more.roster_digest == told.roster_digest) == (3, False)
     lost = snapshot_from(more.to_data())
-    assert (lost.version, lost.roll, lost.roll_digest) == (3, {}, "")
+    assert (lost.version, lost.roster, lost.roster_digest) == (3, {}, "")
 
 
 def test_nothing_new_writes_nothing() -> None:

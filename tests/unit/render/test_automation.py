@@ -49,8 +49,8 @@ def test_the_journal_tells_when_what_and_how_it_ended() -> None:
         ({"state": Life.INTENT, "changed": 1000.0, "applied_at": None, "why": ""}, None,
          "not over g3 has written no outcome"),
         ({"state": Life.REFUSED, "reasons": ("held: ann",)}, SAID, "held: ann"),
-        ({"state": Life.LOST, "applied_at": None}, {"unknown": "no sight"},
-         "its outcome cannot be read: no sight"),
+        ({"state": Life.LOST, "applied_at": None}, {"unknown": "no view"},
+         "its outcome cannot be read: no view"),
     ],
 )  # fmt: skip
 def test_what_is_not_over_or_not_known_is_said(
@@ -114,7 +114,7 @@ def test_a_consul_that_does_not_answer_is_an_unknown() -> None:
 
 EXPLAINED: dict[str, Any] = {
     "pool": "prod", "node": "g3", "uuid": "0b2c8a5c-0000-4000-8000-000000000003", "now": 1000.0,
-    "leader": "m1", "told_at": 990.0, "told_by": "m1", "mode": "open", "why": "sight returned",
+    "leader": "m1", "told_at": 990.0, "told_by": "m1", "mode": "open", "why": "the view is back",
     "policy": "version 3",
     "catalog": {"node": "g3", "minion": "g3", "address": "10.0.0.3", "zone": "r1"},
     "checks": [{"check": "serfHealth", "status": "critical", "says": "Agent not live\nor gone"}],
@@ -146,7 +146,7 @@ def test_a_node_is_explained_with_evidence_row_and_every_guard() -> None:
         "no not_held ann holds the pool salt-run gluster.release",
         "yes disk_fine",
         "HOLD SET by ann: rack MAINTENANCE none",
-        "LEADER m1 leads, mode open: sight returned; policy version 3",
+        "LEADER m1 leads, mode open: the view is back; policy version 3",
     ):
         assert words in text, (words, text)
 

@@ -46,7 +46,7 @@ def test_only_serf_health_is_a_verdict_and_service_checks_are_hints() -> None:
          {**check("n3", "_node_maintenance"), "Notes": "ram (ann)"}, check("n2", "other", "web")]
     )  # fmt: skip
     view = consul_view(who, what, ViewTrust(True), 7)
-    assert [view.sight(u) for u in ("u1", "u2", "u3")] == [Signal.BAD, Signal.GOOD, Signal.GOOD]
+    assert [view.signal(u) for u in ("u1", "u2", "u3")] == [Signal.BAD, Signal.GOOD, Signal.GOOD]
     assert (view.registered["u3"].maintenance, view.registered["u3"].held_for) == (
         True,
         "ram (ann)",
@@ -66,7 +66,7 @@ def test_a_renamed_node_is_alive_by_its_living_name(order: int) -> None:
     view = consul_view(
         catalog(rows, "main"), critical_checks([check("old", "serfHealth")]), ViewTrust(True), 1
     )
-    assert view.sight("u1") is Signal.GOOD
+    assert view.signal("u1") is Signal.GOOD
     assert view.registered["u1"].name == "new"
 
 
@@ -75,7 +75,7 @@ def test_a_view_that_may_not_be_believed_says_unknown() -> None:
     view = consul_view(
         who, critical_checks([check("n1", "serfHealth")]), ViewTrust(False, "no beat"), 1
     )
-    assert view.sight("u1") is Signal.UNKNOWN
+    assert view.signal("u1") is Signal.UNKNOWN
 
 
 # --- asking --------------------------------------------------------------------------------------
