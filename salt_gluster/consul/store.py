@@ -24,7 +24,7 @@ from salt_gluster.consul.client import (
 )
 from salt_gluster.consul.codec import MOST_VALUE_BYTES, pack, unpack
 from salt_gluster.consul.keys import Keys
-from salt_gluster.errors import ConsulError
+from salt_gluster.errors import ConsulError, SpecError
 from salt_gluster.model import Hold, Unknown, digest_of
 
 #: How often two writers of ``rev`` may meet before one of them gives up.
@@ -330,9 +330,21 @@ class Store:
         return self._take_away(old)
 
     def prune_operations(self, finished: Iterable[Document], keep: int) -> int:
-        """Take away all but the newest ``keep`` of these, which the caller knows to be finished."""
+        """Take away all but the newest ``keep`` of these, each with its outcome; how many.
+
+        The caller knows that they are finished.
+        """
         ordered = sorted(finished, key=lambda d: d.index)
-        return self._take_away([d.key for d in ordered[: max(0, len(ordered) - max(1, keep))]])
+        old = ordered[: max(0, len(ordered) - max(1, keep))]
+        self._take_away([*filter(None, map(self._outcome_of, old)), *(d.key for d in old)])
+        return len(old)
+
+    def _outcome_of(self, operation: Document) -> str:
+        """Return the key of its outcome; "" where its node's name cannot be part of one."""
+        try:
+            return self.keys.outcome(str(operation.data.get("node")), operation.name)
+        except SpecError:
+            return ""
 
     def _take_away(self, keys: Sequence[str]) -> int:
         for begin in range(0, len(keys), 60):

@@ -186,6 +186,26 @@ def test_of_old_versions_the_newest_and_the_accepted_one_are_kept(
     assert store.accept({"spec": 5}, by="m2", why="", now=2.0, notes={"before": 9}) == 5
 
 
+def test_an_old_operation_is_pruned_with_its_outcome_and_another_keeps_its_own(
+    here: Client, store: Store
+) -> None:
+    for number in range(70):
+        node = "by/hand" if number == 1 else f"u{number % 2}"  # no executor has such a key
+        store.write(store.keys.operation(f"op{number}"), {"node": node})
+        store.write_outcome(f"u{number % 2}", f"op{number}", {"state": "applied"})
+    store.write_outcome("u1", "op0", {"state": "applied"})  # of another node: not op0's outcome
+    finished = [d for d in store.operations() if isinstance(d, Document)]
+    assert store.prune_operations(finished, 2) == 68
+    assert here.kv_keys(store.keys.operation("")) == [
+        store.keys.operation("op68"), store.keys.operation("op69")
+    ]  # fmt: skip
+    assert sorted(here.kv_keys(store.keys.outcomes)) == [
+        store.keys.outcome("u0", "op68"), store.keys.outcome("u1", "op0"),
+        store.keys.outcome("u1", "op1"), store.keys.outcome("u1", "op69"),
+    ]  # fmt: skip
+    assert store.prune_operations(finished[-2:], 2) == 0
+
+
 def test_pruning_keeps_the_newest_whatever_their_age(store: Store) -> None:
     for day in range(1, 8):
         store.audit(f"202611{day:02}T000000Z", "x", {"day": day})
