@@ -32,10 +32,10 @@ def only_create(planned: Plan, obs: Observation) -> Plan:
     if not any(step.action == "bricks_add" for step in planned.steps):
         return planned
     volume = obs.volume(planned.subject)
-    there = f"{shape(volume)} on {len(volume.bricks)} bricks" if volume else "there"
+    size = f"{shape(volume)} on {len(volume.bricks)} bricks" if volume else "there"
     refusal = Refusal(
         "exists",
-        f"{planned.subject} is there already: {there}; to create does not grow it",
+        f"{planned.subject} is there already: {size}; to create does not grow it",
         (f"add bricks     salt MINION gluster_volume.add_bricks {planned.subject} BRICKS",),
     )
     return replace(planned, refusals=(*planned.refusals, refusal))

@@ -6,7 +6,7 @@ Sets are added and copies are added; bricks and copies are never taken away, nor
 from __future__ import annotations
 
 from salt_gluster.model import Facet, Step, Volume, Wait, is_known, known
-from salt_gluster.plan.actions import shape
+from salt_gluster.plan.actions import set_shape
 from salt_gluster.plan.brick_sets import BrickSets, Finder, declared_sets
 from salt_gluster.plan.builder import Draft
 from salt_gluster.plan.peer import unresolved_ways
@@ -57,8 +57,7 @@ def _same_sets(draft: Draft, volume: Volume, sets: BrickSets, find: Finder) -> b
 
 def _same_type(draft: Draft, desired: VolumeSpec, volume: Volume) -> bool:
     """Refuse what is no growth: another type, another transport, fewer copies."""
-    declared = _declared_shape(desired)
-    observed = shape(volume).split(" x ")[-1] if " x " in shape(volume) else "distribute"
+    declared, observed = set_shape(desired), set_shape(volume)
     if desired.transport != volume.transport:
         draft.refuse(
             "other_transport",
@@ -71,13 +70,14 @@ def _same_type(draft: Draft, desired: VolumeSpec, volume: Volume) -> bool:
     elif {desired.kind, volume.kind} <= set(upwards) and desired.replica < volume.replica:
         draft.refuse(
             "fewer_copies",
-            f"{volume.name} is {observed}, declared is {declared}: a state never takes copies away",
+            f"{volume.name} is {observed.words}, declared is {declared.words}: a state never takes "
+            "copies away",
         )
     elif not _can_raise(desired, volume):
         draft.refuse(
             "other_type",
-            f"{volume.name} is {observed}, declared is {declared}. A volume cannot be turned into "
-            "that; make a new one and copy.",
+            f"{volume.name} is {observed.words}, declared is {declared.words}. A volume cannot be "
+            "turned into that; make a new one and copy.",
             "declare what is there, or use another name",
         )
     return not draft.refusals
@@ -90,14 +90,6 @@ def _can_raise(desired: VolumeSpec, volume: Volume) -> bool:
         return False
     # replica 2 + arbiter comes only from replica 2: gluster refuses it from 3 and from 1
     return volume.replica == 2 if desired.arbiter else True
-
-
-def _declared_shape(desired: VolumeSpec) -> str:
-    if desired.disperse:
-        return f"disperse {desired.disperse - desired.redundancy}+{desired.redundancy}"
-    if desired.arbiter:
-        return f"replica {desired.replica - 1} + arbiter"
-    return f"replica {desired.replica}" if desired.replica > 1 else "distribute"
 
 
 def _raise_replica(
@@ -117,10 +109,10 @@ def _raise_replica(
             )
             return []
         if len(home) < desired.set_size:
-            there = ", ".join(home)
+            members = ", ".join(home)
             draft.refuse(
                 "layout",
-                f"no other node has a free place for another copy of the set {there}",
+                f"no other node has a free place for another copy of the set {members}",
                 "add a node     or a disk, or write `bricks:`",
             )
             return []
@@ -129,7 +121,7 @@ def _raise_replica(
     args = {"bricks": new, "replica": desired.replica, "arbiter": 1 if desired.arbiter else 0}
     args["accept_risk"] = sorted(risks(desired, pool))
     await_hosts(draft, new, pool)
-    text = f"raise {volume.name} to {_declared_shape(desired)} with {' '.join(new)}"
+    text = f"raise {volume.name} to {set_shape(desired).words} with {' '.join(new)}"
     draft.do(Step("bricks_add", volume.name, args, text))
     return rest
 
@@ -181,14 +173,14 @@ def _await_member(draft: Draft, host: str, pool: PoolSpec | None) -> None:
     if pool is not None and pool.node_of(host):
         return  # its own peer's plan says what is wrong with it
     draft.needs.add(Facet("candidate", host))
-    there = draft.state.candidates.get(host)
-    if there is None:
+    candidate = draft.state.candidates.get(host)
+    if candidate is None:
         return
-    peers = there.peers if is_known(there.peers) else ()
+    peers = candidate.peers if is_known(candidate.peers) else ()
     others = [p.name for p in peers if not p.is_self]
     ours = {p.uuid for p in known(draft.state.peers)}
-    if there.unresolved:
-        draft.refuse("host_unknown", f"`bricks`: {there.unresolved}", *unresolved_ways(host))
+    if candidate.unresolved:
+        draft.refuse("host_unknown", f"`bricks`: {candidate.unresolved}", *unresolved_ways(host))
     elif others and not ours & {p.uuid for p in peers}:
         draft.refuse(
             "foreign_pool",

@@ -14,7 +14,7 @@ from typing import Any
 
 from salt_gluster.model import Observation, Step
 from salt_gluster.plan.actions import brick, heal, log, option, peer, profile, volume
-from salt_gluster.plan.actions.definition import bricks_down, shape, volume_diff
+from salt_gluster.plan.actions.definition import bricks_down, set_shape, shape, volume_diff
 from salt_gluster.plan.actions.profile import SET_BY_PROFILE, is_profiled
 from salt_gluster.plan.actions.row import Action, Args
 from salt_gluster.plan.actions.volume import SET_BY_CREATE, SET_BY_CREATE_REPLICATE
@@ -30,6 +30,7 @@ __all__ = [
     "is_done",
     "is_profiled",
     "seen_changes",
+    "set_shape",
     "shape",
     "simulate",
     "volume_diff",

@@ -3,24 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from salt_gluster.model import Brick, Observation, Volume, VolumeStatus, known
 from salt_gluster.plan.actions.row import Args
+from salt_gluster.spec import VolumeSpec
+
+
+@dataclass(frozen=True)
+class SetShape:
+    """The type of each set; of a volume that is there and of one that is declared the same."""
+
+    kind: str
+    replica: int = 1
+    arbiter: bool = False
+    disperse: int = 0
+    redundancy: int = 0
+
+    @property
+    def words(self) -> str:
+        """It in words: ``replica 3``, ``replica 2 + arbiter``, ``disperse 4+2``, ``distribute``."""
+        if self.kind == "disperse":
+            return f"disperse {self.disperse - self.redundancy}+{self.redundancy}"
+        if self.kind == "replicate":
+            with_data = self.replica - 1 if self.arbiter else self.replica
+            return f"replica {with_data}{' + arbiter' if self.arbiter else ''}"
+        return "distribute"
+
+
+def set_shape(volume: Volume | VolumeSpec) -> SetShape:
+    """Return the type of each of its sets."""
+    if volume.kind == "disperse":
+        return SetShape("disperse", disperse=volume.disperse, redundancy=volume.redundancy)
+    if volume.kind == "replicate":
+        return SetShape("replicate", volume.replica, bool(volume.arbiter))
+    return SetShape("distribute")
 
 
 def shape(volume: Volume) -> str:
-    """Return the type in words: ``replica 3``, ``replica 2 + arbiter``, ``disperse 4+2``."""
-    sets = len(volume.sets)
-    if volume.kind == "disperse":
-        data = volume.disperse - volume.redundancy
-        return f"{sets} x disperse {data}+{volume.redundancy}"
-    if volume.kind == "replicate":
-        if volume.arbiter:
-            return f"{sets} x replica {volume.replica - 1} + arbiter"
-        return f"{sets} x replica {volume.replica}"
-    return f"distribute {sets}"
+    """Return the volume's type in words: ``2 x replica 3``, ``distribute 4``."""
+    sets, each = len(volume.sets), set_shape(volume)
+    return f"distribute {sets}" if each.kind == "distribute" else f"{sets} x {each.words}"
 
 
 def volume_diff(
