@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from salt_gluster.model import Subject
 from salt_gluster.remediation.salt_events import Notice
 from salt_gluster.status.config_versions import (
     Difference,
@@ -57,8 +58,9 @@ def away(
 
 
 def overwritten(
-    before: Mapping[str, Any], found: Collection[Difference], commands: Collection[GivenCommand],
-    was_away: Mapping[str, float], back: Collection[str], members: Collection[str],
+    before: Mapping[str, Any], differences: Collection[Difference],
+    commands: Collection[GivenCommand], was_away: Mapping[str, float], back: Collection[str],
+    members: Collection[str],
 ) -> Overwritten | None:  # fmt: skip
     """Return what of ``before`` (the last version's ``actual``) was overwritten, and by whom.
 
@@ -75,8 +77,8 @@ def overwritten(
         return command.node in was_away and command.at >= was_away[command.node]
 
     inside = [g for g in commands if not is_outside(g)]
-    known = {f"volume {name}" for name in before.get("volumes", {})}
-    lost = tuple(d for d in found if d.where in known and explaining(d, inside) is None)
+    known = {Subject("volume", name) for name in before.get("volumes", {})}
+    lost = tuple(d for d in differences if d.subject in known and explaining(d, inside) is None)
     outside = [g for g in commands if is_outside(g)]
     guilty = {g.node for d in lost if (g := explaining(d, outside)) is not None}
     nodes = guilty or ((set(was_away) & set(back)) | came)

@@ -16,7 +16,7 @@ from typing import Any
 from salt_gluster.consul.cluster_state import ClusterState
 from salt_gluster.consul.leader_lock import LeaderLock
 from salt_gluster.errors import ConsulError
-from salt_gluster.model import Ref, Unknown
+from salt_gluster.model import Ref, Subject, Unknown
 from salt_gluster.remediation import Decisions, FleetObservation, config_overwrite
 from salt_gluster.remediation.membership import Condition
 from salt_gluster.remediation.salt_events import Notice
@@ -33,9 +33,10 @@ RELOOK_S = 5.0
 OUTVOTED_S = 60.0
 #: A command stands in its node's history a moment after its effect; its sensor looks again 3 s on.
 UNEXPLAINED_S = 10.0
-#: What was announced last, in the snapshot; ``overwritten N`` in it: what version N had was lost.
+#: The condition whose state is the version that was announced last.
 CONFIG = Ref("cluster", "config")
-_LOST = "overwritten "
+#: The condition whose state is the version of which something was overwritten and is not back.
+OVERWRITTEN = Ref("cluster", "config_overwritten")
 #: Versions that are told after a crash; older ones are history.
 _MOST_TOLD = 10
 
@@ -202,27 +203,26 @@ class ConfigHistory:
         was = conditions.get(CONFIG)
         if was is None:  # whatever there is was there before anybody looked
             return {**conditions, CONFIG: Condition(str(number), obs.now)}, []
-        published, lost = int(was.state), _lost(was)
-        found: list[Notice] = []
+        published, lost = int(was.state), _overwritten(conditions)
+        notices: list[Notice] = []
         for version in range(max(published + 1, number - _MOST_TOLD), number + 1):
             document = self._version(version)
             if document is None:
                 continue
-            found += config_overwrite.notices(obs.cluster, document, int(document.get("before", 0)))
+            before = int(document.get("before", 0))
+            notices += config_overwrite.notices(obs.cluster, document, before)
             if "overwritten" in document and lost is None:
                 lost = int(document["before"])
             elif lost is not None and self._is_back(lost, document):
                 why = f"version {version} is as version {lost} was"
-                found.append(config_overwrite.restored(obs.cluster, version, why))
+                notices.append(config_overwrite.restored(obs.cluster, version, why))
                 lost = None
         if lost is not None and published == number and _is_seen(obs, was):
-            why = "a person has acknowledged it"
-            found.append(config_overwrite.restored(obs.cluster, number, why))
+            why = "an operator has acknowledged it"
+            notices.append(config_overwrite.restored(obs.cluster, number, why))
             lost = None
-        now = Condition(
-            str(number), was.since if published == number else obs.now, announced=_marks(lost)
-        )
-        return {**conditions, CONFIG: now}, found
+        since = was.since if published == number else obs.now
+        return _with_versions(conditions, number, since, lost), notices
 
     def _version(self, number: int) -> Mapping[str, Any] | None:
         if self.current is not None and self.current["version"] == number:
@@ -233,11 +233,11 @@ class ConfigHistory:
     def _is_back(self, base: int, now: Mapping[str, Any]) -> bool:
         """Whether every volume of that version is again as it was then."""
         then = (self._version(base) or {}).get("actual")
-        if then is None:  # not kept any more: only a person can say it
+        if then is None:  # not kept any more: only an operator can say it
             return False
-        known = {f"volume {name}" for name in then["volumes"]}
+        known = {Subject("volume", name) for name in then["volumes"]}
         rows = config_versions.actual_differences(then, now.get("actual") or {})
-        return not any(d.where in known for d in rows)
+        return not any(d.subject in known for d in rows)
 
 
 def _missed(conditions: Mapping[Ref, Condition]) -> dict[str, tuple[str, float]]:
@@ -245,13 +245,19 @@ def _missed(conditions: Mapping[Ref, Condition]) -> dict[str, tuple[str, float]]
     return {ref.id: (s.state, s.since) for ref, s in nodes}
 
 
-def _lost(condition: Condition) -> int | None:
-    marks = [m for m in condition.announced if m.startswith(_LOST)]
-    return int(marks[0].removeprefix(_LOST)) if marks else None
+def _overwritten(conditions: Mapping[Ref, Condition]) -> int | None:
+    condition = conditions.get(OVERWRITTEN)
+    return None if condition is None else int(condition.state)
 
 
-def _marks(lost: int | None) -> frozenset[str]:
-    return frozenset() if lost is None else frozenset({f"{_LOST}{lost}"})
+def _with_versions(
+    conditions: Mapping[Ref, Condition], number: int, since: float, lost: int | None
+) -> dict[Ref, Condition]:
+    """Return the conditions with the version announced last, and the one that was overwritten."""
+    others = {k: c for k, c in conditions.items() if k not in (CONFIG, OVERWRITTEN)}
+    if lost is not None:
+        others[OVERWRITTEN] = Condition(str(lost), since)
+    return {**others, CONFIG: Condition(str(number), since)}
 
 
 def _is_seen(obs: FleetObservation, condition: Condition) -> bool:
