@@ -2,7 +2,7 @@
 PYTHON ?= python3
 # Rounds of the tests that repeat the same thing, and GlusterFS versions beside the machine's own on
 # which the tests with a pool run as well.
-N ?= 3
+N ?= 1
 GLUSTER ?=
 # Random stories of the simulated pool: for make sim; make test runs 100.
 SEEDS ?= 1000
@@ -15,7 +15,7 @@ ALL = system consul gluster-11 3006 3007 3008 python-consul
 
 help:
 	@echo 'make test          lint and all tests, on Salt 3006, 3007 and 3008 (N=$(N) rounds)'
-	@echo 'make long          the same with 20 rounds, more generated examples, GlusterFS 11 as well'
+	@echo 'make long          all of it on each Salt, 20 rounds, many more examples, GlusterFS 11, mutants'
 	@echo 'make demo          a pool from bare nodes to a lost node and back, told step by step'
 	@echo 'make lab           four nodes on this machine, left up for playing; make down ends them'
 	@echo 'make bench         every measurement; each ends with one line of JSON'

@@ -11,27 +11,25 @@ import capabilities
 import cost
 import hypothesis
 import pytest
-from needs import needs, nothing_may_be_skipped
+from needs import needs
 
 from salt_gluster import node
 
 HERE = Path(__file__).resolve().parent
 #: The property of a test's report that says what files before it left behind.
 POOLS = "shared pools"
-#: Seconds a test may take, by room; a test with a mark of its own keeps that.
-LIMITS = {"unit": 120, "meta": 120, "simulation": 120, "functional": 300, "integration": 1800}
+#: Seconds after which a test hangs, by room: many times what it takes, also on a busy machine.
+LIMITS = {"unit": 600, "meta": 600, "simulation": 900, "functional": 900, "integration": 1800}
 
 _quiet = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large]
 hypothesis.settings.register_profile("dev", deadline=None, suppress_health_check=_quiet)
 hypothesis.settings.register_profile(
-    "ci", deadline=None, suppress_health_check=_quiet, max_examples=60, derandomize=True
+    "test", deadline=None, suppress_health_check=_quiet, max_examples=25, derandomize=True
 )
 hypothesis.settings.register_profile(
     "long", deadline=None, suppress_health_check=_quiet, max_examples=2000
 )
-hypothesis.settings.load_profile(
-    os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if nothing_may_be_skipped() else "dev")
-)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "dev")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -76,17 +74,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell what shared pools were left like, and the outcome of the parts before this one."""
+    """Tell what shared pools were left like."""
     reports = [row for rows in terminalreporter.stats.values() for row in rows]
     told = [value for row in reports for name, value in getattr(row, "user_properties", ())
             if name == POOLS]  # fmt: skip
     if told:
         terminalreporter.section("shared pools that were not left as they were")
         terminalreporter.write_line("\n".join(dict.fromkeys(told)))
-    report = os.environ.get("PARTS_REPORT")
-    if report and Path(report).read_text():
-        terminalreporter.section("parts before this one")
-        terminalreporter.write(Path(report).read_text())
 
 
 @pytest.fixture
@@ -104,4 +98,4 @@ def _own_history(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture(scope="session")
 def rounds() -> int:
     """How often a test that looks for a race repeats itself: `make test N=20`."""
-    return int(os.environ.get("N") or 3)
+    return int(os.environ.get("N") or 1)

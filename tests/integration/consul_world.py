@@ -8,15 +8,15 @@ import json
 import os
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
+
+from waiting import until
 
 from lab import Node
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.leader_lock import RENEW_TIMEOUT_S, LeaderLock
 from salt_gluster.consul.settings import Access
-from salt_gluster.errors import ConsulError
 
 _CLONE_NEWNET = 0x40000000
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -53,20 +53,6 @@ def own_network() -> Iterator[None]:
 def _enter(handle: int) -> None:
     if _LIBC.setns(handle, _CLONE_NEWNET):
         raise OSError(ctypes.get_errno(), "setns")
-
-
-def until(what: str, check: Callable[[], Any], within_s: float) -> float:
-    """Wait for it and return after how many seconds it was so; no answer is "not yet"."""
-    began, why = time.monotonic(), ""
-    while True:
-        try:
-            if check():
-                return time.monotonic() - began
-        except ConsulError as err:
-            why = f" ({err})"
-        if time.monotonic() - began > within_s:
-            raise AssertionError(f"not within {within_s} s: {what}{why}")
-        time.sleep(0.05)
 
 
 class Candidate:
@@ -132,7 +118,7 @@ def agent_with_acl(node: Node) -> Iterator[None]:
     try:
         with inside(node):
             root = Client(Access(FENCED_ADDRESS, ROOT_TOKEN))
-            until("the closed Consul", lambda: _answers(root), 60)
+            until(lambda: _answers(root), 60, "the closed Consul")
         yield
     finally:
         agent.kill()

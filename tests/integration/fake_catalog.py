@@ -8,9 +8,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from consul_world import inside, until
+from consul_world import inside
 from engine_process import Process
 from recorded_pool import UUID, identity, plain, replicated, report
+from waiting import until
 
 from lab import Node
 from salt_gluster.consul import service
@@ -35,7 +36,7 @@ class Consul:
         self.store = Store(self._client, cluster)
         self.keys = self.store.keys
         self._names: list[str] = []
-        until("Consul", self.answers, 60)
+        until(self.answers, 60, "Consul")
         with inside(node):
             self._client.kv_put(self.keys.canary, "here")
 
@@ -135,7 +136,7 @@ class Consul:
             with inside(self._node):
                 return not self._client.in_catalog(bait)
 
-        until("the look of Consul's leader", is_gone, 90)
+        until(is_gone, 90, "the look of Consul's leader")
 
     def _check(self, name: str, check: dict[str, str]) -> None:
         body = {"Node": name, "Address": "198.18.255.1", "SkipNodeUpdate": True, "Check": check}

@@ -6,16 +6,19 @@ defaults. What happened is asked from gluster and from the bus, never from our o
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import http.client
 import json
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import consul_http
+from waiting import until
+
 from lab import Lab, witness
-from lab.errors import LabError
 
 PATIENCE = {
     "tick": 4, "quiet_period": 10, "suspect_clear": 15, "down_after": 30, "returning_stable": 20,
@@ -68,20 +71,31 @@ class Loop:
         return self.until(found, event, within_s)[0]
 
     def until(self, check: Callable[[], Any], what: str, within_s: float) -> Any:
-        end = time.monotonic() + within_s
-        while time.monotonic() < end:
-            if found := check():
-                return found
-            time.sleep(0.5)
-        said = [(e.get("event", "execute"), e.get("why")) for e in self.events()[-12:]]
-        raise AssertionError(f"not within {within_s} s: {what}; said last: {said}\n{self.status()}")
+        def said() -> str:
+            rows = [(e.get("event", "execute"), e.get("why")) for e in self.events()[-12:]]
+            return f"said last: {rows}\n{self.status()}"
+
+        return until(check, within_s, what, step_s=0.5, more=said)
+
+    def _key(self, name: str) -> tuple[int, str]:
+        """Return Consul's index of a key of this pool, and its text; 0 and why there is none."""
+        try:
+            rows = consul_http.ask(self.lab.node("g1"), f"/v1/kv/gluster/main/{name}")
+        except (OSError, http.client.HTTPException) as err:
+            return 0, str(err)
+        if not rows:
+            return 0, "no such key"
+        return rows[0]["ModifyIndex"], base64.b64decode(rows[0]["Value"] or "").decode()
 
     def status(self) -> str:
         """Return the leader's own view, for the message of a test that fails."""
-        try:
-            return self.lab.node("g1").ok(["consul", "kv", "get", "gluster/main/status"])
-        except LabError as err:
-            return str(err)
+        return self._key("status")[1]
+
+    def ticks(self, count: int) -> None:
+        """Wait until the leader has looked and decided so many times more: each beats once."""
+        for _ in range(count):
+            before = self._key("pulse")[0]
+            self.until(lambda b=before: self._key("pulse")[0] > b, "a tick of the engine", 120)
 
     def calm(self) -> None:
         """Wait until nothing is wrong any more, as the leader sees it."""

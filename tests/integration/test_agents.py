@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from consul_world import own_network, until
+from consul_world import own_network
+from waiting import until
 
 from lab import packages
 from salt_gluster.consul import agent, raft
@@ -143,16 +144,16 @@ def test_a_renewed_certificate_is_taken_by_a_reload_and_nothing_restarts(
     told, other = (credentials.node_credentials(old, world.pool, name) for name in ("g1", "g2"))
     server = world.start("g1", told)
     root = world.root("g1")
-    until("it leads and writes", lambda: root.kv_put("probe", "1"), 120)
+    until(lambda: root.kv_put("probe", "1"), 120, "it leads and writes")
     before = ssl.PEM_cert_to_DER_cert(told["tls"]["cert"])
-    until("it shows what it got", lambda: shown(server, other) == before, 30)
+    until(lambda: shown(server, other) == before, 30, "it shows what it got")
     renewed = credentials.node_credentials(world.vault, world.pool, "g1")
     assert {key for key in renewed if renewed[key] != told[key]} == {"tls"}
     server.write(renewed["tls"])
     assert shown(server, other) == before
     server.process.send_signal(signal.SIGHUP)  # ExecReload of the unit
     after = ssl.PEM_cert_to_DER_cert(renewed["tls"]["cert"])
-    until("it shows the new one", lambda: shown(server, other) == after, 30)
+    until(lambda: shown(server, other) == after, 30, "it shows the new one")
     assert server.process.poll() is None
     assert root.kv_put("probe", "2")
 
@@ -203,9 +204,9 @@ class Exchange:
             before, servers = self.world.vault.fit_servers(pool)
             for name in {*servers, *(n for n in before if n in pool.nodes)}:
                 self.apply(name)
-            until(f"{servers} vote", lambda want=servers: self._voters() >= set(want), 120)
+            until(lambda want=servers: self._voters() >= set(want), 120, f"{servers} vote")
             if not self._keep(servers) and before == servers:
-                until("nobody else votes", lambda want=servers: self._voters() == set(want), 120)
+                until(lambda want=servers: self._voters() == set(want), 120, "nobody else votes")
                 return sets
             sets += [servers] if before != servers else []
 
@@ -216,9 +217,9 @@ class Exchange:
         root, nodes = self.world.root(self.stays), self.world.pool.nodes
         # A Consul that has only just begun does not know its own settings.
         until(
-            "its settings",
             lambda: raft.reconcile_voters(root, servers, nodes, self.ask, test=True),
             60,
+            "its settings",
         )
         would, _ = raft.reconcile_voters(root, servers, nodes, self.ask, test=True)
         done, why = raft.reconcile_voters(root, servers, nodes, self.ask, test=False)
@@ -230,7 +231,6 @@ class Exchange:
 POOLS = [("g[1-4]", "g[2-4]"), ("g[1-2]", "g[2-3]")]
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("pools", POOLS)
 def test_a_server_that_left_nodes_goes_when_another_votes(
     worlds: list[World], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pools: tuple[str, str]
@@ -249,7 +249,6 @@ def test_a_server_that_left_nodes_goes_when_another_votes(
     assert entry is not None and entry.value == b"as it was"  # the same Consul, not a new one
 
 
-@pytest.mark.timeout(300)
 def test_a_pool_that_grows_and_shrinks_has_the_seats_it_should_have(
     worlds: list[World], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,11 +262,11 @@ def test_a_pool_that_grows_and_shrinks_has_the_seats_it_should_have(
     time.sleep(10)  # without more it was gone after 4 s
     assert voters(root) == {"g1", "g2", "g3"}
     world.agents["g3"].start(world.agents["g3"].told)
-    until("all are there again", lambda: raft.voters(root)[1] == {"g1", "g2", "g3"}, 120)
+    until(lambda: raft.voters(root)[1] == {"g1", "g2", "g3"}, 120, "all are there again")
     sets = here.settle(parse_pool({"nodes": "g[1-2]"}))
     assert sets[1:] == [("g1", "g2"), ("g1",)]
     assert here.asked == ["g3 gluster_consul.leave"]
-    until("the former one is a client", lambda: "g2" in names(root), 30)
+    until(lambda: "g2" in names(root), 30, "the former one is a client")
 
 
 def names(root: Client) -> set[str]:

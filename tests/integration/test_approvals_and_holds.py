@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from consul_world import inside, until
+from consul_world import inside
+from waiting import until
 
 from lab import Lab, salt
 from salt_gluster.consul.canary import FileMarker
@@ -251,7 +252,7 @@ def test_the_line_names_the_one_who_leads_and_what_it_may(prod: PoolClient) -> N
     assert (nobody["leader"], nobody["restart_brick"], nobody["told_at"]) == (None, None, None)
     lock = LeaderLock(Client(Access(), timeout_s=2), "prod", "m7")
     try:
-        until("the lock", lock.renew, 30)
+        until(lock.renew, 30, "the lock")
         prod.store.write(prod.store.keys.status, status_of("u1"))
         config = {"schema": 1, "spec": {}, "policy": {"restart_brick": "propose"}}
         prod.store.accept(config, by="g1", why="a test", now=1.0)
@@ -344,7 +345,7 @@ def test_without_an_agent_the_state_is_as_good_and_says_one_line(pool: Lab) -> N
     well_ms = applied(pool, "g2")["duration"]
     asked = ["consul", "kv", "get", "gluster/prod/canary"]
     for fault, kind in (("consul-kill", "no Consul agent answers"), ("consul-freeze", "in time")):
-        until("its agent", lambda: pool.node("g2").run(asked).returncode == 0, 60)
+        until(lambda: pool.node("g2").run(asked).returncode == 0, 60, "its agent")
         pool.fault(fault, "g2")
         try:
             rows = [applied(pool, "g2") for _ in range(2)]
@@ -375,10 +376,10 @@ def test_setup_puts_engine_and_reactor_into_effect_and_an_event_reaches_the_mini
         listed[:] = [out]
         return "remediation/*/execute" in out
 
-    until("the reactor's list", answers, 180)
+    until(answers, 180, "the reactor's list")
     assert "formula/reactor/execute.sls" in listed[0]
     began = ["grep", "Starting Engine.*gluster_consul", "/var/log/salt/master"]
-    until("the engine", lambda: pool.master.run(began).returncode == 0, 180)
+    until(lambda: pool.master.run(began).returncode == 0, 180, "the engine")
     assert pool.salt_run("gluster.setup")["changes"] == {}
     salt.wait(pool.record)
     fire = (
@@ -395,7 +396,7 @@ def test_setup_puts_engine_and_reactor_into_effect_and_an_event_reaches_the_mini
         jobs = pool.salt_run("jobs.list_jobs", search_function="gluster_remediation.execute")
         return next(iter(jobs.values()), {})
 
-    until("the job of the reactor", lambda: bool(job()), 120)
+    until(lambda: bool(job()), 120, "the job of the reactor")
     found = job()
     assert (found["Target"], found["Target-type"]) == (["g1"], "list")
     assert found["Arguments"] == [{"__kwarg__": True, "operation": "0123456789012345"}] or found[

@@ -109,7 +109,6 @@ def assert_kept(node: Node) -> None:
     assert "hold ok installed" in node.ok(["dpkg", "-s", "glusterfs-server"])
 
 
-@pytest.mark.timeout(1800)
 @pytest.mark.capability(1, 4, 15, 38, 44, 75, 83, 117, 118, 143, 146, 167, 193)
 def test_four_minions_at_once_make_one_pool_and_each_thing_once(lab: Lab, rounds: int) -> None:
     for number in range(rounds):
@@ -166,7 +165,6 @@ def test_test_mode_says_beforehand_what_the_four_runs_then_change(lab: Lab) -> N
     assert made == [seen_by_pool]
 
 
-@pytest.mark.timeout(1800)
 @pytest.mark.capability(194)
 def test_two_halves_cut_from_each_other_at_the_start_never_become_two_pools(lab: Lab) -> None:
     bare_again(lab)
@@ -185,7 +183,6 @@ def test_two_halves_cut_from_each_other_at_the_start_never_become_two_pools(lab:
     assert_made_once(lab)
 
 
-@pytest.mark.timeout(1800)
 @pytest.mark.capability(194)
 def test_halves_that_stay_cut_make_one_pool_of_the_founders_half_at_most(
     lab: Lab, rounds: int

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from consul_world import inside, until
+from consul_world import inside
+from waiting import until
 
 from lab import Lab, Node
 from salt_gluster.consul import agent
@@ -31,8 +32,6 @@ from salt_gluster.errors import ConsulError
 from salt_gluster.master.deploy import credentials, deployment, secret_store
 from salt_gluster.master.deploy.secret_store import SecretStore
 from salt_gluster.spec import PoolSpec, parse_pool
-
-pytestmark = pytest.mark.timeout(600)
 
 UUIDS = {f"g{n}": f"0000000{n}-0000-4000-8000-000000000000" for n in range(1, 5)}
 OWN, OTHER = UUIDS["g1"], UUIDS["g2"]
@@ -97,7 +96,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         made.start()
         with inside(lab.master):
             root = Client(Access(token=made.token("management")))
-            until("the master's agent", lambda: _answers(root), 60)
+            until(lambda: _answers(root), 60, "the master's agent")
             done = Registrar(root, patience_s=60).ensure(made.grants("g1", "g2", "g3"))
             print(f"FIGURE first rights {time.monotonic() - began:.1f} s after the first start")
             # engine, reader, who brings no token, the master's agent, three agents, three nodes
@@ -118,11 +117,11 @@ def registered(world: World) -> World:
         with inside(world.node(name)):
             root = client(world, "management")
             # A server that is no leader may stay in "legacy mode" for up to half a minute.
-            until("its ACL", lambda c=root: _raw(c, "get", "/v1/acl/tokens"), 90)
+            until(lambda c=root: _raw(c, "get", "/v1/acl/tokens"), 90, "its ACL")
     for name in ("g1", "g2"):
         with inside(world.node(name)):
             mine = client(world, "node", name)
-            until("the right of the node", lambda c=mine: _works(lambda: c.kv_get(KEYS.canary)), 40)
+            until(lambda c=mine: _works(lambda: c.kv_get(KEYS.canary)), 40, "the right of the node")
             if name == "g1":
                 assert mine.kv_put(KEYS.canary, "{}", cas=0)
             me = Member(UUIDS[name], name, name, "main", address=world.node(name).address)
@@ -130,7 +129,7 @@ def registered(world: World) -> World:
     with inside(world.lab.master):
         engine = client(world, "engine")
         began = time.monotonic()
-        until("both in the catalog", lambda: _registered(engine) == {"g1", "g2"}, 60)
+        until(lambda: _registered(engine) == {"g1", "g2"}, 60, "both in the catalog")
         print(f"FIGURE registered nodes in the catalog after {time.monotonic() - began:.1f} s")
     return world
 
@@ -282,7 +281,7 @@ def test_a_role_can_do_what_it_is_for_and_nothing_else(registered: World, role: 
         root.service_register({"ID": "tried", "Name": "gluster"})  # to be taken off
         root.session_create("to be seen", ttl_s=60, lock_delay_s=0)
         can = {name for name, act in {**LOOKS, **ACTS}.items() if _done(c, act)}
-        until("what was tried is gone", lambda: _cleared(root), 10)
+        until(lambda: _cleared(root), 10, "what was tried is gone")
     assert can - ROLES[role] == set()
     assert ROLES[role] - can == set()
 
@@ -388,7 +387,7 @@ def test_gossip_without_the_key_lets_nobody_in(registered: World) -> None:
     try:
         with inside(g4):
             mine = Client(Access("http://127.0.0.1:18500"))
-            until("the stranger", lambda: _works_at_all(mine), 20)
+            until(lambda: _works_at_all(mine), 20, "the stranger")
             with pytest.raises(ConsulError):
                 _raw(mine, "put", f"/v1/agent/join/{registered.node('g1').address}:8301")
         with inside(registered.node("g1")):
@@ -436,12 +435,11 @@ def test_a_node_that_asks_before_it_is_admitted_is_let_in_soon(registered: World
     with inside(registered.node("g4")):
         # The leader knows it at once; an agent whose server did not yet keeps its no for 30 s.
         time.sleep(1)
-        took_s = until("the right", lambda: _works(mine.agent_services), 45)
-        print(f"FIGURE admitted, and its own agent knows it after {took_s:.1f} s")
+        until(lambda: _works(mine.agent_services), 45, "the right")
         me = Member(UUIDS["g4"], "g4", "g4", "main", address=registered.node("g4").address)
         register(mine, me)
         began = time.monotonic()
-        until("it in the catalog", lambda: "g4" in _registered(mine), 60)
+        until(lambda: "g4" in _registered(mine), 60, "it in the catalog")
         print(f"FIGURE registered, and in the catalog after {time.monotonic() - began:.1f} s")
 
 
@@ -456,7 +454,7 @@ def test_a_node_with_a_new_uuid_loses_the_old_ones_rights(registered: World) -> 
         assert done == ["salt-gluster: node main/g3"]
     with inside(registered.node("g3")):
         mine = client(registered, "node", "g3")
-        until("the new right", lambda: _works(lambda: mine.kv_put(KEYS.node(new), "1")), 45)
+        until(lambda: _works(lambda: mine.kv_put(KEYS.node(new), "1")), 45, "the new right")
         assert not _works(lambda: mine.kv_put(KEYS.node(UUIDS["g3"]), "1"))
 
 
@@ -468,14 +466,14 @@ def test_a_token_that_was_taken_back_opens_nothing(registered: World) -> None:
         assert not registrar.revoke(grant)
     with inside(registered.node("g2")):
         mine = client(registered, "node", "g2")
-        until("no right any more", lambda: not _works(lambda: mine.kv_get(KEYS.canary)), 45)
+        until(lambda: not _works(lambda: mine.kv_get(KEYS.canary)), 45, "no right any more")
 
 
 def test_the_engine_leads_with_its_token(registered: World) -> None:
     with inside(registered.lab.master):
         lock = LeaderLock(client(registered, "engine"), "main", MASTER)
         # The roles have written into the lock's key, as no lock is written.
-        until("the lead", lambda: lock.renew() or (lock.error == "" and lock.holds()), 30)
+        until(lambda: lock.renew() or (lock.error == "" and lock.holds()), 30, "the lead")
         assert lock.epoch > 0
         lock.stop()
 
@@ -491,7 +489,7 @@ def test_servers_that_all_have_to_restart_do_it_one_after_the_other(registered: 
             with restart_lock(mine, "main"):
                 began = time.monotonic()
                 node.ok(["systemctl", "restart", "consul"])
-                until("the agent", lambda: _works_at_all(mine), 60)
+                until(lambda: _works_at_all(mine), 60, "the agent")
                 ended = time.monotonic()
         return began, ended
 
@@ -501,7 +499,7 @@ def test_servers_that_all_have_to_restart_do_it_one_after_the_other(registered: 
     assert times[0][1] < times[1][0] and times[1][1] < times[2][0]
     with inside(registered.lab.master):
         engine = client(registered, "engine")
-        until("the turn given back", lambda: engine.kv_get(KEYS.restart_lock).session == "", 30)
+        until(lambda: engine.kv_get(KEYS.restart_lock).session == "", 30, "the turn given back")
 
 
 def test_a_server_that_left_is_replaced_by_one_and_consul_goes_on(registered: World) -> None:
@@ -512,7 +510,7 @@ def test_a_server_that_left_is_replaced_by_one_and_consul_goes_on(registered: Wo
     lab.fault("consul-kill", "g1")
     with inside(lab.master):
         root = client(registered, "management")
-        until("a leader again", lambda: _voters(root), 60)
+        until(lambda: _voters(root), 60, "a leader again")
         changes, waits = deployment.follow(kept, pool, test=True)
         assert changes["servers"] == {"old": ["g1", "g2", "g3"], "new": ["g2", "g3", "g4"]}
         assert kept.servers() == ("g1", "g2", "g3")
@@ -530,7 +528,7 @@ def test_a_server_that_left_is_replaced_by_one_and_consul_goes_on(registered: Wo
     g4.ok(["systemctl", "restart", "consul"])
     with inside(lab.master):
         began = time.monotonic()
-        until("three voters that are there", lambda: _voters(root) == set(told["servers"]), 120)
+        until(lambda: _voters(root) == set(told["servers"]), 120, "three voters that are there")
         print(f"FIGURE a server replaced after {time.monotonic() - began:.1f} s")
         changes, waits = deployment.follow(kept, pool, test=False)
         assert (list(changes), waits) == (["access of g1"], "")

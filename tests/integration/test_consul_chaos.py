@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from consul_world import FENCED_ADDRESS, ROOT_TOKEN, agent_with_acl, inside, until
+from consul_world import FENCED_ADDRESS, ROOT_TOKEN, agent_with_acl, inside
 from engine_process import Process
 from fake_catalog import HAND_OVER_S, Consul, leads, named
+from waiting import until
 
 from lab import Lab, Node
 from salt_gluster.consul import service
@@ -86,7 +87,6 @@ def test_the_roster_wakes_for_who_comes_and_goes_and_not_for_checks(
 
 
 @pytest.mark.capability(142)
-@pytest.mark.timeout(420)
 def test_a_node_that_flaps_is_told_once_and_not_at_every_turn(
     pool: Lab, cluster: str, tmp_path: Path
 ) -> None:
@@ -94,8 +94,8 @@ def test_a_node_that_flaps_is_told_once_and_not_at_every_turn(
     consul.just_looked()
     names = [consul.register(n) for n in range(12)]
     engine = Process(pool.node("g4"), cluster, "m1", tmp_path / "m1")
-    until("it leads", lambda: leads(engine, consul), 60)
-    until("it has seen what there is", lambda: consul.has(consul.keys.members), 30)
+    until(lambda: leads(engine, consul), 60, "it leads")
+    until(lambda: consul.has(consul.keys.members), 30, "it has seen what there is")
     for status in ("critical", "passing") * 10:
         consul.serf(names[2], status)
         time.sleep(0.7)
@@ -107,7 +107,6 @@ def test_a_node_that_flaps_is_told_once_and_not_at_every_turn(
     consul.clear()
 
 
-@pytest.mark.timeout(420)
 def test_a_node_whose_agent_alone_is_gone_is_told_as_that_and_nothing_is_done(
     pool: Lab, cluster: str, tmp_path: Path
 ) -> None:
@@ -117,11 +116,11 @@ def test_a_node_whose_agent_alone_is_gone_is_told_as_that_and_nothing_is_done(
     names = consul.declare(4, {**PATIENCE, "down_after_s": 5.0, "suspect_clear_s": 5.0})
     recorded(tmp_path, names, [])
     engine = Process(pool.node("g4"), cluster, "m1", tmp_path / "m1")
-    until("the pool is open", lambda: consul.mode() == "open", 90)
+    until(lambda: consul.mode() == "open", 90, "the pool is open")
     consul.serf(names[1], "critical")
-    until("it is told", lambda: engine.fired("consul_only"), 60)
+    until(lambda: engine.fired("consul_only"), 60, "it is told")
     consul.serf(names[1], "passing")
-    until("it is well again", lambda: engine.fired("up"), 60)
+    until(lambda: engine.fired("up"), 60, "it is well again")
     engine.kill()
     said = [(e["data"]["name"], e["data"]["event"]) for e in told(engine)]
     assert said == [(names[1], event) for event in ("suspect", "consul_only", "up")]
@@ -202,22 +201,22 @@ class Story:
         names = self.consul.declare(4, PATIENCE)
         recorded(self.folder, names, [])
         one, two = self.one, self.two = self._engines()
-        until("the pool is open", self._is_open, 60)
+        until(self._is_open, 60, "the pool is open")
         recorded(self.folder, names, [1])
         self.consul.lose_brick(1, names)
         time.sleep(self.chance.uniform(0, 12))  # before the claim, or after it
         strike(self.pool, self.kind, one)
         if self.kind == "both":
-            until("both are blind", lambda: one.fired("view_lost") and two.fired("view_lost"), 60)
+            until(lambda: one.fired("view_lost") and two.fired("view_lost"), 60, "both are blind")
             time.sleep(self.chance.uniform(0, 15))  # the session ends at 20 s, or it does not
         else:
-            until("the other leads", lambda: leads(two, self.consul), 3 * HAND_OVER_S)
+            until(lambda: leads(two, self.consul), 3 * HAND_OVER_S, "the other leads")
         mend(self.pool, self.kind, one)
         for engine in (one, two):
-            until("sight again", lambda e=engine: balanced(e), 120)
-        until("the claim", self.consul.operations, 2 * HAND_OVER_S)
+            until(lambda e=engine: balanced(e), 120, "sight again")
+        until(self.consul.operations, 2 * HAND_OVER_S, "the claim")
         self.late = self.consul.register(9)
-        until("the others go on", self._told_late, 2 * HAND_OVER_S)
+        until(self._told_late, 2 * HAND_OVER_S, "the others go on")
         time.sleep(3)
         one.kill()
         two.kill()
@@ -225,7 +224,7 @@ class Story:
     def _engines(self) -> tuple[Process, Process]:
         first, second = (self.pool.node(name) for name in SEATS[self.kind])
         one = Process(first, self.consul.cluster, "m1", self.folder / "m1")
-        until("the first leads", lambda: leads(one, self.consul), 60)
+        until(lambda: leads(one, self.consul), 60, "the first leads")
         return one, Process(second, self.consul.cluster, "m2", self.folder / "m2")
 
     def _is_open(self) -> bool:
@@ -261,7 +260,6 @@ def balanced(engine: Process) -> bool:
 
 
 @pytest.mark.capability(163)
-@pytest.mark.timeout(1200)
 def test_of_two_engines_one_speaks_at_a_time_and_claims_once_however_they_are_cut_off(
     pool: Lab, tmp_path: Path, rounds: int
 ) -> None:
@@ -275,7 +273,6 @@ def test_of_two_engines_one_speaks_at_a_time_and_claims_once_however_they_are_cu
             story.consul.clear()
 
 
-@pytest.mark.timeout(600)
 def test_a_revoked_token_blinds_and_what_happened_meanwhile_is_told_when_it_is_back(
     pool: Lab, cluster: str, tmp_path: Path
 ) -> None:
@@ -291,21 +288,21 @@ def test_a_revoked_token_blinds_and_what_happened_meanwhile_is_told_when_it_is_b
             registrar = Registrar(Client(root))
             registrar.ensure([whole])
         engine = Process(node, cluster, "m1", tmp_path / "m1", FENCED_ADDRESS, secret)
-        until("it leads", lambda: leads(engine, consul), 60)
-        until("it has seen what there is", lambda: consul.has(consul.keys.members), 30)
+        until(lambda: leads(engine, consul), 60, "it leads")
+        until(lambda: consul.has(consul.keys.members), 30, "it has seen what there is")
         joined = []
         for turn, take in enumerate((registrar.revoke, lambda _: registrar.ensure([less])), 1):
             with inside(node):
                 take(whole)
             joined.append(consul.register(turn))
-            until(f"view lost {turn}", lambda n=turn: len(engine.fired("view_lost")) >= n, 60)
+            until(lambda n=turn: len(engine.fired("view_lost")) >= n, 60, f"view lost {turn}")
             time.sleep(3)
             with inside(node):
                 registrar.ensure([whole])
             until(
-                f"view restored {turn}", lambda n=turn: len(engine.fired("view_restored")) >= n, 120
+                lambda n=turn: len(engine.fired("view_restored")) >= n, 120, f"view restored {turn}"
             )
-            until("it tells", lambda: set(joined) <= set(named(engine, "joined")), 120)
+            until(lambda: set(joined) <= set(named(engine, "joined")), 120, "it tells")
         engine.kill()
     # What was told before may be told again, under the very same id.
     ids = {name: len(ids) for name, ids in named(engine, "joined").items()}

@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 from highstates import Returns, changes, failures
 from pool_with_automation import PATIENCE
+from waiting import until
 
 from lab import Lab, witness
 from lab.command import wait_for
@@ -82,10 +83,7 @@ class Backbone:
         return self.events(event, since)[0]
 
     def until(self, check: Callable[[], bool], what: str, within_s: float) -> None:
-        try:
-            wait_for(what, check, timeout=within_s, step=0.5)
-        except Exception as err:
-            raise AssertionError(f"{err}; the leader says {self.status()}") from err
+        until(check, within_s, what, step_s=0.5, more=lambda: f"the leader says {self.status()}")
 
     def secret(self, name: str) -> str:
         """Return one of the secrets that the master keeps."""
@@ -159,7 +157,6 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backbone]:
 
 
 @pytest.mark.capability(145)
-@pytest.mark.timeout(1200)
 def test_five_bare_nodes_are_a_pool_watched_through_their_own_consul(pool: Backbone) -> None:
     assert failures(pool.first) == []
     assert sorted(pool.first) == [n.name for n in pool.nodes]
@@ -174,7 +171,6 @@ def test_five_bare_nodes_are_a_pool_watched_through_their_own_consul(pool: Backb
     assert pool.status()["policy"].startswith("version")  # what the pillar says was taken
 
 
-@pytest.mark.timeout(600)
 def test_a_second_run_on_all_nodes_at_once_changes_nothing(pool: Backbone) -> None:
     before = pool.pids()
     answers = pool.apply()
@@ -185,7 +181,6 @@ def test_a_second_run_on_all_nodes_at_once_changes_nothing(pool: Backbone) -> No
     assert pool.pids() == before
 
 
-@pytest.mark.timeout(600)
 def test_a_dead_brick_is_told_and_started_again_through_it(pool: Backbone) -> None:
     """Sensor, engine, reactor and executor, each with no more rights than its role has."""
     began = time.time()
@@ -201,7 +196,6 @@ def test_a_dead_brick_is_told_and_started_again_through_it(pool: Backbone) -> No
 # --- what it stands ------------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(600)
 def test_one_server_of_three_lost_disturbs_nothing(pool: Backbone) -> None:
     pool.until(pool.is_open, "calm", 200)
     leader = next(
@@ -225,7 +219,6 @@ def test_one_server_of_three_lost_disturbs_nothing(pool: Backbone) -> None:
     assert list(changes(pool.apply(leader))) == [f"{leader} gluster-consul-agent"]
 
 
-@pytest.mark.timeout(900)
 def test_two_servers_lost_with_their_disks_stop_automation_and_nothing_else(
     pool: Backbone,
 ) -> None:
@@ -250,7 +243,6 @@ def test_two_servers_lost_with_their_disks_stop_automation_and_nothing_else(
     pool.until(lambda: votes(pool) == list(SERVERS), "three servers", 120)
 
 
-@pytest.mark.timeout(900)
 def test_a_single_survivor_goes_on_by_the_file_that_the_documentation_names(
     pool: Backbone,
 ) -> None:
@@ -330,7 +322,6 @@ def python(node: Node, script: str, *words: str) -> list[str]:
     return node.ok(["python3", "-c", script, *words], timeout=200).splitlines()
 
 
-@pytest.mark.timeout(600)
 def test_nothing_but_gossip_and_the_servers_calls_is_reachable_from_another_node(
     pool: Backbone,
 ) -> None:
@@ -373,7 +364,6 @@ BODIES = {
 }
 
 
-@pytest.mark.timeout(300)
 def test_who_brings_no_token_sees_who_is_there_and_may_do_nothing(pool: Backbone) -> None:
     wrong = []
     for name in ("g1", "g4", "master"):
@@ -416,7 +406,6 @@ def key_of(pem: str) -> bytes:
     return body[1].encode()
 
 
-@pytest.mark.timeout(600)
 def test_no_secret_is_in_a_log_an_event_the_job_cache_or_where_others_may_read(
     pool: Backbone,
 ) -> None:
@@ -478,7 +467,6 @@ def answered(pool: Backbone, asks: str) -> list[str]:
 
 
 @pytest.mark.capability(5)
-@pytest.mark.timeout(900)
 def test_a_node_that_only_a_glob_means_waits_for_a_yes_and_is_taken_in_then(
     pool: Backbone,
 ) -> None:
@@ -512,7 +500,6 @@ def test_a_node_that_only_a_glob_means_waits_for_a_yes_and_is_taken_in_then(
     assert [e["name"] for e in pool.events("proposed", began)] == ["g6"]
 
 
-@pytest.mark.timeout(300)
 def test_dns_answers_with_the_nodes_whose_glusterd_can_be_reached(pool: Backbone) -> None:
     everyone = [node.name for node in pool.lab.nodes]
     pool.until(lambda: answered(pool, "g2") == everyone, "six names", 60)
@@ -536,7 +523,6 @@ while True:
 """
 
 
-@pytest.mark.timeout(300)
 def test_a_mount_by_that_name_says_first_where_it_is_not_known_and_serves_where_it_is(
     pool: Backbone,
 ) -> None:
@@ -581,7 +567,6 @@ def pids_of(pool: Backbone, name: str) -> str:
 # --- at last -------------------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(900)
 def test_a_consul_that_was_wiped_is_not_taken_for_a_new_one(pool: Backbone) -> None:
     """All servers lose everything at once: no rights, no keys, no canary. A person decides."""
     pool.until(pool.is_open, "calm", 200)

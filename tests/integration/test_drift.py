@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import gluster_facts
 import pytest
+from waiting import until
 
 from lab import Lab
 from lab.command import at_once
@@ -373,13 +373,6 @@ def test_a_set_added_by_hand_is_refused_by_name_and_never_removed(drifted: Story
 
 def flat(comment: str) -> str:
     return " ".join(comment.split())
-
-
-def until(true: Callable[[], object], timeout: float = 90) -> None:
-    end = time.monotonic() + timeout
-    while not true():
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.3)
 
 
 def wanted(value: int) -> dict[str, Kind]:

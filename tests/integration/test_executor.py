@@ -10,8 +10,9 @@ from itertools import count
 from typing import Any
 
 import pytest
-from consul_world import Candidate, inside, until
+from consul_world import Candidate, inside
 from executor_process import ask, refresh
+from waiting import until
 
 from lab import Lab
 from salt_gluster.consul.client import Client
@@ -45,7 +46,7 @@ class World:
         self.lead = Candidate(self.g1, CLUSTER)
         self.client = Client(Access())
         self.store = Store(self.client, CLUSTER)
-        until("a leader", self.lead.lock.holds, 40)
+        until(self.lead.lock.holds, 40, "a leader")
         with inside(self.g1):
             config = {"schema": 1, "spec": {}, "policy": POLICY}
             self.store.accept(config, by="test", why="test", now=time.time())
@@ -116,11 +117,11 @@ class World:
         """Be well again, whatever a test has left."""
         self.lab.heal_all()
         self.g1.ok(["rm", "-f", "/var/lib/salt-gluster/hold"])
-        until("no hold", lambda: self.g1.run(["sh", "-c", FREE]).returncode == 0, 60)
-        until("a leader", self.lead.lock.holds, 60)
-        until("what is open to be closed", self._closed, 30)
+        until(lambda: self.g1.run(["sh", "-c", FREE]).returncode == 0, 60, "no hold")
+        until(self.lead.lock.holds, 60, "a leader")
+        until(self._closed, 30, "what is open to be closed")
         self.g1.run(["gluster", "--mode=script", "volume", "start", "data", "force"])
-        until("the brick", self.serves, 30)
+        until(self.serves, 30, "the brick")
         self.acknowledge()
 
     def _closed(self) -> bool:
@@ -194,7 +195,7 @@ def test_killed_at_any_step_it_ends_the_same_and_acts_once(world: World, step: s
     op = world.claim()
     assert world.execute(op, die=step) is None, "it did not die there"
     if step == "while_sent":  # gluster's history has a command only when it has ended
-        until("the end of the command", lambda: world.starts() > before, 60)
+        until(lambda: world.starts() > before, 60, "the end of the command")
     told = world.execute(op)
     if world.starts() == before and world.outcome(op) == "issued":
         # Begun, and never sent: it is never begun again. The leader forgets it (R10), and decides
@@ -204,7 +205,7 @@ def test_killed_at_any_step_it_ends_the_same_and_acts_once(world: World, step: s
         refresh(world.lab)
         op = world.claim(attempt=2)
         world.execute(op)
-    until("applied", lambda: world.execute(op) and world.outcome(op) == "applied", 30)
+    until(lambda: world.execute(op) and world.outcome(op) == "applied", 30, "applied")
     assert world.serves()
     assert world.starts() == before + 1
 
@@ -317,7 +318,7 @@ def test_a_brick_that_comes_back_by_itself_is_left_alone(world: World) -> None:
     op = world.claim()
     before = world.starts()
     world.g1.ok(["gluster", "--mode=script", "volume", "start", "data", "force"])
-    until("up", world.serves, 20)
+    until(world.serves, 20, "up")
     told = world.execute(op)
     assert (told["did"], "still_down" in names(told)) == ("refuse", True)
     assert world.starts() == before + 1
@@ -382,7 +383,7 @@ def test_a_brick_whose_disk_is_not_its_own_or_ill_is_never_started(
     device = world.g1.ok(["findmnt", "-n", "-o", "SOURCE", "/srv/gluster"]).strip()
     world.break_brick()
     # The self-heal daemon may hold the mount for a moment.
-    until(script, lambda: world.g1.run(["sh", "-c", script]).returncode == 0, 60)
+    until(lambda: world.g1.run(["sh", "-c", script]).returncode == 0, 60, script)
     try:
         refused(world, world.claim(), reason)
     finally:
@@ -413,7 +414,7 @@ def test_a_disk_that_has_given_errors_is_a_persons_matter_until_the_next_boot(
     world.close(Life.REFUSED)
     world.lab.heal("disk-die", "g1")
     world.lab.heal("brick-kill", "g1", "data")  # as a person does
-    until("the brick", world.serves, 30)
+    until(world.serves, 30, "the brick")
     world.acknowledge()
     world.break_brick()
     refused(world, world.claim(), "no_io_errors")

@@ -11,15 +11,15 @@ import os
 import re
 import shutil
 import signal
-import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import salted
 from needs import needs
+from waiting import until
 
 from lab import Lab, LabError, Node
 from salt_gluster.errors import CommandFailed
@@ -77,15 +77,6 @@ def empty(node: Node, keep: Sequence[str]) -> None:
     for entry in (node.home / "glusterd").iterdir():
         if entry.name not in keep:
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-
-
-def until(true: Callable[[], object], timeout: float) -> bool:
-    end = time.monotonic() + timeout
-    while not true():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.2)
-    return True
 
 
 class Said:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from waiting import until
 
 from lab import Lab
 from salt_gluster.gluster.events import KINDS
@@ -66,14 +67,6 @@ class World:
     def uuid(self, node: str) -> str:
         words = ["sed", "-n", "s/UUID=//p", "/var/lib/glusterd/glusterd.info"]
         return self.lab.node(node).ok(words).strip()
-
-
-def until(what: str, check: Callable[[], Any], within_s: float) -> Any:
-    end = time.monotonic() + within_s
-    while not (found := check()):
-        assert time.monotonic() < end, f"not within {within_s} s: {what}"
-        time.sleep(0.3)
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -150,17 +143,17 @@ def test_what_two_nodes_say_of_a_third_is_heard_once_and_hinted_at(world: World)
     gone = world.uuid("g3")
     assert world.heard("PEER_DISCONNECT") == []
     world.lab.fault("glusterd-kill", "g3")
-    until("the event", lambda: world.heard("PEER_DISCONNECT"), 60)
+    until(lambda: world.heard("PEER_DISCONNECT"), 60, "the event")
     told = ["grep", "PEER_DISCONNECT", "/var/log/glusterfs/events.log"]
     for node in (world.lab.node("g1"), world.lab.node("g2")):
-        until(f"{node} said so", lambda node=node: node.run(told).returncode == 0, 60)
-    until("the hint", lambda: gone in world.hint().get("nodes", ()), 30)
+        until(lambda node=node: node.run(told).returncode == 0, 60, f"{node} said so")
+    until(lambda: gone in world.hint().get("nodes", ()), 30, "the hint")
     assert world.hint()["by"].startswith("master")
     time.sleep(3)
     (line,) = world.heard("PEER_DISCONNECT")
     assert gone in line
     world.lab.heal("glusterd-kill", "g3")
-    until("back", lambda: world.heard("PEER_CONNECT"), 60)
+    until(lambda: world.heard("PEER_CONNECT"), 60, "back")
 
 
 def test_an_event_makes_the_leader_look_at_once_and_it_decides_by_what_it_sees(
@@ -169,12 +162,12 @@ def test_an_event_makes_the_leader_look_at_once_and_it_decides_by_what_it_sees(
     def bricks() -> set[str]:
         return {b["state"] for b in world.status().get("bricks", {}).values()}
 
-    until("the leader sees a pool that is well", lambda: bricks() in (set(), {"up"}), 300)
-    until("open", lambda: world.status().get("mode") == "open", 300)
+    until(lambda: bricks() in (set(), {"up"}), 300, "the leader sees a pool that is well")
+    until(lambda: world.status().get("mode") == "open", 300, "open")
     time.sleep(5)
     began = time.monotonic()
     world.lab.fault("brick-kill", "g2", "data")
-    until("down", lambda: "down" in bricks(), 60)  # a collection comes every 300 s
+    until(lambda: "down" in bricks(), 60, "down")  # a collection comes every 300 s
     print(f"a brick that died is down after {time.monotonic() - began:.1f} s, without a sensor")
     world.lab.heal("brick-kill", "g2", "data")
 

@@ -8,11 +8,11 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 from lab import Lab, LabError, disks, network, record
 from lab.node import Node
@@ -39,15 +39,6 @@ def brick_row(lab: Lab, node: str) -> str:
         if line.startswith(f"Brick {node}:"):
             return line.split()[4]
     return ""
-
-
-def until(true: Callable[[], object], timeout: float = 90) -> bool:
-    end = time.monotonic() + timeout
-    while not true():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.1)
-    return True
 
 
 def remains(lab: record.Record) -> list[str]:

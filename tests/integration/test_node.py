@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import until
 
 from salt_gluster import node
 
@@ -85,13 +86,6 @@ class Space:
     def glusterd(self) -> None:
         self.run("glusterd")
         until(lambda: self.ask("node.accepts('nodex')"))
-
-
-def until(claim: Any, limit_s: float = 30) -> None:
-    end = time.monotonic() + limit_s
-    while not claim():
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.2)
 
 
 @pytest.fixture

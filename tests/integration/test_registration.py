@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from waiting import until
 
 from lab import Lab
 from salt_gluster.consul.canary import FOLDER
@@ -37,13 +36,6 @@ def state(lab: Lab, node: str, **kwargs: object) -> dict[str, object]:
     (row,) = lab.salt_call(node, "state.apply", "registered", **kwargs).values()
     assert isinstance(row, dict)
     return row
-
-
-def until(check: Callable[[], object], within_s: float = 60) -> None:
-    end = time.monotonic() + within_s
-    while not check():
-        assert time.monotonic() < end
-        time.sleep(0.5)
 
 
 def test_the_state_forecasts_what_it_does_and_then_has_nothing_to_do(pool: Lab) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 import sensor_process
-from consul_world import inside, until
+from consul_world import inside
 from executor_process import ask
+from waiting import until
 
 from lab import Lab, Node
 from salt_gluster.consul.client import Client
@@ -64,7 +65,7 @@ class World:
         return well and self.brick().get("alive") is True and bool(self.brick().get("port"))
 
     def settle(self) -> None:
-        until("well", self.is_well, 60)
+        until(self.is_well, 60, "well")
         before, since = self.calls(), time.monotonic()
         while time.monotonic() - since < 22:  # the last look after a change is 20 s after it
             time.sleep(1)
@@ -99,8 +100,8 @@ def test_it_waits_until_the_node_is_registered_and_then_tells(world: World) -> N
     assert world.calls() == 0
     ask(world.g1, "register", "--pillar", json.dumps({"gluster": {"nodes": ["g1", "g2", "g3"]}}))
     before = world.report()["at"]
-    until("its own report", lambda: world.report()["at"] > before, 60)
-    until("well", world.is_well, 60)
+    until(lambda: world.report()["at"] > before, 60, "its own report")
+    until(world.is_well, 60, "well")
     assert world.checks()["gluster:space"] == "passing"
     with inside(world.g1):
         identity = world.store.read(world.store.keys.identity(world.uuid))
@@ -117,15 +118,15 @@ def test_a_brick_that_ends_is_told_within_two_seconds(world: World) -> None:
         began = time.monotonic()
         world.lab.fault("brick-kill", "g1", "data")
         until(
-            "critical, and told",
             lambda: (
                 world.checks()["gluster:bricks"] == "critical" and world.brick()["alive"] is False
             ),
             10,
+            "critical, and told",
         )
         took.append(time.monotonic() - began)
         world.lab.heal("brick-kill", "g1", "data")
-        until("well again", world.is_well, 60)
+        until(world.is_well, 60, "well again")
     print("seconds to told:", [round(t, 2) for t in took])
     assert sorted(took)[2] < 2.0
 
@@ -150,26 +151,26 @@ def _cpu(pid: int) -> float:
 def test_hold_mount_and_glusterd_are_noticed(world: World) -> None:
     world.settle()
     world.g1.ok(["touch", "/var/lib/salt-gluster/hold"])
-    until("the hold told", lambda: world.report()["facts"]["hold"] is not None, 8)
+    until(lambda: world.report()["facts"]["hold"] is not None, 8, "the hold told")
     world.g1.ok(["rm", "/var/lib/salt-gluster/hold"])
-    until("its release told", lambda: world.report()["facts"]["hold"] is None, 8)
+    until(lambda: world.report()["facts"]["hold"] is None, 8, "its release told")
     world.lab.fault("glusterd-kill", "g1")
-    until("glusterd told", lambda: world.report()["facts"]["glusterd_started"] is None, 5)
+    until(lambda: world.report()["facts"]["glusterd_started"] is None, 5, "glusterd told")
     assert world.report()["facts"]["glusterd_answers"] is False
     assert world.brick()["alive"] is True  # the brick goes on, at the port it was told
     assert isinstance(world.brick()["port"], int)
     world.lab.heal("glusterd-kill", "g1")
-    until("well again", world.is_well, 60)
+    until(world.is_well, 60, "well again")
 
 
 def test_an_agent_that_was_restarted_has_the_service_back(world: World) -> None:
-    until("well", world.is_well, 60)
+    until(world.is_well, 60, "well")
     world.lab.fault("consul-kill", "g1")
     world.g1.ok(["sh", "-c", "rm -rf /var/lib/consul/services /var/lib/consul/checks"])
     time.sleep(4)
     world.lab.heal("consul-kill", "g1")
-    until("the service", lambda: _quietly(world), 60)
-    until("well", world.is_well, 60)
+    until(lambda: _quietly(world), 60, "the service")
+    until(world.is_well, 60, "well")
     assert world.process.poll() is None
 
 
@@ -181,7 +182,7 @@ def _quietly(world: World) -> bool:
 
 
 def test_sigterm_ends_it_at_once(world: World) -> None:
-    until("well", world.is_well, 60)
+    until(world.is_well, 60, "well")
     began = time.monotonic()
     os.kill(world.process.pid, signal.SIGTERM)
     world.process.wait(20)
@@ -204,9 +205,9 @@ def test_the_engine_of_a_minion_is_the_sensor_of_its_node() -> None:
             facts = json.loads(done.stdout)["facts"] if done.returncode == 0 else {"bricks": {}}
             return dict(facts["bricks"].get(BRICK, {}))
 
-        until("its report", lambda: brick().get("alive") is True, 90)
+        until(lambda: brick().get("alive") is True, 90, "its report")
         lab.fault("brick-kill", "g1", "data")
-        until("the dead brick told", lambda: brick().get("alive") is False, 10)
+        until(lambda: brick().get("alive") is False, 10, "the dead brick told")
         report = json.loads(g1.ok(["consul", "kv", "get", key]))
         assert isinstance(report["facts"]["version"], int)  # known also where nobody else is asked
         found: list[int] = []
@@ -216,14 +217,14 @@ def test_the_engine_of_a_minion_is_the_sensor_of_its_node() -> None:
             found[:] = _sensors(g1)
             return len(found) == 1
 
-        until("the one sensor", is_one, 20)
+        until(is_one, 20, "the one sensor")
         (pid,) = found
         began = time.monotonic()
         os.kill(pid, signal.SIGTERM)
-        until("its end", lambda: _has_ended(pid), 20)
+        until(lambda: _has_ended(pid), 20, "its end")
         print(f"the sensor ended after {time.monotonic() - began:.2f} s")
         assert time.monotonic() - began < 1.0
-        until("Salt to start it again", lambda: len(_sensors(g1)) == 1, 60)
+        until(lambda: len(_sensors(g1)) == 1, 60, "Salt to start it again")
 
 
 def _has_ended(pid: int) -> bool:

@@ -25,7 +25,7 @@ MAY_SKIP = {
 
 def run(folder: Path, *words: str, ci: str | None, **env: str) -> tuple[int, str]:
     """Run pytest as a machine of its own would and return its exit status and what it printed."""
-    kept = {k: v for k, v in os.environ.items() if k not in ("CI", "PARTS_REPORT")}
+    kept = {k: v for k, v in os.environ.items() if k not in ("CI", "PART")}
     kept |= {"PYTHONPATH": f"{folder}:{ROOT / 'tests/support'}"} | env | ({"CI": ci} if ci else {})
     argv = [sys.executable, "-m", "pytest", "-p", "no:xdist", "-rs", *words]
     done = subprocess.run(argv, cwd=ROOT, env=kept, capture_output=True, text=True, check=False)

@@ -104,7 +104,7 @@ def test_what_was_left_behind_stands_in_the_summary_once_also_from_a_worker(tmp_
     file.write_text("def test_a(record_property): record_property('shared pools', 'a\\n  g1: b')\n")
     (tmp_path / "conftest.py").write_text((ROOT / "tests/conftest.py").read_text())
     argv = [sys.executable, "-m", "pytest", "-n", "1", f"--rootdir={tmp_path}", "-c/dev/null"]
-    env = {k: v for k, v in os.environ.items() if k != "PARTS_REPORT"}
+    env = {k: v for k, v in os.environ.items() if k != "PART"}
     env |= {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests/support'}"}
     done = subprocess.run([*argv, str(file)], cwd=tmp_path, env=env, capture_output=True,
                           text=True, check=False)  # fmt: skip

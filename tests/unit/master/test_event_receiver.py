@@ -160,9 +160,7 @@ def test_whether_a_sign_has_arrived_is_told_to_whoever_has_the_token(door: Door)
     assert door.hinted() == set()
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=400))
 @example(b"GET /gluster\r\n\r\n")
 @example(b"POST /gluster HTTP/9.9\r\n\r\n")

@@ -81,7 +81,6 @@ def steps_of(pool: Pool, action: str = "") -> list[str]:
 # --- many nodes at once --------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(900)  # 2,000 interleavings in `make long`
 @given(st.integers(0, 2**32))
 def test_four_nodes_from_bare_make_one_pool_and_one_volume(seed: int) -> None:
     pool = Pool(NAMES, seed)
@@ -101,7 +100,6 @@ def test_four_nodes_from_bare_make_one_pool_and_one_volume(seed: int) -> None:
     assert pool.needless == []
 
 
-@pytest.mark.timeout(900)  # 2,000 interleavings in `make long`
 @given(st.integers(0, 2**32), st.integers(0, 3))
 def test_a_writer_that_dies_is_followed_by_the_next(seed: int, after: int) -> None:
     pool = together(seed)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from salt_gluster.errors import CommandFailed, OutcomeUnknown
@@ -281,7 +281,6 @@ def test_a_volume_nobody_judged_is_unknown() -> None:
 NAMES = st.text("abcXYZ019_-.", min_size=1, max_size=40)
 
 
-@settings(deadline=None, max_examples=60)
 @given(
     st.lists(NAMES, min_size=3, max_size=20, unique_by=str.lower),
     st.lists(NAMES, min_size=1, max_size=16, unique=True),
@@ -463,7 +462,6 @@ def test_an_unknown_in_changes_is_printed_with_its_reason() -> None:
     assert ret["changes"]["data"]["status"]["old"] == {"unknown": "gone"}
 
 
-@settings(deadline=None, max_examples=60)
 @given(NAMES, NAMES, st.lists(NAMES, max_size=4), st.booleans())
 def test_no_comment_line_is_wider_than_salt_leaves(
     name: str, host: str, notes: list[str], test: bool

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from needs import needs
 
@@ -134,13 +134,11 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
 @given(OPTION_NAMES, VALUES)
 def test_a_normal_form_is_its_own_normal_form(name: str, value: str) -> None:
     assert normalise(name, normalise(name, value)) == normalise(name, value)
 
 
-@settings(max_examples=300, deadline=None)
 @given(OPTION_NAMES, VALUES)
 def test_what_is_sent_means_what_was_written(name: str, value: str) -> None:
     try:
@@ -178,7 +176,6 @@ def lib() -> Any:
         needs("libglusterfs (`.ci/setup system` installs it)")
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.one_of(VALUES, st.from_regex(r"\A0[xX]?[0-9a-f]{1,4}(s|d|days|KB)?\Z")))
 def test_values_are_read_as_libglusterfs_reads_them(lib: Any, value: str) -> None:
     if not value.isascii() or not value.isprintable() or " " in value or not value:

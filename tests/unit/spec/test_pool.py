@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from salt_gluster.errors import SpecError
@@ -326,7 +326,6 @@ ANYTHING = st.recursive(
 VOLUME = st.one_of(ANYTHING, st.dictionaries(st.sampled_from(VOLUME_KEYS), ANYTHING, max_size=4))
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     st.one_of(
         ANYTHING,
@@ -352,7 +351,6 @@ def test_anything_is_a_pool_or_a_spec_error_with_a_key(data: Any) -> None:
             assert re.fullmatch(r"/[^\s:'\"\\;&|$<>*?#]+", place.path)
 
 
-@settings(max_examples=150)
 @given(st.text(max_size=20))
 def test_accepted_names_hold_nothing_that_gluster_cuts_or_changes(text: str) -> None:
     for check, pattern in (
