@@ -105,15 +105,18 @@ class _MasterBus:
         return bool(self._events.fire_event(dict(event["data"]), event["tag"]))
 
     def ask(self, minions, function, arguments, is_over):
-        """Return who answered; ``cmd`` would look for the silent ones for 15 s more."""
-        told, began = {}, time.monotonic()
+        """Return who answered; ``cmd`` would look for the silent ones for 15 s more.
+
+        Waits for events with a time-out: without one an answer may be seen late (facts.md#S-10.1).
+        """
+        answers, began = {}, time.monotonic()
         with salt.client.get_local_client(mopts=self._opts) as client:
             job = client.run_job(
                 list(minions), function, arg=list(arguments), tgt_type="list", listen=True
             )
             tag = f"salt/job/{job.get('jid')}/ret/"
-            while job and not is_over(told, time.monotonic() - began):
-                said = client.event.get_event(wait=0.5, tag=tag, match_type="startswith")
-                if said:
-                    told[said["id"]] = said.get("return")
-        return told
+            while job and not is_over(answers, time.monotonic() - began):
+                answer = client.event.get_event(wait=0.5, tag=tag, match_type="startswith")
+                if answer:
+                    answers[answer["id"]] = answer.get("return")
+        return answers
