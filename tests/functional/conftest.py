@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import host_files
 import pytest
 from needs import nothing_may_be_skipped
 
@@ -27,6 +28,18 @@ from saltfactories.utils.functional import Loaders
 # Importing Salt begins to keep log records for standard error; it would write them after pytest's
 # own summary, when the process ends.
 salt._logging.shutdown_temp_handler()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_files(_own_history: None, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep what this machine would keep in a folder of the tests."""
+    host_files.redirect(tmp_path_factory.getbasetemp() / "host")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_the_host() -> Iterator[None]:
+    """Fail a test that would have written a file of this machine."""
+    yield from host_files.GUARD.check()
 
 
 @pytest.fixture(scope="session")
