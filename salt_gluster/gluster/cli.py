@@ -144,8 +144,8 @@ class GlusterCli:
             ran = self._start([self.binary, "--version"], None, 10)
         except CommandFailed as exc:
             return Unknown(exc.message)
-        found = re.match(r"glusterfs ([0-9][0-9.]*)", ran.stdout)
-        return found[1] if found else Unknown("gluster --version did not tell one")
+        match = re.match(r"glusterfs ([0-9][0-9.]*)", ran.stdout)
+        return match[1] if match else Unknown("gluster --version did not tell one")
 
     def ask_many(self, calls: Sequence[Call]) -> list[CliAnswer | GlusterError]:
         """Ask many reads of one process, over its stdin, and return an answer or error for each.
@@ -209,8 +209,8 @@ class GlusterCli:
                 hint=KINDS["not_installed"].hint,
                 argv=argv,
             ) from exc
-        said = " ".join(argv) + (f" <<< {given!r}" if given is not None else "")
-        log.debug("ran rc=%s ms=%.0f %s", ran.rc, (self._clock() - start) * 1000, said)
+        command = " ".join(argv) + (f" <<< {given!r}" if given is not None else "")
+        log.debug("ran rc=%s ms=%.0f %s", ran.rc, (self._clock() - start) * 1000, command)
         return ran
 
     def _argv(self, output: str, deadline_s: float, host: str) -> list[str]:
@@ -266,8 +266,8 @@ def _judge(
             return answer
         text, op_errno, op_ret = answer.text, answer.op_errno, answer.op_ret
     elif read_text(both, row.name).kind == "other" or not both:
-        said = both[:300] or f"nothing (exit code {ran.rc})"
-        return _unreadable(row, Unreadable(f"{row.name}: no XML was printed.", text=said))
+        printed = both[:300] or f"nothing (exit code {ran.rc})"
+        return _unreadable(row, Unreadable(f"{row.name}: no XML was printed.", text=printed))
     return classify(
         text,
         op_errno,
@@ -289,13 +289,13 @@ def _unreadable(row: Command, error: Unreadable) -> GlusterError:
     )
 
 
-def _stopped(row: Command, said: str, ran: CliResult) -> GlusterError:
+def _stopped(row: Command, printed: str, ran: CliResult) -> GlusterError:
     """Return the error of a command that the stream did not come to."""
-    known = "Error : Request timed out" if ran.killed else said
+    known = "Error : Request timed out" if ran.killed else printed
     if read_text(known, row.name).kind not in ("other", "syntax"):
         return classify(known, command=row.name, changes=False, remote=row.remote)
     message = f"{row.name}: not answered, because the stream stopped before it."
-    return Unreadable(message, text=said[:300])
+    return Unreadable(message, text=printed[:300])
 
 
 def _nothing() -> None:

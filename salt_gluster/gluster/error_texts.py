@@ -415,16 +415,16 @@ def classify(
     first = reading.text.split("\n")[0] or "no reason given"
     message = f"{command}: {first}" if command else first
     message = message if message.endswith((".", "?", "!")) else message + "."
-    said = "" if reading.text == first else reading.text
+    rest = "" if reading.text == first else reading.text
     error: GlusterError
     if issubclass(kind.error, OutcomeUnknown) and (changes or reading.kind == "timeout"):
-        error = kind.error(message, kind=reading.kind, text=said or text.strip(), hint=kind.hint)
+        error = kind.error(message, kind=reading.kind, text=rest or text.strip(), hint=kind.hint)
     else:
         refused = kind.error if issubclass(kind.error, CommandFailed) else CommandFailed
         error = refused(
             message,
             kind=reading.kind,
-            text=said or text.strip(),
+            text=rest or text.strip(),
             hint=kind.hint,
             op_ret=op_ret,
             op_errno=op_errno,

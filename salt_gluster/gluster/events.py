@@ -185,8 +185,8 @@ class GlusterEvent:
 def event_from(body: bytes) -> GlusterEvent:
     """Return what was posted; ``Unreadable`` for everything that GlusterFS does not send."""
     try:
-        said = json.loads(body)
-        event, node, message = said["event"], said["nodeid"], said["message"]
+        posted = json.loads(body)
+        event, node, message = posted["event"], posted["nodeid"], posted["message"]
         # AFR posts carry the key " subvol", with a blank.
         plain = {str(k).strip(): v for k, v in message.items()}
         good = _TYPE.fullmatch(event) and _UUID.fullmatch(node)
@@ -200,7 +200,7 @@ def event_from(body: bytes) -> GlusterEvent:
         parts = parts[:1]  # nodes may know a peer under several names, but by one uuid
     name = ":".join(str(p)[:_LONGEST] for p in parts)
     probe = plain.get(PROBE, "")
-    digest = digest_of([event, node, said.get("ts"), plain])
+    digest = digest_of([event, node, posted.get("ts"), plain])
     probe = probe if isinstance(probe, str) else ""
     return GlusterEvent(event, kind, name, node, plain, digest, probe)
 
@@ -289,8 +289,8 @@ def encode_wakeup(nodes: Collection[str], by: str, at: float) -> bytes:
 def decode_wakeup(value: bytes) -> frozenset[str]:
     """Return the nodes that a wake-up names; none for one that cannot be read."""
     try:
-        said = json.loads(value)
-        nodes = said["nodes"] if said["schema"] == SCHEMA else ()
+        wakeup = json.loads(value)
+        nodes = wakeup["nodes"] if wakeup["schema"] == SCHEMA else ()
         return frozenset(n for n in nodes[:MOST_NODES] if _UUID.fullmatch(n))
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
         return frozenset()

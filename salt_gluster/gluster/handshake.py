@@ -44,8 +44,8 @@ def reach(host: str, uuid: str = "", *, port: int = PORT, limit_s: float = LIMIT
     with connection:
         try:
             connection.sendall(_call(uuid))
-            told = _versions(_answer(connection, until))
-            return Reach(True, int(told[_MAX_OP_VERSION]))
+            versions = _versions(_answer(connection, until))
+            return Reach(True, int(versions[_MAX_OP_VERSION]))
         except KeyError:
             return Reach(True, Unknown(f"glusterd of {host} does not tell its version to us"))
         except (OSError, ValueError, struct.error) as exc:

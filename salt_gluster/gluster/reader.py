@@ -221,9 +221,9 @@ class Reader:
         return {name: volume.digest() for name, volume in volumes.items()}
 
     def _candidate(self, name: str) -> Candidate:
-        found = self._resolve(name)
-        if isinstance(found, Unknown):
-            return Candidate(name, found, found, found, found.why)
+        addresses = self._resolve(name)
+        if isinstance(addresses, Unknown):
+            return Candidate(name, addresses, addresses, addresses, addresses.why)
         if not self._accepts(name):
             why = Unknown(f"{name} does not accept on port {handshake.PORT}")
             return Candidate(name, why, why, why)
@@ -267,10 +267,10 @@ class Reader:
 
 def _file(path: str) -> Stat:
     try:
-        found = os.stat(path)  # noqa: PTH116 - a Path costs more than the stat, and there are many
+        status = os.stat(path)  # noqa: PTH116 - a Path costs more than the stat, and there are many
     except OSError:
         return None
-    return (found.st_ino, found.st_mtime_ns, found.st_size)
+    return (status.st_ino, status.st_mtime_ns, status.st_size)
 
 
 def _parallel(

@@ -139,13 +139,13 @@ def remove_stale_volume_id(path: str, live_ids: Collection[str]) -> str:
     """
     check_path(path)
     real = os.path.realpath(path)
-    found = _volume_id(real) if Path(real).is_dir() else None
-    if found is None:
+    volume_id = _volume_id(real) if Path(real).is_dir() else None
+    if volume_id is None:
         raise NotFound(f"{path} carries no volume id", kind="no_volume_id", hint="Nothing to do.")
     held = sorted(entry.name for entry in Path(real).iterdir())[:5]
     why = ""
-    if found in {str(i).lower() for i in live_ids}:
-        why = f"volume {found} is alive"
+    if volume_id in {str(i).lower() for i in live_ids}:
+        why = f"volume {volume_id} is alive"
     elif held:
         why = f"it is not empty: {', '.join(held)}"
     elif _xattr(real, GFID) is not None:
@@ -157,7 +157,7 @@ def remove_stale_volume_id(path: str, live_ids: Collection[str]) -> str:
             hint="Choose another path, or look what is in it and empty it yourself.",
         )
     os.removexattr(real, VOLUME_ID)
-    return found
+    return volume_id
 
 
 def describe_brick(path: str) -> dict[str, Any]:
@@ -167,18 +167,18 @@ def describe_brick(path: str) -> dict[str, Any]:
     """
     seen = brick_path(path)
     lies_on = mount_of(seen.path)
-    found = {**asdict(seen), "foreign": list(seen.foreign)}
-    for key, value in found.items():
-        found[key] = str(value) if isinstance(value, Unknown) else value
-    found.update(fstype=lies_on.fstype, source=lies_on.source)
+    description = {**asdict(seen), "foreign": list(seen.foreign)}
+    for key, value in description.items():
+        description[key] = str(value) if isinstance(value, Unknown) else value
+    description.update(fstype=lies_on.fstype, source=lies_on.source)
     if lies_on.fstype not in NETWORK_TYPES:
         space = os.statvfs(lies_on.mount_point)
-        found.update(
+        description.update(
             size=space.f_blocks * space.f_frsize,
             inodes=space.f_files,
             inodes_free=space.f_favail,
         )
-    return found
+    return description
 
 
 def inventory(root: str | Path = "/") -> list[dict[str, Any]]:
@@ -269,11 +269,11 @@ def _xattr(path: str, name: str) -> bytes | None:
 
 
 def _free(real: str) -> int | Unknown:
-    there = Path(real)
-    while not there.exists():
-        there = there.parent
+    existing = Path(real)
+    while not existing.exists():
+        existing = existing.parent
     try:
-        seen = os.statvfs(there)
+        seen = os.statvfs(existing)
     except OSError as problem:
-        return Unknown(f"statvfs {there}: {problem.strerror}")
+        return Unknown(f"statvfs {existing}: {problem.strerror}")
     return seen.f_bavail * seen.f_frsize

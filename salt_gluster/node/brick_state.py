@@ -83,7 +83,7 @@ def brick_processes(
     """
     running = dict(glusterfsd_processes())
     own = {_after(argv, "--brick-name"): pid for pid, argv in running.items()}
-    found = {}
+    processes = {}
     for brick in bricks:
         pid = own.get(brick.path)
         if pid is None:
@@ -91,8 +91,8 @@ def brick_processes(
             pid = filed if filed in running and _holds(filed, brick.path) else None
         if pid is not None:
             port = _after(running[pid], "--brick-port")
-            found[brick.path] = BrickProcess(pid, int(port) if port.isdigit() else None)
-    return found
+            processes[brick.path] = BrickProcess(pid, int(port) if port.isdigit() else None)
+    return processes
 
 
 def _after(argv: Sequence[str], word: str) -> str:
@@ -108,7 +108,7 @@ def _holds(pid: int | None, path: str) -> bool:
 
 def _with_process(
     facts: BrickFacts, brick: LocalBrick, serving: Mapping[str, BrickProcess] | Unknown,
-    told: int | Unknown | None, root: Path,
+    recorded: int | Unknown | None, root: Path,
 ) -> BrickFacts:  # fmt: skip
     ended = _health_check_ended(brick, root)
     if isinstance(serving, Unknown):
@@ -116,9 +116,9 @@ def _with_process(
     process = serving.get(brick.path)
     if process is None:
         return replace(facts, alive=False, port=None, health_check_ended=ended)
-    port = told
-    if isinstance(told, Unknown) and process.port is not None:
-        port = process.port if listens(process.port) else told
+    port = recorded
+    if isinstance(recorded, Unknown) and process.port is not None:
+        port = process.port if listens(process.port) else recorded
     return replace(facts, alive=True, port=port, health_check_ended=ended)
 
 
@@ -165,11 +165,11 @@ def _health_check_ended(brick: LocalBrick, root: Path) -> bool | Unknown:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What touching a brick's directory told; ``there`` = it is in the mount it lies on."""
+    """What touching a brick's directory gave; ``exists`` = it is in the mount it lies on."""
 
     facts: BrickFacts
     lies_on: Mount
-    there: bool | Unknown
+    exists: bool | Unknown
 
 
 class _Disks:
@@ -231,9 +231,9 @@ class _Disks:
         declared = [p for p in self._declared if path.startswith(p + "/")]
         if declared:
             return len(seen.lies_on.mount_point) >= len(max(declared, key=len))
-        if seen.there is False:
+        if seen.exists is False:
             return Unknown("it is not there, and where it lay was never recorded")
-        return seen.there
+        return seen.exists
 
 
 def _touched(path: str, table: Sequence[Mount]) -> _Seen:

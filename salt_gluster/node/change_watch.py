@@ -84,8 +84,8 @@ class ChangeWatch:
         """Return the names of all that could run here, and the pids of those that do."""
         running: dict[str, int] = {}
         with contextlib.suppress(OSError):
-            found = brick_processes(self._bricks, self._root)
-            running = {path: process.pid for path, process in found.items()}
+            processes = brick_processes(self._bricks, self._root)
+            running = {path: process.pid for path, process in processes.items()}
             pid = glusterd_pid(self._root)
             running |= {} if pid is None else {"glusterd": pid}
         return frozenset({"glusterd", *(b.path for b in self._bricks)}), running

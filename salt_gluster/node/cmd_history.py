@@ -86,31 +86,31 @@ def changes(
         return Unknown(f"{log} cannot be read: {problem.strerror}")
     given = []
     for line in text.splitlines():
-        found = _LINE.match(line)
-        if found and is_change(found[4]):
-            at = _time(found)
+        match = _LINE.match(line)
+        if match and is_change(match[4]):
+            at = _time(match)
             if at > now - KEPT_S:
-                given.append((at, found[4].strip()))
+                given.append((at, match[4].strip()))
     return _signed(given[-MOST:], _sent(Path(sent)))
 
 
 def _signed(given: Sequence[tuple[float, str]], notes: list[_Note]) -> tuple[Change, ...]:
     """Say of each whether it was ours; one note stands for one command."""
     left = list(notes)
-    found = []
+    changes = []
     for at, command in given:
         note = next((n for n in left if n.command == command and n.covers(at)), None)
         if note:
             left.remove(note)
-        found.append(Change(at, command, ours=note is not None))
-    return tuple(found)
+        changes.append(Change(at, command, ours=note is not None))
+    return tuple(changes)
 
 
-def _time(found: re.Match[str]) -> float:
+def _time(match: re.Match[str]) -> float:
     """Return the time of a line; without a zone it is UTC, as glusterd writes it."""
-    zone = (found[3] or "+0000").strip()
-    when = datetime.strptime(f"{found[1]} {zone}", "%Y-%m-%d %H:%M:%S %z")
-    return when.timestamp() + float(found[2] or 0)
+    zone = (match[3] or "+0000").strip()
+    when = datetime.strptime(f"{match[1]} {zone}", "%Y-%m-%d %H:%M:%S %z")
+    return when.timestamp() + float(match[2] or 0)
 
 
 def _reaches_back(text: str, to: float) -> bool:
@@ -178,8 +178,8 @@ def _sent(file: Path) -> list[_Note]:
         return []
     for line in lines:
         with contextlib.suppress(ValueError, KeyError, TypeError):
-            said = json.loads(line)
-            command, began = str(said["command"]), float(said["began"])
-            ended = said.get("ended")
+            entry = json.loads(line)
+            command, began = str(entry["command"]), float(entry["began"])
+            ended = entry.get("ended")
             notes[command, began] = _Note(command, began, None if ended is None else float(ended))
     return list(notes.values())

@@ -78,12 +78,12 @@ def devices(run: Run = run_command, dev_disk: str | Path = DEV_DISK) -> tuple[De
     except (ValueError, KeyError, TypeError) as problem:
         raise Unreadable(f"lsblk did not print its JSON: {ran.words}") from problem
     links = _links(Path(dev_disk))
-    found = {}
+    by_path = {}
     for row in _rows(rows):  # a RAID member's volume is listed below each member: keep one
         if int(row.get("size") or 0) > 0:
             device = _device(row, links, run)
-            found[device.path] = device
-    return tuple(found.values())
+            by_path[device.path] = device
+    return tuple(by_path.values())
 
 
 def _rows(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -129,21 +129,21 @@ def _probed(path: str, run: Run) -> dict[str, str]:
 
 
 def _links(dev_disk: Path) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    links: dict[str, list[str]] = {}
     for folder in ("by-id", "by-path"):
         for link in sorted((dev_disk / folder).glob("*")):
-            found.setdefault(os.path.realpath(link), []).append(str(link))
-    return found
+            links.setdefault(os.path.realpath(link), []).append(str(link))
+    return links
 
 
 def find(name: str, run: Run = run_command, dev_disk: str | Path = DEV_DISK) -> Device:
     """Return the device called ``name``; raises ``SpecError`` for a name that moves at boot."""
     everything = devices(run, dev_disk)
     if name.startswith("serial:"):
-        found = [d for d in everything if name in d.names]
+        matches = [d for d in everything if name in d.names]
     elif name.startswith((f"{dev_disk}/by-id/", f"{dev_disk}/by-path/")):
         target = os.path.realpath(name)
-        found = [d for d in everything if d.path == target]
+        matches = [d for d in everything if d.path == target]
     else:
         same = next((d for d in everything if d.path == os.path.realpath(name)), None)
         raise SpecError(
@@ -151,14 +151,14 @@ def find(name: str, run: Run = run_command, dev_disk: str | Path = DEV_DISK) -> 
             f"{name!r} is no name to rely on: it may mean another disk after the next boot",
             hint=_named_hint(same),
         )
-    if len(found) == 1:
-        return found[0]
-    if found:
-        paths = ", ".join(d.path for d in found)
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        paths = ", ".join(d.path for d in matches)
         raise SpecError("device", f"{name!r} names several devices: {paths}", hint="Use by-path.")
     usable = [d.names[0] for d in everything if d.names and d.kind in ("disk", "loop")]
-    there = ", ".join(usable[:8]) or "none has a stable name"
-    raise SpecError("device", f"there is no device {name!r} on this node", hint=f"There: {there}.")
+    names = ", ".join(usable[:8]) or "none has a stable name"
+    raise SpecError("device", f"there is no device {name!r} on this node", hint=f"There: {names}.")
 
 
 def _named_hint(device: Device | None) -> str:
@@ -180,12 +180,12 @@ def blank(
     Raw data without a signature is not seen: an operator chose the device. Claims from another
     mount namespace, or by a process, are seen by opening the device exclusively.
     """
-    one = find(device, run, dev_disk) if isinstance(device, str) else device
+    disk = find(device, run, dev_disk) if isinstance(device, str) else device
     checks: tuple[Callable[[Device, Run], Refusal | None], ...] = (
         _whole_disk, _large_enough, _writable, _no_partitions, _nothing_above, _not_mounted,
         _no_signature, _not_claimed,
     )  # fmt: skip
-    return tuple(said for check in checks if (said := check(one, run)))
+    return tuple(refusal for check in checks if (refusal := check(disk, run)))
 
 
 def _whole_disk(device: Device, run: Run) -> Refusal | None:
@@ -230,14 +230,15 @@ def _no_signature(device: Device, run: Run) -> Refusal | None:
     try:
         if ran.rc != 0:
             raise ValueError(ran.words)
-        found = [s["type"] for s in json.loads(ran.out or "{}").get("signatures", [])]
+        signatures = [s["type"] for s in json.loads(ran.out or "{}").get("signatures", [])]
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         return Refusal("no_signature", f"signatures of {device.path} cannot be read: {problem}")
-    if device.fstype and device.fstype not in found:
-        found.append(device.fstype)
-    if not found:
+    if device.fstype and device.fstype not in signatures:
+        signatures.append(device.fstype)
+    if not signatures:
         return None
-    return Refusal("no_signature", f"{device.path} carries {', '.join(sorted(set(found)))}", _WAYS)
+    words = ", ".join(sorted(set(signatures)))
+    return Refusal("no_signature", f"{device.path} carries {words}", _WAYS)
 
 
 def _not_claimed(device: Device, run: Run) -> Refusal | None:
@@ -282,23 +283,23 @@ def prepare(
     name, before anything is changed.
     """
     check_path(mount_point, "mount")
-    one = find(device, run, dev_disk)
-    if confirm is not None and confirm not in (*one.names, one.serial):
+    disk = find(device, run, dev_disk)
+    if confirm is not None and confirm not in (*disk.names, disk.serial):
         raise SpecError(
-            "confirm", f"{confirm!r} is not {device}", hint=f"It is {' or '.join(one.names)}."
+            "confirm", f"{confirm!r} is not {device}", hint=f"It is {' or '.join(disk.names)}."
         )
-    ours = one.fstype == "xfs" and one.label == label_for(mount_point)
-    refusals = () if ours else blank(one, run, dev_disk)
-    if ours and one.mount_points and mount_point not in one.mount_points:
-        refusals = (Refusal("not_mounted", f"{one.path} is mounted at {one.mount_points[0]}"),)
+    ours = disk.fstype == "xfs" and disk.label == label_for(mount_point)
+    refusals = () if ours else blank(disk, run, dev_disk)
+    if ours and disk.mount_points and mount_point not in disk.mount_points:
+        refusals = (Refusal("not_mounted", f"{disk.path} is mounted at {disk.mount_points[0]}"),)
     if refusals:
         raise _refused(device, refusals)
-    entry = FstabEntry(f"UUID={one.uuid}" if ours else "UUID=", mount_point, "xfs", OPTIONS)
-    changes = _predicted(device, one, entry, ours, run, fstab)
+    entry = FstabEntry(f"UUID={disk.uuid}" if ours else "UUID=", mount_point, "xfs", OPTIONS)
+    changes = _predicted(device, disk, entry, ours, run, fstab)
     if test or not changes:
         return changes
     if not ours:
-        entry = FstabEntry(f"UUID={_make_xfs(one, mount_point, run)}", mount_point, "xfs", OPTIONS)
+        entry = FstabEntry(f"UUID={_make_xfs(disk, mount_point, run)}", mount_point, "xfs", OPTIONS)
     write_fstab(entry, fstab)
     mount_entry(entry, run=run)
     return changes
@@ -321,10 +322,10 @@ def _predicted(
     if written:
         old = written["old"] and entry.mount_point
         changes["fstab"] = {"old": old, "new": f"{entry.mount_point} xfs {entry.options}"}
-    there = is_mounted(entry.mount_point)
-    if there is not None and os.path.realpath(there[0]) != device.path:
+    mounted = is_mounted(entry.mount_point)
+    if mounted is not None and os.path.realpath(mounted[0]) != device.path:
         raise AlreadyExists(
-            f"{there[0]} is mounted at {entry.mount_point}, not {device.path}",
+            f"{mounted[0]} is mounted at {entry.mount_point}, not {device.path}",
             kind="mount_point_taken",
             hint="Unmount it, or choose another mount point.",
         )

@@ -69,18 +69,18 @@ def eventsd(root: str | Path = "/") -> Eventsd:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        told = file.read_text(encoding="utf-8")
-        found = json.loads(told) if told.strip() else {}
+        text = file.read_text(encoding="utf-8")
+        webhooks = json.loads(text) if text.strip() else {}
     except FileNotFoundError:
         return {}
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
+        webhooks = None
+    if not isinstance(webhooks, dict):
         raise Unreadable(
             f"{file} is not as GlusterFS writes it; nothing was changed.",
             hint="Mend it, or remove it and add your own webhooks again.",
         )
-    return found
+    return webhooks
 
 
 def close_events_folder(root: str | Path = "/") -> None:
@@ -99,8 +99,8 @@ def write_webhooks(
     """Change the file under the lock that ``gluster-eventsapi`` takes; others' entries stay."""
     file = Path(root) / WEBHOOKS
     with _locked(file):
-        told = json.dumps(change(_read(file)))
-        write_atomically(file, told, 0o600, keep=False)
+        text = json.dumps(change(_read(file)))
+        write_atomically(file, text, 0o600, keep=False)
 
 
 @contextlib.contextmanager
@@ -135,9 +135,9 @@ def _is_ours(handle: int, file: Path) -> bool:
 def send_event(port: int, key: str, sign: str) -> None:
     """Hand the daemon an event as glusterd does; whether it took it is not reported."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        told = f"{int(time.time())} {_HARMLESS} {key}={sign}".encode()
+        datagram = f"{int(time.time())} {_HARMLESS} {key}={sign}".encode()
         with contextlib.suppress(OSError):  # no listener: refused, told by the second one
-            sender.sendto(told, ("127.0.0.1", port))
+            sender.sendto(datagram, ("127.0.0.1", port))
 
 
 def arrived(url: str, token: str, sign: str, limit_s: float) -> bool | str:
@@ -145,11 +145,11 @@ def arrived(url: str, token: str, sign: str, limit_s: float) -> bool | str:
     parts = urlsplit(url)
     kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
     try:
-        there = kinds[parts.scheme](parts.hostname or "", parts.port, timeout=limit_s)
-        with contextlib.closing(there):
+        connection = kinds[parts.scheme](parts.hostname or "", parts.port, timeout=limit_s)
+        with contextlib.closing(connection):
             path = f"{parts.path.rstrip('/')}/{sign}"
-            there.request("GET", path, headers={"Authorization": f"Bearer {token}"})
-            code = there.getresponse().status
+            connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+            code = connection.getresponse().status
     except (OSError, ValueError, KeyError, http.client.HTTPException) as err:
         return f"it does not answer ({err or type(err).__name__})"
     if code in (401, 403):

@@ -103,12 +103,12 @@ def is_different(path: Path, text: str, *, mode: int, group: int = 0) -> str:
         return "absent"
     except (OSError, ValueError):
         return "unreadable"
-    found = path.stat()
+    status = path.stat()
     if before != text:
         return "different"
-    if stat.S_IMODE(found.st_mode) != mode:
-        return f"mode {stat.S_IMODE(found.st_mode):04o}"
-    return "" if (found.st_uid, found.st_gid) == (0, group) else "another owner"
+    if stat.S_IMODE(status.st_mode) != mode:
+        return f"mode {stat.S_IMODE(status.st_mode):04o}"
+    return "" if (status.st_uid, status.st_gid) == (0, group) else "another owner"
 
 
 def write_private(path: Path, text: str, *, mode: int, group: int = 0) -> None:

@@ -82,11 +82,11 @@ def _told_by_udev(mount: Mount, folder: str = "/dev/disk/by-uuid") -> str:
 def _device(mount: Mount) -> str:
     """Return the device node: the source where it is that device, else by its number."""
     with contextlib.suppress(OSError):
-        found = os.stat(mount.source)  # noqa: PTH116
-        number = f"{os.major(found.st_rdev)}:{os.minor(found.st_rdev)}"
+        status = os.stat(mount.source)  # noqa: PTH116
+        number = f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
         # btrfs shows a number of its own.
         if (
-            stat.S_ISBLK(found.st_mode) and mount.device in (number, "")
+            stat.S_ISBLK(status.st_mode) and mount.device in (number, "")
         ) or mount.fstype == "btrfs":
             return mount.source
     return f"/dev/block/{mount.device}"
@@ -97,8 +97,8 @@ def device_names(mount: Mount, sys_root: str | Path = "/sys") -> frozenset[str]:
     number = mount.device
     if mount.fstype == "btrfs":
         with contextlib.suppress(OSError):
-            found = os.stat(mount.source).st_rdev  # noqa: PTH116
-            number = f"{os.major(found)}:{os.minor(found)}"
+            device = os.stat(mount.source).st_rdev  # noqa: PTH116
+            number = f"{os.major(device)}:{os.minor(device)}"
     names: set[str] = set()
     _names_below(Path(sys_root, "dev/block", number), names)
     return frozenset(names)

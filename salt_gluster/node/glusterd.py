@@ -73,10 +73,10 @@ def _observe(name: str, base: Path, aliases: tuple[str, ...]) -> tuple[Node, int
     """Return what this node knows of itself, and the pid of its glusterd."""
     started: float | Unknown | None
     try:
-        found = _glusterd(base)
-        started = _boot_time() + found.ticks / os.sysconf("SC_CLK_TCK") if found else None
+        process = _glusterd(base)
+        started = _boot_time() + process.ticks / os.sysconf("SC_CLK_TCK") if process else None
     except OSError as problem:
-        found, started = None, Unknown(f"glusterd's process cannot be looked at: {problem}")
+        process, started = None, Unknown(f"glusterd's process cannot be looked at: {problem}")
     seen = Node(
         name=name,
         aliases=aliases,
@@ -86,7 +86,7 @@ def _observe(name: str, base: Path, aliases: tuple[str, ...]) -> tuple[Node, int
         volumes_without_info=_volumes_without_info(base),
         hold=read_hold(base / HOLD_FILE.lstrip("/")),
     )
-    return seen, found.pid if found else None
+    return seen, process.pid if process else None
 
 
 def _own_uuid(base: Path) -> str | Unknown | None:
@@ -179,8 +179,8 @@ class _Process(NamedTuple):
 
 def glusterd_pid(root: str | Path = "/") -> int | None:
     """Return the pid of this node's glusterd; None = does not run. Raises ``OSError``."""
-    found = _glusterd(Path(root))
-    return found.pid if found else None
+    process = _glusterd(Path(root))
+    return process.pid if process else None
 
 
 def _glusterd(base: Path) -> _Process | None:
@@ -241,17 +241,17 @@ def started_scripts(script: str, root: str | Path = "/") -> list[float]:
     """Return when each process of this node's Python program was started. Raises ``OSError``."""
     network = os.readlink("/proc/self/ns/net")  # noqa: PTH115  (not a path)
     ours = (Path(root) / GLUSTERD_DIR).stat()
-    found = []
+    starts = []
     for proc in _processes("python3", script):
         try:
             theirs = (proc / "root" / GLUSTERD_DIR).stat()
-            there = os.readlink(proc / "ns/net") == network  # noqa: PTH115
+            is_here = os.readlink(proc / "ns/net") == network  # noqa: PTH115
             ticks = _start_ticks(proc)
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if there and os.path.samestat(theirs, ours) and ticks is not None:
-            found.append(_boot_time() + ticks / os.sysconf("SC_CLK_TCK"))
-    return found
+        if is_here and os.path.samestat(theirs, ours) and ticks is not None:
+            starts.append(_boot_time() + ticks / os.sysconf("SC_CLK_TCK"))
+    return starts
 
 
 def _start_ticks(proc: Path) -> int | None:
@@ -321,18 +321,18 @@ def local_bricks(root: str | Path = "/") -> tuple[LocalBrick, ...]:
     own = _own_uuid(base)
     if isinstance(own, Unknown) or own is None:
         return ()
-    found = []
+    bricks = []
     for file in sorted((base / GLUSTERD_DIR / "vols").glob("*/bricks/*")):
         try:
-            said = _pairs(file)
+            pairs = _pairs(file)
         except OSError:  # removed under us
             continue
-        if said.get("uuid") == own and "path" in said:
-            port = said.get("listen-port", "0")
+        if pairs.get("uuid") == own and "path" in pairs:
+            port = pairs.get("listen-port", "0")
             number = int(port) if port.isdigit() else 0
             volume = file.parent.parent.name
-            found.append(LocalBrick(volume, said.get("hostname", ""), said["path"], number))
-    return tuple(found)
+            bricks.append(LocalBrick(volume, pairs.get("hostname", ""), pairs["path"], number))
+    return tuple(bricks)
 
 
 def brick_runs(volume: str, host: str, path: str, root: str | Path = "/") -> bool:

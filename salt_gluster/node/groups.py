@@ -12,10 +12,10 @@ def option_groups(folder: str | Path = GROUPS) -> dict[str, dict[str, str]]:
 
     ``volume set V group NAME`` sends exactly these.
     """
-    found: dict[str, dict[str, str]] = {}
+    groups: dict[str, dict[str, str]] = {}
     for path in sorted(Path(folder).iterdir()) if Path(folder).is_dir() else ():
         if path.is_file():
             lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
             pairs = (line.split("=", 1) for line in lines if "=" in line and line[:1] != "#")
-            found[path.name] = {name.strip(): value.strip() for name, value in pairs}
-    return found
+            groups[path.name] = {name.strip(): value.strip() for name, value in pairs}
+    return groups

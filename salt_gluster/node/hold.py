@@ -28,15 +28,15 @@ def read_hold(path: str | Path = HOLD_FILE) -> Hold | Unknown | None:
     if not text:
         return Hold("touched by hand", since=touched)
     try:
-        said = json.loads(text)
+        data = json.loads(text)
     except ValueError:
-        said = None
-    if not isinstance(said, dict):  # a sentence was written into it
+        data = None
+    if not isinstance(data, dict):  # a sentence was written into it
         return Hold(text.splitlines()[0][:200], since=touched)
-    since = said.get("since")
+    since = data.get("since")
     return Hold(
-        str(said.get("reason") or "no reason given"),
-        str(said.get("by") or ""),
+        str(data.get("reason") or "no reason given"),
+        str(data.get("by") or ""),
         float(since) if isinstance(since, (int, float)) else touched,
     )
 

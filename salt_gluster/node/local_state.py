@@ -144,5 +144,5 @@ def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
         below = sorted(path.iterdir()) if stat.S_ISDIR(mode) else []
     except FileNotFoundError:
         return
-    for one in below:
-        _add(tar, one, f"{name}/{one.name}")
+    for entry in below:
+        _add(tar, entry, f"{name}/{entry.name}")

@@ -44,33 +44,33 @@ def mounts(text: str | None = None) -> tuple[Mount, ...]:
     if text is None:
         raw = Path("/proc/self/mountinfo").read_bytes()
         text = raw.decode("utf-8", "surrogateescape")
-    found = []
+    table = []
     for line in text.splitlines():
         # id parent major:minor root MOUNT_POINT options [tags…] - FSTYPE SOURCE super-options
         left, _, right = line.partition(" - ")
         head, tail = left.split(" "), right.split(" ")
         if len(head) >= 6 and len(tail) >= 3:
             point, source = _unescaped(head[4]), _unescaped(tail[1])
-            found.append(Mount(point, tail[0], source, head[5], head[2]))
-    return tuple(found)
+            table.append(Mount(point, tail[0], source, head[5], head[2]))
+    return tuple(table)
 
 
 def mount_of(path: str, table: Sequence[Mount] | None = None) -> Mount:
     """Return the mount that ``path`` lies on by its words; symlinks are the caller's matter."""
     best = Mount("/", "unknown", "")
-    for one in mounts() if table is None else table:
-        point = one.mount_point
+    for row in mounts() if table is None else table:
+        point = row.mount_point
         inside = point == "/" or path == point or path.startswith(point + "/")
         if inside and len(point) >= len(best.mount_point):  # equal: the later covers the earlier
-            best = one
+            best = row
     return best
 
 
 def is_mounted(path: str) -> tuple[str, str] | None:
     """Return (source, file system type) of what is mounted exactly at ``path``."""
-    for one in reversed(mounts()):
-        if one.mount_point == path:
-            return one.source, one.fstype
+    for row in reversed(mounts()):
+        if row.mount_point == path:
+            return row.source, row.fstype
     return None
 
 
@@ -118,12 +118,12 @@ class FstabEntry:
 
 def fstab_entry(mount_point: str, fstab: str | Path = FSTAB) -> FstabEntry | None:
     """Return the entry for ``mount_point``, the last one where there are several."""
-    found = None
+    last = None
     for line in _lines(Path(fstab)):
         entry = _entry(line)
         if entry and entry.mount_point == mount_point:
-            found = entry
-    return found
+            last = entry
+    return last
 
 
 def fstab_mount_points(fstab: str | Path = FSTAB) -> tuple[str, ...]:
@@ -211,11 +211,11 @@ def mount(entry: FstabEntry, *, run: Run = run_command, test: bool = False) -> d
     Raises ``AlreadyExists`` when something of another type is mounted there, and when the
     directory holds files, which the mount would hide.
     """
-    there = is_mounted(entry.mount_point)
-    if there is not None:
-        if there[1] not in (entry.fstype, f"fuse.{entry.fstype}"):
+    mounted = is_mounted(entry.mount_point)
+    if mounted is not None:
+        if mounted[1] not in (entry.fstype, f"fuse.{entry.fstype}"):
             raise AlreadyExists(
-                f"{there[0]} ({there[1]}) is mounted at {entry.mount_point}",
+                f"{mounted[0]} ({mounted[1]}) is mounted at {entry.mount_point}",
                 kind="mount_point_taken",
                 hint="Unmount it, or choose another mount point.",
             )
@@ -273,10 +273,10 @@ def mount_glusterfs(
     entry = _glusterfs_entry(volume, servers, at, options or {})
     changes: dict[str, Any] = {}
     state = mount_state(at)
-    there = is_mounted(at)
-    if there is not None and (there[1], _volume_in(there[0])) != ("fuse.glusterfs", volume):
+    mounted = is_mounted(at)
+    if mounted is not None and (mounted[1], _volume_in(mounted[0])) != ("fuse.glusterfs", volume):
         raise AlreadyExists(
-            f"{there[0]} ({there[1]}) is mounted at {at}",
+            f"{mounted[0]} ({mounted[1]}) is mounted at {at}",
             kind="mount_point_taken",
             hint="Unmount it, or choose another mount point.",
         )

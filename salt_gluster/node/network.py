@@ -20,11 +20,11 @@ def resolve(name: str, limit_s: float = 2) -> tuple[str, ...] | Unknown:
 
     def ask() -> None:
         try:
-            found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+            rows = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as problem:
             answer.put(Unknown(f"{name!r} does not resolve on this node: {problem}"))
         else:
-            answer.put(tuple(dict.fromkeys(str(row[4][0]) for row in found)))
+            answer.put(tuple(dict.fromkeys(str(row[4][0]) for row in rows)))
 
     threading.Thread(target=ask, daemon=True, name="salt-gluster-resolve").start()
     try:

@@ -34,11 +34,11 @@ def call_with_timeout(limit_s: float, name: str, ask: Callable[[], T]) -> T | Un
     thread = threading.Thread(target=run, daemon=True, name=f"salt-gluster {name}")
     thread.start()
     try:
-        found, problem = answer.get(timeout=limit_s)
+        value, problem = answer.get(timeout=limit_s)
     except queue.Empty:
         _hanging[name] = thread
         return Unknown(f"{name} does not answer within {limit_s:g} s")
     _hanging.pop(name, None)
     if problem is not None:
         raise problem
-    return found  # type: ignore[no-any-return]
+    return value  # type: ignore[no-any-return]

@@ -44,16 +44,15 @@ def _operation(row: Data, clock: Clock, width: int) -> list[str]:
     below = " " * 6
     lines += wrap(f"{row['id']}, attempt {row['attempt']} on {row['executor']}: {_times(row)}",
                   width, below)  # fmt: skip
-    told = [row["why"], *row["reasons"]]
-    lines += [line for text in told if text for line in wrap(text, width, below)]
+    reasons = [row["why"], *row["reasons"]]
+    lines += [line for text in reasons if text for line in wrap(text, width, below)]
     outcome = row["outcome"]
     if outcome is None:
         return [*lines, *wrap(f"{row['executor']} has written no outcome", width, below)]
     if is_unknown(outcome):
         return [*lines, *wrap(f"its outcome cannot be read: {outcome['unknown']}", width, below)]
-    said = "; ".join([f"{row['executor']} says {outcome['state']} at {clock(outcome['at'])}",
-                      *outcome["reasons"]])  # fmt: skip
-    return [*lines, *wrap(said, width, below)]
+    result = f"{row['executor']} says {outcome['state']} at {clock(outcome['at'])}"
+    return [*lines, *wrap("; ".join([result, *outcome["reasons"]]), width, below)]
 
 
 def _times(row: Data) -> str:
@@ -137,8 +136,8 @@ def _may(data: Data) -> str:
 
 def render_explained(data: Data, clock: Clock = utc_clock, width: int = SCREEN) -> str:
     """Return the evidence, the table's row with its why, and every guard's answer."""
-    told = data["told_at"]
-    age = "" if told is None else f", as told {duration(data['now'] - told)} ago"
+    told_at = data["told_at"]
+    age = "" if told_at is None else f", as told {duration(data['now'] - told_at)} ago"
     rows = [
         ("VERDICT", _condition(data["verdict"], clock)),
         *_evidence(data["verdict"]),
@@ -213,20 +212,20 @@ def _guards(refused: Data, width: int) -> list[str]:
     return [*lines, *(wrap(some(yes, 50), width, "  yes  ") if yes else [])]
 
 
-def _hold(said: Any, clock: Clock) -> str:
-    if is_unknown(said):
-        return f"unknown, counts as set: {said['unknown']}"
-    if said is None:
+def _hold(hold: Any, clock: Clock) -> str:
+    if is_unknown(hold):
+        return f"unknown, counts as set: {hold['unknown']}"
+    if hold is None:
         return "none"
-    by = f" by {said['by']}" if said.get("by") else ""
-    end = f" until {clock(said['until'])}" if said.get("until") else ""
-    return f"SET{by}{end}: {said.get('reason', '')}"
+    by = f" by {hold['by']}" if hold.get("by") else ""
+    end = f" until {clock(hold['until'])}" if hold.get("until") else ""
+    return f"SET{by}{end}: {hold.get('reason', '')}"
 
 
 def _leader(data: Data) -> str:
     if data["leader"] is None:
-        told = f"; what {data['told_by']} told last is above" if data["told_by"] else ""
-        return f"nobody leads: nothing is watched and nothing will be done{told}"
+        last = f"; what {data['told_by']} told last is above" if data["told_by"] else ""
+        return f"nobody leads: nothing is watched and nothing will be done{last}"
     if data["told_at"] is None:
         return f"{data['leader']} leads and has told nothing yet"
     return f"{data['leader']} leads, mode {data['mode']}: {data['why']}; policy {data['policy']}"

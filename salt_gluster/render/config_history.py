@@ -43,9 +43,12 @@ def render_diff(data: Data, clock: Clock = utc_clock, width: int = SCREEN) -> st
         (f"{word} {v['version']}", f"{clock(v['at'])}, {v['by']}: {v['why']}")
         for word, v in (("from", data["from"]), ("to", data["to"]))
     ]
-    found = data["differences"]
-    lines = [f"{clean(data['pool'])}   {count(len(found), 'difference')}", *labelled(rows, width)]
-    return "\n".join([*lines, "", *_differences(found, width, "  ")] if found else lines)
+    differences = data["differences"]
+    title = f"{clean(data['pool'])}   {count(len(differences), 'difference')}"
+    lines = [title, *labelled(rows, width)]
+    if differences:
+        lines += ["", *_differences(differences, width, "  ")]
+    return "\n".join(lines)
 
 
 _ANSWER = {True: "yes", False: "NO", None: "unknown"}
@@ -87,10 +90,10 @@ def _after(data: Data, width: int) -> list[str]:
 
 
 def _differences(rows: Iterable[Data], width: int, indent: str, most: int = 1000) -> list[str]:
-    found = [difference_from(row) for row in rows]
+    differences = [difference_from(row) for row in rows]
     lines: list[str] = []
-    for row in found[:most]:
+    for row in differences[:most]:
         mark = "+" if row.old is None else "-" if row.new is None else "~"
         lines += wrap(row.words, width, f"{indent}{mark} ")
-    more = len(found) - most
+    more = len(differences) - most
     return [*lines, *(wrap(f"and {more} more", width, f"{indent}  ") if more > 0 else [])]

@@ -45,8 +45,8 @@ def plan_data(plan: Plan, results: Sequence[GuardResult] = ()) -> dict[str, Any]
 
 def _in_order(plan: Plan, results: Sequence[GuardResult]) -> list[Refusal]:
     """Return every reason once: two guards may give the same one (majority, pool_whole)."""
-    told = [*plan.refusals, *(a.refusal for a in results if a.refusal is not None)]
-    return list({(r.name, r.why): r for r in told}.values())
+    refusals = [*plan.refusals, *(a.refusal for a in results if a.refusal is not None)]
+    return list({(r.name, r.why): r for r in refusals}.values())
 
 
 def render_plan(data: Mapping[str, Any], width: int = SCREEN) -> str:

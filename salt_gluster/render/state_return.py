@@ -162,10 +162,10 @@ def _progress(outcome: Result, data: dict[str, Any], word: str) -> list[str]:
 
 
 def _error_lines(error: GlusterError, clock: Clock) -> list[str]:
-    said = error.text if error.text and error.text not in error.message else ""
+    text = error.text if error.text and error.text not in error.message else ""
     lines = wrap(error.message, COMMENT)
-    if said:
-        lines += wrap(f"gluster said: {said}", COMMENT, "", "    ")
+    if text:
+        lines += wrap(f"gluster said: {text}", COMMENT, "", "    ")
     if error.hosts:
         lines += wrap(f"Gluster names {', '.join(error.hosts)}.", COMMENT)
     until = error.locked_until if isinstance(error, OutcomeUnknown) else None

@@ -355,12 +355,12 @@ def _hold(hold: Any) -> str:
 def _versions(versions: Mapping[str, Any]) -> str:
     if is_unknown(versions):
         return "unknown"
-    told = versions["max_op_versions"]
+    by_version = versions["max_op_versions"]
     if versions["equal"] is False:
-        each = "; ".join(f"{v}: {some(names, 3)}" for v, names in sorted(told.items()))
+        each = "; ".join(f"{v}: {some(names, 3)}" for v, names in sorted(by_version.items()))
         return f"DIFFER (max op-version {each})"
     if is_unknown(versions["equal"]):
-        number = sum(len(names) for names in told.values())
+        number = sum(len(names) for names in by_version.values())
         return f"equal on {number}, rest unknown" if number else "unknown"
     return "equal"
 

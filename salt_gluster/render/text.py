@@ -53,11 +53,11 @@ def labelled(rows: Iterable[tuple[str, str]], width: int, indent: str = "  ") ->
 def ways(texts: Iterable[str], width: int, indent: str = "  ") -> list[str]:
     """Return the ways out, each once, labels and commands below one another."""
     once = list(dict.fromkeys(texts))
-    found = [_LABELLED.match(text) for text in once]
-    room = max((len(m[1]) for m in found if m), default=0)
+    matches = [_LABELLED.match(text) for text in once]
+    room = max((len(m[1]) for m in matches if m), default=0)
     room = min(room, width // 3)
     lines: list[str] = []
-    for text, match in zip(once, found, strict=True):
+    for text, match in zip(once, matches, strict=True):
         if match is None:
             lines += command(text, width, indent)
         elif len(match[1]) > room:

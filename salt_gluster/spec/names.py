@@ -46,8 +46,8 @@ def expand(value: Any, key: str, known: Collection[str] | None = None) -> tuple[
     for at, entry in items(value, key):
         for name in _expanded(text(entry, at), at):
             if is_glob(name):
-                for one in _matched(name, at, known):
-                    names.setdefault(one.lower(), one)
+                for name_of_node in _matched(name, at, known):
+                    names.setdefault(name_of_node.lower(), name_of_node)
                 continue
             if name.lower() in written:
                 twin = described(names[name.lower()])
@@ -108,7 +108,7 @@ def _expanded(pattern: str, key: str) -> list[str]:
 
 
 def _inside(inside: str, pattern: str, key: str) -> list[str]:
-    found: list[str] = []
+    names: list[str] = []
     for part in inside.split(","):
         match = _PART.fullmatch(part.strip())
         if not (match and part.isascii()):
@@ -123,8 +123,8 @@ def _inside(inside: str, pattern: str, key: str) -> list[str]:
             )
         if int(high) - int(low) >= MOST_NAMES:
             raise SpecError(key, f"{described(pattern)} stands for too many names.")
-        found += [str(n).zfill(len(low)) for n in range(int(low), int(high) + 1)]
-    return found
+        names += [str(n).zfill(len(low)) for n in range(int(low), int(high) + 1)]
+    return names
 
 
 def check_volume_name(value: Any, key: str) -> str:

@@ -71,10 +71,10 @@ class Option:
 @cache
 def catalogue() -> Mapping[str, Option]:
     """Return every option by its full name, in gluster's own order."""
-    found: dict[str, Option] = {}
+    options: dict[str, Option] = {}
     for line in ROWS.strip().splitlines():
         name, kind, default, low, high, choices = line.split("|")
-        found[name] = Option(
+        options[name] = Option(
             name=name,
             type=kind.rstrip("?"),
             default=default,
@@ -83,7 +83,7 @@ def catalogue() -> Mapping[str, Option]:
             choices=tuple(choices.split(",")) if choices else (),
             checked=not kind.endswith("?"),
         )
-    return found
+    return options
 
 
 @cache
@@ -132,9 +132,9 @@ def normalise(name: str, value: str) -> str:
     return bare if meaning is None else meaning
 
 
-def equal(name: str, one: str, two: str) -> bool:
+def equal(name: str, first: str, second: str) -> bool:
     """Return whether two spellings mean the same; never send a value that is there already."""
-    return normalise(name, one) == normalise(name, two)
+    return normalise(name, first) == normalise(name, second)
 
 
 def _bool(value: str) -> str | None:
@@ -254,13 +254,13 @@ def check(name: str, value: str, key: str = "options", *, scope: str = "volume")
 
 def checked(options: Mapping[str, str], key: str = "options") -> dict[str, str]:
     """Return the options of a volume under their full names, every value checked."""
-    found: dict[str, str] = {}
+    full_options: dict[str, str] = {}
     for name, value in options.items():
         full = full_name(name, f"{key}:{str(name)[:80]}")
-        if full in found:
+        if full in full_options:
             raise SpecError(f"{key}:{name}", f"{full} is written twice.", hint="Write it once.")
-        found[full] = check(full, value, f"{key}:{name}")
-    return found
+        full_options[full] = check(full, value, f"{key}:{name}")
+    return full_options
 
 
 def _in_scope(option: Option, key: str, scope: str) -> None:

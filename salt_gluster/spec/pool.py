@@ -86,8 +86,8 @@ def _who(body: Mapping[str, Any], key: str, known: Collection[str]) -> PoolSpec:
     at, hint = f"{key}:nodes", "For example nodes: g[1-3], with the minion ids."
     if body.get("nodes") is None:
         raise SpecError(at, "it says who is in the pool and is missing.", hint=hint)
-    said = body.get("addresses")
-    addresses = said if isinstance(said, Mapping) else {}
+    given = body.get("addresses")
+    addresses = given if isinstance(given, Mapping) else {}
     usable = [name for name in known if name in addresses or is_host(name)]
     nodes, named = expand(body["nodes"], at, usable), expand(body["nodes"], at, ())
     globs = globs_of(body["nodes"], at)

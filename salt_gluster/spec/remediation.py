@@ -48,17 +48,17 @@ _MORE = "Known are restart_brick, accept_node and settings such as down_after, r
 def parse_remediation(value: Any, key: str) -> dict[str, Any]:
     """Return the fields that are written, flat and plain, as ``policy_from`` takes them."""
     known = {*RUNGS, *_SHORT, *_SHORT.values()}
-    found: dict[str, Any] = {}
-    for name, said in values.mapping({} if value is None else value, key).items():
+    settings: dict[str, Any] = {}
+    for name, given in values.mapping({} if value is None else value, key).items():
         at, field = f"{key}:{name}", _SHORT.get(name, name)
         if name in RUNGS_LATER:
             raise SpecError(at, "this rung is known but not built yet.", hint=_ONLY)
         if name not in known:
             raise SpecError(at, "no such key.", hint=values.nearest(name, _OFFERED) or _MORE)
-        if field in found:
+        if field in settings:
             raise SpecError(at, f"{field} is written twice.", hint="Take one of them out.")
-        found[field] = _field(field, said, at)
-    return found
+        settings[field] = _field(field, given, at)
+    return settings
 
 
 def _field(field: str, value: Any, key: str) -> Any:

@@ -136,21 +136,21 @@ def _bricks(
     entries = values.items(value, key)
     if not entries:
         raise SpecError(key, "no brick is named.", hint="Leave the key out to have them chosen.")
-    found: list[tuple[str, BrickSpec]] = []
+    bricks: list[tuple[str, BrickSpec]] = []
     for at, entry in entries:
         for written in expand(entry, at):
             host, path = split_brick(written, at)
-            found.append((at, BrickSpec(_node(host, at, pool), path)))
-    check_apart(found)
-    if len(found) % set_size:
-        less, more = len(found) % set_size, set_size - len(found) % set_size
-        hint = f"Add {more} or take {less} away." if len(found) > set_size else f"Add {more}."
+            bricks.append((at, BrickSpec(_node(host, at, pool), path)))
+    check_apart(bricks)
+    if len(bricks) % set_size:
+        less, more = len(bricks) % set_size, set_size - len(bricks) % set_size
+        hint = f"Add {more} or take {less} away." if len(bricks) > set_size else f"Add {more}."
         raise SpecError(
-            key, f"{len(found)} bricks do not divide into sets of {set_size}.", hint=hint
+            key, f"{len(bricks)} bricks do not divide into sets of {set_size}.", hint=hint
         )
-    for start in range(0, len(found), set_size):
-        _on_different_nodes(found[start : start + set_size], start // set_size + 1)
-    return found
+    for start in range(0, len(bricks), set_size):
+        _on_different_nodes(bricks[start : start + set_size], start // set_size + 1)
+    return bricks
 
 
 def _node(host: str, key: str, pool: PoolSpec | None) -> str:
@@ -166,17 +166,17 @@ def _node(host: str, key: str, pool: PoolSpec | None) -> str:
 def check_apart(bricks: Sequence[tuple[str, BrickSpec]]) -> None:
     """Raise where two bricks are the same directory or lie inside one another (facts.md#C-J.1)."""
     order = sorted(bricks, key=lambda b: (b[1].node.lower(), b[1].path.split("/")))
-    for (_, one), (key, two) in pairwise(order):
-        if one.node.lower() != two.node.lower():
+    for (_, first), (key, second) in pairwise(order):
+        if first.node.lower() != second.node.lower():
             continue
-        if one.path == two.path:
+        if first.path == second.path:
             hint = "A node has one name here, whatever its aliases."
-            raise SpecError(key, f"the brick {two.node}:{two.path} is named twice.", hint=hint)
-        if two.path.startswith(one.path + "/"):
+            twice = f"the brick {second.node}:{second.path} is named twice."
+            raise SpecError(key, twice, hint=hint)
+        if second.path.startswith(first.path + "/"):
             hint = "Give them directories beside each other."
-            raise SpecError(
-                key, f"{two.path} lies inside the brick {one.path} of {two.node}.", hint=hint
-            )
+            inside = f"{second.path} lies inside the brick {first.path} of {second.node}."
+            raise SpecError(key, inside, hint=hint)
 
 
 def _on_different_nodes(bricks: Sequence[tuple[str, BrickSpec]], index: int) -> None:

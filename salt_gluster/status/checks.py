@@ -26,8 +26,8 @@ def signs(report: Mapping[str, Any]) -> dict[str, Sign]:
         why = rows["unknown"] if isinstance(rows, Mapping) else "the report has no bricks"
         unseen = ("warning", f"not known: {why}")
         return {"bricks": bricks, "heal": unseen, "space": unseen}
-    told = [row for volume in rows.values() for row in volume]
-    return {"bricks": bricks, "heal": _heal_sign(told), "space": _space_sign(told)}
+    heal_rows = [row for volume in rows.values() for row in volume]
+    return {"bricks": bricks, "heal": _heal_sign(heal_rows), "space": _space_sign(heal_rows)}
 
 
 def _bricks_sign(facts: NodeFacts | Unknown, uuid: str) -> Sign:

@@ -146,15 +146,15 @@ def consensus(
     """
     gone = away or {}
     fresh = {
-        u: one for u, one in looks.items()
-        if abs(now - one.at) <= FRESH_S and not one.at <= gone.get(u, 0.0)
+        u: config for u, config in looks.items()
+        if abs(now - config.at) <= FRESH_S and not config.at <= gone.get(u, 0.0)
     }  # fmt: skip
     if not fresh:
         return Unknown("no member has told anything lately")
-    counted = Counter(one.digest for one in fresh.values())
+    counted = Counter(config.digest for config in fresh.values())
     digest, votes = counted.most_common(1)[0]
-    nodes = frozenset(u for u, one in fresh.items() if one.digest == digest)
-    youngest = max((fresh[u] for u in nodes), key=lambda one: one.at)
+    nodes = frozenset(u for u, config in fresh.items() if config.digest == digest)
+    youngest = max((fresh[u] for u in nodes), key=lambda config: config.at)
     if 2 * votes <= len(youngest.members):
         return Unknown(f"{votes} of {len(youngest.members)} members tell the same: no majority")
     return Consensus(digest, youngest.uuid, nodes, len(counted) == 1)
@@ -179,29 +179,29 @@ def actual(latest: ReportedConfig, looks: Iterable[ReportedConfig]) -> dict[str,
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Difference, ...]:
     """Return everything that differs between two versions: declared, policy, members, volumes."""
-    found = [
+    declared = [
         *_nested(Subject("declaration"), before.get("spec") or {}, after.get("spec") or {}),
         *_nested(Subject("policy"), before.get("policy") or {}, after.get("policy") or {}),
     ]
     old, new = before.get("actual"), after.get("actual")
-    return (*found, *actual_differences(old or {}, new or {}))
+    return (*declared, *actual_differences(old or {}, new or {}))
 
 
 def actual_differences(
     before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> tuple[Difference, ...]:
     """Return what differs in the pool itself."""
-    found: list[Difference] = []
+    rows: list[Difference] = []
     old, new = before.get("peers", {}), after.get("peers", {})
     for uuid in sorted(old.keys() | new.keys()):
         if uuid not in old or uuid not in new:
             name = (old.get(uuid) or new.get(uuid) or [uuid])[0]
             sides = [uuid if uuid in side else None for side in (old, new)]
-            found.append(Difference(Subject("node", name), "", sides[0], sides[1]))
+            rows.append(Difference(Subject("node", name), "", sides[0], sides[1]))
     volumes = before.get("volumes", {}), after.get("volumes", {})
     for name in sorted(volumes[0].keys() | volumes[1].keys()):
-        found += _volume(name, volumes[0].get(name), volumes[1].get(name))
-    return tuple(found)
+        rows += _volume(name, volumes[0].get(name), volumes[1].get(name))
+    return tuple(rows)
 
 
 def _volume(
@@ -267,11 +267,11 @@ def commands_since(
     looks: Iterable[ReportedConfig], since: Mapping[str, float], otherwise: float
 ) -> tuple[GivenCommand, ...]:
     """Return the changing commands that were given after these times, by each node's own clock."""
-    found = [
-        GivenCommand(one.uuid, one.name, c.at, c.command, c.ours)
-        for one in looks for c in one.commands if c.at > since.get(one.uuid, otherwise)
+    given = [
+        GivenCommand(config.uuid, config.name, c.at, c.command, c.ours)
+        for config in looks for c in config.commands if c.at > since.get(config.uuid, otherwise)
     ]  # fmt: skip
-    return tuple(sorted(found, key=lambda g: g.at))
+    return tuple(sorted(given, key=lambda g: g.at))
 
 
 def explaining(difference: Difference, commands: Collection[GivenCommand]) -> GivenCommand | None:
@@ -307,20 +307,20 @@ def _sets(words: list[str], option: str, value: Any) -> bool:
     verb, rest = words[1], words[3:]
     names = {option, option.partition(".")[2]}
     if verb == "set":
-        said = names.intersection(rest) and f" {value} " in f" {' '.join(rest)} "
-        return value is not None and (rest[:1] == ["group"] or bool(said))
+        is_named = names.intersection(rest) and f" {value} " in f" {' '.join(rest)} "
+        return value is not None and (rest[:1] == ["group"] or bool(is_named))
     if verb == "reset":
         return value is None and (rest in ([], ["force"]) or bool(names.intersection(rest)))
     # quota, bitrot, profile, heal enable and their like set options of their own.
     return verb not in ("start", "stop", "create", "delete")
 
 
-def author(found: Collection[Difference], commands: Collection[GivenCommand]) -> tuple[str, str]:
+def author(rows: Collection[Difference], commands: Collection[GivenCommand]) -> tuple[str, str]:
     """Return the author of these differences, as far as it is known, and why they are there.
 
     The history of a node names a command, never its author.
     """
-    made = {d: explaining(d, commands) for d in found}
+    made = {d: explaining(d, commands) for d in rows}
     known = list(dict.fromkeys(g for g in made.values() if g is not None))
     if len(known) == 0:
         return NOBODY, "no command in any member's history explains it"

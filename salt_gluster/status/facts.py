@@ -33,7 +33,7 @@ def facts_data(facts: NodeFacts) -> dict[str, Any]:
             path: {f.name: _told(getattr(brick, f.name)) for f in fields(BrickFacts)}
             for path, brick in facts.bricks.items()
         },
-        "changes": _told(facts.changes, lambda found: [asdict(c) for c in found]),
+        "changes": _told(facts.changes, lambda changes: [asdict(c) for c in changes]),
         "hold": _told(facts.hold, lambda hold: None if hold is None else asdict(hold)),
     }
 
@@ -158,9 +158,9 @@ def identity_after(
 
 def _is_well(brick: BrickFacts, volume: Volume) -> bool:
     # The log of a multiplexed brick is another's: of its health check nothing is known.
-    said = (brick.alive, brick.port, brick.mounted, brick.read_only, brick.filesystem,
+    signs = (brick.alive, brick.port, brick.mounted, brick.read_only, brick.filesystem,
             brick.volume_id, brick.gluster_root)  # fmt: skip
-    if any(isinstance(value, Unknown) for value in said):
+    if any(isinstance(value, Unknown) for value in signs):
         return False
     fits = brick.volume_id == volume.id and brick.gluster_root is True and bool(brick.filesystem)
     serves = brick.alive is True and isinstance(brick.port, int)

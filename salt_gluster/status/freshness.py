@@ -69,11 +69,11 @@ def copy_of(kept: StoredPool) -> PoolCopy | str:
         return why
     verdicts = _verdicts(kept)
     missed = {u for u in verdicts if _is_missed(kept, u)}
-    told = {u: _age(r, kept) for u, r in kept.reports.items() if u not in missed}
-    ages = {u: a for u, a in told.items() if not isinstance(a, str)}
+    age_of = {u: _age(r, kept) for u, r in kept.reports.items() if u not in missed}
+    ages = {u: a for u, a in age_of.items() if not isinstance(a, str)}
     fresh = {u: a for u, a in ages.items() if a <= LIMIT_S and usable(kept.reports[u])}
     if not fresh:
-        doubts = [a for a in told.values() if isinstance(a, str)]
+        doubts = [a for a in age_of.values() if isinstance(a, str)]
         return doubts[0] if doubts else f"no node's report is younger than {duration(LIMIT_S)}"
     # Whoever was taken out of the pool may still tell of a pool of its own.
     widest = max(fresh, key=lambda u: (len(kept.reports[u]["peers"]), -fresh[u]))
@@ -82,10 +82,10 @@ def copy_of(kept: StoredPool) -> PoolCopy | str:
     for uuid, name in names.items():
         if uuid in missed:
             silent[uuid] = verdicts[uuid][1]
-        elif uuid not in told:
+        elif uuid not in age_of:
             return f"{name} has told Consul nothing"
         elif uuid not in ages:
-            return str(told[uuid])
+            return str(age_of[uuid])
         elif uuid not in fresh:
             silent[uuid] = _why_silent(kept.reports[uuid], ages[uuid])
         elif _saw(kept.reports[uuid]) < kept.changed:
@@ -98,9 +98,9 @@ def copy_of(kept: StoredPool) -> PoolCopy | str:
 def _names(
     peers: Iterable[Mapping[str, Any]], reports: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, str]:
-    """Return what people call each peer: as it calls itself, where it has told anything."""
-    told = {p["uuid"]: reports.get(p["uuid"], {}).get("node") for p in peers}
-    return {p["uuid"]: str(told[p["uuid"]] or next(iter(p["names"]), p["uuid"])) for p in peers}
+    """Return the name of each peer: as it calls itself, where it has reported."""
+    own = {p["uuid"]: reports.get(p["uuid"], {}).get("node") for p in peers}
+    return {p["uuid"]: str(own[p["uuid"]] or next(iter(p["names"]), p["uuid"])) for p in peers}
 
 
 def _unwatched(kept: StoredPool) -> str:
@@ -150,13 +150,13 @@ def _why_silent(report: Mapping[str, Any], age: float) -> str:
 
 
 def _verdicts(kept: StoredPool) -> dict[str, tuple[str, str]]:
-    found = {}
+    verdicts = {}
     for uuid, row in (kept.status or {}).get("nodes", {}).items():
         state, since = str(row.get("state")), row.get("since")
         if state in AWAY:
             lasts = f" for {duration(_now(kept) - since)}" if isinstance(since, int | float) else ""
-            found[uuid] = (state, f"{state}{lasts}, says {kept.leader}: {row.get('why', '')}")
-    return found
+            verdicts[uuid] = (state, f"{state}{lasts}, says {kept.leader}: {row.get('why', '')}")
+    return verdicts
 
 
 def _is_missed(kept: StoredPool, uuid: str) -> bool:

@@ -75,20 +75,20 @@ def impact(
     )
 
 
-def _set_health(one: SubvolumeQuorum, index: int, states: Mapping[BrickKey, BrickUp]) -> _Range:
-    sure = [k for k in one.keys if states[k].up]
-    maybe = [k for k in one.keys if states[k].up is None]
-    best, worst = one.judge(sure + maybe), one.judge(sure)
-    lost = tuple(one.names[k] for k in one.keys if states[k].up is False)
-    why = _because(one, states)
-    up = tuple(one.names[k] for k in sure)
+def _set_health(members: SubvolumeQuorum, index: int, states: Mapping[BrickKey, BrickUp]) -> _Range:
+    sure = [k for k in members.keys if states[k].up]
+    maybe = [k for k in members.keys if states[k].up is None]
+    best, worst = members.judge(sure + maybe), members.judge(sure)
+    lost = tuple(members.names[k] for k in members.keys if states[k].up is False)
+    why = _because(members, states)
+    up = tuple(members.names[k] for k in sure)
     word = _one_word(best.word, worst.word, all(states[k].away for k in maybe))
     if word == "unknown":
         text = f"{best.word} or {worst.word} ({worst.why})"
     else:
         text = (worst if word == worst.word else best).why
-    found = SetHealth(index, word, text + why, up, lost, worst.at_risk and best.at_risk)
-    return _Range(found, best, worst, bool(maybe) and all(states[k].away for k in maybe))
+    health = SetHealth(index, word, text + why, up, lost, worst.at_risk and best.at_risk)
+    return _Range(health, best, worst, bool(maybe) and all(states[k].away for k in maybe))
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,9 @@ def _one_word(best: str, worst: str, away: bool) -> str:
     return "degraded" if away and (best, worst) == ("ok", "degraded") else "unknown"
 
 
-def _because(one: SubvolumeQuorum, states: Mapping[BrickKey, BrickUp]) -> str:
+def _because(members: SubvolumeQuorum, states: Mapping[BrickKey, BrickUp]) -> str:
     """Name up to three bricks that are not up, each with its reason."""
-    off = [f"{one.names[k]} {states[k].why}" for k in one.keys if not states[k].up]
+    off = [f"{members.names[k]} {states[k].why}" for k in members.keys if not states[k].up]
     more = f" and {len(off) - 3} more" if len(off) > 3 else ""
     return f": {', '.join(off[:3])}{more}" if off else ""
 
@@ -130,14 +130,14 @@ def _volume_health(
         why = "stopped" if volume.status == "Stopped" else "never started"
         return VolumeHealth(volume.name, "down", why, ())
     states = pool.states(volume, gone, lost)
-    found = [_set_health(SubvolumeQuorum(pool, volume, s), s.index, states) for s in volume.sets]
-    best, worst = _sum(r.best for r in found), _sum(r.worst for r in found)
-    word = _one_word(best, worst, all(r.away for r in found if r.best.word != r.worst.word))
-    why = _volume_why(word, [r.health for r in found], len(volume.bricks))
+    ranges = [_set_health(SubvolumeQuorum(pool, volume, s), s.index, states) for s in volume.sets]
+    best, worst = _sum(r.best for r in ranges), _sum(r.worst for r in ranges)
+    word = _one_word(best, worst, all(r.away for r in ranges if r.best.word != r.worst.word))
+    why = _volume_why(word, [r.health for r in ranges], len(volume.bricks))
     up = [key for key, state in states.items() if state.up]
     if volume.set_size > 1 and pool.uncounted(volume, up):
         why += "; heal counts are not known"
-    return VolumeHealth(volume.name, word, why, tuple(r.health for r in found))
+    return VolumeHealth(volume.name, word, why, tuple(r.health for r in ranges))
 
 
 def _sum(verdicts: Iterable[Availability]) -> str:
@@ -160,10 +160,10 @@ def _volume_why(word: str, sets: list[SetHealth], bricks: int) -> str:
     for kind in (*reversed(WORDS), "unknown"):
         same = [s for s in sets if s.word == kind]
         if same and kind != "ok":
-            one = len(same) == 1
-            what = f"{'is' if one else 'are'} {kind}"
+            is_one = len(same) == 1
+            what = f"{'is' if is_one else 'are'} {kind}"
             if kind == "data_at_risk":
-                what = f"{'has' if one else 'have'} data at risk"
+                what = f"{'has' if is_one else 'have'} data at risk"
             lead = f"{len(same)} of {len(sets)} sets {what}, set {same[0].index + 1}: "
             parts.append((lead if len(sets) > 1 else "") + same[0].why)
     if word == "partial":
@@ -180,15 +180,15 @@ def next_loss(observation: Observation, volume: str) -> str:
     Bricks that are not seen count as lost. Raises ``NotFound`` for a volume that is not there.
     """
     pool = PoolView(observation)
-    found = known(observation.volumes).get(volume)
-    if found is None:
+    definition = known(observation.volumes).get(volume)
+    if definition is None:
         raise NotFound(f"no volume {volume}", kind="not_found", hint="See gluster volume list.")
-    if not found.is_started:
+    if not definition.is_started:
         return "stopped"
-    now = _volume_health(pool, found, (), ()).word
+    now = _volume_health(pool, definition, (), ()).word
     if now in ("down", "unknown"):
         return "down already" if now == "down" else "not known"
-    return _Next(pool, found).sentence()
+    return _Next(pool, definition).sentence()
 
 
 class _Next:
@@ -199,14 +199,14 @@ class _Next:
         states = pool.states(volume, (), ())
         self.up = {key for key, state in states.items() if state.up}
         self.sets = [SubvolumeQuorum(pool, volume, s) for s in volume.sets]
-        self.words = [one.judge(self._alive(one)).word for one in self.sets]
+        self.words = [members.judge(self._alive(members)).word for members in self.sets]
         self.by_node: dict[str, set[int]] = {}
-        for index, one in enumerate(self.sets):
-            for node, _ in self._alive(one):
+        for index, members in enumerate(self.sets):
+            for node, _ in self._alive(members):
                 self.by_node.setdefault(node, set()).add(index)
 
-    def _alive(self, one: SubvolumeQuorum, without: str = "") -> list[BrickKey]:
-        return [k for k in one.keys if k in self.up and k[0] != without]
+    def _alive(self, members: SubvolumeQuorum, without: str = "") -> list[BrickKey]:
+        return [k for k in members.keys if k in self.up and k[0] != without]
 
     def sentence(self) -> str:
         """Return the sentence."""
@@ -243,10 +243,10 @@ class _Next:
 
     def _then(self) -> str:
         """Say which loss stops it, if some are lost already and the next leaves none to spare."""
-        for one in self.sets:
-            alive = set(self._alive(one))
-            lost = len(one.keys) - len(alive)
-            if lost and any(not one.has_spare(alive - {k}) for k in alive):
+        for members in self.sets:
+            alive = set(self._alive(members))
+            lost = len(members.keys) - len(alive)
+            if lost and any(not members.has_spare(alive - {k}) for k in alive):
                 ordinals = {1: "a third", 2: "a fourth", 3: "a fifth"}
                 return f"; {ordinals.get(lost, f'loss number {lost + 2}')} stops it"
         return ""

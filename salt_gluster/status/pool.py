@@ -23,13 +23,13 @@ def pool_status(
     of the oldest, and ``verdicts``, uuid -> state and words of nodes that have gone away since, as
     the leader of the automation has it.
     """
-    told = [r for r in reports if report.usable(r)]
-    if not told:
+    usable = [r for r in reports if report.usable(r)]
+    if not usable:
         raise SpecError(
             "target", "no minion of a Gluster pool answered.",
             hint="Target the nodes, or see: salt '*' gluster.version",
         )  # fmt: skip
-    obs = report.observation(told)
+    obs = report.observation(usable)
     if now is not None:
         obs = replace(obs, now=now)
     away = {u for u, (state, _) in (verdicts or {}).items() if state in ("down", "gone")}
@@ -39,7 +39,7 @@ def pool_status(
         )
         obs = replace(obs, peers=peers)
     more = {"age_s": age_s, "verdicts": verdicts, "clock": clock}
-    return screen(obs, report.space(obs, told), report.version(told), "", **more)
+    return screen(obs, report.space(obs, usable), report.version(usable), "", **more)
 
 
 def screen(

@@ -88,7 +88,7 @@ class PoolView:
         self, volume: Volume, gone: Collection[str], lost: Collection[BrickKey]
     ) -> dict[BrickKey, BrickUp]:
         """Return what is known of each brick of the volume after the losses."""
-        said, none = self._rows(volume)
+        rows, none = self._rows(volume)
         killed = self.stopped_by_quorum(volume, gone)
         states = {}
         for key in map(self.of, volume.bricks):
@@ -97,8 +97,8 @@ class PoolView:
                 states[key] = BrickUp(False, "is lost")
             elif killed and (peer is None or peer.usable):
                 states[key] = BrickUp(False, killed)
-            elif key in said:
-                states[key] = said[key]
+            elif key in rows:
+                states[key] = rows[key]
             elif peer is not None and not peer.usable:
                 states[key] = BrickUp(None, _away(peer), away=True)
             else:
@@ -107,15 +107,15 @@ class PoolView:
 
     def _rows(self, volume: Volume) -> tuple[dict[BrickKey, BrickUp], str]:
         """Return the rows of the status, and what to say of a brick that has none."""
-        rows = self.observation.status.get(volume.name, NOT_ASKED)
-        if isinstance(rows, Unknown):
-            return {}, f"is not known: status {rows.why}"
-        said = {}
-        for row in rows.bricks:
+        status = self.observation.status.get(volume.name, NOT_ASKED)
+        if isinstance(status, Unknown):
+            return {}, f"is not known: status {status.why}"
+        rows = {}
+        for row in status.bricks:
             why = "is down" if not row.online else "is online without a port: serves no client"
             node = row.host_uuid.lower() or self.key(row.host)
-            said[node, row.path] = BrickUp(row.up, "" if row.up else why)
-        return said, "has no row in the status"
+            rows[node, row.path] = BrickUp(row.up, "" if row.up else why)
+        return rows, "has no row in the status"
 
     def stopped_by_quorum(self, volume: Volume, gone: Collection[str]) -> str:
         """Say why glusterd kills the bricks on this side, if it does (facts.md#G-6.1, #C-L.4)."""
@@ -172,17 +172,17 @@ class Availability:
 class SubvolumeQuorum:
     """One set with what is fixed about it; ``judge`` says what a choice of living bricks means."""
 
-    def __init__(self, pool: PoolView, volume: Volume, one: ReplicaSet) -> None:
-        self.pool, self.volume, self.bricks = pool, volume, one.bricks
-        self.keys = [pool.of(b) for b in one.bricks]
-        self.data = {pool.of(b) for b in one.bricks if not b.is_arbiter}
+    def __init__(self, pool: PoolView, volume: Volume, members: ReplicaSet) -> None:
+        self.pool, self.volume, self.bricks = pool, volume, members.bricks
+        self.keys = [pool.of(b) for b in members.bricks]
+        self.data = {pool.of(b) for b in members.bricks if not b.is_arbiter}
         self.needs = volume.disperse - volume.redundancy if volume.disperse else 1
         rows = [(k, pool.heals(volume)[k]) for k in self.keys if k in pool.heals(volume)]
         pending = {k: row.pending for k, row in rows if is_known(row.pending)}
         self.blaming = {k for k, number in pending.items() if number > 0}
         self.entries = max(pending.values(), default=0)
         self.split = max((r.split_brain for _, r in rows if is_known(r.split_brain)), default=0)
-        self.names = dict(zip(self.keys, (b.name for b in one.bricks), strict=True))
+        self.names = dict(zip(self.keys, (b.name for b in members.bricks), strict=True))
 
     def judge(self, up: Collection[BrickKey]) -> Availability:
         """Return word and sentence if exactly the bricks ``up`` run."""

@@ -112,18 +112,18 @@ def observation(reports: Iterable[Mapping[str, Any]], seen_by: str = "") -> Obse
 
     A brick of a node that did not report has no row: unknown, not down (facts.md#G-0.12).
     """
-    told = [r for r in reports if usable(r)]
-    first = next((r for r in told if r["node"] == seen_by), told[0])
+    good = [r for r in reports if usable(r)]
+    first = next((r for r in good if r["node"] == seen_by), good[0])
     volumes = volumes_from(_mapping(first["volumes"]))
-    peers = _named(tuple(_peer(p) for p in first["peers"]), told)
+    peers = _named(tuple(_peer(p) for p in first["peers"]), good)
     return Observation(
         now=float(first["at"]),
-        node=Node(first["node"], tuple(first["names"][1:]), first["uuid"], hold=_hold(told)),
+        node=Node(first["node"], tuple(first["names"][1:]), first["uuid"], hold=_hold(good)),
         peers=peers,
         volumes=volumes,
-        status={v.name: _status(v, told) for v in volumes.values() if v.is_started},
+        status={v.name: _status(v, good) for v in volumes.values() if v.is_started},
         reach={u: _reach(r) for u, r in first["reach"].items()},
-        heal={v.name: _heal(v, told) for v in volumes.values() if v.is_started},
+        heal={v.name: _heal(v, good) for v in volumes.values() if v.is_started},
     )
 
 
@@ -139,8 +139,8 @@ def space(obs: Observation, reports: Iterable[Mapping[str, Any]]) -> dict[str, l
 
 def version(reports: Iterable[Mapping[str, Any]]) -> str | Unknown:
     """Return the version that the nodes run, all of them where they differ."""
-    told = sorted({str(r["version"]) for r in reports if isinstance(r.get("version"), str)})
-    return " and ".join(told) if told else Unknown("no node told its version")
+    versions = sorted({str(r["version"]) for r in reports if isinstance(r.get("version"), str)})
+    return " and ".join(versions) if versions else Unknown("no node told its version")
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -158,9 +158,9 @@ def _peer(data: Mapping[str, Any]) -> Peer:
     return Peer(**{**data, "names": tuple(data["names"])})
 
 
-def _named(peers: tuple[Peer, ...], told: list[Mapping[str, Any]]) -> tuple[Peer, ...]:
+def _named(peers: tuple[Peer, ...], reports: list[Mapping[str, Any]]) -> tuple[Peer, ...]:
     """Give the own row, which gluster calls localhost, its name."""
-    names = {r["uuid"]: tuple(r["names"]) for r in told}
+    names = {r["uuid"]: tuple(r["names"]) for r in reports}
     return tuple(replace(p, names=names.get(p.uuid, p.names)) if p.is_self else p for p in peers)
 
 
@@ -174,9 +174,9 @@ def _number(value: Any) -> int | Unknown:
     return Unknown(str(value["unknown"]) if isinstance(value, Mapping) else "not told")
 
 
-def _hold(told: list[Mapping[str, Any]]) -> Hold | Unknown | None:
+def _hold(reports: list[Mapping[str, Any]]) -> Hold | Unknown | None:
     """Return the first hold that any node has; a hold on one node holds the pool."""
-    for report in told:
+    for report in reports:
         hold = report["hold"]
         if isinstance(hold, Mapping) and "unknown" in hold:
             return Unknown(str(hold["unknown"]))
@@ -185,9 +185,9 @@ def _hold(told: list[Mapping[str, Any]]) -> Hold | Unknown | None:
     return None
 
 
-def _status(volume: Volume, told: list[Mapping[str, Any]]) -> VolumeStatus:
+def _status(volume: Volume, reports: list[Mapping[str, Any]]) -> VolumeStatus:
     rows = []
-    for uuid, name, row in _rows(told):
+    for uuid, name, row in _rows(reports):
         if name == volume.name:
             host, path = str(row["name"]).split(":", 1)
             port = row["port"] if isinstance(row["port"], int) and row["port"] > 0 else None
@@ -195,9 +195,9 @@ def _status(volume: Volume, told: list[Mapping[str, Any]]) -> VolumeStatus:
     return VolumeStatus(volume.name, tuple(rows))
 
 
-def _heal(volume: Volume, told: list[Mapping[str, Any]]) -> tuple[Heal, ...]:
+def _heal(volume: Volume, reports: list[Mapping[str, Any]]) -> tuple[Heal, ...]:
     return tuple(
         Heal(str(row["name"]), uuid, _number(row["pending"]))
-        for uuid, name, row in _rows(told)
+        for uuid, name, row in _rows(reports)
         if name == volume.name
     )

@@ -65,9 +65,9 @@ def status_data(
     nodes = _nodes(observation, verdicts or {})
     volumes = _volumes(observation, health, space or {}, next_loss or {})
     versions = _versions(observation)
-    found = ["unknown"] if "unknown" in volumes else [_urgency(v) for v in volumes.values()]
-    found += _pool_words(nodes, versions)
-    word = min(found, key=_WORST.index, default="ok")
+    words = ["unknown"] if "unknown" in volumes else [_urgency(v) for v in volumes.values()]
+    words += _pool_words(nodes, versions)
+    word = min(words, key=_WORST.index, default="ok")
     code = _EXIT[word]
     data: dict[str, Any] = {
         "schema": 1,
@@ -166,7 +166,7 @@ def _versions(obs: Observation) -> dict[str, Any]:
     """Return whether the members' glusterds can run the same: the maximum op-version tells."""
     if isinstance(obs.peers, Unknown):
         return {"unknown": obs.peers.why}
-    told: dict[str, list[str]] = {}
+    by_version: dict[str, list[str]] = {}
     silent: dict[str, str] = {}
     for peer in sorted(obs.peers, key=lambda p: natural_key(_name(obs, p))):
         reach = obs.reach.get(peer.uuid)
@@ -175,12 +175,12 @@ def _versions(obs: Observation) -> dict[str, Any]:
         elif isinstance(reach.max_op_version, Unknown):
             silent[_name(obs, peer)] = reach.max_op_version.why
         else:
-            told.setdefault(str(reach.max_op_version), []).append(_name(obs, peer))
-    equal: Any = len(told) < 2
+            by_version.setdefault(str(reach.max_op_version), []).append(_name(obs, peer))
+    equal: Any = len(by_version) < 2
     if equal and silent:
         names = ", ".join(silent)
         equal = {"unknown": f"{len(silent)} of {len(obs.peers)} did not tell: {names}"}
-    return {"equal": equal, "max_op_versions": told, "silent": silent}
+    return {"equal": equal, "max_op_versions": by_version, "silent": silent}
 
 
 # --- volumes -------------------------------------------------------------------------------------
@@ -194,11 +194,11 @@ def _volumes(
 ) -> dict[str, Any]:
     if isinstance(obs.volumes, Unknown):
         return {"unknown": obs.volumes.why}
-    told = {} if isinstance(health, Unknown) else {h.volume: h for h in health}
+    by_volume = {} if isinstance(health, Unknown) else {h.volume: h for h in health}
     missing = health.why if isinstance(health, Unknown) else "not judged"
     rows: dict[str, Any] = {}
     for name, volume in sorted(obs.volumes.items(), key=lambda v: natural_key(v[0])):
-        judged = told.get(name)
+        judged = by_volume.get(name)
         rows[name] = {
             "id": volume.id,
             "type": volume_type(volume),
@@ -264,11 +264,11 @@ def _to_heal(volume: Volume, rows: Sequence[Heal] | Unknown) -> Any:
         return None
     if isinstance(rows, Unknown):
         return plain(rows)
-    told = {_heal_key(r): r.pending for r in rows}
+    pending = {_heal_key(r): r.pending for r in rows}
     at_least, silent = 0, []
     for members in volume.sets:
         counts = [
-            told.get((b.host_uuid, b.path), told.get(("", b.name), NOT_ASKED))
+            pending.get((b.host_uuid, b.path), pending.get(("", b.name), NOT_ASKED))
             for b in members.bricks
         ]
         at_least += max((c for c in counts if is_known(c)), default=0)
@@ -306,15 +306,15 @@ def _free(volume: Volume, rows: Sequence[BrickSpace] | Unknown) -> Any:
     """Return the free share as ``df`` on a client shows it: of each set the smallest brick."""
     if isinstance(rows, Unknown):
         return plain(rows)
-    told = {r.brick: r for r in rows}
+    by_brick = {r.brick: r for r in rows}
     total = free = 0
     for members in volume.sets:
-        found = [told[b.name] for b in _data_bricks(members) if b.name in told]
-        if not found:
+        spaces = [by_brick[b.name] for b in _data_bricks(members) if b.name in by_brick]
+        if not spaces:
             return {"unknown": f"no brick of set {members.index + 1} told its space"}
         share = volume.disperse - volume.redundancy if volume.disperse else 1
-        total += share * min(r.total for r in found)
-        free += share * min(r.free for r in found)
+        total += share * min(r.total for r in spaces)
+        free += share * min(r.free for r in spaces)
     percent = {"percent": 100 * free // total} if total else {}
     return {"bytes": free, "total": total, **percent}
 
@@ -346,11 +346,11 @@ def _running(obs: Observation) -> Any:
 
 def _unknown(obs: Observation, data: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return every unknown once: what, of which subjects, and why."""
-    found: dict[tuple[str, str], list[str]] = {}
+    subjects_of: dict[tuple[str, str], list[str]] = {}
 
     def add(what: str, subject: str, value: Any) -> None:
         if isinstance(value, Mapping) and "unknown" in value:
-            found.setdefault((what, value["unknown"]), []).append(subject)
+            subjects_of.setdefault((what, value["unknown"]), []).append(subject)
 
     add("members", "the pool", data["nodes"])
     add("volumes", "the pool", data["volumes"])
@@ -371,9 +371,9 @@ def _unknown(obs: Observation, data: Mapping[str, Any]) -> list[dict[str, Any]]:
                     add("split-brain", name, row["split_brain"])
             add("space", name, row["free"])
             add("next loss", name, row["next_loss"])
-    return [{"what": w, "subjects": s, "why": why} for (w, why), s in found.items()]
+    return [{"what": w, "subjects": s, "why": why} for (w, why), s in subjects_of.items()]
 
 
-def _same_why(one: Any, other: Any) -> bool:
-    both = isinstance(one, Mapping) and isinstance(other, Mapping)
-    return both and one.get("unknown") == other.get("unknown")
+def _same_why(first: Any, second: Any) -> bool:
+    both = isinstance(first, Mapping) and isinstance(second, Mapping)
+    return both and first.get("unknown") == second.get("unknown")

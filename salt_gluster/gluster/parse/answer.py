@@ -44,10 +44,10 @@ class CliAnswer:
         """Return the element at ``path``; raise ``Unreadable`` naming it when it is not there."""
         if self.root is None:
             raise Unreadable(f"the answer is text, not XML with <{path}>", text=_start(self.raw))
-        found = self.root.find(path)
-        if found is None:
+        element = self.root.find(path)
+        if element is None:
             raise Unreadable(f"the answer has no <{path}>", text=_start(self.raw), hint=_HINT)
-        return found
+        return element
 
 
 def is_document(text: str) -> bool:
@@ -65,8 +65,8 @@ def parse_answer(stdout: str, stderr: str = "", rc: int = 0) -> CliAnswer:
     try:
         root = cast(Element, fromstring(stdout.strip(), forbid_dtd=True))
     except (ParseError, DefusedXmlException, ValueError) as exc:
-        said = _start(stdout.strip() or stderr.strip()) or f"nothing (exit code {rc})"
-        raise Unreadable(f"not an XML answer of gluster: {exc}.", text=said, hint=_HINT) from exc
+        printed = _start(stdout.strip() or stderr.strip()) or f"nothing (exit code {rc})"
+        raise Unreadable(f"not an XML answer of gluster: {exc}.", text=printed, hint=_HINT) from exc
     if root.tag != "cliOutput":
         raise Unreadable(f"the answer's root is <{root.tag}>, not <cliOutput>", hint=_HINT)
     text = (root.findtext("opErrstr") or "").strip() or (root.findtext("output") or "").strip()

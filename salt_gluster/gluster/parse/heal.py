@@ -71,11 +71,11 @@ def _entries(row: Element) -> HealEntries:
     name, uuid, count = required_text(row, "name"), _uuid(row), _count(row, "numberOfEntries")
     if isinstance(count, Unknown):
         return HealEntries(name, uuid, count)
-    found = tuple(
+    entries = tuple(
         HealEntry((entry.text or "").strip(), entry.get("gfid", ""))
         for entry in row.iterfind("file")
     )
-    return HealEntries(name, uuid, found)
+    return HealEntries(name, uuid, entries)
 
 
 def _count(row: Element, name: str) -> int | Unknown:

@@ -81,8 +81,8 @@ def parse_task_progress(answer: CliAnswer) -> TaskProgress:
 
 def _task(answer: CliAnswer) -> Element:
     for name in ("volRebalance", "volRemoveBrick"):
-        if answer.root is not None and (found := answer.root.find(name)) is not None:
-            return found
+        if answer.root is not None and (element := answer.root.find(name)) is not None:
+            return element
     return answer.element("volRebalance")
 
 

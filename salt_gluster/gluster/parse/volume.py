@@ -59,14 +59,14 @@ def parse_volume_status(answer: CliAnswer, volume: str) -> VolumeStatus:
     A brick whose peer is unreachable has no row: it is missing here too, not down
     (facts.md#G-0.12). Raises ``Unreadable``, also when the answer leaves the volume out.
     """
-    found = _volume_rows(answer, volume)
+    rows = _volume_rows(answer, volume)
     bricks, daemons = [], []
-    for row in found.iterfind("node"):
+    for row in rows.iterfind("node"):
         if required_text(row, "path").startswith("/"):
             bricks.append(_brick_status(row))
         else:
             daemons.append(_daemon_status(row))
-    return VolumeStatus(volume, tuple(bricks), tuple(daemons), _tasks(found))
+    return VolumeStatus(volume, tuple(bricks), tuple(daemons), _tasks(rows))
 
 
 def parse_volume_tasks(answer: CliAnswer, volume: str) -> tuple[Task, ...]:
