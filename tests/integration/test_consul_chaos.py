@@ -30,7 +30,7 @@ from salt_gluster.consul.acl import Grant, Registrar, engine_rules
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.settings import Access
 
-SIGHT = {"view_lost", "view_restored"}
+VIEW_EVENTS = {"view_lost", "view_restored"}
 #: Short where it is ours, so that what takes time is Consul's. An intent outlives the story: nobody
 #: carries it out, and a second one would be a second claim.
 PATIENCE = {
@@ -51,8 +51,8 @@ def cluster(request: pytest.FixtureRequest) -> str:
 
 
 def told(process: Process) -> list[dict[str, Any]]:
-    """Return what it fired but its own sight, which every engine tells on its own bus."""
-    return [e for e in process.fired() if e["tag"].rsplit("/", 1)[1] not in SIGHT]
+    """Return what it fired but its own view, which every engine announces on its own bus."""
+    return [e for e in process.fired() if e["tag"].rsplit("/", 1)[1] not in VIEW_EVENTS]
 
 
 def recorded(folder: Path, names: list[str], dead: list[int]) -> None:
@@ -213,7 +213,7 @@ class Story:
             until(lambda: leads(two, self.consul), 3 * HAND_OVER_S, "the other leads")
         mend(self.pool, self.kind, one)
         for engine in (one, two):
-            until(lambda e=engine: balanced(e), 120, "sight again")
+            until(lambda e=engine: balanced(e), 120, "a view again")
         until(self.consul.operations, 2 * HAND_OVER_S, "the claim")
         self.late = self.consul.register(9)
         until(self._told_late, 2 * HAND_OVER_S, "the others go on")
@@ -255,7 +255,7 @@ class Story:
 
 
 def balanced(engine: Process) -> bool:
-    """Whether sight is there, by what it said of it."""
+    """Whether its view is fresh, by what it announced last."""
     return len(engine.fired("view_lost")) == len(engine.fired("view_restored"))
 
 

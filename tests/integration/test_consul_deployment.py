@@ -208,9 +208,9 @@ def test_one_server_of_three_lost_disturbs_nothing(pool: Backbone) -> None:
     others = [n.name for n in pool.nodes if n.name != leader]
     answers = pool.apply(",".join(others))
     assert (failures(answers), changes(answers)) == ([], {})
-    blind = pool.events("view_lost", began)
-    if blind:  # a leader is elected in 3 s; a busy machine may take longer
-        pool.wait("view_restored", blind[0]["ts"], 90)
+    lost = pool.events("view_lost", began)
+    if lost:  # a leader is elected in 3 s; a busy machine may take longer
+        pool.wait("view_restored", lost[0]["ts"], 90)
     pool.consul("kv", "put", "gluster/main/hold", "is anybody looking?")
     pool.wait("held", began, 60)
     pool.consul("kv", "delete", "gluster/main/hold")

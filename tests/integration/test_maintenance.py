@@ -218,14 +218,14 @@ def test_consuls_leader_killed_again_and_again_no_wrong_event_and_none_lost(
 
 
 @pytest.mark.capability(146)
-def test_an_emptied_consul_is_no_empty_pool_and_a_snapshot_brings_sight_back(loop: Loop) -> None:
+def test_an_emptied_consul_is_no_empty_pool_and_a_snapshot_brings_the_view_back(loop: Loop) -> None:
     g1, began, before = loop.lab.node("g1"), time.time(), loop.forced("g3")
     g1.ok(["consul", "snapshot", "save", "/tmp/before.snap"])
     g1.ok(["consul", "kv", "delete", "-recurse", "gluster/main"])
-    blind = loop.wait("view_lost", began, 30)
+    lost = loop.wait("view_lost", began, 30)
     loop.lab.fault("brick-kill", "g3", "data")
     time.sleep(LONG_S)
-    assert "canary" in blind["why"]
+    assert "canary" in lost["why"]
     assert nodes_and_bricks(loop, began) == []
     assert loop.events("execute", began) == []
     assert loop.forced("g3") == before

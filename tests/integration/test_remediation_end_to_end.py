@@ -275,9 +275,9 @@ def test_without_consul_it_is_blind_and_states_still_work(loop: Loop) -> None:
     began, before = time.time(), loop.forced("g2")
     for node in ("g1", "g2", "g3"):
         loop.lab.fault("consul-kill", node)
-    blind = loop.wait("view_lost", began, 40)
-    assert blind["ts"] - began < 15
-    assert blind["severity"] == "critical"
+    lost = loop.wait("view_lost", began, 40)
+    assert lost["ts"] - began < 15
+    assert lost["severity"] == "critical"
     loop.lab.fault("brick-kill", "g2", "data")
     changed = json.loads(json.dumps(PILLAR))
     changed["gluster"]["volumes"]["data"]["options"] = {"user.while-blind": "yes"}

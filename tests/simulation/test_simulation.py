@@ -128,7 +128,7 @@ def test_a_node_that_flaps_is_told_of_less_and_less() -> None:
 
 
 @pytest.mark.parametrize("how", ["no leader", "frozen agent"])
-def test_without_sight_nothing_is_done_and_every_clock_starts_anew(how: str) -> None:
+def test_without_a_view_nothing_is_done_and_every_clock_starts_anew(how: str) -> None:
     world = settled_world()
     world.kill_brick("g1", "data")
     world.run(60)
@@ -139,8 +139,8 @@ def test_without_sight_nothing_is_done_and_every_clock_starts_anew(how: str) -> 
     else:
         engine.agent = False
     world.run(25)
-    (blind,) = world.told("cluster", "view_lost")
-    assert blind["ts"] - world.now < 25
+    (lost,) = world.told("cluster", "view_lost")
+    assert lost["ts"] - world.now < 25
     world.run(200)
     assert world.applied() == 0
     back = world.now
@@ -156,7 +156,7 @@ def test_without_sight_nothing_is_done_and_every_clock_starts_anew(how: str) -> 
     assert world.wrong == []
 
 
-def test_a_node_that_was_missed_before_sight_was_lost_is_down_only_long_after_it_is_back() -> None:
+def test_a_node_missed_before_the_view_was_lost_is_down_only_long_after_it_is_back() -> None:
     world = settled_world()
     world.lose("g1")
     world.run(100)
