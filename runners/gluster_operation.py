@@ -7,7 +7,7 @@ from salt.utils.user import get_specific_user
 
 from salt_gluster.errors import or_error
 from salt_gluster.master import approvals, journal, minions, plans, restore
-from salt_gluster.master import maintenance as hands_off
+from salt_gluster.master import maintenance as node_maintenance
 from salt_gluster.render import render_restore
 
 __virtualname__ = "gluster_operation"
@@ -41,7 +41,7 @@ def apply(plan_id, accept="", reason="", target="*"):
 
 def maintenance(node, reason="", remove=False, by="", test=False, until=""):
     """
-    Keep automation's hands off one node, or let it go on there.
+    Keep automation away from one node, or let it go on there.
 
     It is written twice, and either alone is enough: under the pool's own key in Consul, and as
     Consul's maintenance of Gluster on that node, by its own minion. Says where it stands and where
@@ -73,8 +73,10 @@ def maintenance(node, reason="", remove=False, by="", test=False, until=""):
     who = (str(reason), str(by or get_specific_user()), bool(remove), bool(test))
 
     def put():
-        said = hands_off.MaintenanceRequest(*who, hands_off.end_of(until, time.time()))
-        return hands_off.put(_ask, str(node), approvals.find(__opts__), said)
+        request = node_maintenance.MaintenanceRequest(
+            *who, node_maintenance.end_of(until, time.time())
+        )
+        return node_maintenance.put(_ask, str(node), approvals.find(__opts__), request)
 
     return or_error(put)
 

@@ -1,7 +1,7 @@
 """Rolling restart lock: one Consul server at a time may be away.
 
 All servers may find at the same moment that they have to restart, and each sees two others to
-spare. So there is a lock in Consul itself: it is held while a server is away, and given back
+spare. So there is a lock in Consul itself: it is held while a server is away, and released
 when the others can do without one again.
 """
 

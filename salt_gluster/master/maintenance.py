@@ -66,7 +66,7 @@ def put(ask: Ask, name: str, found: Found, request: MaintenanceRequest) -> dict[
     ``GlusterError`` when nothing could be reached at all.
     """
     if not request.reason and not request.remove:
-        raise SpecError("reason", "a node is not taken out of automation's hands without one.",
+        raise SpecError("reason", "a node is not put into maintenance without one.",
                         hint="Add reason='…', or remove=True to end it.")  # fmt: skip
     changes: dict[str, Any] = {}
     done: list[str] = []

@@ -137,7 +137,7 @@ LIFE: Table[Life, Happened, None] = Table(
         Ignored((_L.APPROVED,),
                 (_H.MODE_OBSERVE, _H.MODE_PROPOSE, _H.APPROVE, _H.TICK, _H.ACKNOWLEDGE),
                 "it waits for its guards"),
-        Ignored((_L.WAITING, _L.APPROVED), (_H.TAKEN_OVER,), "the operator's word outlives it"),
+        Ignored((_L.WAITING, _L.APPROVED), (_H.TAKEN_OVER,), "an operator's decision stays"),
         Ignored(_PROPOSALS, (*_TOLD, *_SEEN, _H.HEALED, _H.TARGET_LOST, _H.STALLED),
                 "no executor was asked to do it: such an outcome is forged or a mistake"),
         Ignored((*OPEN, *ENDED), _WORDS, "the intent is written: words about proposals are late"),

@@ -66,7 +66,7 @@ _ROWS = (
     Event("node", "partitioned", _P, "the witnesses contradict each other; nothing is done"),
     Event("node", "hung", _P, "its glusterd is dead or hangs while its bricks serve"),
     Event("node", "consul_only", _W, "only Consul misses it; gluster serves; nothing is done"),
-    Event("node", "maintenance", _I, "an operator has taken it out of automation's hands"),
+    Event("node", "maintenance", _I, "an operator has put it into maintenance"),
     Event("node", "proposed", _W, "it has registered and a glob means it: it waits for approval",
           stays="accepted or rejected ends it"),
     Event("node", "accepted", _I, "it may be in the pool: its next state.apply takes it in"),
