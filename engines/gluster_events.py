@@ -38,12 +38,12 @@ def start(address=None, port=None, token=None, cluster=None):
               token: 4f1c...
     """
     given = {"address": address, "port": port, "token": token, "cluster": cluster}
-    said = ""
+    last_error = ""
     while True:
         try:
             _receive({k: v for k, v in given.items() if v})
         except Exception as err:
-            if said != (said := str(err)):
+            if last_error != (last_error := str(err)):
                 log.warning("no events of GlusterFS are taken: %s", err)
         time.sleep(PAUSE_S)
 
@@ -54,13 +54,13 @@ def _receive(given):
     from salt_gluster.master.deploy import credentials
 
     consul = approvals.settings_of(__opts__)
-    told = {
+    given_settings = {
         "cluster": consul.get("cluster"),
         **credentials.events_access(__opts__["conf_file"], consul.get("cluster") or ""),
         **(__opts__.get("gluster_events") or {}),
         **given,
     }
-    if not told.get("address") and not given:
+    if not given_settings.get("address") and not given:
         return  # nobody has said where: an existing Consul, or no pool yet
-    settings = event_receiver.settings(told)
+    settings = event_receiver.settings(given_settings)
     event_receiver.run(settings, __opts__["id"], lambda s: connect(consul, timeout_s=s))

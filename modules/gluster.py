@@ -110,8 +110,8 @@ def can_stop():
 
         salt g1 gluster.can_stop
     """
-    told = impact()
-    bad = {v: t for v, t in told.items() if t["word"] not in ("ok", "degraded")}
+    volumes = impact()
+    bad = {v: t for v, t in volumes.items() if t["word"] not in ("ok", "degraded")}
     return {"can_stop": not bad, "why": {v: f"{t['word']}: {t['why']}" for v, t in bad.items()}}
 
 

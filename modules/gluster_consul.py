@@ -53,8 +53,8 @@ def deregister():
 
     with errors_as(CommandExecutionError):
         place = _place()
-        there = registry.SERVICE in place.client.agent_services()
-        gone = {"service": {"old": registry.SERVICE, "new": None}} if there else {}
+        is_registered = registry.SERVICE in place.client.agent_services()
+        gone = {"service": {"old": registry.SERVICE, "new": None}} if is_registered else {}
         if not __opts__.get("test"):
             registration.delete_registration()
             registry.deregister(place.client)
@@ -171,10 +171,11 @@ def leave(test=None):
     from salt_gluster.minion.automation import decommission
 
     only_look = bool(__opts__.get("test") if test is None else test)
-    told = __salt__["pillar.items"]().get("gluster_consul")  # as it is now, not as it was cached
+    # As it is now, not as it was cached.
+    own_pillar = __salt__["pillar.items"]().get("gluster_consul")
     with errors_as(CommandExecutionError):
         changes = decommission.leave(
-            told, lambda name, *args: __salt__[name](*args), test=only_look
+            own_pillar, lambda name, *args: __salt__[name](*args), test=only_look
         )
     return {"changes": changes, "test": only_look}
 

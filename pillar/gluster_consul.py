@@ -40,10 +40,10 @@ def ext_pillar(minion_id, pillar, *args, pillar_from="files", **kwargs):
     try:
         from salt_gluster.master.deploy import credentials
 
-        told = credentials.for_pillar(
+        secrets = credentials.for_pillar(
             __opts__["conf_file"], minion_id, {**pillar, **given}, _minions
         )
-        return {**given, **told}
+        return {**given, **secrets}
     except Exception as err:  # whatever it is: the rest of the pillar is not lost with it
         log.warning("gluster_consul: %s gets no access to Consul: %s", minion_id, err)
         return given

@@ -70,8 +70,8 @@ def status(target="*", live=False):
         salt-run gluster.status live=True
     """
     more = {"reader": __opts__["id"], "live": bool(live), "as_data": __opts__.get("output")}
-    found = approvals.find(__opts__, reports=not live and target == "*")
-    return or_error(lambda: master_status.status(_ask, target, found, **more))
+    pool = approvals.find(__opts__, reports=not live and target == "*")
+    return or_error(lambda: master_status.status(_ask, target, pool, **more))
 
 
 def plan(target="*"):
@@ -229,12 +229,12 @@ def import_(file="", version=None, reason="", by="", test=False):
         salt-run gluster.import /srv/pool.yml reason='a volume for backups'
         salt-run gluster.import version=3 reason='back to what it was'
     """
-    said = declaration.ImportRequest(str(reason), str(by or get_specific_user()), bool(test))
+    request = declaration.ImportRequest(str(reason), str(by or get_specific_user()), bool(test))
 
     def ask(at):
-        told = declaration.import_declaration(at, _wanted(at, file, _number(version)), said)
+        changes = declaration.import_declaration(at, _wanted(at, file, _number(version)), request)
         pillar_source.keep_up(__opts__)
-        return told
+        return changes
 
     return or_error(lambda: _in_consul(ask))
 
@@ -337,11 +337,11 @@ def _set_up(test, remove, restart, pillar_from):
     changes = {**changes, **consul.pop("changes", {})}
     folder = str(Path(__opts__["conf_file"]).parent)
     stale = any(key.startswith(folder) for key in changes)  # what a master reads when it starts
-    told = {"changes": changes, "test": test, "then": config_file.RESTART if stale else ""}
+    answer = {"changes": changes, "test": test, "then": config_file.RESTART if stale else ""}
     if restart:
         subprocess.Popen([*_RESTART, str(os.getpid())], start_new_session=True, **_QUIET)
-        told["then"] = "the master restarts now"
-    return {**told, **{key: said for key, said in consul.items() if said}}
+        answer["then"] = "the master restarts now"
+    return {**answer, **{key: row for key, row in consul.items() if row}}
 
 
 def _left():

@@ -107,8 +107,8 @@ def reject(id, reason="", by=""):
 
         salt-run gluster_remediation.reject 4c1e90ab12de34f0 reason='the disk is being changed'
     """
-    told = (approvals.name_of(id), _who(by), str(reason))
-    return _in_consul(lambda at: approvals.reject(at, *told))
+    words = (approvals.name_of(id), _who(by), str(reason))
+    return _in_consul(lambda at: approvals.reject(at, *words))
 
 
 def _who(by):

@@ -124,5 +124,5 @@ def _configuration():
 
 def _told():
     """Return what the master, or the pillar itself, tells this node of Consul; {} = nothing."""
-    said = plain(__pillar__.get("gluster_consul") or {})
-    return said if isinstance(said, dict) else {}
+    own_pillar = plain(__pillar__.get("gluster_consul") or {})
+    return own_pillar if isinstance(own_pillar, dict) else {}

@@ -34,11 +34,11 @@ def webhook(name, url=None, token=None, prove=True, wait_s=30, **kwargs):
     """
 
     def do(minion):
-        told = (__pillar__.get("gluster_consul") or {}).get("webhook") or {}
-        there, key = url or told.get("url"), token or told.get("token")
-        if not there:
+        from_pillar = (__pillar__.get("gluster_consul") or {}).get("webhook") or {}
+        address, key = url or from_pillar.get("url"), token or from_pillar.get("token")
+        if not address:
             return state_dict(name, True, {}, "no webhook is handed out here: nothing to do")
-        return event_webhook.subscribed(name, minion, there, key, prove=prove, wait_s=wait_s)
+        return event_webhook.subscribed(name, minion, address, key, prove=prove, wait_s=wait_s)
 
     return _with_minion(name, do)
 

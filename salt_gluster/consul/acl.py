@@ -32,7 +32,7 @@ _PAUSE_S = 0.5
 
 
 def _may(**rules: Mapping[str, str]) -> Rules:
-    return {kind: {n: {"policy": p} for n, p in one.items()} for kind, one in rules.items()}
+    return {kind: {n: {"policy": p} for n, p in names.items()} for kind, names in rules.items()}
 
 
 def agent_rules(name: str) -> Rules:
@@ -122,20 +122,20 @@ def grants(
     A node is ``{name, agent, node, uuid, first}``; without its uuid only its agent is admitted.
     ``masters`` are the names of the agents beside it, with their tokens.
     """
-    found = [
+    grants = [
         Grant("engine", cluster, engine, engine_rules(cluster)),
         Grant("reader", cluster, reader, reader_rules(cluster)),
         Grant(ANONYMOUS, cluster, ANONYMOUS, anonymous_rules()),
     ]
     for name, token in sorted((masters or {}).items()):
-        found.append(Grant("agent", f"{cluster}/{name}", token, agent_rules(name)))
+        grants.append(Grant("agent", f"{cluster}/{name}", token, agent_rules(name)))
     for node in nodes:
         whose = f"{cluster}/{node['name']}"
-        found.append(Grant("agent", whose, node["agent"], agent_rules(node["name"])))
+        grants.append(Grant("agent", whose, node["agent"], agent_rules(node["name"])))
         if node["uuid"]:
             rules = node_rules(cluster, node["name"], node["uuid"], first=node["first"])
-            found.append(Grant("node", whose, node["node"], rules))
-    return found
+            grants.append(Grant("node", whose, node["node"], rules))
+    return grants
 
 
 class Registrar:
@@ -205,12 +205,12 @@ class Registrar:
     def _find(self, path: str) -> Mapping[str, Any] | None:
         """Return what is there; Consul says of what is not there that the *ACL* is not found."""
         try:
-            found = self._get(path)
+            answer = self._get(path)
         except ConsulError as err:
             if err.kind == "not_found" or "ACL not found" in err.text:
                 return None
             raise
-        return found if isinstance(found, Mapping) else None
+        return answer if isinstance(answer, Mapping) else None
 
     def _get(self, path: str) -> Any:
         return self._client.transport.get(_plain, path)
@@ -225,8 +225,8 @@ class Registrar:
             try:
                 return ask()
             except ConsulError as err:
-                said = f"{err.message} {err.text}".lower()
-                early = err.kind in ("no_leader", "server_error") or any(w in said for w in _EARLY)
+                text = f"{err.message} {err.text}".lower()
+                early = err.kind in ("no_leader", "server_error") or any(w in text for w in _EARLY)
                 if not early or time.monotonic() > end:
                     raise
             time.sleep(_PAUSE_S)

@@ -73,7 +73,7 @@ def settings(credentials: Mapping[str, Any], *, name: str, address: str) -> dict
         "enabled": True, "default_policy": "deny", "down_policy": "extend-cache",
         "enable_key_list_policy": True, "tokens": {"agent": credentials["tokens"]["agent"]},
     }  # fmt: skip
-    found: dict[str, Any] = {
+    config: dict[str, Any] = {
         "node_name": name,
         # A machine with an empty disk comes back as itself: under a new id its name stays reserved
         # for the old one, and a server never gets its vote back (facts.md#K-2.6).
@@ -110,8 +110,8 @@ def settings(credentials: Mapping[str, Any], *, name: str, address: str) -> dict
         expect = int(credentials["expect"])
         acl["tokens"]["master"] = credentials["tokens"]["management"]
         # Consul would forget a dead server after seconds, and with it the node.
-        found |= {"bootstrap_expect": expect, "autopilot": {"min_quorum": expect}}
-    return found
+        config |= {"bootstrap_expect": expect, "autopilot": {"min_quorum": expect}}
+    return config
 
 
 def pem(kind: str) -> Path:
@@ -212,10 +212,10 @@ def _own_address(credentials: Mapping[str, Any], asked: str, before: str) -> str
     Debian maps a machine's own name to 127.0.1.1: nobody else reaches that.
     """
     addresses = node.resolve(asked) if asked else ()
-    found = [one.partition("%")[0] for one in addresses] if is_known(addresses) else []
-    found = [one for one in found if not ip_address(one).is_loopback]
-    if found:
-        return before if before in found else found[0]
+    usable = [address.partition("%")[0] for address in addresses] if is_known(addresses) else []
+    usable = [address for address in usable if not ip_address(address).is_loopback]
+    if usable:
+        return before if before in usable else usable[0]
     for server, where in sorted((credentials.get("servers") or {}).items()):
         if server != asked and where != asked and (own := node.reaches_from(str(where), GOSSIP)):
             return own
@@ -228,10 +228,10 @@ def _own_address(credentials: Mapping[str, Any], asked: str, before: str) -> str
 def configured() -> dict[str, Any]:
     """Return the agent's configuration as it is now; {} where there is none that can be read."""
     try:
-        found = json.loads(FILE.read_text(encoding="utf-8"))
+        config = json.loads(FILE.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return config if isinstance(config, dict) else {}
 
 
 def _need(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:

@@ -69,26 +69,26 @@ class Catalog:
     @cached_property
     def by_node(self) -> Mapping[str, tuple[tuple[str, str, str, str], ...]]:
         """The rows by Consul's node."""
-        found: dict[str, tuple[tuple[str, str, str, str], ...]] = {}
+        rows: dict[str, tuple[tuple[str, str, str, str], ...]] = {}
         for row in self.nodes:
-            found[row[1]] = (*found.get(row[1], ()), row)
-        return found
+            rows[row[1]] = (*rows.get(row[1], ()), row)
+        return rows
 
     @cached_property
     def by_uuid(self) -> Mapping[str, tuple[tuple[str, str, str, str], ...]]:
         """The rows by uuid: several while a renamed node stands there twice."""
-        found: dict[str, tuple[tuple[str, str, str, str], ...]] = {}
+        rows: dict[str, tuple[tuple[str, str, str, str], ...]] = {}
         for row in self.nodes:
-            found[row[0]] = (*found.get(row[0], ()), row)
-        return found
+            rows[row[0]] = (*rows.get(row[0], ()), row)
+        return rows
 
 
 def catalog(rows: list[Any], cluster: str) -> Catalog:
     """Return the cluster's members; rows without a uuid name nobody."""
-    found = [m for m in members(rows, cluster) if m.uuid]
+    nodes = [m for m in members(rows, cluster) if m.uuid]
     return Catalog(
-        tuple((m.uuid, m.node, m.minion or m.node, m.zone) for m in found),
-        {m.uuid: m.address for m in found},
+        tuple((m.uuid, m.node, m.minion or m.node, m.zone) for m in nodes),
+        {m.uuid: m.address for m in nodes},
     )
 
 

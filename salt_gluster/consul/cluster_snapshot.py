@@ -38,8 +38,8 @@ class ClusterSnapshot:
             keys.operation(""), keys.outcomes, keys.acknowledged(""), keys.accepted(""),
             keys.rejected(""), *([keys.node("")] if reports else []),
         ]  # fmt: skip
-        found = client.txn([tree_op(prefix) for prefix in prefixes], consistent=True)
-        return cls(keys, {entry.key: entry for entry in found}, reports)
+        entries = client.txn([tree_op(prefix) for prefix in prefixes], consistent=True)
+        return cls(keys, {entry.key: entry for entry in entries}, reports)
 
     @property
     def has_canary(self) -> bool:
@@ -81,10 +81,10 @@ class ClusterSnapshot:
         entry = self.entries.get(key)
         if entry is None:
             return None
-        (found,) = documents(key, [entry])
-        if isinstance(found, Unknown):
-            raise ConsulError(found.why, kind="unreadable")
-        return found
+        (document,) = documents(key, [entry])
+        if isinstance(document, Unknown):
+            raise ConsulError(document.why, kind="unreadable")
+        return document
 
     def below(self, prefix: str) -> list[Document | Unknown]:
         """Return all documents right below a prefix; one that is broken is an ``Unknown``."""
@@ -93,8 +93,8 @@ class ClusterSnapshot:
     @property
     def reports(self) -> dict[str, Mapping[str, Any]]:
         """The reports that can be read, by the node's uuid."""
-        found = (d for d in self.below(self.keys.node("")) if isinstance(d, Document))
-        return {d.name: d.data for d in found if isinstance(d.data, dict)}
+        read = (d for d in self.below(self.keys.node("")) if isinstance(d, Document))
+        return {d.name: d.data for d in read if isinstance(d.data, dict)}
 
     # --- what operators wrote --------------------------------------------------------------------
 

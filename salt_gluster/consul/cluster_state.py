@@ -163,42 +163,42 @@ class ClusterState:
         """Return what executors said of the operations that are open."""
         if isinstance(operations, Unknown):
             return operations
-        found = {}
+        reports = {}
         for op in (o for o in operations.values() if o.is_open):
             document = self._ask(lambda op=op: self.store.outcome(op.node, op.id))  # type: ignore[misc]
             if isinstance(document, Unknown):
                 return document
             if document is not None:
                 try:
-                    found[op.id] = outcome_from(document.data)
+                    reports[op.id] = outcome_from(document.data)
                 except GlusterError as err:
                     return Unknown(f"the outcome of {op.id} cannot be read: {err}")
-        return found
+        return reports
 
     def hold(self) -> Hold | Unknown | None:
         """Return the pool's hold; without the canary "no such key" proves nothing."""
         for key in (self.keys.hold, self.keys.canary):
-            found = self._below(key)
-            if isinstance(found, Unknown):
-                return found
-            there = [e for e in found if e.key == key]
-            if there:
-                return hold_of(there[0].value) if key == self.keys.hold else None
+            entries = self._below(key)
+            if isinstance(entries, Unknown):
+                return entries
+            own = [e for e in entries if e.key == key]
+            if own:
+                return hold_of(own[0].value) if key == self.keys.hold else None
         return Unknown("neither a hold nor the canary is there: Consul proves nothing")
 
     def acknowledged(self) -> tuple[Acknowledged, ...] | Unknown:
         """Return what operators have acknowledged."""
-        found = self._all(self.keys.acknowledged(""), _acknowledged)
-        return found if isinstance(found, Unknown) else tuple(found.values())
+        rows = self._all(self.keys.acknowledged(""), _acknowledged)
+        return rows if isinstance(rows, Unknown) else tuple(rows.values())
 
     def recorded(self) -> Mapping[BrickKey, Recorded] | Unknown:
         """Return what was written down of every brick when it was well."""
-        found = self._all(self.keys.identity(""), lambda d: d.data["bricks"])
-        if isinstance(found, Unknown):
-            return found
+        by_node = self._all(self.keys.identity(""), lambda d: d.data["bricks"])
+        if isinstance(by_node, Unknown):
+            return by_node
         return {
             (uuid, path): Recorded(str(row["filesystem"]), str(row["volume_id"]))
-            for uuid, bricks in found.items()
+            for uuid, bricks in by_node.items()
             for path, row in bricks.items()
         }
 
@@ -214,15 +214,15 @@ class ClusterState:
         entries = self._below(prefix)
         if isinstance(entries, Unknown):
             return entries
-        found = {}
+        by_name = {}
         try:
             for document in documents(prefix, entries):
                 if isinstance(document, Unknown):
                     return document
-                found[document.name] = read(document)
+                by_name[document.name] = read(document)
         except (GlusterError, KeyError, TypeError, ValueError) as err:
             return Unknown(f"{prefix} cannot be read: {err}")
-        return found
+        return by_name
 
     def _below(self, prefix: str) -> list[Entry] | Unknown:
         """Return what is below a prefix; what every tick looks at is all of one moment."""
@@ -249,8 +249,8 @@ def sets_of(pool: Observation | Unknown, nodes: Collection[str]) -> Iterator[set
     if isinstance(pool, Unknown) or isinstance(pool.volumes, Unknown):
         return
     for volume in pool.volumes.values():
-        for one in volume.sets:
-            hosts = {b.host_uuid for b in one.bricks}
+        for members in volume.sets:
+            hosts = {b.host_uuid for b in members.bricks}
             if not hosts.isdisjoint(nodes):
                 yield hosts
 

@@ -52,10 +52,10 @@ def last_change(entry: Entry | None) -> int:
 def watermark(store: Store) -> dict[str, Any]:
     """Return what a report keeps as ``after``: to be read before the node is looked at."""
     keys = store.keys
-    found = store.trees([keys.heartbeat, keys.changed])
+    entries = store.trees([keys.heartbeat, keys.changed])
     pulse, changed = (
-        _exact(found[keys.heartbeat], keys.heartbeat),
-        _exact(found[keys.changed], keys.changed),
+        _exact(entries[keys.heartbeat], keys.heartbeat),
+        _exact(entries[keys.changed], keys.changed),
     )
     return {**heartbeat(pulse), "changed": last_change(changed)}
 

@@ -202,8 +202,8 @@ class LeaderLock:
 def current_leader(client: Client, cluster: str) -> Lead:
     """Return who leads, as Consul's leader knows it: lock and epoch of one moment."""
     keys = Keys(cluster)
-    found = client.txn([tree_op(keys.leader), tree_op(keys.epoch)], consistent=True)
-    entries = {entry.key: entry for entry in found}
+    read = client.txn([tree_op(keys.leader), tree_op(keys.epoch)], consistent=True)
+    entries = {entry.key: entry for entry in read}
     return lead_of(entries.get(keys.leader), entries.get(keys.epoch))
 
 

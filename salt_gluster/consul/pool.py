@@ -56,9 +56,9 @@ class PoolClient:
     def _open(self, named: str, reports: bool) -> ClusterSnapshot:
         """Return the snapshot of the pool: as configured, ``main``, or the only one there is."""
         wanted = named or "main"
-        found = ClusterSnapshot.read(self.client, wanted, reports=reports)
-        if found.has_canary:
-            return found
+        snapshot = ClusterSnapshot.read(self.client, wanted, reports=reports)
+        if snapshot.has_canary:
+            return snapshot
         clusters = self._clusters()
         if len(clusters) == 1 and not named:
             return ClusterSnapshot.read(self.client, clusters[0], reports=reports)

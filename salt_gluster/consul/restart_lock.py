@@ -81,7 +81,7 @@ def _spare(client: Client) -> int:
     """Return how many servers may be lost; 0 as well where that cannot be seen at this moment."""
     try:
         health = client.transport.get(
-            lambda told: json.loads(told.body), "/v1/operator/autopilot/health"
+            lambda answer: json.loads(answer.body), "/v1/operator/autopilot/health"
         )
     except ConsulError as err:
         if err.kind in _HOPELESS:

@@ -104,11 +104,11 @@ def check_id(name: str) -> str:
 
 def members(rows: list[Any], cluster: str = "") -> list[Member]:
     """Return the members in ``catalog/service/gluster``; those of another cluster left out."""
-    found = []
+    nodes = []
     for row in rows:
         meta = row.get("ServiceMeta") or {}
         if not cluster or meta.get("cluster") == cluster:
-            found.append(
+            nodes.append(
                 Member(
                     str(meta.get("peer_uuid", "")), str(row.get("Node", "")),
                     str(meta.get("minion_id", "")), str(meta.get("cluster", "")),
@@ -117,7 +117,7 @@ def members(rows: list[Any], cluster: str = "") -> list[Member]:
                     str(row.get("ServiceAddress") or row.get("Address") or ""),
                 )
             )  # fmt: skip
-    return sorted(found, key=lambda m: (m.cluster, m.node))
+    return sorted(nodes, key=lambda m: (m.cluster, m.node))
 
 
 def catalog_rows(rows: list[Any]) -> list[dict[str, Any]]:

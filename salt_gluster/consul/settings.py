@@ -63,7 +63,7 @@ def access(
 
 def _kept(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}  # not there, or not for this user: then Consul says what right is missing
-    return found if isinstance(found, dict) else {}
+    return data if isinstance(data, dict) else {}

@@ -69,8 +69,8 @@ class Store:
     def trees(self, prefixes: Sequence[str]) -> dict[str, list[Entry]]:
         """Return everything below each of these prefixes, as of one moment: one question."""
         ops = [tree_op(prefix) for prefix in prefixes]
-        found = self._client.txn(ops, consistent=True)
-        return {prefix: [e for e in found if e.key.startswith(prefix)] for prefix in prefixes}
+        entries = self._client.txn(ops, consistent=True)
+        return {prefix: [e for e in entries if e.key.startswith(prefix)] for prefix in prefixes}
 
     def several(self, keys: Sequence[str]) -> list[Document | Unknown]:
         """Return those of these documents that are there, many in one question."""
@@ -381,8 +381,8 @@ def stop_of(key: str, entry: Entry | None, has_canary: bool) -> Hold | Unknown |
 
 def authors(prefix: str, entries: Iterable[Entry]) -> dict[str, str]:
     """Return the names below a prefix, and who wrote each: also one that was put there by hand."""
-    found = {e.key[len(prefix) :]: e.value for e in entries if e.key.startswith(prefix)}
-    return {name: hold_of(value).by for name, value in found.items() if "/" not in name}
+    values = {e.key[len(prefix) :]: e.value for e in entries if e.key.startswith(prefix)}
+    return {name: hold_of(value).by for name, value in values.items() if "/" not in name}
 
 
 def documents(prefix: str, entries: Iterable[Entry]) -> list[Document | Unknown]:
@@ -392,8 +392,8 @@ def documents(prefix: str, entries: Iterable[Entry]) -> list[Document | Unknown]
 
 
 def _said(data: Any) -> str:
-    told = data if isinstance(data, Mapping) else {}
-    return digest_of({k: v for k, v in told.items() if k not in ("at", "by")})
+    fields = data if isinstance(data, Mapping) else {}
+    return digest_of({k: v for k, v in fields.items() if k not in ("at", "by")})
 
 
 def _stamp(key: str) -> str:
@@ -401,13 +401,13 @@ def _stamp(key: str) -> str:
 
 
 def _documents(entries: Mapping[str, Entry], keys: Iterable[str]) -> list[Document | Unknown]:
-    found: list[Document | Unknown] = []
+    read: list[Document | Unknown] = []
     for key in keys:
         try:
-            found.append(_document(entries[key]))
+            read.append(_document(entries[key]))
         except ConsulError as err:
-            found.append(Unknown(f"{key}: {err}"))
-    return found
+            read.append(Unknown(f"{key}: {err}"))
+    return read
 
 
 def _document(entry: Entry) -> Document:

@@ -259,7 +259,7 @@ def answers(where: Access) -> bool:
     """
     transport = Transport(where, timeout_s=CONNECT_S)
     try:
-        transport.get(lambda told: told, "/v1/status/leader")
+        transport.get(lambda answer: answer, "/v1/status/leader")
     except ConsulError as err:
         return err.kind not in ("unreachable", "timeout", "cut_off")
     finally:

@@ -86,9 +86,9 @@ class Setup:
 
     def _ext_pillar(self) -> list[Any]:
         mine, theirs = self._repeated("ext_pillar"), self._others.get("ext_pillar") or []
-        there = ENGINE in {_name(one) for one in [*mine, *theirs]}
-        said = {} if self._pillar_from == FILES else {_FROM: self._pillar_from}
-        return [*mine, *([] if there else [{ENGINE: said}])]
+        is_named = ENGINE in {_name(source) for source in [*mine, *theirs]}
+        options = {} if self._pillar_from == FILES else {_FROM: self._pillar_from}
+        return [*mine, *([] if is_named else [{ENGINE: options}])]
 
     def _repeated(self, key: str) -> list[Any]:
         """Return what the own file says, unless another file has replaced it already."""
@@ -102,16 +102,16 @@ class Setup:
         return [] if key in self._others else list(self._own.get(key) or [])
 
     def _file_roots(self) -> dict[str, list[Any]]:
-        told: Settings = {} if "file_roots" in self._others else self._own
-        said = told.get("file_roots") or ({} if "file_roots" in self._others else self._roots)
-        roots = {str(env): _texts(paths) for env, paths in said.items()}
+        settings: Settings = {} if "file_roots" in self._others else self._own
+        by_env = settings.get("file_roots") or ({} if "file_roots" in self._others else self._roots)
+        roots = {str(env): _texts(paths) for env, paths in by_env.items()}
         base = [path for path in roots.get("base", []) if path != str(FORMULA)]
         return {**roots, "base": [*base, str(FORMULA)]}
 
 
 def pillar_from(*settings: Settings) -> str:
     """Return where nodes have their declaration from, by the first that says anything of us."""
-    lines = [line for one in settings for line in one.get("ext_pillar") or []]
+    lines = [line for file in settings for line in file.get("ext_pillar") or []]
     mine = next((line for line in lines if _name(line) == ENGINE), None)
     arguments = mine.get(ENGINE) if isinstance(mine, Mapping) else None
     return str((arguments or {}).get(_FROM, FILES))
@@ -127,10 +127,10 @@ def not_in_effect(effective: Settings, wanted: str = FILES) -> list[str]:
         <= {_name(e) for e in effective.get("engines") or []},
         "reactor": set(REACTIONS) <= {_name(r) for r in effective.get("reactor") or []},
         "file_roots": str(FORMULA) in (effective.get("file_roots") or {}).get("base", []),
-        "ext_pillar": ENGINE in {_name(one) for one in effective.get("ext_pillar") or []}
+        "ext_pillar": ENGINE in {_name(source) for source in effective.get("ext_pillar") or []}
         and pillar_from(effective) == wanted,
     }
-    return [key for key, there in effects.items() if not there]
+    return [key for key, is_there in effects.items() if not is_there]
 
 
 def overridden(keys: list[str], file: Path) -> GlusterError:

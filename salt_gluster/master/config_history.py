@@ -19,12 +19,12 @@ def history(pool: PoolClient, limit: int) -> dict[str, Any]:
     numbers = pool.store.version_numbers()
     wanted = [n for n in numbers if n <= number][::-1][: max(0, limit)]
     read = pool.store.versions(sorted({number, *wanted}))
-    found = {d.name: d.data for d in read if isinstance(d, Document)}
-    current = found.get(str(number), {})
+    versions = {d.name: d.data for d in read if isinstance(d, Document)}
+    current = versions.get(str(number), {})
     accepted = current.get("accepted") or (number if "spec" in current else None)
     return {
         "pool": pool.cluster, "total": len(numbers), "current": number or None,
-        "accepted": accepted, "versions": [_version(n, found.get(str(n))) for n in wanted],
+        "accepted": accepted, "versions": [_version(n, versions.get(str(n))) for n in wanted],
     }  # fmt: skip
 
 
@@ -47,10 +47,10 @@ def current_version(pool: PoolClient) -> Document | None:
 
 def kept_version(pool: PoolClient, number: int | None) -> Document:
     """Return a version; ``NotFound`` names those that are kept."""
-    found = None if number is None else pool.store.version(number)
-    if found is None:
+    version = None if number is None else pool.store.version(number)
+    if version is None:
         raise _not_kept(number, pool.store.version_numbers())
-    return found
+    return version
 
 
 def _not_kept(number: int | None, numbers: Sequence[int]) -> NotFound:
@@ -59,26 +59,26 @@ def _not_kept(number: int | None, numbers: Sequence[int]) -> NotFound:
                     hint="See: salt-run gluster.history.")  # fmt: skip
 
 
-def diff(pool: PoolClient, one: int | None, other: int | None) -> dict[str, Any]:
+def diff(pool: PoolClient, first: int | None, second: int | None) -> dict[str, Any]:
     """Return what differs between two versions; by default between the last two.
 
     ``NotFound`` for a version that is not kept.
     """
     numbers = pool.store.version_numbers()
-    if one is None and len(numbers) < 2:
+    if first is None and len(numbers) < 2:
         raise NotFound(f"{len(numbers)} versions are kept: there are no two to compare.",
                        kind="not_found", hint="See: salt-run gluster.history.")  # fmt: skip
-    b = numbers[-1] if other is None and numbers else other
+    b = numbers[-1] if second is None and numbers else second
     before = [n for n in numbers if n < (b or 0)]
-    a = (before[-1] if before else None) if one is None else one
+    a = (before[-1] if before else None) if first is None else first
     read = pool.store.versions(sorted({n for n in (a, b) if n is not None}))
-    found = {d.name: d.data for d in read if isinstance(d, Document)}
+    versions = {d.name: d.data for d in read if isinstance(d, Document)}
     for broken in (d for d in read if isinstance(d, Unknown)):
         raise ConsulError(broken.why, kind="unreadable")
     for number in (a, b):
-        if str(number) not in found:
+        if str(number) not in versions:
             raise _not_kept(number, numbers)
-    old, new = found[str(a)], found[str(b)]
+    old, new = versions[str(a)], versions[str(b)]
     about = ("version", "at", "by", "why")
     return {
         "pool": pool.cluster,

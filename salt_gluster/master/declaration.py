@@ -39,8 +39,8 @@ def export(pool: PoolClient, number: int | None, *, actual: bool) -> dict[str, A
 
     With ``actual`` also what the pool really was by then. ``NotFound`` where nothing was accepted.
     """
-    found = current_version(pool) if number is None else kept_version(pool, number)
-    data: Mapping[str, Any] = {} if found is None else found.data
+    version = current_version(pool) if number is None else kept_version(pool, number)
+    data: Mapping[str, Any] = {} if version is None else version.data
     if "spec" not in data:
         which = "yet" if number is None else f"by version {number}"
         raise NotFound(
@@ -96,8 +96,8 @@ def import_declaration(pool: PoolClient, body: Any, request: ImportRequest) -> d
     if not request.test:
         _write(pool, key, new, 0 if existing is None else existing.index)
     changes = {key: {"old": _about(before), "new": f"{request.by}: {request.reason}"}}
-    found = differences({"spec": old or _in_force(pool)}, {"spec": wanted})
-    changes |= {d.what: {"old": d.old, "new": d.new} for d in found}
+    rows = differences({"spec": old or _in_force(pool)}, {"spec": wanted})
+    changes |= {d.what: {"old": d.old, "new": d.new} for d in rows}
     return {**result, "changes": changes, "then": "salt 'g*' state.apply gluster"}
 
 

@@ -130,10 +130,10 @@ class Receiver(ThreadingHTTPServer):
         """End what takes too long; called twice a second."""
         now = time.monotonic()
         with self._guard:
-            late = [one for one, until in self._open.items() if until < now]
-        for one in late:
+            late = [connection for connection, until in self._open.items() if until < now]
+        for connection in late:
             with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         log.debug("a request of %s was given up", client_address, exc_info=True)
@@ -199,7 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(OSError):
             self.wfile.write(f"HTTP/1.0 {code} \r\nContent-Length: 0\r\n\r\n".encode())
 
-    def send_error(self, code: int, *said: Any, **more: Any) -> None:
+    def send_error(self, code: int, *texts: Any, **more: Any) -> None:
         """Answer what the library finds wrong; a method that we do not have among it.
 
         Whoever has not shown the token hears the same as everybody without one.
@@ -208,7 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
         known = shown is not None and self.server.is_allowed(shown.get("Authorization", ""))
         self._answer(int(code) if known else 401)
 
-    def log_message(self, *said: Any) -> None:
+    def log_message(self, *texts: Any) -> None:
         """Keep quiet: a scan must not fill the log, and no header belongs in it."""
 
 
@@ -290,7 +290,7 @@ def run(
     """Receive, for ever. ``connect`` makes a client of Consul with a time-out."""
     keys = Keys(where.cluster)
     client = connect(CONSUL_S)
-    hints = WakeupPublisher(lambda told: client.kv_put(keys.hint, told), name)
+    hints = WakeupPublisher(lambda wakeup: client.kv_put(keys.hint, wakeup), name)
     pause_s = PAUSES_S[0]
     while True:
         try:

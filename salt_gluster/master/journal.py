@@ -39,12 +39,12 @@ def shown(
 def journal(pool: PoolClient, limit: int) -> dict[str, Any]:
     """Return the newest operations with what their executors reported, as plain data."""
     snapshot = pool.snapshot()
-    found = list(operations_in(snapshot.below(snapshot.keys.operation(""))))
-    read = sorted((op for op in found if isinstance(op, Operation)), key=lambda op: -op.at)
-    rows: list[dict[str, Any]] = [{"unknown": f.why} for f in found if isinstance(f, Unknown)]
+    operations = list(operations_in(snapshot.below(snapshot.keys.operation(""))))
+    read = sorted((op for op in operations if isinstance(op, Operation)), key=lambda op: -op.at)
+    rows: list[dict[str, Any]] = [{"unknown": f.why} for f in operations if isinstance(f, Unknown)]
     for op in read[: max(0, limit)]:
         rows.append({**plain(op.to_data()), "outcome": _outcome(snapshot, op)})
-    return {"pool": pool.cluster, "total": len(found), "operations": rows}
+    return {"pool": pool.cluster, "total": len(operations), "operations": rows}
 
 
 def _outcome(snapshot: ClusterSnapshot, op: Operation) -> Any:
@@ -65,11 +65,11 @@ def _proposals(snapshot: ClusterSnapshot) -> list[dict[str, Any]]:
     begun = {op.id for op in operations if isinstance(op, Operation)}
     refused = {r["brick"]: r["reasons"] for r in (_status(snapshot) or {}).get("refused", ())}
     rows: list[dict[str, Any]] = []
-    for found in operations_in(snapshot.below(snapshot.keys.proposal(""))):
-        if isinstance(found, Unknown):
-            rows.append({"unknown": found.why})
-        elif found.state in WAITING and found.id not in begun:
-            rows.append({**plain(found.to_data()), "not_yet": refused.get(found.brick, [])})
+    for proposal in operations_in(snapshot.below(snapshot.keys.proposal(""))):
+        if isinstance(proposal, Unknown):
+            rows.append({"unknown": proposal.why})
+        elif proposal.state in WAITING and proposal.id not in begun:
+            rows.append({**plain(proposal.to_data()), "not_yet": refused.get(proposal.brick, [])})
     return rows + [_candidate(row) for row in candidates(snapshot)]
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from salt_gluster.consul.pool import PoolClient
 from salt_gluster.errors import ConsulError, GlusterError, NotFound, SpecError
-from salt_gluster.master.minions import Ask, Found, last_line, no_answer
+from salt_gluster.master.minions import Ask, PoolResult, last_line, no_answer
 from salt_gluster.model import Hold, Unknown
 from salt_gluster.node.clock import local_datetime
 
@@ -60,7 +60,7 @@ def end_of(until: Any, now: float) -> float | None:
     return end
 
 
-def put(ask: Ask, name: str, found: Found, request: MaintenanceRequest) -> dict[str, Any]:
+def put(ask: Ask, name: str, pool: PoolResult, request: MaintenanceRequest) -> dict[str, Any]:
     """Set or end the maintenance of a node; say what changed, where it is so now, where not.
 
     ``GlusterError`` when nothing could be reached at all.
@@ -73,11 +73,11 @@ def put(ask: Ask, name: str, found: Found, request: MaintenanceRequest) -> dict[
     missing: dict[str, str] = {}
     minion = name
     try:
-        if not isinstance(found, PoolClient):
-            raise found or ConsulError("no Consul answers here.", kind="unreachable")
-        uuid, minion = _find_node(found, name)
-        key = found.store.keys.maintenance(uuid)
-        changes.update(_in_key(found, uuid, key, request))
+        if not isinstance(pool, PoolClient):
+            raise pool or ConsulError("no Consul answers here.", kind="unreachable")
+        uuid, minion = _find_node(pool, name)
+        key = pool.store.keys.maintenance(uuid)
+        changes.update(_in_key(pool, uuid, key, request))
         done.append(key)
     except NotFound:
         raise

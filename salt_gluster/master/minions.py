@@ -19,7 +19,7 @@ CHANGE_TIMEOUT_S = 300
 
 Ask = Callable[..., Mapping[str, Any]]
 #: The pool in Consul, why it cannot be reached, or None where nothing says that there is one.
-Found = PoolClient | GlusterError | None
+PoolResult = PoolClient | GlusterError | None
 
 
 def first(ask: Ask, target: str, function: str, *arguments: Any) -> Any:

@@ -120,8 +120,8 @@ class Source:
         client = connect(self._settings, timeout_s=TIMEOUT_S)
         try:
             store = Store(client, self.cluster)
-            found = store.read(store.keys.pillar)
-            if found is None:
+            document = store.read(store.keys.pillar)
+            if document is None:
                 raise ConsulError(
                     f"there is no {store.keys.pillar}.", kind="absent",
                     hint="Put it there: salt-run gluster.import FILE reason='…'; of a pool that is"
@@ -130,7 +130,7 @@ class Source:
                 )  # fmt: skip
         finally:
             client.close()
-        kept = _checked(declaration_from(found.data, self.cluster))
+        kept = _checked(declaration_from(document.data, self.cluster))
         _failed.pop(self.file, None)
         self._remember(kept)
         return kept
@@ -178,11 +178,11 @@ def declared(opts: Mapping[str, Any], minion: str, pillar: Mapping[str, Any]) ->
     if digest_of(own) == digest_of(kept.body) or not (is_node or named == kept.cluster):
         return {}
     files = own if isinstance(own, Mapping) else {}
-    found = [d.what for d in differences({"spec": kept.body}, {"spec": files})]
-    more = f" and {len(found) - _MOST_SAID} more" if len(found) > _MOST_SAID else ""
+    differing = [d.what for d in differences({"spec": kept.body}, {"spec": files})]
+    more = f" and {len(differing) - _MOST_SAID} more" if len(differing) > _MOST_SAID else ""
     raise SpecError(
         "gluster", f"pillar files declare it, and so does Consul ({kept.by}, {_clock(kept.at)}),"
-        f" and they differ in {', '.join(found[:_MOST_SAID])}{more}.",
+        f" and they differ in {', '.join(differing[:_MOST_SAID])}{more}.",
         hint="Take the key out of the pillar files, or bring Consul up to them: salt-run"
         " gluster.import FILE reason='…'.",
     )  # fmt: skip

@@ -32,10 +32,10 @@ def restore(ask: Ask, pool: PoolClient, name: str, confirm: str = "") -> dict[st
     members = pool.members()
     uuid, called = find(version, name, {m.minion or m.node: m.uuid for m in members})
     minion = next((m.minion for m in members if m.uuid == uuid and m.minion), called)
-    found, own = _seen(ask, version, uuid, called, minion)
-    checks = (*found.checks, own, _not_held(pool))
-    ready = found.identity is not None and all(check.yes for check in checks)
-    plan = _plan(pool.cluster, version, found, minion, checks, ready)
+    lost_node, own = _seen(ask, version, uuid, called, minion)
+    checks = (*lost_node.checks, own, _not_held(pool))
+    ready = lost_node.identity is not None and all(check.yes for check in checks)
+    plan = _plan(pool.cluster, version, lost_node, minion, checks, ready)
     if not confirm:
         return plan
     if confirm != uuid:
@@ -45,7 +45,7 @@ def restore(ask: Ask, pool: PoolClient, name: str, confirm: str = "") -> dict[st
     if not ready:
         no = "; ".join(f"{c.name}: {c.why}" for c in checks if not c.yes)
         raise GlusterError(f"nothing was done. {no}", kind="not_ready")
-    return {**plan, **_carried_out(ask, minion, found, version)}
+    return {**plan, **_carried_out(ask, minion, lost_node, version)}
 
 
 def _seen(
@@ -58,24 +58,25 @@ def _seen(
               and r["uuid"] != uuid]  # fmt: skip
     numbers = ask(others, "gluster.op_version") if others else {}
     op_versions = {m: n for m, n in numbers.items() if isinstance(n, int)}
-    found = lost(version, uuid, name, reports, op_versions)
-    if found.identity is None:
-        return found, RestoreCheck("node_agrees", None, "it was not asked: the plan is not whole")
-    answer = _asked(ask, minion, found, version, test=True).get(minion)
+    lost_node = lost(version, uuid, name, reports, op_versions)
+    if lost_node.identity is None:
+        why = "it was not asked: the plan is not whole"
+        return lost_node, RestoreCheck("node_agrees", None, why)
+    answer = _asked(ask, minion, lost_node, version, test=True).get(minion)
     if isinstance(answer, Mapping) and answer.get("changes"):
-        return found, RestoreCheck("node_agrees", True, f"{minion} has nothing to lose")
+        return lost_node, RestoreCheck("node_agrees", True, f"{minion} has nothing to lose")
     if isinstance(answer, Mapping):
-        return found, RestoreCheck("node_agrees", False, str(answer.get("comment")))
+        return lost_node, RestoreCheck("node_agrees", False, str(answer.get("comment")))
     why = last_line(answer) if isinstance(answer, str) and answer else "it did not answer"
-    return found, RestoreCheck(
+    return lost_node, RestoreCheck(
         "node_agrees", None if not answer or no_answer(answer) else False, why
     )
 
 
 def _asked(
-    ask: Ask, minion: str, found: Lost, version: Mapping[str, Any], *, test: bool
+    ask: Ask, minion: str, lost_node: Lost, version: Mapping[str, Any], *, test: bool
 ) -> Mapping[str, Any]:
-    identity = found.identity
+    identity = lost_node.identity
     if identity is None:
         return {}
     volumes = sorted(version["actual"]["volumes"])
@@ -95,12 +96,12 @@ def _not_held(pool: PoolClient) -> RestoreCheck:
 
 
 def _plan(
-    cluster: str, version: Mapping[str, Any], found: Lost, minion: str,
+    cluster: str, version: Mapping[str, Any], lost_node: Lost, minion: str,
     checks: tuple[RestoreCheck, ...], ready: bool,
 ) -> dict[str, Any]:  # fmt: skip
-    identity, bricks = found.identity, bricks_of(version, found.uuid)
+    identity, bricks = lost_node.identity, bricks_of(version, lost_node.uuid)
     return {
-        "pool": cluster, "node": found.name, "minion": minion, "uuid": found.uuid,
+        "pool": cluster, "node": lost_node.name, "minion": minion, "uuid": lost_node.uuid,
         "version": version["version"], "version_at": version["at"], "ready": ready,
         "checks": [{"name": c.name, "yes": c.yes, "why": c.why} for c in checks],
         "files": {} if identity is None else identity.files(),
@@ -118,10 +119,10 @@ def _refill(brick: Mapping[str, str]) -> list[str]:
 
 
 def _carried_out(
-    ask: Ask, minion: str, found: Lost, version: Mapping[str, Any]
+    ask: Ask, minion: str, lost_node: Lost, version: Mapping[str, Any]
 ) -> dict[str, Any]:  # fmt: skip
     """Have the node do it, and ask the members whether they have it back."""
-    answer = _asked(ask, minion, found, version, test=False).get(minion)
+    answer = _asked(ask, minion, lost_node, version, test=False).get(minion)
     if not isinstance(answer, Mapping):
         why = (
             last_line(answer) if isinstance(answer, str) and answer else "it did not answer in time"
@@ -129,10 +130,10 @@ def _carried_out(
         raise GlusterError(f"{minion} did not say that it is done: {why}.", kind="unknown_outcome",
                            hint="Look first: salt-run gluster.status.")  # fmt: skip
     answers = ask("*", "gluster.report")
-    others = {u for u in version["actual"]["peers"] if u != found.uuid}
+    others = {u for u in version["actual"]["peers"] if u != lost_node.uuid}
     missing = sorted(
         str(r["node"]) for r in answers.values()
-        if usable(r) and r["uuid"] in others and not _has(r, found.uuid)
+        if usable(r) and r["uuid"] in others and not _has(r, lost_node.uuid)
     )  # fmt: skip
     if missing:
         raise GlusterError(f"{minion} is back, but not for {', '.join(missing)}.", kind="not_back",

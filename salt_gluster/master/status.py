@@ -19,7 +19,7 @@ from salt_gluster.status.freshness import PoolCopy, StoredPool, copy_of
 
 
 def status(
-    ask: minions.Ask, target: str, found: minions.Found = None, *, reader: str = "",
+    ask: minions.Ask, target: str, consul_pool: minions.PoolResult = None, *, reader: str = "",
     live: bool = False, as_data: bool = False,
 ) -> Any:  # fmt: skip
     """Return the status of the pool: a screen, or its data.
@@ -28,27 +28,27 @@ def status(
     some of them. Where the pool is in Consul, what automation does belongs to it.
     """
     with_reports = not live and target == "*"
-    snapshot = _snapshot(found, with_reports)
-    now = found.now() if isinstance(found, PoolClient) else 0.0
+    snapshot = _snapshot(consul_pool, with_reports)
+    now = consul_pool.now() if isinstance(consul_pool, PoolClient) else 0.0
     copy = _copy(snapshot, reader, now) if with_reports else ""
     if isinstance(copy, PoolCopy):
         data = _of_copy(copy)
     else:
         data = pool.pool_status(minions.reports(ask, target), clock=local_clock)
         data |= {"source": "nodes", "asked_because": copy, "ages_s": {}}
-    if found is not None:
-        data["automation"] = _automation(found, snapshot)
+    if consul_pool is not None:
+        data["automation"] = _automation(consul_pool, snapshot)
     return data if as_data else render_status(data)
 
 
-def _snapshot(found: minions.Found, reports: bool) -> ClusterSnapshot | str:
+def _snapshot(pool: minions.PoolResult, reports: bool) -> ClusterSnapshot | str:
     """Return the pool in Consul at one moment, or why it is not seen there."""
-    if found is None:
+    if pool is None:
         return "the pool is in no Consul"
-    if isinstance(found, GlusterError):
-        return f"not from Consul, {found.message}"
+    if isinstance(pool, GlusterError):
+        return f"not from Consul, {pool.message}"
     try:
-        return found.snapshot(reports=reports)
+        return pool.snapshot(reports=reports)
     except GlusterError as err:
         return f"not from Consul, {err.message}"
 
@@ -93,12 +93,12 @@ def _of_copy(copy: PoolCopy) -> dict[str, Any]:
     return data
 
 
-def _automation(found: PoolClient | GlusterError, snapshot: ClusterSnapshot | str) -> Any:
+def _automation(pool: PoolClient | GlusterError, snapshot: ClusterSnapshot | str) -> Any:
     try:
-        if isinstance(found, GlusterError):
-            return {"unknown": str(found)}
+        if isinstance(pool, GlusterError):
+            return {"unknown": str(pool)}
         if isinstance(snapshot, str):
             return {"unknown": snapshot}
-        return journal.automation(found, snapshot)
+        return journal.automation(pool, snapshot)
     except GlusterError as err:
         return {"unknown": str(err)}

@@ -58,8 +58,8 @@ def _once(minion: Minion, planner: Planner) -> Result:
 def _nothing(subject: Subject, minion: Minion, plan: Plan) -> str:
     volumes = minion.reader.volumes() if subject.kind == "volume" else {}
     volume = volumes.get(subject.name) if is_known(volumes) else None
-    there = f": {as_declared(volume)}" if volume else ""
-    return "\n".join([f"{subject}: nothing to do{there}", *plan.notes])
+    state = f": {as_declared(volume)}" if volume else ""
+    return "\n".join([f"{subject}: nothing to do{state}", *plan.notes])
 
 
 def run_once(minion: Minion, action: str, name: str, **arguments: Any) -> dict[str, Any]:

@@ -27,10 +27,10 @@ def options_set(minion: Minion, name: str) -> dict[str, str]:
 def option_value(minion: Minion, name: str, option: str) -> Data:
     """Return the effective value of one option and whether it is the default."""
     full = spec_option.full_name(option, "option")
-    found = ask(minion, "volume_get", parse_volume_get, volume=name, option=full)
-    if full not in found:
+    values = ask(minion, "volume_get", parse_volume_get, volume=name, option=full)
+    if full not in values:
         raise Unreadable(f"gluster's answer does not name {full}", hint="See gluster volume get.")
-    return {"option": full, **plain(found[full])}
+    return {"option": full, **plain(values[full])}
 
 
 def option_check(option: str, value: Any) -> Data:
@@ -46,8 +46,8 @@ def option_check(option: str, value: Any) -> Data:
         return {"valid": False, "option": option, "value": value, "why": str(problem)}
     hazard, why = spec_option.hazard(full, None, sent, holds_data=True)
     meaning = spec_option.normalise(full, sent)
-    told = {"valid": True, "option": full, "value": sent, "means": meaning}
-    return {**told, "hazard": hazard.value, "hazard_why": why}
+    answer = {"valid": True, "option": full, "value": sent, "means": meaning}
+    return {**answer, "hazard": hazard.value, "hazard_why": why}
 
 
 def option_catalogue(pattern: str) -> dict[str, Data]:

@@ -194,8 +194,8 @@ def explain_volume(minion: Minion, name: str) -> str:
     """Return why each brick of a declared volume lies where it does."""
     pool = minion.declared()
     if name not in pool.volumes:
-        there = ", ".join(pool.volumes) or "none"
-        raise SpecError("volume", f"{name} is not declared.", hint=f"There is: {there}.")
+        names = ", ".join(pool.volumes) or "none"
+        raise SpecError("volume", f"{name} is not declared.", hint=f"There is: {names}.")
     obs = minion.driver().observe()
     observed = obs.volumes.get(name) if is_known(obs.volumes) else None
     return explain_bricks(pool.volumes[name], observed, pool, obs)

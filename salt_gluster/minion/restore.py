@@ -125,7 +125,7 @@ def _is_back(minion: Minion, identity: GlusterdIdentity, volumes: frozenset[str]
     obs = minion.driver().observe(fresh=True)
     if not is_known(obs.peers) or not is_known(obs.volumes):
         return False
-    there = {p.uuid for p in obs.peers if p.usable and not p.is_self}
+    peers = {p.uuid for p in obs.peers if p.usable and not p.is_self}
     importing = obs.node.volumes_without_info
     settled = is_known(importing) and not importing
-    return settled and there == set(identity.peers) and volumes <= set(obs.volumes)
+    return settled and peers == set(identity.peers) and volumes <= set(obs.volumes)

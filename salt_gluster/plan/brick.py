@@ -71,8 +71,8 @@ def _judge(draft: Draft, here: BrickPath, accepted: frozenset[str]) -> None:
             f"use            {here.path}/brick",
         )
     if here.foreign:
-        there = ", ".join(here.foreign[:3])
-        draft.refuse("paths_fit", f"{here.path} holds {there}", "empty it, or use another path")
+        foreign = ", ".join(here.foreign[:3])
+        draft.refuse("paths_fit", f"{here.path} holds {foreign}", "empty it, or use another path")
     elif here.volume_id and not is_known(draft.state.volumes):
         draft.refuse(
             "pool_unknown",

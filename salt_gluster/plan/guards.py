@@ -122,10 +122,10 @@ def right_pool(obs: Observation, step: Step, nodes: Collection[str]) -> Refusal 
     wanted = {n.lower() for n in nodes}
     if any(n.lower() in wanted for p in others for n in p.names):
         return None
-    there = ", ".join(sorted(p.name for p in others)[:3])
+    names = ", ".join(sorted(p.name for p in others)[:3])
     return Refusal(
         "right_pool",
-        f"this node is in a pool with {there}, none of which is declared",
+        f"this node is in a pool with {names}, none of which is declared",
         ("look           gluster pool list", "declare them   add the nodes to `nodes`"),
     )
 
@@ -277,12 +277,12 @@ def paths_fit(obs: Observation, step: Step, nodes: Collection[str]) -> Refusal |
         peer = obs.peer_named(host)
         if peer is None or not peer.is_self:
             continue
-        there = obs.paths.get(path)
-        if there is None:
+        directory = obs.paths.get(path)
+        if directory is None:
             reasons.append(f"what is at {path} is not known")
             continue
-        _judge_path(there, accepted, reasons, ways)
-        waits_s = max(waits_s, marked_lately_s(there, obs.now))
+        _judge_path(directory, accepted, reasons, ways)
+        waits_s = max(waits_s, marked_lately_s(directory, obs.now))
     if not reasons:
         return None
     return Refusal("paths_fit", "; ".join(reasons) + ".", tuple(ways), waits_s)

@@ -224,10 +224,10 @@ def _judge_past(draft: Draft, candidate: Candidate, obs: Observation) -> None:
             "put the uuid back into /var/lib/glusterd/glusterd.info before glusterd starts",
         )
     elif peers:
-        there = ", ".join(p.name for p in peers[:3])
+        names = ", ".join(p.name for p in peers[:3])
         draft.refuse(
             "foreign_pool",
-            f"{name} believes to be in a pool with {there}. Inviting it could overwrite this "
+            f"{name} believes to be in a pool with {names}. Inviting it could overwrite this "
             "pool's volumes with older ones.",
             f"if it is free: on {name} stop glusterd, empty its peers and vols folders, start it",
             waits_s=waits_s,

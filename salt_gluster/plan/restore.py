@@ -165,13 +165,13 @@ def _other(
     answers: Mapping[str, Mapping[str, Any]], names: Mapping[str, str], digest: str
 ) -> list[str]:  # fmt: skip
     looks = {u: reported_config(r, facts_from(r)) for u, r in answers.items()}
-    return sorted(names[u] for u, one in looks.items() if one is None or one.digest != digest)
+    return sorted(names[u] for u, c in looks.items() if c is None or c.digest != digest)
 
 
 def _unproven(volumes: Mapping[str, Any]) -> list[str]:
     on = {n: [o for o in _UNPROVEN if v["options"].get(o) in ("on", "enable", "1", "true")]
           for n, v in volumes.items()}  # fmt: skip
-    return sorted(f"{name} ({', '.join(found)})" for name, found in on.items() if found)
+    return sorted(f"{name} ({', '.join(bricks)})" for name, bricks in on.items() if bricks)
 
 
 def bricks_of(version: Mapping[str, Any], uuid: str) -> list[dict[str, str]]:

@@ -177,8 +177,8 @@ def _refuse_ghost(draft: Draft, volume: Volume) -> None:
     members = {p.uuid: p.name for p in known(draft.state.peers) if not p.is_self}
     holders = sorted(
         members.get(uuid, uuid)
-        for uuid, told in draft.state.definitions.items()
-        if is_known(told) and volume.name in told
+        for uuid, names in draft.state.definitions.items()
+        if is_known(names) and volume.name in names
     )
     where = f" (also told by {', '.join(holders)})" if holders else ""
     draft.refuse(

@@ -47,14 +47,14 @@ def away(
     it; a suspect is out only when a member says so: it may be Consul alone that misses it.
     ``believed`` are the nodes that tell what the pool is known to be: they overwrote nothing.
     """
-    found = dict(before)
-    cut = {u for one in looks.values() if now - one.at < 60 for u, on in one.connected.items()
-           if not on}  # fmt: skip
+    since_when = dict(before)
+    fresh = [config for config in looks.values() if now - config.at < 60]
+    cut = {u for config in fresh for u, on in config.connected.items() if not on}
     for uuid in cut | {u for u, (state, _) in missed.items() if state in ("down", "gone")}:
         since = missed[uuid][1] if uuid in missed else now
-        found[uuid] = min(found.get(uuid, since), since - _SLACK_S)
+        since_when[uuid] = min(since_when.get(uuid, since), since - _SLACK_S)
     gone = {u for u, (state, _) in missed.items() if state in _STAYS} | cut
-    return {u: since for u, since in found.items() if u in gone or u not in believed}
+    return {u: since for u, since in since_when.items() if u in gone or u not in believed}
 
 
 def overwritten(

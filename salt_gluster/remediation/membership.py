@@ -283,12 +283,12 @@ def update_membership(
     others = {k: s for k, s in conditions.items() if k.kind == "member"}
     if not view.trust.fresh:
         return MembershipUpdate(roster, others)
-    there = view.registered.keys()
+    seen = view.registered.keys()
     is_same = compared_roster is not None and compared_roster is view.roster
     is_first = not roster and not others
-    gone = () if is_same else roster.keys() - there
+    gone = () if is_same else roster.keys() - seen
     before = others | {Ref("member", u): Condition(Presence.IN.value, now, roster[u]) for u in gone}
-    absent = {k: s for k, s in before.items() if k.id not in there}
+    absent = {k: s for k, s in before.items() if k.id not in seen}
     missing = sum(s.state != Presence.OUT.value for s in absent.values())
     came = [] if is_same else [Ref("member", u) for u in view.registered if u not in roster]
     notices, now_out, now_in = [], dict(others), dict[str, str]()
@@ -301,7 +301,7 @@ def update_membership(
             Seen.ABSENT if key in absent else Seen.THERE,
             MissingNodes(missing_s, settle_s, missing, crowd, is_first),
         )
-        name = view.registered[uuid].name if uuid in there else was.name
+        name = view.registered[uuid].name if uuid in seen else was.name
         if turn.state is Presence.IN:
             now_in[uuid] = name
             now_out.pop(key, None)

@@ -125,8 +125,8 @@ class FleetObservation:
 
     def not_in_catalog(self) -> Collection[str]:
         """Return the members that Consul's catalog does not have."""
-        there = self.consul.registered.keys()
-        return self.members.keys() - there if self.strays is None else self.strays
+        registered = self.consul.registered.keys()
+        return self.members.keys() - registered if self.strays is None else self.strays
 
     def fresh_facts(self, uuid: str, policy: Policy) -> NodeFacts | Unknown:
         """Return a node's own report; Unknown: there is none, too old, or of a clock far ahead."""

@@ -241,7 +241,7 @@ EXECUTOR = [
          "a volume that was made anew a moment ago is started"),
         ("cut_off_is_failed", "if isinstance(error, OutcomeUnknown):", "if False:",
          "a command that may still happen is called failed and sent again"),
-        ("no_copy", "self._site.backup()", "pass", "no copy of glusterd's files before automation acts"),
+        ("no_copy", "self._driver.backup()", "pass", "no copy of glusterd's files before automation acts"),
         ("refusal_overwrites", "cas=0 if first else None", "cas=None",
          "a refusal covers what another process has begun"),
     ]),
@@ -407,7 +407,7 @@ RESTORE = [
     *_of("plan/restore.py", ("unit/plan/test_restore.py", "unit/master/test_restore.py"), [
         ("another_pool", '_elsewhere(answers, others, set(actual["peers"]))', "[]",
          "a node is given to another pool"),
-        ("other_volumes", "if one is None or one.digest != digest", "if one is None",
+        ("other_volumes", "if c is None or c.digest != digest", "if c is None",
          "a node imports volumes that the store does not know"),
         ("rejected_member", 'not (peer["connected"] and peer["state"] == 3)', 'not peer["connected"]',
          "a node is put between members that reject each other"),

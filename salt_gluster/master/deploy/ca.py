@@ -81,8 +81,8 @@ def is_due(certificate: str, now: float) -> bool:
 
 
 def _utc(certificate: x509.Certificate, name: str) -> datetime.datetime:
-    found = getattr(certificate, f"{name}_utc", None)  # cryptography 42 and newer
-    naive: datetime.datetime = found or getattr(certificate, name)
+    aware = getattr(certificate, f"{name}_utc", None)  # cryptography 42 and newer
+    naive: datetime.datetime = aware or getattr(certificate, name)
     return naive.replace(tzinfo=datetime.timezone.utc)
 
 

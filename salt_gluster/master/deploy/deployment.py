@@ -115,7 +115,7 @@ def _reconcile_voters(
     master: Master, kept: SecretStore, pool: PoolSpec, fitted: Mapping[str, Any], *, test: bool
 ) -> tuple[dict[str, Any], str]:
     """Let Consul's own voters follow the servers; there is none before the first node is let in."""
-    if not any(one.uuid for one in kept.nodes()):
+    if not any(credentials.uuid for credentials in kept.nodes()):
         return {}, ""
     servers = fitted["servers"]["new"] if "servers" in fitted else kept.servers()
     try:
@@ -130,8 +130,8 @@ def _events(master: Master, kept: SecretStore, pool: PoolSpec, *, test: bool) ->
     pool from. The nodes are told with their pillar.
     """
     others = [pool.address(name) for name in pool.nodes if name != master.minion]
-    found = (node.reaches_from(host, PORT) for host in others)
-    own = next((one for one in found if one and not ip_address(one).is_loopback), "")
+    addresses = (node.reaches_from(host, PORT) for host in others)
+    own = next((a for a in addresses if a and not ip_address(a).is_loopback), "")
     address = str(master.events.get("address") or own)
     before = kept.events() if kept.exists else None
     after = (address, int(master.events.get("port") or PORT))
@@ -145,7 +145,7 @@ def _events(master: Master, kept: SecretStore, pool: PoolSpec, *, test: bool) ->
 def _not_elsewhere(master: Master, kept: SecretStore, pool: PoolSpec) -> None:
     """A second set of secrets would take the pool's agents away from the first."""
     returned = master.ask(list(pool.nodes), "file.file_exists", str(agent.FILE))
-    if names := sorted(name for name, there in returned.items() if there is True):
+    if names := sorted(name for name, is_there in returned.items() if is_there is True):
         raise GlusterError(
             f"{', '.join(names[:5])} have a Consul that a master has prepared, and its secrets are"
             f" not here ({kept.folder}).", kind="elsewhere",
@@ -157,7 +157,7 @@ def _not_elsewhere(master: Master, kept: SecretStore, pool: PoolSpec) -> None:
 
 def _shared(kept: SecretStore) -> dict[str, Any]:
     """Grant what is nobody's in particular: a second master has an agent of its own."""
-    if not any(one.uuid for one in kept.nodes()):
+    if not any(credentials.uuid for credentials in kept.nodes()):
         return {}  # there is no Consul yet: the first admission does it
     try:
         done = _registered(kept, wanted(kept, [], ""))
@@ -173,7 +173,7 @@ def follow(kept: SecretStore, pool: PoolSpec, *, test: bool) -> tuple[dict[str, 
     """
     changes: dict[str, Any] = {}
     before = kept.servers()
-    runs = any(one.uuid for one in kept.nodes())
+    runs = any(credentials.uuid for credentials in kept.nodes())
     fit = _voters(kept, pool, before) if runs and pool.globs else voters(pool)
     after = voting.choose(fit.nodes, fit.zones, before)
     if before != after:
@@ -182,13 +182,13 @@ def follow(kept: SecretStore, pool: PoolSpec, *, test: bool) -> tuple[dict[str, 
         changes["servers"] = {"old": list(before), "new": list(after)}
         if not test:
             kept.fit_servers(fit)
-    for one in kept.nodes():
-        if one.name not in (*pool.nodes, *before, *after):
-            changes[f"access of {one.name}"] = {"old": "granted", "new": None}
+    for credentials in kept.nodes():
+        if credentials.name not in (*pool.nodes, *before, *after):
+            changes[f"access of {credentials.name}"] = {"old": "granted", "new": None}
             if runs and not test:
-                _revoke(kept, one)
+                _revoke(kept, credentials)
             if not test:
-                kept.forget(one.name)
+                kept.forget(credentials.name)
     return changes, ""
 
 
@@ -215,11 +215,12 @@ def _no_voters(kept: SecretStore, servers: Iterable[str]) -> str:
     return ", ".join(name for name in servers if name not in alive)
 
 
-def _revoke(kept: SecretStore, one: AgentCredentials) -> None:
+def _revoke(kept: SecretStore, credentials: AgentCredentials) -> None:
     """Take back what a node could do that has left the pool."""
     with _management(kept) as client:
-        for grant in wanted(kept, [one], ""):
-            if grant.role in ("node", "agent") and grant.secret in (one.node, one.agent):
+        for grant in wanted(kept, [credentials], ""):
+            secrets = (credentials.node, credentials.agent)
+            if grant.role in ("node", "agent") and grant.secret in secrets:
                 Registrar(client).revoke(grant)
 
 
@@ -287,10 +288,10 @@ def admit(
     if not _UUID.fullmatch(uuid):
         raise GlusterError(f"{uuid!r} is no gluster uuid.", kind="no_identity")
     before = kept.known(minion)
-    found = uuid if before is not None and before.uuid == uuid else says()
-    if found != uuid:
+    own_uuid = uuid if before is not None and before.uuid == uuid else says()
+    if own_uuid != uuid:
         raise GlusterError(
-            f"{minion} itself says that its gluster uuid is {str(found)[:60]}, not {uuid}.",
+            f"{minion} itself says that its gluster uuid is {str(own_uuid)[:60]}, not {uuid}.",
             kind="mismatch",
             hint="Nothing was admitted; the node asks again.",
         )  # fmt: skip
@@ -308,7 +309,7 @@ def wanted(kept: SecretStore, nodes: Iterable[AgentCredentials], first: str) -> 
         {"name": n.name, "agent": n.agent, "node": n.node, "uuid": n.uuid, "first": n.name == first}
         for n in nodes
     ]
-    masters = {one.name: one.agent for one in kept.masters()}
+    masters = {credentials.name: credentials.agent for credentials in kept.masters()}
     return grants(kept.cluster, engine=shared.engine, reader=shared.reader, nodes=rows,
                   masters=masters)  # fmt: skip
 

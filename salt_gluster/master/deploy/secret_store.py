@@ -246,10 +246,10 @@ class SecretStore:
                 again = self._find(file, name)
                 if again is not None and self._is_due(again, server):
                     self._save(file, {**self._read(file), **self._signed(kind, name, server)})
-        found = self._find(file, name)
-        if found is None:
+        credentials = self._find(file, name)
+        if credentials is None:
             raise _damaged(self.folder / file)
-        return found
+        return credentials
 
     def _is_due(self, existing: AgentCredentials, server: bool) -> bool:
         return existing.server != server or is_due(existing.cert, self._now())
@@ -261,11 +261,11 @@ class SecretStore:
         return {"schema": _SCHEMA, "server": server, "cert": cert, "key": key}
 
     def _all(self, kind: str) -> list[AgentCredentials]:
-        found = []
+        kept = []
         for file in sorted((self.folder / kind).glob("*.json")):
-            one = self._find(f"{kind}/{file.name}", file.name.removesuffix(".json"))
-            found += [one] if one is not None else []
-        return found
+            credentials = self._find(f"{kind}/{file.name}", file.name.removesuffix(".json"))
+            kept += [credentials] if credentials is not None else []
+        return kept
 
     def _find(self, file: str, name: str) -> AgentCredentials | None:
         try:
@@ -308,8 +308,8 @@ def of(conf_file: str | Path, cluster: str = "") -> SecretStore | None:
     """
     root = Path(conf_file).parent / "gluster"
     if cluster:
-        found = SecretStore(root / _plain(cluster))
-        return found if found.exists else None
+        store = SecretStore(root / _plain(cluster))
+        return store if store.exists else None
     try:
         stores = [
             v for f in sorted(root.iterdir()) if f.name[0] != "." and (v := SecretStore(f)).exists

@@ -84,9 +84,9 @@ class ConfigHistory:
                 continue
             self._told_by[uuid] = report
             self._looks.pop(uuid, None)
-            one = config_versions.reported_config(report, self._state.facts[uuid])
-            if one is not None:
-                self._looks[uuid] = new[uuid] = one
+            config = config_versions.reported_config(report, self._state.facts[uuid])
+            if config is not None:
+                self._looks[uuid] = new[uuid] = config
         return new
 
     # --- keeping ---------------------------------------------------------------------------------
@@ -114,33 +114,33 @@ class ConfigHistory:
         if not new and self._other is None:
             return
         due = time.monotonic() - self._read_at >= RELOOK_S
-        if due and (self._other or any(one.digest != known for one in new.values())):
+        if due and (self._other or any(config.digest != known for config in new.values())):
             self._read_at = time.monotonic()
             self._state.collect()
             new |= self._read()
         self._away = config_overwrite.away(self._away, new, missed, (), obs.now)
-        found = config_versions.consensus(self._looks, obs.now, self._away)
-        if isinstance(found, Unknown):
-            log.debug("the configuration is not known: %s", found.why)
-        elif found.digest == known:
+        consensus = config_versions.consensus(self._looks, obs.now, self._away)
+        if isinstance(consensus, Unknown):
+            log.debug("the configuration is not known: %s", consensus.why)
+        elif consensus.digest == known:
             self._other = None
-            self._held |= {u: self._looks[u].at for u in found.nodes}
-            self._away = config_overwrite.away(self._away, {}, missed, found.nodes, obs.now)
+            self._held |= {u: self._looks[u].at for u in consensus.nodes}
+            self._away = config_overwrite.away(self._away, {}, missed, consensus.nodes, obs.now)
         else:
-            if self._other is None or self._other[0] != found.digest:
-                self._other = (found.digest, obs.now)
-            self._store(obs, found, obs.now - self._other[1])
+            if self._other is None or self._other[0] != consensus.digest:
+                self._other = (consensus.digest, obs.now)
+            self._store(obs, consensus, obs.now - self._other[1])
 
-    def _store(self, obs: FleetObservation, found: Consensus, lasted_s: float) -> None:
+    def _store(self, obs: FleetObservation, consensus: Consensus, lasted_s: float) -> None:
         """Make the version, once it is plain what has changed and who says so."""
-        if not found.unanimous and lasted_s < OUTVOTED_S:
+        if not consensus.unanimous and lasted_s < OUTVOTED_S:
             return None
         current = self.current or {}
         before = current.get("actual")
-        actual = config_versions.actual(self._looks[found.source], self._looks.values())
+        actual = config_versions.actual(self._looks[consensus.source], self._looks.values())
         if before is None:
             first = "what the pool was when it was first seen"
-            return self._write(obs, found, actual, (config_versions.NOBODY, first), {})
+            return self._write(obs, consensus, actual, (config_versions.NOBODY, first), {})
         rows = config_versions.actual_differences(before, actual)
         at = float(current["at"])
         commands = config_versions.commands_since(self._looks.values(), self._held, at)
@@ -149,25 +149,25 @@ class ConfigHistory:
             return None
         who = config_versions.author(rows, commands)
         notes: dict[str, Any] = {"what": [d.to_data() for d in rows]}
-        back = {u for n in found.nodes for u, on in self._looks[n].connected.items() if on}
+        back = {u for n in consensus.nodes for u, on in self._looks[n].connected.items() if on}
         lost = config_overwrite.overwritten(
-            before, rows, commands, self._away, back | found.nodes, actual["peers"]
+            before, rows, commands, self._away, back | consensus.nodes, actual["peers"]
         )
         if lost is not None:
             names = [obs.name(u) for u in lost.nodes]
             notes["overwritten"] = {"nodes": names, "what": [d.to_data() for d in lost.what]}
             who = config_versions.NOBODY, f"the definitions of {', '.join(names)}, which came back"
-        return self._write(obs, found, actual, who, notes)
+        return self._write(obs, consensus, actual, who, notes)
 
     def _write(
-        self, obs: FleetObservation, found: Consensus, actual: Mapping[str, Any],
+        self, obs: FleetObservation, consensus: Consensus, actual: Mapping[str, Any],
         who: tuple[str, str], notes: Mapping[str, Any],
     ) -> None:  # fmt: skip
         """Store it; spec and policy stay those that were accepted."""
         current, store = self.current or {}, self._state.store
         accepted = {k: current[k] for k in ("spec", "policy") if k in current}
         more = {
-            **notes, "actual_digest": found.digest, "before": int(current.get("version", 0)),
+            **notes, "actual_digest": consensus.digest, "before": int(current.get("version", 0)),
             "identities": self._identities(),
         }  # fmt: skip
         if accepted:
@@ -178,7 +178,7 @@ class ConfigHistory:
         )  # fmt: skip
         written = store.version(number)
         self.current = None if written is None else written.data
-        self._held, self._other = {u: self._looks[u].at for u in found.nodes}, None
+        self._held, self._other = {u: self._looks[u].at for u in consensus.nodes}, None
         log.info("configuration: version %s by %s, %s", number, *who)
 
     def _identities(self) -> dict[str, Any]:
@@ -186,10 +186,10 @@ class ConfigHistory:
         recorded = self._state.recorded()
         if isinstance(recorded, Unknown):
             return {}
-        found: dict[str, Any] = {}
+        filesystems: dict[str, Any] = {}
         for (uuid, path), row in sorted(recorded.items()):
-            found.setdefault(uuid, {})[path] = row.filesystem
-        return found
+            filesystems.setdefault(uuid, {})[path] = row.filesystem
+        return filesystems
 
     # --- telling ---------------------------------------------------------------------------------
 

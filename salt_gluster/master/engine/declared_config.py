@@ -100,17 +100,17 @@ def accept(store: Store, lock: LeaderLock, now: float) -> Accepted:
     """
     accepted, rejected = store.accepted(), store.rejected()
     submitted = store.all(store.keys.submitted(""))
-    found = newest(submitted, accepted)
-    if found is not None:
+    submission_read = newest(submitted, accepted)
+    if submission_read is not None:
         document = store.current()
         current: Mapping[str, Any] = {} if document is None else document.data
-        submission = {"spec": found["spec"], "policy": found["policy"]}
+        submission = {"spec": submission_read["spec"], "policy": submission_read["policy"]}
         kept = {k: current[k] for k in ("actual",) if k in current}
         notes = {k: current[k] for k in ("actual_digest", "identities") if k in current}
         rows = differences({**current, **kept}, {**kept, **submission})
         notes |= {"what": [d.to_data() for d in rows], "before": current.get("version", 0)}
         store.accept(
-            {"schema": SCHEMA, **submission, **kept}, by=str(found["by"]), notes=notes,
+            {"schema": SCHEMA, **submission, **kept}, by=str(submission_read["by"]), notes=notes,
             why="submitted by its highstate", now=now, guard=lock.guard,
         )  # fmt: skip
     now_in_force = in_force(store)

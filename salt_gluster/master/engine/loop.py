@@ -242,10 +242,10 @@ class Engine:
             p.uuid: p.names[0] if p.names else p.uuid for p in peers if p.uuid not in who.names
         }  # fmt: skip
         odd = {u: obs.consul.registered[u].name for u in obs.consul.odd}
-        found = {**who.names, **odd, **strays}
+        members = {**who.names, **odd, **strays}
         for uuid in before.keys() - {p.uuid for p in peers}:
-            found.pop(uuid, None)
-        return found, frozenset(strays)
+            members.pop(uuid, None)
+        return members, frozenset(strays)
 
     # --- carry out -------------------------------------------------------------------------------
 

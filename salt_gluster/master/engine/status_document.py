@@ -36,8 +36,8 @@ def status(
             f"{ref.id}:{ref.path}": _condition(done, ref)
             for ref in done.rows if ref.kind == "brick"
         },
-        "refused": [_refused(one) for one in done.refused],
-        "guards": {one.target.brick: _guards(one) for one in done.refused},
+        "refused": [_refused(refused) for refused in done.refused],
+        "guards": {refused.target.brick: _guards(refused) for refused in done.refused},
         "operations": [
             _operation(op) for op in (*operations.values(), *proposals.values())
             if op.is_open or op.id in proposals
@@ -79,17 +79,17 @@ def _node(obs: FleetObservation, done: Decisions, ref: Ref) -> dict[str, Any]:
     }
 
 
-def _refused(one: Refused) -> dict[str, Any]:
+def _refused(refused: Refused) -> dict[str, Any]:
     return {
-        "brick": one.target.brick,
-        "node": one.target.node,
-        "reasons": [{"name": r.name, "why": r.why, "ways": list(r.ways)} for r in one.reasons],
+        "brick": refused.target.brick,
+        "node": refused.target.node,
+        "reasons": [{"name": r.name, "why": r.why, "ways": list(r.ways)} for r in refused.reasons],
     }
 
 
-def _guards(one: Refused) -> list[dict[str, Any]]:
+def _guards(refused: Refused) -> list[dict[str, Any]]:
     """Return every guard of the rung with its answer."""
-    refusals = {r.name: r.why for r in one.reasons}
+    refusals = {r.name: r.why for r in refused.reasons}
     return [
         {"name": g.__name__, "yes": g.__name__ not in refusals, "why": refusals.get(g.__name__, "")}
         for g in ladder.BRICK_RESTART.guards

@@ -62,12 +62,12 @@ def unsubscribed(name: str, minion: Minion, url: str) -> dict[str, Any]:
     return state_dict(name, None if minion.test else True, changes, f"{url} is taken out")
 
 
-def with_webhook(there: Mapping[str, Any], url: str, token: str) -> dict[str, Any]:
+def with_webhook(existing: Mapping[str, Any], url: str, token: str) -> dict[str, Any]:
     """Return the webhooks with ours: once, and not beside an older address of ours.
 
     Ours is what carries our token; everybody else's entry stays as it is.
     """
-    kept = {k: v for k, v in there.items() if k == url or _token(v) != token}
+    kept = {k: v for k, v in existing.items() if k == url or _token(v) != token}
     if _token(kept.get(url)) == token and not _secret(kept[url]):
         return kept
     return kept | {url: {"token": token, "secret": ""}}
@@ -96,20 +96,20 @@ def _checked(url: str, token: str) -> None:
 # --- what differs, and what is done about it -----------------------------------------------------
 
 
-def _webhook(there: Mapping[str, Any], wanted: Mapping[str, Any], url: str) -> dict[str, Any]:
+def _webhook(existing: Mapping[str, Any], wanted: Mapping[str, Any], url: str) -> dict[str, Any]:
     """Return the difference in words: a token never shows."""
-    if dict(there) == dict(wanted):
+    if dict(existing) == dict(wanted):
         return {}
-    old = sorted(set(there) - set(wanted))
-    if url in there:
+    old = sorted(set(existing) - set(wanted))
+    if url in existing:
         old.append(f"{url} with another token")
     return {"webhook": {"old": ", ".join(old) or None, "new": url}}
 
 
 def _daemon(minion: Minion, seen: Eventsd, wanted: Mapping[str, Any]) -> dict[str, Any]:
     changes: dict[str, Any] = {}
-    there = bool(minion.call("service.available", SERVICE))
-    if not there and not minion.test:  # in test mode it may be about to be installed
+    is_installed = bool(minion.call("service.available", SERVICE))
+    if not is_installed and not minion.test:  # in test mode it may be about to be installed
         raise GlusterError(
             f"this node has no {SERVICE}, so GlusterFS tells no events.", kind="not_installed",
             hint="Install the package that holds it: glusterfs-server on Debian, glusterfs-events"
@@ -118,7 +118,7 @@ def _daemon(minion: Minion, seen: Eventsd, wanted: Mapping[str, Any]) -> dict[st
     if seen.mode is None or seen.mode & 0o077:
         old = None if seen.mode is None else f"{seen.mode:04o}"
         changes["folder"] = {"old": old, "new": "0700"}
-    if not there or not minion.call("service.enabled", SERVICE):
+    if not is_installed or not minion.call("service.enabled", SERVICE):
         changes["boot"] = {"old": "disabled", "new": "enabled"}
     if seen.since is None:
         changes[SERVICE] = {"old": "stopped", "new": "running"}
@@ -128,16 +128,17 @@ def _daemon(minion: Minion, seen: Eventsd, wanted: Mapping[str, Any]) -> dict[st
 
 
 def _apply(
-    minion: Minion, changes: Mapping[str, Any], wanted: Mapping[str, Any], there: Mapping[str, Any]
-) -> None:
+    minion: Minion, changes: Mapping[str, Any],
+    wanted: Mapping[str, Any], existing: Mapping[str, Any],
+) -> None:  # fmt: skip
     if "folder" in changes:
         node.close_events_folder()
     if "webhook" in changes:
-        gone = set(there) - set(wanted)
+        gone = set(existing) - set(wanted)
 
         def change(now: dict[str, Any]) -> dict[str, Any]:
             """Others may have added theirs since we looked."""
-            ours = {k: v for k, v in wanted.items() if there.get(k) != v}
+            ours = {k: v for k, v in wanted.items() if existing.get(k) != v}
             return {k: v for k, v in now.items() if k not in gone} | ours
 
         node.write_webhooks(change)
@@ -164,13 +165,13 @@ def _proved(
     minion: Minion, url: str, token: str, wait_s: float, changes: dict[str, Any]
 ) -> float | str:
     """Return after how long an event that this node sent had arrived, or why none did."""
-    site = minion.driver()
-    began = site.now()
+    driver = minion.driver()
+    began = driver.now()
     ask = _Asked(url, token)
-    while site.now() - began < wait_s:
-        if ask.has_arrived(site.now, site.sleep):
-            return float(site.now() - began)
-        if ask.answers and SERVICE not in changes and site.now() - began > MEND_AFTER_S:
+    while driver.now() - began < wait_s:
+        if ask.has_arrived(driver.now, driver.sleep):
+            return float(driver.now() - began)
+        if ask.answers and SERVICE not in changes and driver.now() - began > MEND_AFTER_S:
             changes[SERVICE] = {"old": "posting nothing", "new": "running"}
             _start(minion, stopped=False)
     return _why_not(url, ask, node.eventsd())

@@ -84,14 +84,14 @@ class NodeRegistration:
         ``ConsulError`` of kind ``wiped`` before anything is changed.
         """
         me = self.member()
-        found = self._canary(may_create=False)
+        state = self._canary(may_create=False)
         changes = (service.difference if test else service.register)(self.client, me)
         first = self.first == self._minion.name
-        if found == "absent" and first and not test:
-            found = self._canary(may_create=True)
-        if found == "created" or (found == "absent" and first):
+        if state == "absent" and first and not test:
+            state = self._canary(may_create=True)
+        if state == "created" or (state == "absent" and first):
             changes["canary"] = {"old": None, "new": self.pool.cluster}
-        if found in ("seen", "created") and not test:
+        if state in ("seen", "created") and not test:
             self._marker.remember(self.pool.cluster)
         if not test:
             save_registration(me)
@@ -112,15 +112,15 @@ class NodeRegistration:
     def _canary(self, *, may_create: bool) -> str:
         cluster = self.pool.cluster
         marker = self._marker.seen(cluster)
-        found = canary.canary(self.client, cluster, marker=marker, may_create=may_create)
-        if found == "wiped":
+        state = canary.canary(self.client, cluster, marker=marker, may_create=may_create)
+        if state == "wiped":
             raise ConsulError(
                 "Consul has lost what this pool had written there: the canary is gone.",
                 kind="wiped",
                 hint="Restore a snapshot; or, if it was emptied on purpose, remove"
                 f" /var/lib/salt-gluster/canary-{cluster} on every node.",
             )
-        return found
+        return state
 
     def report(self) -> dict[str, Any]:
         """Write this node's own report, and what its bricks are while they are well; return it."""
@@ -168,8 +168,8 @@ def ip_of(host: str, before: str = "") -> str:
     addresses = node.resolve(host)
     if not is_known(addresses):
         return before
-    found = [one for one in addresses if not ip_address(one.partition("%")[0]).is_loopback]
-    return before if before in found or not found else found[0]
+    usable = [a for a in addresses if not ip_address(a.partition("%")[0]).is_loopback]
+    return before if before in usable or not usable else usable[0]
 
 
 def delete_registration() -> None:

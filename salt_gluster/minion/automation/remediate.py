@@ -57,7 +57,7 @@ After = Callable[[str], None]
 
 def carry_out(
     operation: str,
-    site: GlusterDriver,
+    driver: GlusterDriver,
     settings: Mapping[str, Any],
     *,
     after: After = lambda step: None,
@@ -72,7 +72,7 @@ def carry_out(
     try:
         with node.one_job(JOB_WAIT_S), _client(settings) as client:
             after("locked")
-            return _Execution(operation, site, me, client, after).go()
+            return _Execution(operation, driver, me, client, after).go()
     except Conflict as busy:
         return _answer(operation, _ignored("node_free", str(busy)))
     except GlusterError as problem:
@@ -106,9 +106,9 @@ class _Execution:
     """One request being followed."""
 
     def __init__(
-        self, operation: str, site: GlusterDriver, me: Member, client: Client, after: After
+        self, operation: str, driver: GlusterDriver, me: Member, client: Client, after: After
     ):
-        self.id, self.site, self.me, self.after = operation, site, me, after
+        self.id, self.driver, self.me, self.after = operation, driver, me, after
         self.client = client
         self.state = ClusterState(client, me.cluster)
         self.store = self.state.store
@@ -164,7 +164,7 @@ class _Execution:
         view = ConsulView(ViewTrust(False, "not asked"))
         lock = LockView(False, epoch=Unknown("not asked"))
         return FleetObservation(
-            self.site.now(), self.me.cluster, view, lock, {}, seat=self.me.uuid
+            self.driver.now(), self.me.cluster, view, lock, {}, seat=self.me.uuid
         )  # fmt: skip
 
     def _verdict(
@@ -185,7 +185,7 @@ class _Execution:
 
     def _look(self) -> FleetObservation:
         """Look at everything afresh from this seat; writing the own report is the heartbeat."""
-        own = publish.collect(self.site, self.store, best_effort=True)
+        own = publish.collect(self.driver, self.store, best_effort=True)
         trust = self._trust(own)
         records = self.state
         records.refresh()
@@ -204,7 +204,7 @@ class _Execution:
         )
         members |= {uuid: r.name for uuid, r in view.registered.items()}
         return FleetObservation(
-            now=self.site.now(),
+            now=self.driver.now(),
             cluster=self.me.cluster,
             consul=view,
             lock=LockView(lead.held, epoch=epoch),
@@ -220,7 +220,7 @@ class _Execution:
 
     def _trust(self, own: Mapping[str, Any]) -> ViewTrust:
         """Return whether Consul can be believed here; the write that proves it is the report's."""
-        now = self.site.now()
+        now = self.driver.now()
         heartbeat = _Heartbeat(lambda: publish.publish_report(self.store, self.me, own))
         marker = canary.FileMarker(canary.FOLDER)
         view = TrustProbe(self.client, self.me.cluster, heartbeat, marker).renew()
@@ -256,7 +256,7 @@ class _Execution:
 
     def _act(self, op: Operation, obs: FleetObservation) -> Authorization:
         step = restart_step(op, obs, self.policy)
-        world = _OneStep(self.site, self.after)
+        world = _OneStep(self.driver, self.after)
         done = apply.run_once(_planner(op, step), world)
         refused = done.plan.refusals if done.refused else ()
         if not world.sent and (refused or done.error):
@@ -266,7 +266,7 @@ class _Execution:
                 why,
                 self._outcome_of(Life.REFUSED, Authorization(Decision.REFUSE, why)),
             )
-        _, missing = verify.read_back(self.site, step, wait_s=READ_BACK_S)
+        _, missing = verify.read_back(self.driver, step, wait_s=READ_BACK_S)
         self.after("read_back")
         if not missing:
             return Authorization(Decision.PERFORM, (), self._outcome_of(Life.APPLIED))
@@ -280,7 +280,7 @@ class _Execution:
 
     def _outcome_of(self, state: Life, why: Authorization | None = None) -> ExecutionReport:
         reasons = tuple(f"{r.name}: {r.why}" for r in why.reasons) if why else ()
-        return ExecutionReport(self.id, self.me.uuid, state, self.site.now(), reasons)
+        return ExecutionReport(self.id, self.me.uuid, state, self.driver.now(), reasons)
 
     # --- telling -----------------------------------------------------------------------------
 
@@ -293,7 +293,7 @@ class _Execution:
             data = answer.outcome.to_data()
             self.store.write_outcome(self.me.uuid, self.id, data, cas=0 if first else None)
             self.after("told")
-            publish.collect_and_publish(self.site, self.store, self.me)
+            publish.collect_and_publish(self.driver, self.store, self.me)
         except ConsulError as err:
             log.warning("the outcome of %s could not be told: %s", self.id, err)
         return _answer(self.id, answer)
@@ -320,12 +320,13 @@ class _Heartbeat:
 
 
 class _OneStep:
-    """This node's site, for one step under the lock that is held already (``driver.Driver``)."""
+    """This node's driver, for one step under the lock that is held already (``driver.Driver``)."""
 
-    def __init__(self, site: GlusterDriver, after: After) -> None:
-        self._site, self._after = site, after
-        self.now, self.sleep, self.jitter = site.now, site.sleep, site.jitter
-        self.observe, self.fingerprint, self.backup = site.observe, site.fingerprint, site.backup
+    def __init__(self, driver: GlusterDriver, after: After) -> None:
+        self._driver, self._after = driver, after
+        self.now, self.sleep, self.jitter = driver.now, driver.sleep, driver.jitter
+        self.observe, self.backup = driver.observe, driver.backup
+        self.fingerprint = driver.fingerprint
         self.sent = False
 
     def node_lock(self) -> AbstractContextManager[None]:
@@ -333,11 +334,11 @@ class _OneStep:
 
     def execute(self, step: Step) -> None:
         """Keep a copy of glusterd's files, then send the command."""
-        self._site.backup()
+        self._driver.backup()
         self._after("copied")
         self.sent = True
         self._after("sent")
-        self._site.execute(step)
+        self._driver.execute(step)
         self._after("answered")
 
 

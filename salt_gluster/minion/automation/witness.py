@@ -24,15 +24,15 @@ CONSUL_S = 2.0
 
 
 def observe(
-    site: GlusterDriver, settings: Mapping[str, Any], ports: Sequence[Sequence[Any]]
+    driver: GlusterDriver, settings: Mapping[str, Any], ports: Sequence[Sequence[Any]]
 ) -> dict[str, Any]:
     """Return own clock, own report, and for each port whether it accepts; None = not asked."""
     answers = _Connects(ports)
-    own = _own_report(site, settings)
-    return {"schema": SCHEMA, "at": site.now(), "report": own, "ports": answers.told()}
+    own = _own_report(driver, settings)
+    return {"schema": SCHEMA, "at": driver.now(), "report": own, "ports": answers.told()}
 
 
-def _own_report(site: GlusterDriver, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _own_report(driver: GlusterDriver, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the own report, and write it to Consul as well, best effort.
 
     After one silence nothing else is asked of Consul; whoever asked has the report in the answer.
@@ -41,8 +41,8 @@ def _own_report(site: GlusterDriver, settings: Mapping[str, Any]) -> dict[str, A
     if me is not None:  # else never registered: it has no place there
         with contextlib.suppress(GlusterError), contextlib.closing(_client(settings)) as client:
             store = Store(client, me.cluster)
-            return collect_and_publish(site, store, me, best_effort=True)
-    return report.collect_report(site)
+            return collect_and_publish(driver, store, me, best_effort=True)
+    return report.collect_report(driver)
 
 
 def _client(settings: Mapping[str, Any]) -> Client:

@@ -86,10 +86,10 @@ def _seen_path(before: Observation, after: Observation, subject: str, _: Args) -
 
 
 def _presence(obs: Observation, path: str) -> str | None:
-    there = obs.paths.get(path)
-    if there is None or not there.exists:
+    directory = obs.paths.get(path)
+    if directory is None or not directory.exists:
         return None
-    return "left over from a failed create" if there.volume_id else "ready"
+    return "left over from a failed create" if directory.volume_id else "ready"
 
 
 ROWS = (

@@ -110,7 +110,7 @@ def test_the_nodes_are_asked_without_consul_and_at_a_persons_word(
     found: Any, more: dict[str, Any], why: str
 ) -> None:
     words = {"target": "*", **more}
-    data = status(asking, found=found, as_data=True, **words)
+    data = status(asking, consul_pool=found, as_data=True, **words)
     assert (data["source"], data["asked_because"], data["ages_s"]) == ("nodes", why, {})
-    said = line(status(asking, found=found, **words), "SOURCE")
+    said = line(status(asking, consul_pool=found, **words), "SOURCE")
     assert said == "SOURCE the nodes, asked just now" + (f": {why}" if why else "")
