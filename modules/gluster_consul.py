@@ -52,12 +52,12 @@ def deregister():
     from salt_gluster.minion.automation import registration
 
     with errors_as(CommandExecutionError):
-        place = _place()
-        is_registered = registry.SERVICE in place.client.agent_services()
+        own = _place()
+        is_registered = registry.SERVICE in own.client.agent_services()
         gone = {"service": {"old": registry.SERVICE, "new": None}} if is_registered else {}
         if not __opts__.get("test"):
             registration.delete_registration()
-            registry.deregister(place.client)
+            registry.deregister(own.client)
         return {"changes": gone, "test": bool(__opts__.get("test"))}
 
 

@@ -92,30 +92,30 @@ def catalog(rows: list[Any], cluster: str) -> Catalog:
     )
 
 
-def consul_view(who: Catalog, what: CriticalChecks, trust: ViewTrust, index: int) -> ConsulView:
+def consul_view(known: Catalog, checks: CriticalChecks, trust: ViewTrust, index: int) -> ConsulView:
     """Return W1 of everybody, keyed by peer uuid.
 
     A renamed node stands there twice for a while: the name that is alive speaks for it
     (facts.md#K-2.5).
     """
-    registered = dict(who.as_healthy)
-    critical = _touched(who, what.serf | what.maintenance.keys())
+    registered = dict(known.as_healthy)
+    critical = _touched(known, checks.serf | checks.maintenance.keys())
     for uuid in critical:
         good = None
-        for _, node, minion, zone in who.by_uuid[uuid]:
-            serf = Signal.BAD if node in what.serf else Signal.GOOD
+        for _, node, minion, zone in known.by_uuid[uuid]:
+            serf = Signal.BAD if node in checks.serf else Signal.GOOD
             if good is not None and serf is Signal.BAD:
                 continue
-            held = what.maintenance.get(node, "")
+            held = checks.maintenance.get(node, "")
             good = Registered(uuid, minion, minion, serf, zone, bool(held), held)
             registered[uuid] = good
-    return ConsulView(trust, registered, index, frozenset(critical), who.zones, who.names)
+    return ConsulView(trust, registered, index, frozenset(critical), known.zones, known.names)
 
 
-def _touched(who: Catalog, nodes: frozenset[str]) -> set[str]:
-    return {row[0] for node in nodes for row in who.by_node.get(node, ())}
+def _touched(known: Catalog, nodes: frozenset[str]) -> set[str]:
+    return {row[0] for node in nodes for row in known.by_node.get(node, ())}
 
 
-def hinted(who: Catalog, what: CriticalChecks) -> frozenset[str]:
+def hinted(known: Catalog, checks: CriticalChecks) -> frozenset[str]:
     """Return the uuids whose own checks say that something is wrong there."""
-    return frozenset(_touched(who, what.hinting))
+    return frozenset(_touched(known, checks.hinting))

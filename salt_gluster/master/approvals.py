@@ -116,8 +116,8 @@ def approve(pool: PoolClient, name: str, by: str) -> dict[str, Any]:
         return _accept_node(pool, snapshot, *node, by)
     document, op = _waiting(snapshot, name)
     if op.state is Life.APPROVED:
-        who = op.evidence.get("approved_by") or "somebody"
-        return {"approved": name, "brick": op.brick, "then": f"{who} said so before"}
+        approver = op.evidence.get("approved_by") or "an operator"
+        return {"approved": name, "brick": op.brick, "then": f"{approver} said so before"}
     after = moved(op, Happened.APPROVE, pool.now()).operation
     evidence = {"approved_by": by, "approved_at": pool.now()}
     _write_decision(pool, snapshot, document, after, evidence)
@@ -212,9 +212,9 @@ def _waiting(snapshot: ClusterSnapshot, name: str) -> tuple[Document, Operation]
 
 def _write_decision(
     pool: PoolClient, snapshot: ClusterSnapshot, document: Document, after: Operation,
-    who: Mapping[str, Any],
+    evidence: Mapping[str, Any],
 ) -> None:  # fmt: skip
-    data = replace(after, evidence={**after.evidence, **who}).to_data()
+    data = replace(after, evidence={**after.evidence, **evidence}).to_data()
     try:
         pool.store.write(document.key, data, cas=document.index, seen=True, rev=snapshot.rev)
     except ConsulError as err:

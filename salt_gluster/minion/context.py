@@ -81,10 +81,10 @@ class Minion:
         """
         self.note = accepted.note
         try:
-            who = parse_who(body, accepted.names)
+            named = parse_who(body, accepted.names)
         except SpecError:
-            who = None  # no node is in; or it is wrong in a way that is wrong below as well
-        if who is not None and not accepted.unsure and not who.awaits(self.name):
+            named = None  # no node is in; or it is wrong in a way that is wrong below as well
+        if named is not None and not accepted.unsure and not named.awaits(self.name):
             if _PARSED not in self.context:
                 self.context[_PARSED] = parse_pool(body, known=accepted.names)
             pool: PoolSpec = self.context[_PARSED]

@@ -45,9 +45,9 @@ class Authorization:
 
 @dataclass(frozen=True)
 class Request:
-    """One request as its executor finds it: what Consul has, and a fresh look from this seat.
+    """One request as its executor finds it: what Consul has, and a fresh look from this node.
 
-    ``outcome`` is what this node said of the operation before, ``obs.seat`` the own uuid,
+    ``outcome`` is what this node said of the operation before, ``obs.executor_node`` the own uuid,
     ``minion`` the own id, ``begun`` = this very run wrote *issued*.
     """
 
@@ -80,10 +80,10 @@ def authorize(
     """Return what to do about a request for ``operation``.
 
     ``operation`` is what Consul has under the requested id (None = nothing: forged or pruned),
-    ``outcome`` what this node said of it before, ``obs`` a fresh look from this seat (``obs.seat``
-    is the own uuid), ``minion`` the own id, ``skew_s`` this clock minus the leader's as the leader
-    measured it (``operation.evidence["skew_s"]``; None = Unknown), ``conditions`` those of the
-    document ``members``. ``begun`` = this very run wrote *issued*.
+    ``outcome`` what this node said of it before, ``obs`` a fresh look from this node
+    (``obs.executor_node`` is the own uuid), ``minion`` the own id, ``skew_s`` this clock minus the
+    leader's as the leader measured it (``operation.evidence["skew_s"]``; None = Unknown),
+    ``conditions`` those of the document ``members``. ``begun`` = this very run wrote *issued*.
     """
     if operation is None or isinstance(operation, Unknown):
         why = "there is no such operation" if operation is None else operation.why
@@ -131,7 +131,7 @@ def served(operation: Operation, obs: FleetObservation, policy: Policy) -> bool:
 
 def named_here(it: Request) -> Refusal | None:
     """It names this minion and this node."""
-    if it.operation.executor == it.minion and it.operation.node == it.obs.seat:
+    if it.operation.executor == it.minion and it.operation.node == it.obs.executor_node:
         return None
     return Refusal("named_here", f"it names {it.operation.executor}")
 

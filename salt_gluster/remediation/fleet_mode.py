@@ -102,7 +102,7 @@ def view_lost(obs: FleetObservation) -> str:
     """Say why nothing that is seen can be believed, or ""."""
     if not obs.consul.trust.fresh:
         return obs.consul.trust.why or "the view of Consul is not fresh"
-    if not obs.lock.held and not obs.seat:  # whether there is a leader: guard lock_valid
+    if not obs.lock.held and not obs.executor_node:  # whether there is a leader: guard lock_valid
         return "the lock is not ours"
     if isinstance(obs.lock.epoch, Unknown):
         return f"the epoch cannot be read: {obs.lock.epoch.why}"
@@ -189,7 +189,7 @@ def too_fast(obs: FleetObservation, conditions: Mapping[Ref, Condition], policy:
 def whole_zone(obs: FleetObservation, bad: set[str]) -> str:
     """Say so if all of a zone of several nodes is not healthy; the only zone is no zone."""
     zones = obs.consul.zones if len(bad) > 1 else {}
-    whole = [z for z, them in zones.items() if len(them) > 1 and them <= bad and len(zones) > 1]
+    whole = [z for z, nodes in zones.items() if len(nodes) > 1 and nodes <= bad and len(zones) > 1]
     return f"all of zone {whole[0]} is not healthy" if whole else ""
 
 

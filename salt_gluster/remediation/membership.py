@@ -101,7 +101,7 @@ def zones_of(nodes: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
     for uuid, zone in nodes:
         if zone:
             zones.setdefault(zone, set()).add(uuid)
-    return {zone: frozenset(them) for zone, them in zones.items()}
+    return {zone: frozenset(members) for zone, members in zones.items()}
 
 
 # --- what was announced --------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """What a decision may look at, and what it remembers. Nouns only; nothing else is looked at.
 
-A ``FleetObservation`` is built by the engine at every tick, and by an executor from its own seat.
+A ``FleetObservation`` is built by the engine at every tick, and by an executor on its own node.
 What was not asked or not answered is an ``Unknown`` or is missing: never good, bad or zero.
 """
 
@@ -95,7 +95,7 @@ class FleetObservation:
     answered     uuid -> did it answer when it was asked; empty = no node was asked
     skews        uuid -> its clock minus the leader's in seconds, measured when it was asked
     has_policy   a configuration was accepted; without one there are only notices
-    seat         "" = the engine; else the uuid of the node of the executor
+    executor_node  "" = the engine; else the uuid of the node of the executor
     strays       the members that Consul's catalog does not have; None = compare
     admission    candidates for the pool; an executor does not look there
     """
@@ -119,7 +119,7 @@ class FleetObservation:
     acknowledged: tuple[Acknowledged, ...] | Unknown = NOT_ASKED
     recorded: Mapping[BrickKey, Recorded] | Unknown = NOT_ASKED
     has_policy: bool = True
-    seat: str = ""
+    executor_node: str = ""
     strays: frozenset[str] | None = None
     admission: Admission = Admission()
 

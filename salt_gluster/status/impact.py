@@ -220,8 +220,8 @@ class _Next:
                 risks.add(node)
         worst = max(stops.values(), default=0)
         if worst:
-            who = self._who(n for n in stops if stops[n] == worst)
-            return f"{who}: {self._part(worst)} goes DOWN"
+            names = self._who(n for n in stops if stops[n] == worst)
+            return f"{names}: {self._part(worst)} goes DOWN"
         if risks:
             return f"{self._who(risks)}: data at risk"
         return "works" + self._then()

@@ -207,8 +207,8 @@ FLEET_GUARDS = [
 
 EXECUTOR = [
     *_of("remediation/authorize.py", ("simulation/test_engine_and_executor.py", "unit/minion/automation/test_remediate.py"), [
-        ("any_minion", "it.operation.executor == it.minion and it.operation.node == it.obs.seat",
-         "it.operation.node == it.obs.seat", "a request is carried out by a minion that it does not name"),
+        ("any_minion", "it.operation.executor == it.minion and it.operation.node == it.obs.executor_node",
+         "it.operation.node == it.obs.executor_node", "a request is carried out by a minion that it does not name"),
         ("done_twice", "if it.begun or not isinstance(it.outcome, ExecutionReport) or it.outcome.state is Life.ISSUED:", "if True:",
          "a doubled request is carried out twice"),
         ("old_epoch", "if is_known(epoch) and epoch == it.operation.epoch:", "if is_known(epoch):",

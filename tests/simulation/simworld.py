@@ -440,7 +440,7 @@ class World:
                 self.reports[name] = self.facts(name)
 
     def observe(
-        self, trust: ViewTrust, lock: LockView, asks: Asks, seat: str = ""
+        self, trust: ViewTrust, lock: LockView, asks: Asks, executor_node: str = ""
     ) -> FleetObservation:
         c = self.consul
         ports, peers, answered = {}, {}, {}
@@ -469,7 +469,7 @@ class World:
             acknowledged=tuple(c.acknowledged),
             recorded={k: Recorded("fs", f"id-{b.volume}")
                       for k, b in self.bricks.items() if b.recorded},
-            seat=seat,
+            executor_node=executor_node,
         )  # fmt: skip
 
     # --- the bus and the executor ------------------------------------------------------------
@@ -548,7 +548,7 @@ class World:
             self.reports[name] = self.facts(name)
         trust = ViewTrust(c.up and node.agent, "", c.leader_since)
         lock = LockView(bool(c.holder), 0.0, c.epoch)
-        obs = self.observe(trust, lock, Asks(), seat=name)
+        obs = self.observe(trust, lock, Asks(), executor_node=name)
         obs = replace(obs, now=self.now + node.skew)
         stored: Any = c.operations.get(op_id)
         op = Unknown("no Consul") if not c.up else operation_from(stored) if stored else None

@@ -198,7 +198,7 @@ def asked() -> tuple[World, dict[str, Any]]:
     (stored,) = world.consul.operations.values()
     world.reports["g1"] = world.facts("g1")
     lock = LockView(True, 0.0, world.consul.epoch)
-    obs = world.observe(ViewTrust(True), lock, Asks(), seat="g1")
+    obs = world.observe(ViewTrust(True), lock, Asks(), executor_node="g1")
     return world, {
         "operation": operation_from(stored), "outcome": None, "obs": obs, "policy": world.policy,
         "minion": "g1", "skew_s": 0.0, "conditions": {},

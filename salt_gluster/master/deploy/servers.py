@@ -39,7 +39,7 @@ def choose(
         return _added(nodes, zones, tuple(kept), 2)
     others = tuple(name for name in kept if name != gone[0])
     after = _added(nodes, zones, others, len(kept))
-    # Without a node to take over, the old one keeps its seat: the majority counts as before.
+    # Without a node to take over, the old one stays a server: the majority counts as before.
     return after if len(after) == len(kept) else tuple(kept)
 
 

@@ -147,7 +147,7 @@ class ConfigHistory:
         dark = [d for d in rows if config_versions.explaining(d, commands) is None]
         if dark and lasted_s < UNEXPLAINED_S:
             return None
-        who = config_versions.author(rows, commands)
+        author = config_versions.author(rows, commands)
         notes: dict[str, Any] = {"what": [d.to_data() for d in rows]}
         back = {u for n in consensus.nodes for u, on in self._looks[n].connected.items() if on}
         lost = config_overwrite.overwritten(
@@ -156,12 +156,13 @@ class ConfigHistory:
         if lost is not None:
             names = [obs.name(u) for u in lost.nodes]
             notes["overwritten"] = {"nodes": names, "what": [d.to_data() for d in lost.what]}
-            who = config_versions.NOBODY, f"the definitions of {', '.join(names)}, which came back"
-        return self._write(obs, consensus, actual, who, notes)
+            why = f"the definitions of {', '.join(names)}, which came back"
+            author = config_versions.NOBODY, why
+        return self._write(obs, consensus, actual, author, notes)
 
     def _write(
         self, obs: FleetObservation, consensus: Consensus, actual: Mapping[str, Any],
-        who: tuple[str, str], notes: Mapping[str, Any],
+        author: tuple[str, str], notes: Mapping[str, Any],
     ) -> None:  # fmt: skip
         """Store it; spec and policy stay those that were accepted."""
         current, store = self.current or {}, self._state.store
@@ -173,13 +174,13 @@ class ConfigHistory:
         if accepted:
             more["accepted"] = int(current.get("accepted") or current["version"])
         number = store.accept(
-            {"schema": 1, **accepted, "actual": actual}, by=who[0], why=who[1], now=obs.now,
+            {"schema": 1, **accepted, "actual": actual}, by=author[0], why=author[1], now=obs.now,
             notes=more, guard=self._lock.guard,
         )  # fmt: skip
         written = store.version(number)
         self.current = None if written is None else written.data
         self._held, self._other = {u: self._looks[u].at for u in consensus.nodes}, None
-        log.info("configuration: version %s by %s, %s", number, *who)
+        log.info("configuration: version %s by %s, %s", number, *author)
 
     def _identities(self) -> dict[str, Any]:
         """Return what every brick lay on while it was well; {} where that cannot be read."""

@@ -171,8 +171,8 @@ class Engine:
     def _observe(self) -> FleetObservation:
         w, now = self.watches, time.time()
         trust = w.trust()
-        who, what = w.catalog, w.critical  # a watch may bring the next ones while we look
-        view = consul_view(who, what, trust, w.index)
+        catalog, critical = w.catalog, w.critical  # a watch may bring the next ones while we look
+        view = consul_view(catalog, critical, trust, w.index)
         epoch: int | Unknown = self._lock.epoch or NOT_ASKED
         renewed = self._lock.renewed_at or 0.0
         lock = LockView(self._lock.holds(), renewed + 10.0 - time.monotonic(), epoch)
@@ -180,40 +180,40 @@ class Engine:
         obs = FleetObservation(now, self.cluster, view, lock, {}, has_policy=has_policy)
         if not trust.fresh or not lock.held:
             return obs
-        return self._with_records(obs, who, hinted(who, what))
+        return self._with_records(obs, catalog, hinted(catalog, critical))
 
     def _with_records(
-        self, obs: FleetObservation, who: Catalog, hints: frozenset[str]
+        self, obs: FleetObservation, catalog: Catalog, hints: frozenset[str]
     ) -> FleetObservation:
-        r = self._state
-        r.refresh()
+        state = self._state
+        state.refresh()
         answers = self._probes.latest(obs.now)
         for uuid, report in answers.reports.items():
-            r.take(uuid, report)
+            state.take(uuid, report)
         # What a node hints at is younger than what it answered when it was asked.
-        r.read_sets_of(hints | ((self._asks.facts | _missed(obs)) - set(answers.reports)))
-        operations = r.operations()
-        pool = r.pool(self._missed_since())
-        before = self._pending_nodes(who)
-        members, strays = self._members(obs, who, pool, before)
+        state.read_sets_of(hints | ((self._asks.facts | _missed(obs)) - set(answers.reports)))
+        operations = state.operations()
+        pool = state.pool(self._missed_since())
+        before = self._pending_nodes(catalog)
+        members, strays = self._members(obs, catalog, pool, before)
         return replace(
             obs,
             members=members,
             strays=strays,
             admission=replace(self._accepted.admission, candidates=before, critical=hints),
             pool=pool,
-            facts=dict(r.facts),
-            ports=still_so(answers, r.facts),
+            facts=dict(state.facts),
+            ports=still_so(answers, state.facts),
             peers=answers.peers,
             answered=answers.answered,
             skews=self._probes.skews(obs.now),
-            hold=r.hold(),
-            maintenance=r.maintenance(),
+            hold=state.hold(),
+            maintenance=state.maintenance(),
             operations=operations,
-            proposals=r.proposals(),
-            outcomes=r.outcomes(operations),
-            acknowledged=r.acknowledged(),
-            recorded=r.recorded() if self._asks or hints else NOT_ASKED,
+            proposals=state.proposals(),
+            outcomes=state.outcomes(operations),
+            acknowledged=state.acknowledged(),
+            recorded=state.recorded() if self._asks or hints else NOT_ASKED,
         )
 
     def _missed_since(self) -> dict[str, float]:
@@ -222,15 +222,15 @@ class Engine:
         nodes = ((k, s) for k, s in self._memory.conditions.items() if k.kind == "node")
         return {ref.id: s.since for ref, s in nodes if s.state in states}
 
-    def _pending_nodes(self, who: Catalog) -> Mapping[str, str]:
+    def _pending_nodes(self, catalog: Catalog) -> Mapping[str, str]:
         """Return who waits to be one of the pool; found out when somebody came or was accepted."""
         known = self._pending
-        if known is None or known[0] is not who or known[1] is not self._accepted:
-            self._pending = known = (who, self._accepted, self._accepted.pending(who.names))
+        if known is None or known[0] is not catalog or known[1] is not self._accepted:
+            self._pending = known = (catalog, self._accepted, self._accepted.pending(catalog.names))
         return known[2]
 
     def _members(
-        self, obs: FleetObservation, who: Catalog, pool: Any, before: Mapping[str, str]
+        self, obs: FleetObservation, catalog: Catalog, pool: Any, before: Mapping[str, str]
     ) -> tuple[dict[str, str], frozenset[str]]:
         """Return who should be in the pool: gluster's own peers, and whoever has registered.
 
@@ -239,10 +239,10 @@ class Engine:
         """
         peers = () if isinstance(pool, Unknown) or isinstance(pool.peers, Unknown) else pool.peers
         strays = {
-            p.uuid: p.names[0] if p.names else p.uuid for p in peers if p.uuid not in who.names
+            p.uuid: p.names[0] if p.names else p.uuid for p in peers if p.uuid not in catalog.names
         }  # fmt: skip
         odd = {u: obs.consul.registered[u].name for u in obs.consul.odd}
-        members = {**who.names, **odd, **strays}
+        members = {**catalog.names, **odd, **strays}
         for uuid in before.keys() - {p.uuid for p in peers}:
             members.pop(uuid, None)
         return members, frozenset(strays)

@@ -197,9 +197,10 @@ def registered(
         new = {"service": {"old": None, "new": service.SERVICE}}
         return state_dict(name, None, new, f"{minion.name} would be registered in Consul")
     try:
-        place = NodeRegistration(minion, settings, str((credentials or {}).get("first", "")))
-        admission = AdmissionRequest(minion, place, known) if deployed and not minion.test else None
-        changes = _retry_until_admitted(admission, lambda: place.register(test=minion.test))
+        registration = NodeRegistration(minion, settings, str((credentials or {}).get("first", "")))
+        asks = deployed and not minion.test
+        admission = AdmissionRequest(minion, registration, known) if asks else None
+        changes = _retry_until_admitted(admission, lambda: registration.register(test=minion.test))
     except GlusterError as err:
         if not needed and known and isinstance(err, ConsulError) and err.kind in _SILENT:
             credentials = state_dict(
@@ -214,26 +215,26 @@ def registered(
     if minion.test:
         return state_dict(name, result, changes, comment)
     try:
-        _retry_until_admitted(admission, place.report)
-        if not _opened(place, admission.until if admission else time.monotonic() + FIRST_S):
-            return {**state_dict(name, True, changes, comment), "warnings": [_waits(place)]}
+        _retry_until_admitted(admission, registration.report)
+        if not _opened(registration, admission.until if admission else time.monotonic() + FIRST_S):
+            return {**state_dict(name, True, changes, comment), "warnings": [_waits(registration)]}
     except GlusterError as err:
         result, comment = False, f"{comment}, but its report could not be written: {err}"
     # The state of the pool, which tells it too, has run before this node was known here.
     return state_dict(name, result, changes, "\n".join(filter(None, (comment, submit(minion)))))
 
 
-def _opened(place: NodeRegistration, until: float) -> bool:
+def _opened(registration: NodeRegistration, until: float) -> bool:
     """Wait until the pool is open in Consul: highstates of all nodes mostly run at once."""
-    while not place.is_open():
+    while not registration.is_open():
         if time.monotonic() > until:
             return False
         time.sleep(1.0)
     return True
 
 
-def _waits(place: NodeRegistration) -> str:
-    first = place.first
+def _waits(registration: NodeRegistration) -> str:
+    first = registration.first
     if not first:
         return "Automation begins when the first node is written into `nodes` beside the globs."
     return (
@@ -245,8 +246,8 @@ def _waits(place: NodeRegistration) -> str:
 class AdmissionRequest:
     """How a node is let into the pool's own Consul: the master makes its rights when asked."""
 
-    def __init__(self, minion: Minion, place: NodeRegistration, known: bool) -> None:
-        self._minion, self._place = minion, place
+    def __init__(self, minion: Minion, registration: NodeRegistration, known: bool) -> None:
+        self._minion, self._registration = minion, registration
         # A Consul that this node was in is up or away; only a new one is worth waiting for.
         self._kinds = ("forbidden",) if known else ("forbidden", *_SILENT)
         self.until = time.monotonic() + ADMIT_S
@@ -264,7 +265,7 @@ class AdmissionRequest:
 
     def ask(self) -> None:
         """Fire the request on the master's bus."""
-        me = self._place.member()
+        me = self._registration.member()
         event = salt_events.admission(me.cluster, me.minion, me.uuid, self._minion.driver().now())
         self._minion.call("event.send", event["tag"], event["data"])
 

@@ -164,7 +164,7 @@ class _Execution:
         view = ConsulView(ViewTrust(False, "not asked"))
         lock = LockView(False, epoch=Unknown("not asked"))
         return FleetObservation(
-            self.driver.now(), self.me.cluster, view, lock, {}, seat=self.me.uuid
+            self.driver.now(), self.me.cluster, view, lock, {}, executor_node=self.me.uuid
         )  # fmt: skip
 
     def _verdict(
@@ -184,17 +184,16 @@ class _Execution:
         )  # fmt: skip
 
     def _look(self) -> FleetObservation:
-        """Look at everything afresh from this seat; writing the own report is the heartbeat."""
+        """Look at everything afresh from this node; writing the own report is the heartbeat."""
         own = publish.collect(self.driver, self.store, best_effort=True)
         trust = self._trust(own)
         records = self.state
         records.refresh()
         records.collect()
         rows = self.client.catalog_service(SERVICE, consistent=True)
-        who = catalog(rows.data, self.me.cluster)
-        view = consul_view(
-            who, critical_checks(self.client.health_state("critical").data), trust, rows.index
-        )
+        registered = catalog(rows.data, self.me.cluster)
+        checks = critical_checks(self.client.health_state("critical").data)
+        view = consul_view(registered, checks, trust, rows.index)
         lead = current_leader(self.client, self.me.cluster)
         epoch = lead.epoch or Unknown("nobody has ever led")
         members = (
@@ -215,7 +214,7 @@ class _Execution:
             operations=records.operations(),
             acknowledged=records.acknowledged(),
             recorded=records.recorded(),
-            seat=self.me.uuid,
+            executor_node=self.me.uuid,
         )
 
     def _trust(self, own: Mapping[str, Any]) -> ViewTrust:
@@ -256,10 +255,10 @@ class _Execution:
 
     def _act(self, op: Operation, obs: FleetObservation) -> Authorization:
         step = restart_step(op, obs, self.policy)
-        world = _OneStep(self.driver, self.after)
-        done = apply.run_once(_planner(op, step), world)
+        one_step = _OneStep(self.driver, self.after)
+        done = apply.run_once(_planner(op, step), one_step)
         refused = done.plan.refusals if done.refused else ()
-        if not world.sent and (refused or done.error):
+        if not one_step.sent and (refused or done.error):
             why = refused or (Refusal("nothing_sent", str(done.error)),)
             return Authorization(
                 Decision.REFUSE,

@@ -1,7 +1,7 @@
 """Named claims about one action: each returns a refusal, or None. All are asked, all are reported.
 
 The engine asks them when it decides, the executor asks the same functions on what it sees from its
-own seat. Unknown refuses. ``ENGINE_ONLY`` are those about deciding itself.
+own node. Unknown refuses. ``ENGINE_ONLY`` are those about deciding itself.
 """
 
 from __future__ import annotations
@@ -66,5 +66,5 @@ PATIENCE: frozenset[str] = frozenset(
 
 def refusals(context: GuardContext, guards: tuple[Guard, ...]) -> tuple[Refusal, ...]:
     """Return every reason against it, in the order of the ladder."""
-    asked = (g for g in guards if not (context.obs.seat and g.__name__ in ENGINE_ONLY))
+    asked = (g for g in guards if not (context.obs.executor_node and g.__name__ in ENGINE_ONLY))
     return tuple(r for r in (guard(context) for guard in asked) if r is not None)

@@ -23,7 +23,7 @@ def lock_valid(context: GuardContext) -> Refusal | None:
     lock = context.obs.lock
     if not lock.held or isinstance(lock.epoch, Unknown):
         return refuse("lock_valid", "the leader's lock is not held, or its epoch is not known")
-    if not context.obs.seat and lock.valid_s < context.policy.lock_left_s:
+    if not context.obs.executor_node and lock.valid_s < context.policy.lock_left_s:
         return refuse("lock_valid", f"the lock is ours for {lock.valid_s:.0f} s more only")
     return None
 

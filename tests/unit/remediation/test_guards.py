@@ -136,8 +136,8 @@ NO_WAY: dict[str, list[Alter]] = {
     "lock_valid": [
         seen(lock=LockView(False, 9.0, 7)), seen(lock=LockView(True, 9.0, NO)),
         seen(lock=LockView(True, 0.0, 7)), seen(lock=LockView(True, 4.9, 7)),
-        seen(seat=GFN2, lock=LockView(False, 0.0, 7)),
-        seen(seat=GFN2, lock=LockView(True, 0.0, NO)),
+        seen(executor_node=GFN2, lock=LockView(False, 0.0, 7)),
+        seen(executor_node=GFN2, lock=LockView(True, 0.0, NO)),
     ],
     "not_held": [
         seen(hold=Hold("x")), seen(hold=NO), told(GFN2, hold=Hold("x")), told(GFN2, hold=NO),
@@ -257,7 +257,9 @@ for _guard, _field, _values in DISK:
 #: guard -> what it must not stumble over: the bound itself, and what is another one's matter.
 NO_MATTER: dict[str, list[Alter]] = {
     "fleet_open": [lambda c: replace(c, mode=FleetMode.HELD)],
-    "lock_valid": [seen(lock=LockView(True, 5.0, 7)), seen(seat=GFN2, lock=LockView(True, 0.0, 7))],
+    "lock_valid": [
+        seen(lock=LockView(True, 5.0, 7)), seen(executor_node=GFN2, lock=LockView(True, 0.0, 7))
+    ],
     # Without the node's report glusterd_up speaks, and without the operations budget_left does.
     "not_held": [told(GFN1, hold=NO), silent(GFN2)],
     "settled": [silent(GFN2)],
@@ -360,8 +362,8 @@ def test_an_executor_leaves_out_what_is_about_deciding_and_asks_all_else() -> No
     young = replace(case(), decided_since=None, target=replace(TARGET, down_since=NOW))
     asked = {r.name for r in guards.refusals(young, guards.RESTART_BRICK)}
     assert asked == {"waited", "same_twice"}
-    seated = replace(young, obs=replace(young.obs, seat=GFN2, skews={}, hold=Hold("x")))
-    assert {r.name for r in guards.refusals(seated, guards.RESTART_BRICK)} == {"not_held"}
+    executing = replace(young, obs=replace(young.obs, executor_node=GFN2, skews={}, hold=Hold("x")))
+    assert {r.name for r in guards.refusals(executing, guards.RESTART_BRICK)} == {"not_held"}
 
 
 def test_patience_is_told_in_seconds() -> None:
