@@ -164,7 +164,7 @@ def plan():
 
 def apply_plan(plan_id, accept=None, reason=""):
     """
-    Carry out the plan with this id, with the refusals that a person accepted. One id, one plan.
+    Carry out the plan with this id, with the refusals that an operator accepted. One id, one plan.
 
     Changes: yes. Takes the cluster lock: yes.
 

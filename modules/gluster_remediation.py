@@ -1,6 +1,6 @@
 """Observe this node, and execute an operation, for the engine of the automation.
 
-People do not need these; ``salt-run gluster_remediation`` is theirs.
+Operators do not need these: theirs is ``salt-run gluster_remediation``.
 """
 
 from salt.exceptions import CommandExecutionError

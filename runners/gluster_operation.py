@@ -45,7 +45,7 @@ def maintenance(node, reason="", remove=False, by="", test=False, until=""):
 
     It is written twice, and either alone is enough: under the pool's own key in Consul, and as
     Consul's maintenance of Gluster on that node, by its own minion. Says where it stands and where
-    it could not be written; the exit code is 1 then. Only a person ends it, or the time that a
+    it could not be written; the exit code is 1 then. Only an operator ends it, or the time that a
     person gave.
 
     node
@@ -88,7 +88,7 @@ def restore_config(node, confirm=""):
     Shows what the stored configuration says of it (uuid, peers, bricks), whether the other members
     and the node itself say the same, and the exact files; nothing is done. With ``confirm`` the
     node writes them and starts its glusterd, and the pool is read back. Bricks that were lost too
-    are filled by a person afterwards; the commands are shown.
+    are filled by an operator afterwards; the commands are shown.
 
     node
         Its name, minion id or gluster uuid.

@@ -38,7 +38,7 @@ def agent(name, **kwargs):
           gluster_consul.agent: []
     """
     minion = partial(Minion, __opts__, __salt__, __context__, __pillar__)
-    return state_or_error(name, lambda: consul_agent.deployed(name, minion(), _told()))
+    return state_or_error(name, lambda: consul_agent.deployed(name, minion(), _own_pillar()))
 
 
 def registered(name, needed=True, **kwargs):
@@ -64,7 +64,7 @@ def registered(name, needed=True, **kwargs):
 
     def ensure():
         minion = Minion(__opts__, __salt__, __context__, __pillar__)
-        return registration.registered(name, minion, minion.consul, _told(), needed=needed)
+        return registration.registered(name, minion, minion.consul, _own_pillar(), needed=needed)
 
     return state_or_error(name, ensure)
 
@@ -89,7 +89,7 @@ def _sensor(name):
     from salt_gluster.minion.automation.registration import load_registration
 
     ret = state_dict(name, True, {}, "the sensor is configured")
-    if load_registration() is None and not _told():
+    if load_registration() is None and not _own_pillar():
         return {**ret, "comment": consul_agent.NONE}
     file, own, others = _configuration()
     dump = salt.utils.yaml.safe_dump
@@ -122,7 +122,7 @@ def _configuration():
     return ours, own, salt.config.include_config(files, path, verbose=False)
 
 
-def _told():
+def _own_pillar():
     """Return what the master, or the pillar itself, tells this node of Consul; {} = nothing."""
     own_pillar = plain(__pillar__.get("gluster_consul") or {})
     return own_pillar if isinstance(own_pillar, dict) else {}

@@ -108,7 +108,7 @@ class Grant:
         return f"gluster-{self.role}-{self.accessor}"
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """The description that Consul's UI shows beside it."""
         return f"salt-gluster: {self.role} {self.whose}"
 
@@ -151,7 +151,7 @@ class Registrar:
         done = []
         for grant in wanted:
             changed = self._policy(grant)
-            done += [grant.told] if self._token(grant) or changed else []
+            done += [grant.description] if self._token(grant) or changed else []
         return done
 
     def revoke(self, grant: Grant) -> bool:
@@ -166,7 +166,7 @@ class Registrar:
 
     def _policy(self, grant: Grant) -> bool:
         rules = json.dumps(grant.rules, sort_keys=True)
-        body = {"Name": grant.policy, "Description": grant.told, "Rules": rules}
+        body = {"Name": grant.policy, "Description": grant.description, "Rules": rules}
         existing = self._find(f"/v1/acl/policy/name/{grant.policy}")
         if existing is None:
             return self._make("/v1/acl/policy", body)
@@ -177,8 +177,8 @@ class Registrar:
 
     def _token(self, grant: Grant) -> bool:
         body = {
-            "AccessorID": grant.accessor, "SecretID": grant.secret, "Description": grant.told,
-            "Policies": [{"Name": grant.policy}],
+            "AccessorID": grant.accessor, "SecretID": grant.secret,
+            "Description": grant.description, "Policies": [{"Name": grant.policy}],
         }  # fmt: skip
         existing = self._find(f"/v1/acl/token/{grant.accessor}")
         if existing is not None and existing.get("SecretID") != grant.secret:

@@ -42,7 +42,7 @@ class Keys:
         return self.root + "/".join(names)
 
     def maintenance(self, uuid: str) -> str:
-        """A person's stop for one node."""
+        """An operator's stop for one node."""
         return self._below("maintenance", uuid)
 
     def version(self, number: int) -> str:

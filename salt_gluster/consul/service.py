@@ -26,7 +26,7 @@ PUSHED = ("bricks", "heal", "space")
 #: no fault.
 WAITS = "accepted"
 STATES = ("passing", "warning", "critical")
-#: Consul's own checks that are a person's stop, of the whole node and of our service; the reason
+#: Consul's own checks that are an operator's stop, of the whole node and of our service; the reason
 #: stands in their notes.
 NODE_MAINTENANCE = "_node_maintenance"
 SERVICE_MAINTENANCE = f"_service_maintenance:{SERVICE}"
@@ -185,7 +185,7 @@ def register(client: Client, me: Member) -> dict[str, Any]:
     changes = difference(client, me)
     if changes:
         before = client.agent_checks()
-        # A check that the definition lacks would be taken away, and a person's stop is one of them.
+        # A check that the definition lacks would be taken away: an operator's stop is one of them.
         stopped = SERVICE_MAINTENANCE in before
         client.service_register(_keeping(definition(me), before), drop=not stopped)
     return changes
@@ -207,7 +207,7 @@ def deregister(client: Client) -> bool:
     return existed
 
 
-# --- a person's stop -----------------------------------------------------------------------------
+# --- an operator's stop --------------------------------------------------------------------------
 
 
 def maintenance(client: Client) -> dict[str, str]:

@@ -188,7 +188,7 @@ class Store:
         """
         key = self.keys.submitted(uuid)
         before = self.read(key)
-        if before is not None and _said(before.data) == _said(submission):
+        if before is not None and _content_digest(before.data) == _content_digest(submission):
             return False
         self.write(key, submission, seen=True)
         return True
@@ -391,7 +391,7 @@ def documents(prefix: str, entries: Iterable[Entry]) -> list[Document | Unknown]
     return _documents(known, sorted(k for k in known if "/" not in k[len(prefix) :]))
 
 
-def _said(data: Any) -> str:
+def _content_digest(data: Any) -> str:
     fields = data if isinstance(data, Mapping) else {}
     return digest_of({k: v for k, v in fields.items() if k not in ("at", "by")})
 

@@ -22,14 +22,14 @@ def hold(ask: Ask, target: str, reason: str, by: str, pool: PoolResult = None) -
         return [set_op(client.store.keys.hold, pack(document))]
 
     _in_consul(pool, ops, done, missing)
-    return _said("held", "not held", done, missing, target)
+    return _result("held", "not held", done, missing, target)
 
 
 def release(ask: Ask, target: str, pool: PoolResult = None) -> dict[str, Any]:
     """Take the hold off every node and out of Consul; say where it could not be."""
     done, missing = _on_nodes(ask, target, pool, "gluster.release")
     _in_consul(pool, lambda client: [delete_op(client.store.keys.hold)], done, missing)
-    return _said("free", "perhaps still held", done, missing, target)
+    return _result("free", "perhaps still held", done, missing, target)
 
 
 def _on_nodes(
@@ -75,7 +75,7 @@ def _in_consul(
         missing["Consul"] = str(err)
 
 
-def _said(
+def _result(
     word: str, other: str, done: list[str], missing: Mapping[str, str], target: str
 ) -> dict[str, Any]:
     if not done and missing:

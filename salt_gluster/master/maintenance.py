@@ -87,10 +87,10 @@ def put(ask: Ask, name: str, pool: PoolResult, request: MaintenanceRequest) -> d
     if not done:
         why = "; ".join(f"{where}: {text}" for where, text in missing.items())
         raise GlusterError(f"nothing was done. {why}", kind="no_answer")
-    return _told(minion, request, changes, done, missing)
+    return _result(minion, request, changes, done, missing)
 
 
-def _told(
+def _result(
     minion: str,
     request: MaintenanceRequest,
     changes: Mapping[str, Any],

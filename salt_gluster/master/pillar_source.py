@@ -36,7 +36,7 @@ FRESH_S = 5.0
 #: A Consul that gave no answer is left alone so long; each process finds that out for itself.
 RETRY_S = 10.0
 TIMEOUT_S = 1.0
-_MOST_SAID = 3
+_MOST_NAMED = 3
 #: Master's copy -> when Consul failed last (monotonic), and how.
 _failed: dict[Path, tuple[float, GlusterError]] = {}
 
@@ -179,10 +179,10 @@ def declared(opts: Mapping[str, Any], minion: str, pillar: Mapping[str, Any]) ->
         return {}
     files = own if isinstance(own, Mapping) else {}
     differing = [d.what for d in differences({"spec": kept.body}, {"spec": files})]
-    more = f" and {len(differing) - _MOST_SAID} more" if len(differing) > _MOST_SAID else ""
+    more = f" and {len(differing) - _MOST_NAMED} more" if len(differing) > _MOST_NAMED else ""
     raise SpecError(
         "gluster", f"pillar files declare it, and so does Consul ({kept.by}, {_clock(kept.at)}),"
-        f" and they differ in {', '.join(differing[:_MOST_SAID])}{more}.",
+        f" and they differ in {', '.join(differing[:_MOST_NAMED])}{more}.",
         hint="Take the key out of the pillar files, or bring Consul up to them: salt-run"
         " gluster.import FILE reason='…'.",
     )  # fmt: skip

@@ -32,7 +32,7 @@ def restore(ask: Ask, pool: PoolClient, name: str, confirm: str = "") -> dict[st
     members = pool.members()
     uuid, called = find(version, name, {m.minion or m.node: m.uuid for m in members})
     minion = next((m.minion for m in members if m.uuid == uuid and m.minion), called)
-    lost_node, own = _seen(ask, version, uuid, called, minion)
+    lost_node, own = _evaluate(ask, version, uuid, called, minion)
     checks = (*lost_node.checks, own, _not_held(pool))
     ready = lost_node.identity is not None and all(check.yes for check in checks)
     plan = _plan(pool.cluster, version, lost_node, minion, checks, ready)
@@ -48,7 +48,7 @@ def restore(ask: Ask, pool: PoolClient, name: str, confirm: str = "") -> dict[st
     return {**plan, **_carried_out(ask, minion, lost_node, version)}
 
 
-def _seen(
+def _evaluate(
     ask: Ask, version: Mapping[str, Any], uuid: str, name: str, minion: str
 ) -> tuple[Lost, RestoreCheck]:  # fmt: skip
     """Return what the members say, and what the node itself says to the plan."""
@@ -112,7 +112,7 @@ def _plan(
 
 
 def _refill(brick: Mapping[str, str]) -> list[str]:
-    """Return the commands that fill an emptied brick again; a person's (facts.md#C-A.3)."""
+    """Return the commands with which an operator fills an emptied brick (facts.md#C-A.3)."""
     name = f"{brick['volume']} {brick['brick']}"
     return [f"gluster volume reset-brick {name} start",
             f"gluster volume reset-brick {name} {brick['brick']} commit force"]  # fmt: skip

@@ -154,7 +154,7 @@ class _Convergence:
         """Go on until nothing is left or something forbids it; what was done is never lost."""
         try:
             while True:  # the lock may have taken minutes: never act on what was seen before it
-                view = self._look()
+                view = self._observe()
                 out.plan, out.guards = view.plan, view.guards
                 if view.plan.is_empty or not self._advance(view, out):
                     break
@@ -167,7 +167,7 @@ class _Convergence:
         out.by_others = out.plan.is_empty and not out.error and bool(asked - own)
         return out
 
-    def _look(self) -> View:
+    def _observe(self) -> View:
         """Look and plan; what was accepted for one plan is not carried over to another."""
         before, self.fingerprint = self.fingerprint, self.driver.fingerprint()
         if not self.wrote and self.fingerprint != before and self.driver.now() < self.deadline:

@@ -16,7 +16,7 @@ from salt_gluster.minion import brick_announcements
 from salt_gluster.minion.accepted_nodes import AcceptedNodes, accepted_nodes
 from salt_gluster.minion.driver import GlusterDriver, own_node_of, reader_of
 from salt_gluster.model import Unknown, Volume
-from salt_gluster.spec import PoolSpec, VolumeSpec, parse_pool, parse_volume, parse_who
+from salt_gluster.spec import PoolSpec, VolumeSpec, parse_nodes, parse_pool, parse_volume
 from salt_gluster.spec.names import has_globs
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class Minion:
         """
         self.note = accepted.note
         try:
-            named = parse_who(body, accepted.names)
+            named = parse_nodes(body, accepted.names)
         except SpecError:
             named = None  # no node is in; or it is wrong in a way that is wrong below as well
         if named is not None and not accepted.unsure and not named.awaits(self.name):
@@ -89,7 +89,7 @@ class Minion:
                 self.context[_PARSED] = parse_pool(body, known=accepted.names)
             pool: PoolSpec = self.context[_PARSED]
             return pool
-        mine = parse_who(body, (*accepted.names, self.name))
+        mine = parse_nodes(body, (*accepted.names, self.name))
         self.unsure = bool(accepted.unsure)
         self.waits = (
             accepted.unsure or f"{self.name} is not accepted into the pool {mine.cluster} yet"

@@ -125,7 +125,7 @@ def converge_subject(
     except GlusterError as err:
         return state_error(subject, err)
     _announce(minion, subject, outcome)
-    return state_return(subject, outcome, test=minion.test, told=_told(minion, subject))
+    return state_return(subject, outcome, test=minion.test, told=_state_in_words(minion, subject))
 
 
 def declared_subjects(pool: PoolSpec, own: str) -> Iterator[tuple[Subject, Planner]]:
@@ -222,7 +222,7 @@ def _about(subject: Subject) -> tuple[str, ...] | None:
     return (subject.name,) if subject.kind in ("volume", "bricks") else None
 
 
-def _told(minion: Minion, subject: Subject) -> str:
+def _state_in_words(minion: Minion, subject: Subject) -> str:
     if subject.kind != "volume":
         return ""
     volumes = minion.volumes(about=(subject.name,))

@@ -56,7 +56,7 @@ def _nothing_to_lose(own: str | Unknown | None, identity: GlusterdIdentity) -> N
     why = ""
     hold = node.read_hold(node.HOLD_FILE)
     if hold is not None:
-        why = "a person holds this node, or its hold cannot be read"
+        why = "an operator holds this node, or its hold cannot be read"
     elif isinstance(own, Unknown):
         why = f"who this node is cannot be read: {own.why}"
     elif _names("vols"):

@@ -59,7 +59,7 @@ def brick_path(path: str) -> BrickPath:
     even that: facts.md#C-J.1), or leftovers of gluster without a volume id.
     """
     try:
-        return _look(path, mounts())
+        return _brick_path(path, mounts())
     except OSError as problem:
         raise GlusterError(
             f"{path} cannot be looked at: {problem.strerror}",
@@ -68,7 +68,7 @@ def brick_path(path: str) -> BrickPath:
         ) from problem
 
 
-def _look(path: str, table: Sequence[Mount]) -> BrickPath:
+def _brick_path(path: str, table: Sequence[Mount]) -> BrickPath:
     lies_on = mount_of(path, table)
     if lies_on.fstype in NETWORK_TYPES:  # a look into it may hang for ever: none is taken
         words = f"lies on the network mount {lies_on.mount_point} ({lies_on.fstype})"

@@ -62,11 +62,12 @@ def brick_facts(
         serving = Unknown(f"/proc cannot be looked at: {problem.strerror}")
     disks = _Disks(LocalState().get(WELL) or {})
 
-    def told(path: str) -> int | Unknown | None:
+    def recorded_port(path: str) -> int | Unknown | None:
         return ports.get(path) if silent is None else silent
 
     return {
-        b.path: _with_process(disks.facts(b), b, serving, told(b.path), Path(root)) for b in bricks
+        b.path: _with_process(disks.facts(b), b, serving, recorded_port(b.path), Path(root))
+        for b in bricks
     }
 
 

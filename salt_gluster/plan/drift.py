@@ -28,7 +28,7 @@ def with_repeats(plan: Plan, repairs: Repairs, now: float) -> Plan:
         return plan
     why = (
         f"this node has made this very change {len(times)} times within a day, and each time it "
-        "was set back by another hand: another pillar, or a person"
+        "was set back by something else: another pillar, or an operator"
     )
     ways = (
         "find who        /var/log/glusterfs/cmd_history.log on every member",

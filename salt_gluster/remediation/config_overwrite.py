@@ -24,7 +24,7 @@ from salt_gluster.status.config_versions import (
 #: A cut is noticed some seconds after it began.
 _SLACK_S = 5.0
 #: More than these are a matter for ``gluster.diff``.
-_TOLD = 6
+_MOST_NAMED = 6
 #: While it is one of these it has not come back.
 _STAYS = ("suspect", "down", "gone")
 
@@ -131,5 +131,5 @@ def restored(cluster: str, number: int, why: str) -> Notice:
 
 def _few(rows: Iterable[Difference]) -> str:
     words = [row.words for row in rows]
-    more = f"; and {len(words) - _TOLD} more" if len(words) > _TOLD else ""
-    return "; ".join(words[:_TOLD]) + more if words else "nothing that can be named"
+    more = f"; and {len(words) - _MOST_NAMED} more" if len(words) > _MOST_NAMED else ""
+    return "; ".join(words[:_MOST_NAMED]) + more if words else "nothing that can be named"

@@ -20,7 +20,7 @@ from salt_gluster.remediation.membership import update_membership
 from salt_gluster.remediation.observation import FleetObservation, Memory, remembered
 from salt_gluster.remediation.operations import Happened, Life, Operation, moved, operation_id
 from salt_gluster.remediation.policy import Mode, Policy
-from salt_gluster.remediation.progress import followed, told_of_operations
+from salt_gluster.remediation.progress import announce_operations, followed
 from salt_gluster.remediation.salt_events import Notice
 from salt_gluster.remediation.state_machine import Turn
 
@@ -101,7 +101,7 @@ def decide(obs: FleetObservation, policy: Policy, memory: Memory) -> Decisions:
         compared_roster=membership.compared_roster,
     )  # fmt: skip
     seen = evaluate(obs, policy, memory, turn.state)
-    operations, of_operations = told_of_operations(obs, seen.conditions)
+    operations, of_operations = announce_operations(obs, seen.conditions)
     past = followed(obs, policy, memory, seen.bricks, acquired=turn.row == "F8")
     chosen = _choose(obs, policy, replace(memory, conditions=seen.conditions), turn.state, seen)
     conditions = _without_old_operations({**seen.conditions, **chosen.conditions}, operations)

@@ -231,7 +231,7 @@ def next_mode(
     settled_since = max(seen, obs.consul.trust.since)
     context = ModeContext(obs.now - settled_since, obs.now - calm, is_complete(obs), policy)
     turn = FLEET.turn(FleetMode(memory.mode), event, context)
-    notices, conditions = _told(obs, memory, event, turn, why)
+    notices, conditions = _announce(obs, memory, event, turn, why)
     memory = replace(memory, clocks=clocks, conditions=conditions)
     if turn.action == "restart_clocks":
         memory = replace(memory.without_clocks(), mode=turn.state.value, mode_since=obs.now)
@@ -250,14 +250,14 @@ def is_complete(obs: FleetObservation) -> bool:
 
 HOLD, STORM = Ref("cluster", "hold"), Ref("cluster", "storm")
 #: condition -> (its bad word, its good word), each an event of the subject cluster.
-_TOLD = {
+_WORDS = {
     VIEW: ("view_lost", "view_restored"),
     HOLD: ("held", "released"),
     STORM: ("storm", "calm"),
 }
 
 
-def _told(
+def _announce(
     obs: FleetObservation, memory: Memory, event: FleetEvent, turn: Turn[FleetMode], why: str
 ) -> tuple[tuple[Notice, ...], dict[Ref, Condition]]:
     """Return the notices on view, hold and storm, and the conditions they leave."""
@@ -273,10 +273,10 @@ def _told(
     }
     conditions, notices = dict(memory.conditions), []
     for key, is_bad in bad.items():
-        before = conditions.get(key, Condition(_TOLD[key][1], obs.now))
-        if is_bad is None or before.state == _TOLD[key][not is_bad]:
+        before = conditions.get(key, Condition(_WORDS[key][1], obs.now))
+        if is_bad is None or before.state == _WORDS[key][not is_bad]:
             continue
-        word = _TOLD[key][not is_bad]
+        word = _WORDS[key][not is_bad]
         conditions[key] = Condition(word, obs.now)
         notices.append(
             Notice("cluster", obs.cluster, obs.cluster, word, word, before.state, obs.now,

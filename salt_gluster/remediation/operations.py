@@ -74,7 +74,7 @@ ENDED = (_L.CLOSED, _L.DONE, _L.REFUSED, _L.FAILED, _L.LOST)
 SPENT = (*OPEN, _L.DONE, _L.FAILED, _L.LOST)
 _PROPOSALS = (_L.PLANNED, _L.WAITING, _L.APPROVED)
 _SEEN = (_H.SEEN_DONE, _H.SEEN_UNDONE, _H.SEEN_NEITHER)
-_TOLD = (_H.TOLD_ISSUED, _H.TOLD_APPLIED, _H.TOLD_REFUSED, _H.TOLD_FAILED)
+_REPORTED = (_H.TOLD_ISSUED, _H.TOLD_APPLIED, _H.TOLD_REFUSED, _H.TOLD_FAILED)
 _WORDS = (_H.MODE_OBSERVE, _H.MODE_PROPOSE, _H.MODE_ACT, _H.APPROVE, _H.REJECT,
           _H.EXPIRE)  # fmt: skip
 
@@ -138,20 +138,20 @@ LIFE: Table[Life, Happened, None] = Table(
                 (_H.MODE_OBSERVE, _H.MODE_PROPOSE, _H.APPROVE, _H.TICK, _H.ACKNOWLEDGE),
                 "it waits for its guards"),
         Ignored((_L.WAITING, _L.APPROVED), (_H.TAKEN_OVER,), "an operator's decision stays"),
-        Ignored(_PROPOSALS, (*_TOLD, *_SEEN, _H.HEALED, _H.TARGET_LOST, _H.STALLED),
+        Ignored(_PROPOSALS, (*_REPORTED, *_SEEN, _H.HEALED, _H.TARGET_LOST, _H.STALLED),
                 "no executor was asked to do it: such an outcome is forged or a mistake"),
         Ignored((*OPEN, *ENDED), _WORDS, "the intent is written: words about proposals are late"),
         Ignored(UNDER_WAY, (_H.TICK, _H.ACKNOWLEDGE), "its outcome is not due yet"),
         Ignored(UNDER_WAY, (_H.HEALED, _H.TARGET_LOST, _H.STALLED),
                 "verifying begins when it was seen applied"),
         Ignored((_L.ISSUED,), (_H.TOLD_ISSUED,), "told twice"),
-        Ignored((_L.APPLIED, _L.VERIFYING), (*_TOLD, *_SEEN), "a late or doubled outcome"),
+        Ignored((_L.APPLIED, _L.VERIFYING), (*_REPORTED, *_SEEN), "a late or doubled outcome"),
         Ignored((_L.VERIFYING,), (_H.TICK,), "it goes on"),
         Ignored((_L.APPLIED, _L.VERIFYING), (_H.ACKNOWLEDGE,),
                 "what an operator acknowledges here is the cooldown"),
-        Ignored((_L.FROZEN,), (_H.TICK, *_TOLD, *_SEEN, _H.HEALED, _H.TARGET_LOST, _H.STALLED,
+        Ignored((_L.FROZEN,), (_H.TICK, *_REPORTED, *_SEEN, _H.HEALED, _H.TARGET_LOST, _H.STALLED,
                                _H.TAKEN_OVER), "only an operator ends this"),
-        Ignored(ENDED, (_H.TICK, *_TOLD, *_SEEN, _H.HEALED, _H.TARGET_LOST, _H.STALLED,
+        Ignored(ENDED, (_H.TICK, *_REPORTED, *_SEEN, _H.HEALED, _H.TARGET_LOST, _H.STALLED,
                         _H.TAKEN_OVER, _H.ACKNOWLEDGE), "it has ended"),
     ),
 )  # fmt: skip

@@ -185,7 +185,7 @@ def _pending(pool: Observation, volume: str, bricks: tuple[Brick, ...]) -> int |
 # --- telling -------------------------------------------------------------------------------------
 
 
-def told_of_operations(
+def announce_operations(
     obs: FleetObservation, conditions: Mapping[Ref, Condition]
 ) -> tuple[dict[Ref, Condition], tuple[Notice, ...]]:
     """Return the conditions ``Ref("operation", id)`` and the notices of what changed since.
@@ -206,11 +206,11 @@ def told_of_operations(
             continue
         now[key] = Condition(op.state.value, obs.now, op.brick)
         if op.state in TELLS:
-            notices.append(_told(op, old))
+            notices.append(_notice(op, old))
     return now, tuple(notices)
 
 
-def _told(op: Operation, old: Condition | None) -> Notice:
+def _notice(op: Operation, old: Condition | None) -> Notice:
     reasons = f" ({'; '.join(op.reasons)})" if op.reasons else ""
     word = "rejected" if op.is_rejected else TELLS[op.state]
     return Notice(

@@ -15,7 +15,7 @@ from salt_gluster.spec.names import (
     expand,
     split_brick,
 )
-from salt_gluster.spec.pool import parse_pool, parse_who
+from salt_gluster.spec.pool import parse_nodes, parse_pool
 from salt_gluster.spec.types import BrickSlot, BrickSpec, MountSpec, PoolSpec, VolumeSpec
 from salt_gluster.spec.volume import RISKS, option_text, parse_volume
 
@@ -33,8 +33,8 @@ __all__ = [
     "check_volume_name",
     "expand",
     "option_text",
+    "parse_nodes",
     "parse_pool",
     "parse_volume",
-    "parse_who",
     "split_brick",
 ]

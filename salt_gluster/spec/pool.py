@@ -50,7 +50,7 @@ def parse_pool(data: Any, *, key: str = "gluster", known: Collection[str] = ()) 
     (Salt's MaskedDict too) and copied. Nothing is looked up outside.
     """
     body = values.body({} if data is None else data, key, _KEYS, _LATER)
-    who = _who(body, key, known)
+    who = _nodes(body, key, known)
     addresses = _addresses(body.get("addresses"), f"{key}:addresses", who)
     _reachable(who.nodes, addresses, key)
     pool = replace(
@@ -76,12 +76,12 @@ def parse_pool(data: Any, *, key: str = "gluster", known: Collection[str] = ()) 
     return pool
 
 
-def parse_who(data: Mapping[str, Any], known: Collection[str] = ()) -> PoolSpec:
+def parse_nodes(data: Mapping[str, Any], known: Collection[str] = ()) -> PoolSpec:
     """Return the nodes of the pool and their places; wrong volumes, too few nodes do not matter."""
     return parse_pool({k: data[k] for k in WHO if data.get(k) is not None}, known=known)
 
 
-def _who(body: Mapping[str, Any], key: str, known: Collection[str]) -> PoolSpec:
+def _nodes(body: Mapping[str, Any], key: str, known: Collection[str]) -> PoolSpec:
     """Return a pool with ``nodes`` and ``globs`` alone."""
     at, hint = f"{key}:nodes", "For example nodes: g[1-3], with the minion ids."
     if body.get("nodes") is None:

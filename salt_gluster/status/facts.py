@@ -23,18 +23,18 @@ def facts_data(facts: NodeFacts) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "at": facts.at,
-        "glusterd_started": _told(facts.glusterd_started),
-        "glusterd_answers": _told(facts.glusterd_answers),
-        "version": _told(facts.version),
-        "volumes_without_info": _told(facts.volumes_without_info, list),
-        "volumes": _told(facts.volumes, volumes_data),
-        "connected": _told(facts.connected, dict),
+        "glusterd_started": _encoded(facts.glusterd_started),
+        "glusterd_answers": _encoded(facts.glusterd_answers),
+        "version": _encoded(facts.version),
+        "volumes_without_info": _encoded(facts.volumes_without_info, list),
+        "volumes": _encoded(facts.volumes, volumes_data),
+        "connected": _encoded(facts.connected, dict),
         "bricks": {
-            path: {f.name: _told(getattr(brick, f.name)) for f in fields(BrickFacts)}
+            path: {f.name: _encoded(getattr(brick, f.name)) for f in fields(BrickFacts)}
             for path, brick in facts.bricks.items()
         },
-        "changes": _told(facts.changes, lambda changes: [asdict(c) for c in changes]),
-        "hold": _told(facts.hold, lambda hold: None if hold is None else asdict(hold)),
+        "changes": _encoded(facts.changes, lambda changes: [asdict(c) for c in changes]),
+        "hold": _encoded(facts.hold, lambda hold: None if hold is None else asdict(hold)),
     }
 
 
@@ -97,7 +97,7 @@ def _brick(data: Mapping[str, Any]) -> BrickFacts:
     )
 
 
-def _told(value: Any, as_data: Callable[[Any], Any] = lambda value: value) -> Any:
+def _encoded(value: Any, as_data: Callable[[Any], Any] = lambda value: value) -> Any:
     return {"unknown": value.why} if isinstance(value, Unknown) else as_data(value)
 
 

@@ -52,24 +52,24 @@ def own_report(
         "node": own.name,
         "names": [own.name, *own.aliases],
         "uuid": uuid,
-        "version": _told(version),
-        "hold": _told(own.hold) if not isinstance(own.hold, Hold) else asdict(own.hold),
-        "peers": [asdict(p) for p in obs.peers] if is_known(obs.peers) else _told(obs.peers),
+        "version": _encoded(version),
+        "hold": _encoded(own.hold) if not isinstance(own.hold, Hold) else asdict(own.hold),
+        "peers": [asdict(p) for p in obs.peers] if is_known(obs.peers) else _encoded(obs.peers),
         "volumes": _volumes(obs),
-        "reach": {u: {"accepts": r.accepts, "max_op_version": _told(r.max_op_version)}
+        "reach": {u: {"accepts": r.accepts, "max_op_version": _encoded(r.max_op_version)}
                   for u, r in obs.reach.items()},
-        "bricks": _own_bricks(state, backlog) if is_known(state) else _told(state),
+        "bricks": _own_bricks(state, backlog) if is_known(state) else _encoded(state),
         "facts": {k: v for k, v in facts_data(facts).items() if k != "volumes"},
     }  # fmt: skip
 
 
 def _volumes(obs: Observation) -> Any:
     if isinstance(obs.volumes, Unknown):
-        return _told(obs.volumes)
+        return _encoded(obs.volumes)
     return volumes_data(obs.volumes)
 
 
-def _told(value: Any) -> Any:
+def _encoded(value: Any) -> Any:
     return {"unknown": value.why} if isinstance(value, Unknown) else value
 
 
@@ -86,10 +86,10 @@ def _own_bricks(
                     {
                         "name": brick.name,
                         "online": brick.started,
-                        "port": _told(brick.port),
-                        "free": _told(brick.free),
-                        "total": _told(brick.total),
-                        "pending": _told(backlog.get(path, Unknown("its index was not read"))),
+                        "port": _encoded(brick.port),
+                        "free": _encoded(brick.free),
+                        "total": _encoded(brick.total),
+                        "pending": _encoded(backlog.get(path, Unknown("its index was not read"))),
                     }
                 )
     return bricks

@@ -14,7 +14,7 @@ from typing import Any
 from salt_gluster.gluster.events import url
 from salt_gluster.master.deploy import secret_store
 from salt_gluster.master.deploy.secret_store import DATACENTER, AgentCredentials, SecretStore
-from salt_gluster.spec import PoolSpec, parse_who
+from salt_gluster.spec import PoolSpec, parse_nodes
 from salt_gluster.spec.names import has_globs
 
 #: Where the agent of this machine answers.
@@ -34,7 +34,7 @@ def pool_of(pillar: Mapping[str, Any], minions: Minions = tuple) -> PoolSpec | N
     body = pillar.get("gluster")
     if not isinstance(body, Mapping) or not body.get("nodes"):
         return None
-    return parse_who(body, tuple(minions()) if has_globs(body["nodes"]) else ())
+    return parse_nodes(body, tuple(minions()) if has_globs(body["nodes"]) else ())
 
 
 def voters(pool: PoolSpec, settled: Iterable[str] = ()) -> PoolSpec:

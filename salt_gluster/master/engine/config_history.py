@@ -38,7 +38,7 @@ CONFIG = Ref("cluster", "config")
 #: The condition whose state is the version of which something was overwritten and is not back.
 OVERWRITTEN = Ref("cluster", "config_overwritten")
 #: Versions that are told after a crash; older ones are history.
-_MOST_TOLD = 10
+_MOST_ANNOUNCED = 10
 
 
 class ConfigHistory:
@@ -102,7 +102,7 @@ class ConfigHistory:
         try:
             self._glance(obs)
             self._look(obs, conditions)
-            kept, notices = self._told(obs, conditions)
+            kept, notices = self._announce(obs, conditions)
         except ConsulError as err:
             log.warning("the configuration's version is not stored: %s", err)
             return done
@@ -194,7 +194,7 @@ class ConfigHistory:
 
     # --- telling ---------------------------------------------------------------------------------
 
-    def _told(
+    def _announce(
         self, obs: FleetObservation, conditions: Mapping[Ref, Condition]
     ) -> tuple[Mapping[Ref, Condition], list[Notice]]:
         """Return what was not told yet: what stands in the snapshot was."""
@@ -206,7 +206,7 @@ class ConfigHistory:
             return {**conditions, CONFIG: Condition(str(number), obs.now)}, []
         published, lost = int(was.state), _overwritten(conditions)
         notices: list[Notice] = []
-        for version in range(max(published + 1, number - _MOST_TOLD), number + 1):
+        for version in range(max(published + 1, number - _MOST_ANNOUNCED), number + 1):
             document = self._version(version)
             if document is None:
                 continue

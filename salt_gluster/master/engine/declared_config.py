@@ -13,7 +13,7 @@ from salt_gluster.errors import GlusterError, SpecError
 from salt_gluster.model import Unknown
 from salt_gluster.remediation.observation import Admission
 from salt_gluster.remediation.policy import Policy, policy_from
-from salt_gluster.spec import parse_pool, parse_who
+from salt_gluster.spec import parse_nodes, parse_pool
 from salt_gluster.spec.names import globs_of, matches
 from salt_gluster.status.config_versions import differences
 
@@ -126,7 +126,7 @@ def accept(store: Store, lock: LeaderLock, now: float) -> Accepted:
 def nodes_of(spec: Mapping[str, Any] | None, accepted: Collection[str]) -> Collection[str]:
     """Return the names that may be in the pool."""
     try:
-        return accepted if spec is None else parse_who(spec, accepted).nodes
+        return accepted if spec is None else parse_nodes(spec, accepted).nodes
     except SpecError:  # globs alone, and everybody's acceptance was taken back
         return accepted
 
@@ -134,7 +134,7 @@ def nodes_of(spec: Mapping[str, Any] | None, accepted: Collection[str]) -> Colle
 def glob_matches(spec: Any, name: str) -> bool:
     """Return whether a glob of this declaration means a name, once it was accepted."""
     try:
-        pool = parse_who(spec, (name,))
+        pool = parse_nodes(spec, (name,))
     except (GlusterError, AttributeError, TypeError):
         return False
     return name in pool.nodes and bool(pool.globs)

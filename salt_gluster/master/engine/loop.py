@@ -284,7 +284,7 @@ class Engine:
             if self._lock.holds():
                 self._publisher.fire(salt_events.request(self.cluster, operation, minion, obs.now))
         self._write_status(obs, done)
-        self._expiry.look(obs)
+        self._expiry.expire(obs)
         self._write_heartbeat(obs.now)
 
     def _write_intent(self, obs: FleetObservation, op: Operation) -> None:

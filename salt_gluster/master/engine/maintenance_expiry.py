@@ -41,7 +41,7 @@ class MaintenanceExpiry:
         """Return when something here is due: otherwise nothing wakes a leader of a healthy pool."""
         return self._next_at - now
 
-    def look(self, obs: FleetObservation) -> None:
+    def expire(self, obs: FleetObservation) -> None:
         """Clear away what is over."""
         windows = {} if isinstance(obs.maintenance, Unknown) else obs.maintenance
         ends = [m.until for m in windows.values() if m.until is not None]

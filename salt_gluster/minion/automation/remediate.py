@@ -122,18 +122,18 @@ class _Execution:
         first = self._verdict(operation, outcome, self._unseen())
         if first.do is Decision.IGNORE:
             return _answer(self.id, first)
-        obs = self._look()
+        obs = self._observe()
         self.after("looked")
         answer = self._verdict(operation, outcome, obs)
         self.after("judged")
         if answer.do is not Decision.PERFORM:
-            return self._told(answer)
+            return self._publish(answer)
         if not self._begin(answer):
-            return self._told(
-                authorize.reconcile_outcome(_known(operation), self._look(), self.policy)
+            return self._publish(
+                authorize.reconcile_outcome(_known(operation), self._observe(), self.policy)
             )
         self.after("begun")
-        return self._told(self._perform())
+        return self._publish(self._perform())
 
     # --- reading -----------------------------------------------------------------------------
 
@@ -183,7 +183,7 @@ class _Execution:
             begun=begun,
         )  # fmt: skip
 
-    def _look(self) -> FleetObservation:
+    def _observe(self) -> FleetObservation:
         """Look at everything afresh from this node; writing the own report is the heartbeat."""
         own = publish.collect(self.driver, self.store, best_effort=True)
         trust = self._trust(own)
@@ -241,7 +241,7 @@ class _Execution:
     def _perform(self) -> Authorization:
         """Look once more, judge again, and act; from here on *issued* stands whatever happens."""
         operation, _ = self._read()
-        obs = self._look()
+        obs = self._observe()
         self.after("looked_again")
         answer = self._verdict(operation, None, obs, begun=True)
         self.after("judged_again")
@@ -283,7 +283,7 @@ class _Execution:
 
     # --- telling -----------------------------------------------------------------------------
 
-    def _told(self, answer: Authorization) -> dict[str, Any]:
+    def _publish(self, answer: Authorization) -> dict[str, Any]:
         """Store the outcome. What cannot be stored is found again by looking back."""
         if answer.outcome is None:
             return _answer(self.id, answer)
@@ -362,7 +362,7 @@ def _planner(op: Operation, step: Step) -> Callable[[Observation], Plan]:
         if volume is None or volume.id != op.volume_id:
             why = f"volume {op.volume} is not the one that was meant, or is not known"
         elif not volume.is_started:
-            why = f"a person has stopped {op.volume}: it is {volume.status}"
+            why = f"an operator has stopped {op.volume}: it is {volume.status}"
         if why:
             return Plan(op.volume, (), refusals=(Refusal("volume_started", why),))
         if is_done(obs, step):

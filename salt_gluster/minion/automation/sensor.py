@@ -64,7 +64,7 @@ def run(
             log.exception("the sensor goes on in %.0f s", pause_s)
         finally:
             sensor.close()
-        if sensor.told:
+        if sensor.has_reported:
             pause_s = _PAUSES_S[0]
         stop.wait(pause_s)
         pause_s = min(2 * pause_s, _PAUSES_S[1])
@@ -86,7 +86,7 @@ class Sensor:
         #: What stood in Consul before the last look.
         self._after: Mapping[str, Any] = {}
         #: Whether Consul has taken a report in this life.
-        self.told = False
+        self.has_reported = False
 
     def close(self) -> None:
         """Give everything back."""
@@ -169,7 +169,7 @@ class Sensor:
         signs = status_checks.signs(own)
         for name, sign in signs.items():
             checks.push(name, *sign)
-        self.told = True
+        self.has_reported = True
         # Little space is told and lasts; nothing of it is news every half minute.
         well = all(signs[name][0] == "passing" for name in ("bricks", "heal"))
         later = [at for at in self._due if at > now and at < now + COLLECT_S]

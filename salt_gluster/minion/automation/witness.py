@@ -29,7 +29,7 @@ def observe(
     """Return own clock, own report, and for each port whether it accepts; None = not asked."""
     answers = _Connects(ports)
     own = _own_report(driver, settings)
-    return {"schema": SCHEMA, "at": driver.now(), "report": own, "ports": answers.told()}
+    return {"schema": SCHEMA, "at": driver.now(), "report": own, "ports": answers.rows()}
 
 
 def _own_report(driver: GlusterDriver, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class _Connects:
         if is_port and not isinstance(node.resolve(str(host), CONNECT_S), Unknown):
             self._found[number] = node.accepts(str(host), port, CONNECT_S)
 
-    def told(self) -> list[list[Any]]:
+    def rows(self) -> list[list[Any]]:
         """Return ``[uuid, path, accepted]`` of each."""
         for thread in self._threads:
             thread.join(2 * CONNECT_S + 1)

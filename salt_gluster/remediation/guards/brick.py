@@ -22,7 +22,7 @@ def bricks_known(context: GuardContext) -> Refusal | None:
 
 def process_dead(context: GuardContext) -> Refusal | None:
     """Their processes are dead; one that runs without a known port is not."""
-    for brick, facts in _told(context):
+    for brick, facts in _reported(context):
         if isinstance(facts.alive, Unknown):
             return refuse("process_dead", f"{brick.name}: its process: {facts.alive.why}")
         if facts.alive:
@@ -45,7 +45,7 @@ def writable(context: GuardContext) -> Refusal | None:
 def same_filesystem(context: GuardContext) -> Refusal | None:
     """They lie on the file system that was recorded when they were well."""
     recorded = context.obs.recorded
-    for brick, facts in _told(context):
+    for brick, facts in _reported(context):
         if isinstance(recorded, Unknown):
             return refuse("same_filesystem", f"what was recorded is not known: {recorded.why}")
         before = recorded.get(key_of(brick))
@@ -83,7 +83,7 @@ def health_check_quiet(context: GuardContext) -> Refusal | None:
     return _each(context, "health_check_quiet", lambda f: f.health_check_ended, False, wrong)
 
 
-def _told(context: GuardContext) -> Iterator[tuple[Brick, BrickFacts]]:
+def _reported(context: GuardContext) -> Iterator[tuple[Brick, BrickFacts]]:
     for brick, facts in context.down_bricks:
         if not isinstance(facts, Unknown):
             yield brick, facts
@@ -96,7 +96,7 @@ def _each(
     wanted: object,
     wrong: str,
 ) -> Refusal | None:
-    for brick, facts in _told(context):
+    for brick, facts in _reported(context):
         value = read(facts)
         if isinstance(value, Unknown):
             return refuse(name, f"{brick.name}: not known: {value.why}")

@@ -58,7 +58,7 @@ def test_a_grant_keeps_its_accessor_and_shows_no_secret() -> None:
     assert len({g.accessor for g in made}) == 6
     again = grants("prod", engine="other", reader="other", nodes=[NODE], masters={"m": "s-m"})
     assert [g.accessor for g in again] == [g.accessor for g in made]
-    assert "secret" not in repr(made) + "".join(g.policy + g.told + g.accessor for g in made)
+    assert "secret" not in repr(made) + "".join(g.policy + g.description + g.accessor for g in made)
 
 
 def test_before_a_node_has_its_uuid_only_its_agent_is_let_in() -> None:
@@ -119,7 +119,7 @@ def ensured(acl: Acl, grant: Grant) -> list[str]:
 @pytest.fixture
 def acl() -> Acl:
     acl = Acl()
-    assert ensured(acl, given()) == [given().told]
+    assert ensured(acl, given()) == [given().description]
     return acl
 
 
@@ -134,7 +134,7 @@ def test_a_grant_is_one_policy_and_one_token_with_it_alone(acl: Acl) -> None:
 def test_a_right_that_was_added_by_hand_or_is_no_longer_meant_is_taken_back(acl: Acl) -> None:
     wide = json.dumps({"key_prefix": {"": {"policy": "write"}}})
     acl.policies[given().policy]["Rules"] = wide
-    assert ensured(acl, given()) == [given().told]
+    assert ensured(acl, given()) == [given().description]
     assert json.loads(acl.policies[given().policy]["Rules"]) == given().rules
 
 
@@ -145,13 +145,13 @@ def test_a_token_has_its_own_policy_and_no_other(acl: Acl, policies: Any) -> Non
     own = {"Name": given().policy}
     wrong = [own, {"Name": "global-management"}] if policies == "one more" else policies
     acl.tokens[given().accessor]["Policies"] = wrong
-    assert ensured(acl, given()) == [given().told]
+    assert ensured(acl, given()) == [given().description]
     assert acl.tokens[given().accessor]["Policies"] == [own]
 
 
 def test_the_secret_of_before_opens_nothing_any_more(acl: Acl) -> None:
     """The secrets were made anew: an accessor cannot get another one, so it is made anew too."""
-    assert ensured(acl, given("secret-2")) == [given().told]
+    assert ensured(acl, given("secret-2")) == [given().description]
     assert f"/v1/acl/token/{given().accessor}" in acl.written
     assert acl.tokens[given().accessor]["SecretID"] == "secret-2"
 

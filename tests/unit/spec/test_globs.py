@@ -8,7 +8,7 @@ import pytest
 
 from salt_gluster.errors import SpecError
 from salt_gluster.master.deploy.credentials import first_of, pool_of, voters
-from salt_gluster.spec import PoolSpec, parse_pool, parse_who
+from salt_gluster.spec import PoolSpec, parse_nodes, parse_pool
 from salt_gluster.spec.names import matches
 
 KNOWN = ("g10", "g2", "g1", "h1", "arb1")
@@ -91,7 +91,7 @@ def test_what_would_mean_everybody_or_too_few_is_an_error_until_somebody_is_acce
 
 def test_who_is_in_is_known_before_there_are_enough_for_the_volumes() -> None:
     said = {"nodes": "g*", "cluster": "p", "volumes": {"v": {"replica": 3}}, "brick_root": 7}
-    who = parse_who(said, known=("g1",))
+    who = parse_nodes(said, known=("g1",))
     assert (who.nodes, who.cluster, who.volumes) == (("g1",), "p", {})
     assert who.awaits("g2") and not who.awaits("g1") and not who.awaits("x2")
     assert parse_pool({"nodes": "g1"}).digest() == parse_pool({"nodes": ["g1", "x*"]}).digest()
