@@ -13,7 +13,7 @@
       SpecError                     the pillar or an argument is wrong: key, what was expected
       ConsulError                     Consul gave no answer or said no: kind, maybe_done, failed
         NoLeader                      it cannot know now: no view of Consul
-        Fenced                        somebody else leads: nothing was written
+        Fenced                        another engine leads: nothing was written
 
 A refusal is not an error: it is data (``model.Refusal``). Only the classes live here; which gluster
 text means which kind stands in ``gluster/error_texts.py``.

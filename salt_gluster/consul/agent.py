@@ -128,7 +128,7 @@ def is_ours() -> bool:
 
 
 def existing(configured: Mapping[str, Any] | None) -> str:
-    """Return where a Consul is that somebody else has made, in words; "" = there is none.
+    """Return where a Consul is that is not ours, in words; "" = there is none.
 
     One that the configuration or the environment names, or that answers here without being ours.
     """
@@ -179,7 +179,7 @@ def ensure(
 
 
 def _is_free() -> None:
-    """Refuse where somebody else has configured an agent that is only down: both would be mixed."""
+    """Refuse where an agent that is not ours is configured and only down: both would be mixed."""
     for path in [] if is_ours() else sorted([*FOLDER.glob("*.json"), *FOLDER.glob("*.hcl")]):
         rows = (
             row.strip() for row in path.read_text(encoding="utf-8", errors="replace").split("\n")
@@ -209,7 +209,7 @@ def _files(credentials: Mapping[str, Any], *, name: str, address: str) -> dict[P
 def _own_address(credentials: Mapping[str, Any], asked: str, before: str) -> str:
     """Return the address to bind to, of several the one of before.
 
-    Debian maps a machine's own name to 127.0.1.1: nobody else reaches that.
+    Debian maps a machine's own name to 127.0.1.1: no other node reaches that.
     """
     addresses = node.resolve(asked) if asked else ()
     usable = [address.partition("%")[0] for address in addresses] if is_known(addresses) else []

@@ -84,7 +84,7 @@ class Catalog:
 
 
 def catalog(rows: list[Any], cluster: str) -> Catalog:
-    """Return the cluster's members; rows without a uuid name nobody."""
+    """Return the cluster's members; rows without a uuid name no node."""
     nodes = [m for m in members(rows, cluster) if m.uuid]
     return Catalog(
         tuple((m.uuid, m.node, m.minion or m.node, m.zone) for m in nodes),

@@ -28,7 +28,7 @@ _READ_ONLY = ("CreateIndex", "ModifyIndex")
 def leave(client: Client) -> None:
     """Let the agent that is asked leave and end; ``client`` waits ``LEAVE_S`` and may manage.
 
-    ``ConsulError`` where Consul has no leader: nobody would take its vote away.
+    ``ConsulError`` where Consul has no leader: its vote would stay.
     """
     voters(client)
     try:

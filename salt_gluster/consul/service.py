@@ -239,7 +239,7 @@ def set_maintenance(client: Client, reason: str, *, test: bool = False) -> dict[
 def end_maintenance(client: Client, only: str = "", *, test: bool = False) -> dict[str, Any]:
     """End this agent's maintenance, of node and service; return what changed or would.
 
-    ``only`` one that has this reason: what somebody else has begun stays.
+    ``only`` one that has this reason: what was begun for another one stays.
     """
     reasons = {k: why for k, why in maintenance(client).items() if only in ("", why)}
     for name in reasons if not test else ():

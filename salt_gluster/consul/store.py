@@ -184,7 +184,7 @@ class Store:
     def submit(self, uuid: str, submission: Mapping[str, Any]) -> bool:
         """Write spec and policy as this node's highstate saw them; whether they had changed.
 
-        When and by whom it was said is no change: a highstate an hour wakes nobody.
+        When and by whom it was said is no change: a highstate an hour wakes no watch.
         """
         key = self.keys.submitted(uuid)
         before = self.read(key)

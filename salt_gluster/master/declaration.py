@@ -74,7 +74,7 @@ def body_of(data: Any) -> Any:
 def import_declaration(pool: PoolClient, body: Any, request: ImportRequest) -> dict[str, Any]:
     """Make this the declaration that Consul keeps; say what differs from the last one.
 
-    Nothing is written where it is wrong, too big or the same, or where somebody was faster.
+    Nothing is written where it is wrong, too big or the same, or where another writer was faster.
     """
     if not (request.reason or request.test):
         raise SpecError("reason", "a pool's declaration is not replaced without one.",

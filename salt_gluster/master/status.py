@@ -1,6 +1,6 @@
 """Return the pool on one screen: from its copy in Consul, or by asking the nodes.
 
-Reading the copy starts no process of gluster, publishes no job and waits for nobody, however many
+Reading the copy starts no process of gluster, publishes no job and waits for no node, however many
 look at once. ``status/freshness.py`` decides what the copy is worth.
 """
 

@@ -54,7 +54,7 @@ def _bricks_sign(facts: NodeFacts | Unknown, uuid: str) -> Sign:
 
 
 def _idle(facts: NodeFacts, uuid: str) -> set[str]:
-    """Return the bricks of volumes that are not started: nobody expects them to serve."""
+    """Return the bricks of volumes that are not started: they need not serve."""
     volumes = {} if isinstance(facts.volumes, Unknown) else facts.volumes
     stopped = (v for v in volumes.values() if not v.is_started)
     return {b.path for v in stopped for b in v.bricks if b.host_uuid == uuid}

@@ -28,7 +28,7 @@ AWAY = ("suspect", "down", "gone")
 class StoredPool:
     """What stood in Consul at one moment. ``now`` is the time of ``reader``, this machine.
 
-    leader    who holds the lock, "" = nobody
+    leader    the engine that holds the lock, "" = none
     pulse     its last one, ``by`` and ``at``; empty = none
     changed   the index of our last change of the pool, read before the reports
     status    the leader's last tick
@@ -104,7 +104,7 @@ def _names(
 
 
 def _unwatched(kept: StoredPool) -> str:
-    """Say why nobody keeps the copy, or ""."""
+    """Say why no engine keeps the copy, or ""."""
     leader, pulse, status = kept.leader, kept.heartbeat, kept.status
     if not leader:
         return "nobody leads, so nobody watches"

@@ -37,7 +37,7 @@ _EXIT = {"ok": 0, "degraded": 1, "unknown": 3} | dict.fromkeys(
     ("down", "data_at_risk", "partial", "incomplete", "stopped"), 2
 )
 #: The worst first; what is known to be down matters more than what is not known. ``stopped`` is a
-#: volume that is down because somebody said so: it stands behind what broke.
+#: volume that is down because an operator said so: it stands behind what broke.
 _WORST = ("down", "data_at_risk", "partial", "incomplete", "stopped", "unknown", "degraded", "ok")
 #: glusterd's numbers of a task under way (``gluster/parse/task.py``).
 _RUNNING = (1, 5)
@@ -60,7 +60,7 @@ def status_data(
     ``health`` and ``next_loss`` are ``impact``'s, ``space`` maps a volume to its bricks' space,
     ``version`` is the GlusterFS version that runs here, ``pool`` the declared name of the pool,
     ``age_s`` how old the observation is, ``verdicts`` state and words of nodes that are not well
-    seen, by uuid, where somebody knows more than this observation.
+    seen, by uuid, where more is known than this observation has.
     """
     nodes = _nodes(observation, verdicts or {})
     volumes = _volumes(observation, health, space or {}, next_loss or {})

@@ -40,7 +40,7 @@ def pool_of(pillar: Mapping[str, Any], minions: Minions = tuple) -> PoolSpec | N
 def voters(pool: PoolSpec, settled: Iterable[str] = ()) -> PoolSpec:
     """Return those of the pool that may be Consul servers: named, or one of ``settled``.
 
-    At first there may be globs alone and nobody accepted: then everybody.
+    At first there may be globs alone and no node accepted: then all of them.
     """
     sure = {*pool.named, *settled}
     return replace(pool, nodes=tuple(n for n in pool.nodes if n in sure) or pool.nodes)

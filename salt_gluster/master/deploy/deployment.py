@@ -156,7 +156,7 @@ def _not_elsewhere(master: Master, kept: SecretStore, pool: PoolSpec) -> None:
 
 
 def _shared(kept: SecretStore) -> dict[str, Any]:
-    """Grant what is nobody's in particular: a second master has an agent of its own."""
+    """Grant what belongs to no node: a second master has an agent of its own."""
     if not any(credentials.uuid for credentials in kept.nodes()):
         return {}  # there is no Consul yet: the first admission does it
     try:
@@ -193,7 +193,7 @@ def follow(kept: SecretStore, pool: PoolSpec, *, test: bool) -> tuple[dict[str, 
 
 
 def _voters(kept: SecretStore, pool: PoolSpec, before: Iterable[str]) -> PoolSpec:
-    """Return who may be a server: named or accepted, or one already that nobody has rejected."""
+    """Return who may be a server: named or accepted, or one already that was not rejected."""
     with _management(kept) as client:
         store = Store(client, kept.cluster)
         accepted, rejected = store.accepted(), store.rejected()

@@ -223,7 +223,7 @@ class Engine:
         return {ref.id: s.since for ref, s in nodes if s.state in states}
 
     def _pending_nodes(self, catalog: Catalog) -> Mapping[str, str]:
-        """Return who waits to be one of the pool; found out when somebody came or was accepted."""
+        """Return the nodes that wait to be in the pool; computed when one came or was accepted."""
         known = self._pending
         if known is None or known[0] is not catalog or known[1] is not self._accepted:
             self._pending = known = (catalog, self._accepted, self._accepted.pending(catalog.names))

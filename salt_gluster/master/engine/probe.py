@@ -34,7 +34,7 @@ ASKERS = 3
 #: Answers older than this are no look of this tick any more: two rounds with a silent minion.
 STILL_A_LOOK_S = 40.0
 #: Minions come back to a master that was started again within this: until one of them is there,
-#: that nobody answers says nothing about the pool.
+#: that no node answers says nothing about the pool.
 GATHERING_S = 60.0
 #: A clock does not jump: what was measured of it is believed for as long as a report.
 CLOCK_S = 60.0
@@ -59,7 +59,7 @@ class ProbeRequest:
     doubtful: frozenset[str] = frozenset()  # minions
 
     def is_over(self, answered: Collection[str], passed_s: float) -> bool:
-        """Whether nobody has to be waited for any more."""
+        """Whether no answer has to be waited for any more."""
         missing = set(self.minions.values()) - set(answered)
         limit_s = DOUBTFUL_S if missing <= self.doubtful else WITHIN_S
         return not missing or passed_s >= limit_s
@@ -67,7 +67,7 @@ class ProbeRequest:
 
 @dataclass(frozen=True)
 class ProbeResults:
-    """What one round brought; ``at`` 0 = nobody was asked yet. Clocks are the leader's.
+    """What one round brought; ``at`` 0 = no node was asked yet. Clocks are the leader's.
 
     ``numbers`` are the ports that were asked.
     """

@@ -34,7 +34,7 @@ Settings = Mapping[str, Any]
 
 
 def wanted(own: Settings, others: Settings, dump: Callable[[Any], str]) -> str | None:
-    """Return the text of the file; None where somebody else has configured the engine.
+    """Return the text of the file; None where the engine is configured elsewhere.
 
     ``own`` is what the minion's own file says, ``others`` the other files of ``minion.d`` together.
     """

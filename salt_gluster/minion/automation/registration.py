@@ -163,7 +163,7 @@ def load_registration() -> service.Member | None:
 def ip_of(host: str, before: str = "") -> str:
     """Return where the others reach this node, for DNS: of several the one of before, "" = unknown.
 
-    Debian maps a machine's own name to 127.0.1.1: nobody else reaches that.
+    Debian maps a machine's own name to 127.0.1.1: no other node reaches that.
     """
     addresses = node.resolve(host)
     if not is_known(addresses):

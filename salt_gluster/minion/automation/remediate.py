@@ -228,7 +228,7 @@ class _Execution:
     # --- acting ------------------------------------------------------------------------------
 
     def _begin(self, answer: Authorization) -> bool:
-        """Store *issued*, once for ever; False when somebody, or nobody can tell who, had begun."""
+        """Store *issued*, once for ever; False when a run had begun it, or may have."""
         assert answer.outcome is not None
         try:
             self.store.write_outcome(self.me.uuid, self.id, answer.outcome.to_data(), cas=0)
@@ -271,7 +271,7 @@ class _Execution:
             return Authorization(Decision.PERFORM, (), self._outcome_of(Life.APPLIED))
         error = done.error
         if isinstance(error, OutcomeUnknown):
-            # It may still happen: the engine judges it when it is due, nobody begins it again.
+            # It may still happen: the engine judges it when it is due, and it is not begun again.
             return Authorization(Decision.PERFORM, (Refusal("outcome_known", str(error)), *missing))
         reasons = (*((Refusal("command", str(error)),) if error else ()), *missing)
         outcome = self._outcome_of(Life.FAILED, Authorization(Decision.PERFORM, reasons))
