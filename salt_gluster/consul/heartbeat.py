@@ -16,9 +16,6 @@ from salt_gluster.consul.client import Client, Entry, Op, set_op
 from salt_gluster.consul.keys import Keys
 from salt_gluster.consul.store import Store
 
-#: The engine's loop comes by every 7-10 s, and then writes it.
-HEARTBEAT_S = 5.0
-
 
 def heartbeat_op(keys: Keys, by: str, now: float) -> Op:
     """Return the write of a heartbeat; ``now`` is the leader's time before it."""

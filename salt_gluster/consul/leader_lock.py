@@ -1,8 +1,9 @@
 """Hold the leader's lock and its epoch.
 
-Every engine renews its session every 3 s, on the write path. That is at once the heartbeat
-of the trust gate, the holder's right to believe in itself, and a standby's try to take over. An act
-is claimed in one transaction that Consul itself fences; nothing here decides what to do.
+Every engine renews its session every few seconds (``Lease``), on the write path. That is at once
+the heartbeat of the trust gate, the holder's right to believe in itself, and a standby's try to
+take over. An act is claimed in one transaction that Consul itself fences; nothing here decides what
+to do.
 """
 
 from __future__ import annotations
@@ -27,12 +28,7 @@ from salt_gluster.consul.client import (
 )
 from salt_gluster.consul.keys import Keys
 from salt_gluster.errors import ConsulError, Fenced, NoLeader
-
-TTL_S = 10  # Consul ends a session after twice this (facts.md#K-4.1)
-TRUST_S = 10.0
-RENEW_S = 3.0
-RENEW_TIMEOUT_S = 2.0
-LOCK_DELAY_S = 15
+from salt_gluster.model import LEASE, Lease
 
 
 @dataclass(frozen=True)
@@ -47,7 +43,7 @@ class Lead:
 class LeaderLock:
     """The leader's lock of a cluster. One thread renews; ``holds`` and ``claim`` from any.
 
-    ``client`` should be one of its own with a time-out of ``BEAT_TIMEOUT_S``.
+    ``client`` should be one of its own with a time-out of ``lease.renew_timeout_s``.
     """
 
     def __init__(
@@ -56,9 +52,11 @@ class LeaderLock:
         cluster: str,
         name: str,
         *,
+        lease: Lease = LEASE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
+        self.lease = lease
         self._keys = Keys(cluster)
         self._name = name
         self._clock = clock
@@ -75,9 +73,13 @@ class LeaderLock:
         return self._epoch if self.holds() else 0
 
     def holds(self) -> bool:
-        """Whether we lead: from *before* the last good renewal for 10 s, by our own clock."""
-        epoch, renewed_at = self._epoch, self.renewed_at
-        return bool(epoch) and renewed_at is not None and self._clock() - renewed_at < TRUST_S
+        """Whether we lead: by our own clock, from *before* the last good renewal."""
+        return bool(self._epoch) and self.believed_s() > 0
+
+    def believed_s(self) -> float:
+        """Return for how long yet the last good renewal is believed; not above 0: no more."""
+        renewed_at = self.renewed_at
+        return 0.0 if renewed_at is None else renewed_at + self.lease.trust_s - self._clock()
 
     def renew(self, *, lead: bool = True) -> bool:
         """Renew, and take the lock where it is free unless ``lead`` is false; whether we lead.
@@ -108,7 +110,9 @@ class LeaderLock:
                 sent_at = self._clock()
         if not self._session:
             self._session = self._client.session_create(
-                f"salt-gluster {self._name}", ttl_s=TTL_S, lock_delay_s=LOCK_DELAY_S
+                f"salt-gluster {self._name}",
+                ttl_s=self.lease.session_ttl_s,
+                lock_delay_s=self.lease.lock_delay_s,
             )
         self.renewed_at = sent_at
 
@@ -140,7 +144,7 @@ class LeaderLock:
             self._client.kv_put(self._keys.leader, words, release=self._session)
 
     def stop(self) -> None:
-        """Hand over: release first, then end the session, or the lock-delay holds for 15 s."""
+        """Hand over: release first, then end the session, or the lock-delay holds."""
         with contextlib.suppress(ConsulError):
             self._resign()
             if self._session:

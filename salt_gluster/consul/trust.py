@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from salt_gluster.errors import ConsulError
-
-#: A good heartbeat is believed this long; a frozen agent is noticed within this + its time-out.
-HEARTBEAT_S = 10.0
+from salt_gluster.model import LEASE
 
 
 class ViewState(str, Enum):
@@ -44,6 +42,7 @@ class ProbeFacts:
     own_agent         the name of our agent is in the catalog; None = could not be asked
     leader            Consul's own leader (address); "" = none
     regressions       how often an index went back, so far
+    trust_s           how long a good heartbeat is believed
     """
 
     heartbeat_at: float | None = None
@@ -54,6 +53,7 @@ class ProbeFacts:
     own_agent: bool | None = None
     leader: str = ""
     regressions: int = 0
+    trust_s: float = LEASE.trust_s
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def _heartbeat(facts: ProbeFacts, now: float) -> str:
     if facts.heartbeat_at is None:
         return facts.heartbeat_error or "no heartbeat has gone through yet"
     age_s = now - facts.heartbeat_at
-    if age_s < HEARTBEAT_S:
+    if age_s < facts.trust_s:
         return ""
     because = f" ({facts.heartbeat_error})" if facts.heartbeat_error else ""
     return f"the last heartbeat went through {age_s:.0f} s ago{because}"

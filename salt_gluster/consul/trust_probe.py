@@ -13,6 +13,7 @@ from salt_gluster.consul.client import Client
 from salt_gluster.consul.keys import Keys
 from salt_gluster.consul.trust import Canary, ProbeFacts, ViewVerdict, evaluate
 from salt_gluster.errors import ConsulError
+from salt_gluster.model import LEASE, Lease
 
 
 class Heartbeat(Protocol):
@@ -30,7 +31,7 @@ class TrustProbe:
 
     def __init__(
         self, client: Client, cluster: str, heartbeat: Heartbeat, marker: Marker,
-        *, clock: Callable[[], float] = time.monotonic,
+        *, lease: Lease = LEASE, clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self._client = client
         self._keys = Keys(cluster)
@@ -38,7 +39,7 @@ class TrustProbe:
         self._marker = marker
         self._clock = clock
         self._agent = ""
-        self._facts = ProbeFacts()
+        self._facts = ProbeFacts(trust_s=lease.trust_s)
         self._regressions = 0
         self._guard = threading.Lock()
         self.verdict = ViewVerdict()

@@ -44,10 +44,21 @@ from salt_gluster.model.pool import (
     comparable_options,
 )
 from salt_gluster.model.reference import Ref, RefKind, decode_ref, encode_ref
+from salt_gluster.model.timers import (
+    ENGINE_TIMES,
+    LEASE,
+    SENSOR_TIMES,
+    EngineTimes,
+    Lease,
+    SensorTimes,
+)
 from salt_gluster.model.unknown import NOT_ASKED, Unknown, UnknownRead, is_known, known
 
 __all__ = [
+    "ENGINE_TIMES",
+    "LEASE",
     "NOT_ASKED",
+    "SENSOR_TIMES",
     "Brick",
     "BrickFacts",
     "BrickPath",
@@ -57,6 +68,7 @@ __all__ = [
     "Change",
     "Clock",
     "DaemonStatus",
+    "EngineTimes",
     "Facet",
     "GetStateBrick",
     "GetStateVolume",
@@ -64,6 +76,7 @@ __all__ = [
     "Hazard",
     "Heal",
     "Hold",
+    "Lease",
     "Node",
     "NodeFacts",
     "Observation",
@@ -74,6 +87,7 @@ __all__ = [
     "RefKind",
     "Refusal",
     "ReplicaSet",
+    "SensorTimes",
     "Step",
     "Subject",
     "Task",

@@ -248,10 +248,14 @@ EXECUTOR = [
 ]  # fmt: skip
 
 LOCK = [
+    *_of("model/timers.py", "unit/model/test_timers.py", [
+        ("trust_beyond_the_session", "self.trust_s <= self.session_ttl_s", "self.trust_s",
+         "an engine believes that it leads when Consul has given the lock to another"),
+    ]),
     *_of("consul/leader_lock.py", "unit/consul/test_leader_lock.py", [
         ("trust_from_the_answer", "self.renewed_at = sent_at", "self.renewed_at = self._clock()",
          "two lead for two seconds"),
-        ("trust_too_long", "self._clock() - renewed_at < TRUST_S", "self._clock() - renewed_at < 2 * TRUST_S",
+        ("trust_too_long", "renewed_at + self.lease.trust_s - self._clock()", "renewed_at + 2 * self.lease.trust_s - self._clock()",
          "a frozen leader still believes in itself when the next one acts"),
         ("session_is_over", 'self._session, self._epoch = "", 0', 'self._session = ""',
          "who has lost its session leads on"),
@@ -273,7 +277,7 @@ LOCK = [
          "who does not lead any more by its own clock still writes"),
     ]),
     *_of("consul/trust.py", "unit/consul/test_trust.py", [
-        ("heartbeat", "if age_s < HEARTBEAT_S:", "if age_s < 3 * HEARTBEAT_S:",
+        ("heartbeat", "if age_s < facts.trust_s:", "if age_s < 3 * facts.trust_s:",
          "a frozen agent's news are believed"),
         ("wiped_is_empty", "gone = facts.canary is Canary.ABSENT and facts.marker", "gone = False",
          "an emptied Consul is taken for a new pool"),

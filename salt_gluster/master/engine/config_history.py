@@ -16,7 +16,7 @@ from typing import Any
 from salt_gluster.consul.cluster_state import ClusterState
 from salt_gluster.consul.leader_lock import LeaderLock
 from salt_gluster.errors import ConsulError
-from salt_gluster.model import Ref, Subject, Unknown
+from salt_gluster.model import ENGINE_TIMES, EngineTimes, Ref, Subject, Unknown
 from salt_gluster.remediation import Decisions, FleetObservation, config_overwrite
 from salt_gluster.remediation.membership import Condition
 from salt_gluster.remediation.salt_events import Notice
@@ -25,14 +25,6 @@ from salt_gluster.status.config_versions import Consensus, ReportedConfig
 
 log = logging.getLogger(__name__)
 
-#: How often one report is looked at while nothing else is going on.
-GLANCE_S = 15.0
-#: How often all are read while they do not tell what is stored.
-RELOOK_S = 5.0
-#: Until members that differ are outvoted: a rejected peer differs for good.
-OUTVOTED_S = 60.0
-#: A command stands in its node's history a moment after its effect; its sensor looks again 3 s on.
-UNEXPLAINED_S = 10.0
 #: The condition whose state is the version that was announced last.
 CONFIG = Ref("cluster", "config")
 #: The condition whose state is the version of which something was overwritten and is not back.
@@ -44,8 +36,10 @@ _MOST_ANNOUNCED = 10
 class ConfigHistory:
     """What a leader knows of the current version, and which nodes could have overwritten it."""
 
-    def __init__(self, records: ClusterState, lock: LeaderLock) -> None:
-        self._state, self._lock = records, lock
+    def __init__(
+        self, records: ClusterState, lock: LeaderLock, times: EngineTimes = ENGINE_TIMES
+    ) -> None:
+        self._state, self._lock, self._times = records, lock, times
         #: The current version, whoever wrote it.
         self.current: Mapping[str, Any] | None = None
         self.forget()
@@ -65,7 +59,7 @@ class ConfigHistory:
 
     def _glance(self, obs: FleetObservation) -> None:
         """Read one more report, of another node each time: every member has all definitions."""
-        if time.monotonic() < self._glanced_at + GLANCE_S:
+        if time.monotonic() < self._glanced_at + self._times.glance_s:
             return
         self._glanced_at = time.monotonic()
         well = sorted(obs.consul.registered.keys() - obs.consul.odd)
@@ -113,7 +107,7 @@ class ConfigHistory:
         new, known, missed = self._read(), self._known(), _missed(conditions)
         if not new and self._other is None:
             return
-        due = time.monotonic() - self._read_at >= RELOOK_S
+        due = time.monotonic() - self._read_at >= self._times.relook_s
         if due and (self._other or any(config.digest != known for config in new.values())):
             self._read_at = time.monotonic()
             self._state.collect()
@@ -133,7 +127,7 @@ class ConfigHistory:
 
     def _store(self, obs: FleetObservation, consensus: Consensus, lasted_s: float) -> None:
         """Make the version, once it is plain what has changed and who says so."""
-        if not consensus.unanimous and lasted_s < OUTVOTED_S:
+        if not consensus.unanimous and lasted_s < self._times.outvoted_s:
             return None
         current = self.current or {}
         before = current.get("actual")
@@ -145,7 +139,7 @@ class ConfigHistory:
         at = float(current["at"])
         commands = config_versions.commands_since(self._looks.values(), self._held, at)
         dark = [d for d in rows if config_versions.explaining(d, commands) is None]
-        if dark and lasted_s < UNEXPLAINED_S:
+        if dark and lasted_s < self._times.unexplained_s:
             return None
         author = config_versions.author(rows, commands)
         notes: dict[str, Any] = {"what": [d.to_data() for d in rows]}

@@ -18,7 +18,7 @@ from salt_gluster.consul.catalog import Catalog, consul_view, hinted
 from salt_gluster.consul.client import Client, Op, check_absent_op
 from salt_gluster.consul.cluster_state import ClusterState
 from salt_gluster.consul.codec import pack
-from salt_gluster.consul.heartbeat import HEARTBEAT_S, heartbeat_op
+from salt_gluster.consul.heartbeat import heartbeat_op
 from salt_gluster.errors import ConsulError, GlusterError
 from salt_gluster.master.engine.config_history import ConfigHistory
 from salt_gluster.master.engine.declared_config import Accepted, accept
@@ -27,7 +27,15 @@ from salt_gluster.master.engine.probe import ProbeRunner, probe_request, still_s
 from salt_gluster.master.engine.publish import Bus, EventPublisher
 from salt_gluster.master.engine.status_document import is_news, status
 from salt_gluster.master.engine.watches import Watches
-from salt_gluster.model import NOT_ASKED, Unknown, is_known
+from salt_gluster.model import (
+    ENGINE_TIMES,
+    LEASE,
+    NOT_ASKED,
+    EngineTimes,
+    Lease,
+    Unknown,
+    is_known,
+)
 from salt_gluster.remediation import (
     Decisions,
     FleetObservation,
@@ -44,16 +52,6 @@ from salt_gluster.remediation.operations import ENDED, Operation
 
 log = logging.getLogger(__name__)
 
-#: In a healthy pool nothing but this asks for anything.
-COLLECT_S = 300.0
-#: A full read of the watches after the view came back takes less; until then nothing is decided.
-READING_S = 5.0
-#: A frozen agent has to be told within 15 s: one read may wait for it, and no second one.
-RECORDS_TIMEOUT_S = 5.0
-#: After an error of our own, so that a crash loop stays harmless.
-PAUSE_S = 5.0
-#: A round that an event of gluster's asks for may follow another one that soon.
-HINTS_S = 2.0
 #: Finished operations and lines of the audit that are kept in Consul.
 KEPT = 200
 #: Versions of the configuration; a big pool's may have half a megabyte each.
@@ -66,14 +64,16 @@ class Engine:
     def __init__(
         self, connect: Callable[[float | None], Client], cluster: str, name: str, bus: Bus,
         *, marker: Marker | None = None, journal: Callable[[Mapping[str, Any]], None] | None = None,
+        lease: Lease = LEASE, times: EngineTimes = ENGINE_TIMES,
     ) -> None:  # fmt: skip
         self.cluster, self.name = cluster, name
-        self.watches = Watches(connect, cluster, name, marker=marker)
+        self._times = times
+        self.watches = Watches(connect, cluster, name, marker=marker, lease=lease)
         self._lock = self.watches.lock
-        self._state = ClusterState(connect(RECORDS_TIMEOUT_S), cluster)
+        self._state = ClusterState(connect(times.records_timeout_s), cluster)
         self._probes = ProbeRunner(bus, self.watches.news.set)
         self._publisher = EventPublisher(cluster, name, bus, self._state, self._lock, journal)
-        self._history = ConfigHistory(self._state, self._lock)
+        self._history = ConfigHistory(self._state, self._lock, times)
         self._expiry = MaintenanceExpiry(bus, self._state, self._lock)
         self._accepted = Accepted()
         self._memory = Memory()
@@ -102,30 +102,30 @@ class Engine:
         """Do one tick; return after how many seconds the next is due without news."""
         self.watches.news.clear()
         try:
-            if self.watches.is_reading(READING_S):
-                return READING_S / 10
+            if self.watches.is_reading(self._times.reading_s):
+                return self._times.reading_s / 10
             self.tick()
         except GlusterError as err:
             log.warning("this tick was given up: %s", err)
             self._led = 0
-            return min(PAUSE_S, self.watches.view_lost_in_s())
+            return min(self._times.pause_s, self.watches.view_lost_in_s())
         except Exception:
             log.exception("a tick failed")
             self._led = 0
-            return PAUSE_S
+            return self._times.pause_s
         return min(self._due_s(), self.watches.view_lost_in_s())
 
     def _due_s(self) -> float:
         """Return when the next tick is due: soon while something is not healthy."""
         if not self._lock.holds():
-            return COLLECT_S
+            return self._times.collect_s
         if self.watches.hints():
-            return HINTS_S
+            return self._times.hints_s
         hints = hinted(self.watches.catalog, self.watches.critical)
         waits = hints or self._is_waited_for
         if self._asks or waits or self._publisher.is_behind or self._memory.mode != "open":
             return self._accepted.policy.tick_s
-        quiet_s = self._collected_at + COLLECT_S - time.monotonic()
+        quiet_s = self._collected_at + self._times.collect_s - time.monotonic()
         return max(1.0, min(quiet_s, self._expiry.due_s(time.time())))
 
     def tick(self) -> None:
@@ -163,7 +163,7 @@ class Engine:
             self._history.current = self._accepted.current
             if before.number != self._accepted.number or before.number == 0:
                 log.info("policy: %s", self._accepted.words)
-        if time.monotonic() - self._collected_at >= COLLECT_S:
+        if time.monotonic() - self._collected_at >= self._times.collect_s:
             self._state.collect()
             self._prune()
             self._collected_at = time.monotonic()
@@ -174,8 +174,7 @@ class Engine:
         catalog, critical = w.catalog, w.critical  # a watch may bring the next ones while we look
         view = consul_view(catalog, critical, trust, w.index)
         epoch: int | Unknown = self._lock.epoch or NOT_ASKED
-        renewed = self._lock.renewed_at or 0.0
-        lock = LockView(self._lock.holds(), renewed + 10.0 - time.monotonic(), epoch)
+        lock = LockView(self._lock.holds(), self._lock.believed_s(), epoch)
         has_policy = bool(self._accepted.number)
         obs = FleetObservation(now, self.cluster, view, lock, {}, has_policy=has_policy)
         if not trust.fresh or not lock.held:
@@ -329,7 +328,7 @@ class Engine:
         tick_s = self._accepted.policy.tick_s
         at_once = bool(known) and obs.now - self._hinted_at >= tick_s
         asked = probe_request(asks, obs.consul, obs.pool, obs.facts)
-        if self._probes.begin(asked, HINTS_S if at_once else tick_s / 2) and known:
+        if self._probes.begin(asked, self._times.hints_s if at_once else tick_s / 2) and known:
             self.watches.looked_at(known)
             self._hinted_at = obs.now
 
@@ -354,7 +353,7 @@ class Engine:
 
     def _write_heartbeat(self, now: float) -> None:
         """Write our time: by it a reader knows how old the nodes' reports are."""
-        if time.monotonic() - self._heartbeat_at < HEARTBEAT_S:
+        if time.monotonic() - self._heartbeat_at < self._times.heartbeat_s:
             return
         try:
             self._lock.write([heartbeat_op(self._state.keys, self.name, now)])

@@ -21,12 +21,12 @@ from salt_gluster.consul.canary import FileMarker, Marker
 from salt_gluster.consul.catalog import Catalog, CriticalChecks, catalog, critical_checks
 from salt_gluster.consul.client import Client, Reply
 from salt_gluster.consul.keys import Keys
-from salt_gluster.consul.leader_lock import RENEW_S, RENEW_TIMEOUT_S, LeaderLock
-from salt_gluster.consul.trust import HEARTBEAT_S
+from salt_gluster.consul.leader_lock import LeaderLock
 from salt_gluster.consul.trust_probe import TrustProbe
 from salt_gluster.consul.watch import BlockingWatch, Query
 from salt_gluster.errors import ConsulError
 from salt_gluster.gluster.events import decode_wakeup
+from salt_gluster.model import LEASE, Lease
 from salt_gluster.remediation.membership import ViewTrust
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class Watches:
 
     def __init__(
         self, connect: Callable[[float | None], Client], cluster: str, name: str,
-        *, marker: Marker | None = None,
+        *, marker: Marker | None = None, lease: Lease = LEASE,
     ) -> None:  # fmt: skip
         self.news = threading.Event()
         self.catalog = Catalog()
@@ -73,9 +73,12 @@ class Watches:
         self._guard = threading.Lock()
         self._stopped = threading.Event()
         self._disturbed_at = time.time()
-        lock_client = connect(RENEW_TIMEOUT_S)
-        self.lock = LeaderLock(lock_client, cluster, name)
-        self.probe = TrustProbe(lock_client, cluster, self.lock, marker or FileMarker())
+        self._lease = lease
+        lock_client = connect(lease.renew_timeout_s)
+        self.lock = LeaderLock(lock_client, cluster, name, lease=lease)
+        self.probe = TrustProbe(
+            lock_client, cluster, self.lock, marker or FileMarker(), lease=lease
+        )
         self._lock_client, self._keys = lock_client, Keys(cluster)
         keys = self._keys
         self._watches = {
@@ -125,7 +128,7 @@ class Watches:
     # --- the session -----------------------------------------------------------------------------
 
     def _run_renewals(self) -> None:
-        while not self._stopped.wait(RENEW_S):
+        while not self._stopped.wait(self._lease.renew_s):
             try:
                 self._renew()
             except Exception:  # the renewals must go on, whatever it was
@@ -196,7 +199,6 @@ class Watches:
 
     def view_lost_in_s(self) -> float:
         """Return after how long the view is lost if no renewal goes through until then."""
-        renewed = self.lock.renewed_at
-        if renewed is None or not self.probe.verdict.is_fresh:
-            return RENEW_S
-        return max(0.1, renewed + HEARTBEAT_S - time.monotonic() + 0.05)
+        if not self.probe.verdict.is_fresh:
+            return self._lease.renew_s
+        return max(0.1, self.lock.believed_s() + 0.05)

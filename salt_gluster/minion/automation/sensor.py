@@ -23,29 +23,17 @@ from salt_gluster.errors import ConsulError
 from salt_gluster.minion.automation import registration
 from salt_gluster.minion.automation.publish import collect_and_publish
 from salt_gluster.minion.driver import GlusterDriver
+from salt_gluster.model import SENSOR_TIMES, SensorTimes
 from salt_gluster.status import checks as status_checks
 
 log = logging.getLogger(__name__)
-
-GLANCE_S = 2.0
-#: A brick that has just been started has its port 0.1-16 s later (facts.md#C-B.3).
-AGAIN_S = (3.0, 20.0)
-COLLECT_S = 300.0
-#: While something is not well, and nothing changes that could be noticed.
-UNWELL_S = 30.0
-BEAT_S = 60.0
-REGISTER_S = 10.0
-CONSUL_S = 3.0
-#: How long a stop may have to wait for us.
-PROMPT_S = 0.5
-_PAUSES_S = (1.0, 10.0)
 
 Send = Callable[[Mapping[str, Any]], object]
 
 
 def run(
     settings: Mapping[str, Any], minion_id: str, send: Send | None = None, *,
-    stop: threading.Event | None = None,
+    stop: threading.Event | None = None, times: SensorTimes = SENSOR_TIMES,
 ) -> None:  # fmt: skip
     """Be the sensor of this node until ``stop`` is set. Never raises.
 
@@ -53,9 +41,9 @@ def run(
     used: what a sensor has to say stands in Consul.
     """
     stop = stop or threading.Event()
-    pause_s = _PAUSES_S[0]
+    pause_s, longest_s = times.pauses_s
     while not stop.is_set():
-        sensor = Sensor(settings, minion_id)
+        sensor = Sensor(settings, minion_id, times=times)
         try:
             sensor.watch(stop)
         except ConsulError as err:
@@ -65,9 +53,9 @@ def run(
         finally:
             sensor.close()
         if sensor.has_reported:
-            pause_s = _PAUSES_S[0]
+            pause_s = times.pauses_s[0]
         stop.wait(pause_s)
-        pause_s = min(2 * pause_s, _PAUSES_S[1])
+        pause_s = min(2 * pause_s, longest_s)
 
 
 class Sensor:
@@ -75,9 +63,9 @@ class Sensor:
 
     def __init__(
         self, settings: Mapping[str, Any], name: str,
-        *, clock: Callable[[], float] = time.monotonic,
+        *, times: SensorTimes = SENSOR_TIMES, clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
-        self._settings, self._name, self._clock = settings, name, clock
+        self._settings, self._name, self._clock, self._times = settings, name, clock, times
         self._eyes = node.ChangeWatch()
         self._client: Client | None = None
         self._due: list[float] = []
@@ -98,10 +86,10 @@ class Sensor:
         """Watch until stopped; a ``ConsulError`` when Consul does not take what it is told."""
         me = registration.load_registration()
         while me is None:
-            if stop.wait(GLANCE_S):
+            if stop.wait(self._times.glance_s):
                 return
             me = registration.load_registration()
-        self._client = connect(self._settings, timeout_s=CONSUL_S)
+        self._client = connect(self._settings, timeout_s=self._times.consul_timeout_s)
         checks = service.Checks(self._client)
         self._due = [self._clock()]
         while not stop.is_set():
@@ -109,7 +97,8 @@ class Sensor:
             if me is None:  # taken off on purpose
                 return
             self._turn(me, self._client, checks)
-            ended = self._eyes.wait(min(PROMPT_S, max(0.0, self._next() - self._clock())))
+            idle_s = max(0.0, self._next() - self._clock())
+            ended = self._eyes.wait(min(self._times.prompt_s, idle_s))
             if ended:
                 log.warning("ended: %s", ", ".join(ended))
                 self._changed()
@@ -121,12 +110,12 @@ class Sensor:
         """Do what is due."""
         now = self._clock()
         if now >= self._glance_at:
-            self._glance_at = now + GLANCE_S
+            self._glance_at = now + self._times.glance_s
             if what := self._eyes.changed():
                 log.info("changed: %s", what)
                 self._changed()
         if now >= self._register_at:
-            self._register_at = now + REGISTER_S
+            self._register_at = now + self._times.register_s
             ip = registration.ip_of(me.address, me.ip)
             now_so = replace(me, version=self._version or me.version, ip=ip)
             if service.register(client, now_so):
@@ -134,7 +123,7 @@ class Sensor:
         if now >= min(self._due):
             self._collect(me, client, checks)
         if now >= self._beat_at:
-            self._beat_at = now + BEAT_S
+            self._beat_at = now + self._times.beat_s
             checks.beat()
             if self._is_outdated(watermark(Store(client, me.cluster))):
                 self._due.append(now)
@@ -149,8 +138,8 @@ class Sensor:
         return (after["changed"], by) != (old.get("changed"), old.get("by"))
 
     def _changed(self) -> None:
-        now = self._clock()
-        self._due = [now, *(now + s for s in AGAIN_S), now + COLLECT_S]
+        now, times = self._clock(), self._times
+        self._due = [now, *(now + s for s in times.again_s), now + times.collect_s]
         self._eyes.aim()
 
     def _collect(self, me: service.Member, client: Client, checks: service.Checks) -> None:
@@ -172,5 +161,6 @@ class Sensor:
         self.has_reported = True
         # Little space is told and lasts; nothing of it is news every half minute.
         well = all(signs[name][0] == "passing" for name in ("bricks", "heal"))
-        later = [at for at in self._due if at > now and at < now + COLLECT_S]
-        self._due = [*later, now + (COLLECT_S if well else UNWELL_S)]
+        times = self._times
+        later = [at for at in self._due if now < at < now + times.collect_s]
+        self._due = [*later, now + (times.collect_s if well else times.unwell_s)]

@@ -9,8 +9,9 @@ import pytest
 from fake_consul import FakeConsul
 
 from salt_gluster.consul.client import set_op
-from salt_gluster.consul.leader_lock import TRUST_S, LeaderLock, current_leader
+from salt_gluster.consul.leader_lock import LeaderLock, current_leader
 from salt_gluster.errors import ConsulError, Fenced
+from salt_gluster.model import LEASE, Lease
 
 INTENT = b'{"op": 1}'
 
@@ -70,11 +71,33 @@ def test_trust_runs_from_the_sending_of_the_renewal_and_not_from_its_answer(here
     assert lock.renew()
     here.consul.before = lambda method, path: None
     assert lock.renewed_at == 1000.0
-    here.now = 1000.0 + TRUST_S - 0.01
+    here.now = 1000.0 + LEASE.trust_s - 0.01
     assert lock.holds()
-    here.now = 1000.0 + TRUST_S
+    here.now = 1000.0 + LEASE.trust_s
     assert not lock.holds()
     assert lock.epoch == 0
+
+
+def test_session_and_trust_are_those_of_its_lease(
+    here: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = Lease(session_ttl_s=5, trust_s=4.0, renew_s=1.0, lock_delay_s=3)
+    client, made = here.consul.client(), []
+    create = client.session_create
+
+    def session_create(name: str, **times: int) -> str:
+        made.append(times)
+        return create(name, **times)
+
+    monkeypatch.setattr(client, "session_create", session_create)
+    lock = LeaderLock(client, "main", "m1", lease=lease, clock=lambda: here.now)
+    assert lock.renew()
+    assert made == [{"ttl_s": 5, "lock_delay_s": 3}]
+    here.now += 3.9
+    assert lock.holds()
+    assert lock.believed_s() == pytest.approx(0.1)
+    here.now += 0.1
+    assert not lock.holds()
 
 
 def test_a_session_that_is_made_is_trusted_from_before_it_was_asked_for(here: Watched) -> None:
@@ -260,7 +283,7 @@ def test_who_leads_no_more_without_knowing_it_writes_nothing(
 @pytest.mark.parametrize("ever", [True, False])
 def test_who_does_not_believe_it_himself_does_not_even_ask(here: Watched, ever: bool) -> None:
     lock = here.led() if ever else here.lock()
-    here.now += TRUST_S
+    here.now += LEASE.trust_s
     asked = len(here.consul.requests)
     with pytest.raises(Fenced):
         lock.claim("op1", INTENT)

@@ -9,13 +9,13 @@ import pytest
 
 from salt_gluster.consul.trust import (
     ANSWERS,
-    HEARTBEAT_S,
     Canary,
     ProbeFacts,
     ViewState,
     ViewVerdict,
     evaluate,
 )
+from salt_gluster.model import LEASE
 from tests.meta.test_architecture import FORBIDDEN_IN_PURE, LIB, _reads_clock_or_file
 
 GOOD = ProbeFacts(
@@ -43,9 +43,9 @@ def test_a_view_begins_with_a_full_read() -> None:
 
 
 def test_ten_seconds_without_a_heartbeat_blind_and_what_comes_back_is_read_anew() -> None:
-    still = evaluate(GOOD, fresh(), 1000.0 + HEARTBEAT_S - 0.01)
+    still = evaluate(GOOD, fresh(), 1000.0 + LEASE.trust_s - 0.01)
     assert still.state is ViewState.FRESH
-    blind = evaluate(replace(GOOD, heartbeat_error="timed out"), still, 1000.0 + HEARTBEAT_S)
+    blind = evaluate(replace(GOOD, heartbeat_error="timed out"), still, 1000.0 + LEASE.trust_s)
     assert (blind.state, blind.is_fresh) == (ViewState.BLIND, False)
     assert "10 s ago" in blind.why
     assert "timed out" in blind.why

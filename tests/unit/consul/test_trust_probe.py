@@ -10,20 +10,23 @@ from fake_consul import FakeConsul
 
 from salt_gluster.consul.canary import FileMarker
 from salt_gluster.consul.leader_lock import LeaderLock
-from salt_gluster.consul.trust import HEARTBEAT_S, ViewState
+from salt_gluster.consul.trust import ViewState
 from salt_gluster.consul.trust_probe import TrustProbe
 from salt_gluster.errors import ConsulError
+from salt_gluster.model import LEASE, Lease
 
 
 class World:
     """An engine before its Consul."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, lease: Lease = LEASE) -> None:
         self.consul, self.now = FakeConsul(), 1000.0
         client = self.consul.client()
-        self.lock = LeaderLock(client, "main", "m1", clock=lambda: self.now)
+        self.lock = LeaderLock(client, "main", "m1", lease=lease, clock=lambda: self.now)
         marker = FileMarker(folder)
-        self.probe = TrustProbe(client, "main", self.lock, marker, clock=lambda: self.now)
+        self.probe = TrustProbe(
+            client, "main", self.lock, marker, lease=lease, clock=lambda: self.now
+        )
         client.kv_put("gluster/main/canary", "1")
 
     def beats(self, seconds: float) -> ViewState:
@@ -98,17 +101,26 @@ def test_who_is_blind_gives_the_lock_back(world: World) -> None:
 
 def test_a_renewal_that_does_not_go_through_blinds_by_time_alone(world: World) -> None:
     world.fails("session/renew")
-    world.now += HEARTBEAT_S - 1
+    world.now += LEASE.trust_s - 1
     assert world.probe.renew().state is ViewState.FRESH
     world.now += 1
     assert world.probe.evaluate().state is ViewState.BLIND, "no beat was needed for that"
+
+
+def test_a_shorter_lease_blinds_sooner(tmp_path: Path) -> None:
+    world = World(tmp_path, Lease(session_ttl_s=5, trust_s=4.0, renew_s=1.0))
+    assert world.beats(6) is ViewState.FRESH
+    world.now += 3.9
+    assert world.probe.evaluate().state is ViewState.FRESH
+    world.now += 0.1
+    assert world.probe.evaluate().state is ViewState.BLIND
 
 
 def test_what_was_read_before_is_not_read_again_without_a_renewal(world: World) -> None:
     """A renewal that fails says nothing about the canary: it is not a wipe."""
     world.fails("session/renew")
     world.consul.keys.pop("gluster/main/canary")
-    world.now += HEARTBEAT_S + 1
+    world.now += LEASE.trust_s + 1
     assert world.probe.renew().state is ViewState.BLIND
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from salt_gluster.consul.client import Client
-from salt_gluster.consul.leader_lock import TRUST_S, LeaderLock
+from salt_gluster.consul.leader_lock import LeaderLock
 from salt_gluster.consul.settings import Access
 from salt_gluster.master.engine.publish import EventPublisher
+from salt_gluster.model import LEASE
 from salt_gluster.remediation import FleetObservation, Memory
 from salt_gluster.remediation import LockView as Held
 from salt_gluster.remediation.membership import ConsulView, Snapshot, ViewTrust
@@ -50,7 +51,7 @@ def leader(store: Store, name: str) -> tuple[EventPublisher, Bus]:
     return EventPublisher("main", name, bus, store, lock), bus  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("frozen_s", [0.0, TRUST_S + 1])
+@pytest.mark.parametrize("frozen_s", [0.0, LEASE.trust_s + 1])
 def test_who_was_frozen_after_storing_leaves_the_firing_to_the_next_leader(frozen_s: float) -> None:
     store = Store()
     one, first = leader(store, "m1")

@@ -14,7 +14,7 @@ from salt_gluster.consul.canary import FileMarker
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.settings import Access
 from salt_gluster.master.engine import Engine
-from salt_gluster.master.engine.loop import HINTS_S
+from salt_gluster.model import ENGINE_TIMES, EngineTimes, Lease
 from salt_gluster.remediation import FleetObservation, LockView
 from salt_gluster.remediation.decide import Asks
 from salt_gluster.remediation.membership import ConsulView, Registered, Signal, ViewTrust
@@ -102,7 +102,7 @@ def test_while_the_leader_asks_anyway_a_new_hint_does_not_wait_for_its_rhythm(
 ) -> None:
     ill = Asks(facts=frozenset({"u3"}))
     assert leader.tick(asks=ill) == ["minion-u3"]
-    assert leader.tick(HINTS_S, asks=ill) is None
+    assert leader.tick(ENGINE_TIMES.hints_s, asks=ill) is None
     leader.hint("u1")
     assert leader.tick(0.1, asks=ill) == ["minion-u1", "minion-u3"]
 
@@ -123,3 +123,20 @@ def test_hints_are_no_part_of_the_view_that_a_leader_needs(leader: Leader) -> No
                         ("rev", 3)):  # fmt: skip
         leader.watches.saw(name, value, 9)
     assert leader.watches._waits_for == set()
+
+
+def test_lease_and_times_that_an_engine_is_given_are_those_it_goes_by(tmp_path: Path) -> None:
+    limits: list[float | None] = []
+
+    def connect(limit_s: float | None) -> Client:
+        limits.append(limit_s)
+        return Client(Access())
+
+    lease = Lease(session_ttl_s=5, trust_s=4.0, renew_s=1.5, renew_timeout_s=0.7)
+    times = EngineTimes(collect_s=44.0, records_timeout_s=0.9)
+    marker = FileMarker(tmp_path)
+    engine = Engine(connect, "main", "m1", Bus(), marker=marker, lease=lease, times=times)
+    assert {0.7, 0.9} <= set(limits)
+    assert engine.watches.lock.lease is lease
+    assert engine.watches.view_lost_in_s() == 1.5
+    assert engine._due_s() == 44.0
