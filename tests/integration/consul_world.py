@@ -15,8 +15,9 @@ from waiting import until
 
 from lab import Node
 from salt_gluster.consul.client import Client
-from salt_gluster.consul.leader_lock import RENEW_TIMEOUT_S, LeaderLock
+from salt_gluster.consul.leader_lock import LeaderLock
 from salt_gluster.consul.settings import Access
+from salt_gluster.model import LEASE
 
 _CLONE_NEWNET = 0x40000000
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -60,7 +61,7 @@ class Candidate:
 
     def __init__(self, node: Node, cluster: str, pause_s: float = 1.0) -> None:
         self.node = node
-        self.client = Client(Access(), timeout_s=RENEW_TIMEOUT_S)
+        self.client = Client(Access(), timeout_s=LEASE.renew_timeout_s)
         self.lock = LeaderLock(self.client, cluster, node.name)
         self.beats = 0
         self._pause_s = pause_s

@@ -44,7 +44,7 @@ from salt_gluster.consul.client import (
     tree_op,
 )
 from salt_gluster.consul.codec import MOST_BYTES, MOST_VALUE_BYTES, pack
-from salt_gluster.consul.leader_lock import RENEW_TIMEOUT_S, LeaderLock, current_leader
+from salt_gluster.consul.leader_lock import LeaderLock, current_leader
 from salt_gluster.consul.service import Member
 from salt_gluster.consul.settings import Access, access
 from salt_gluster.consul.store import Document, Store
@@ -53,7 +53,7 @@ from salt_gluster.consul.trust import ViewState
 from salt_gluster.consul.trust_probe import TrustProbe
 from salt_gluster.consul.watch import BlockingWatch
 from salt_gluster.errors import ConsulError, Fenced
-from salt_gluster.model import Hold, Unknown
+from salt_gluster.model import LEASE, Hold, Unknown
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Set in the second run: the lab that is up, and the library that must be found.
@@ -136,7 +136,7 @@ def test_the_library_under_test_is_the_one_meant() -> None:
 def test_a_frozen_agent_costs_the_time_out_and_no_more(pool: Lab, cluster: str) -> None:
     node = pool.node("g2")
     with inside(node):
-        quick, client = Client(Access(), timeout_s=RENEW_TIMEOUT_S), Client(Access())
+        quick, client = Client(Access(), timeout_s=LEASE.renew_timeout_s), Client(Access())
         client.kv_get("probe")
     pool.fault("consul-freeze", "g2")
     times, kinds = [], []
@@ -152,7 +152,7 @@ def test_a_frozen_agent_costs_the_time_out_and_no_more(pool: Lab, cluster: str) 
             times.append(time.monotonic() - began)
             kinds.append((caught.value.kind, caught.value.maybe_done))
     assert kinds == [("timeout", False), ("timeout", True), ("timeout", False)]
-    least = (RENEW_TIMEOUT_S, RENEW_TIMEOUT_S, 1 * 17 / 16 + 5)
+    least = (LEASE.renew_timeout_s, LEASE.renew_timeout_s, 1 * 17 / 16 + 5)
     assert [t >= s - 0.1 for t, s in zip(times, least, strict=True)] == [True] * 3, times
     pool.heal("consul-freeze", "g2")
     with inside(node):
@@ -500,7 +500,7 @@ def test_a_frozen_agent_blinds_within_fifteen_seconds(pool: Lab, cluster: str) -
     node = pool.node("g2")
     note = Note()
     with inside(node):
-        client = Client(Access(), timeout_s=RENEW_TIMEOUT_S)
+        client = Client(Access(), timeout_s=LEASE.renew_timeout_s)
         canary.canary(client, cluster, marker=False, may_create=True)
         lock = LeaderLock(client, cluster, "m1")
         probe = TrustProbe(client, cluster, lock, note)
@@ -526,7 +526,7 @@ def test_a_frozen_agent_blinds_within_fifteen_seconds(pool: Lab, cluster: str) -
 
 def test_a_wiped_consul_is_not_a_new_one(here: Client, cluster: str) -> None:
     note = Note()
-    client = Client(Access(), timeout_s=RENEW_TIMEOUT_S)
+    client = Client(Access(), timeout_s=LEASE.renew_timeout_s)
     lock = LeaderLock(client, cluster, "m1")
     probe = TrustProbe(client, cluster, lock, note)
     assert probe.renew().state is ViewState.BLIND  # a new one: no canary yet, and no marker
