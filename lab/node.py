@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lab import boot
@@ -179,9 +179,19 @@ class Node:
                  timeout=timeout, step=0.02)  # fmt: skip
 
     def kill(self, *, holder: bool = True) -> None:
-        """Kill every process of the node, at last the holder if wanted, and wait for their end."""
+        """Kill every process of the node, at last the holder if wanted, and wait for their end.
+
+        The holder reaps the others and our own process the holder: so the time they took is known.
+        """
+        self._kill(lambda: [pid for pid in self.pids() if not self.holds(pid)])
+        if holder:
+            first = self.holder()
+            self._kill(lambda: [pid for pid in self.pids() if pid == first])
+            self._kill(self.pids)
+
+    def _kill(self, find: Callable[[], list[int]]) -> None:
         end = time.monotonic() + 60
-        while victims := [pid for pid in self.pids() if holder or not self.holds(pid)]:
+        while victims := find():
             if time.monotonic() > end:
                 raise LabError(f"{self.name}: pids {victims} do not end; see /proc/PID/stack")
             for pid in victims:

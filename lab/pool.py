@@ -40,24 +40,27 @@ class Lab:
         consul: bool = True,
         salt_venv: str | Path | None = None,
         sensor: bool = False,
+        watched: bool = False,
+        pillar: dict[str, Any] | None = None,
         georep: bool = False,
     ) -> Lab:
         """Make a lab and wait until all in it answers.
 
         `disks` blank disks per node, 0 for an XFS at /srv/gluster. `gluster` maps node names to
         another version ("11"); without it all nodes have that of $LAB_GLUSTER. `sensor` gives every
-        minion the engine that watches its node. `georep` leaves GlusterFS its own gsyncd: a stub of
-        it makes gluster five times as quick. A lab of that name that is up and was asked for with
-        the same words is given back as it is; LabError otherwise. A lab that does not come up is
-        taken down.
+        minion the engine that watches its node. With `watched` the master has from its first start
+        on what `gluster.setup` writes, and the minions have the `pillar`. `georep` leaves GlusterFS
+        its own gsyncd: a stub of it makes gluster five times as quick. A lab of that name that is
+        up and was asked for with the same words is given back as it is; LabError otherwise. A lab
+        that does not come up is taken down.
         """
         if os.geteuid():
             raise LabError("a lab is made of namespaces and mounts: run it as root (sudo)")
         if not 1 <= nodes <= MOST_NODES:
             raise LabError(f"--nodes {nodes}: from 1 to {MOST_NODES}")
         names = [f"g{number}" for number in range(1, nodes + 1)]
-        if sensor and not salt:
-            raise LabError("--sensor: the sensor is an engine of Salt's minion; drop --no-salt")
+        if (sensor or watched or pillar) and not salt:
+            raise LabError("sensor, watched and pillar are Salt's: drop --no-salt")
         if unknown := set(gluster or {}) - set(names):
             raise LabError(f"--gluster: no node {', '.join(sorted(unknown))} in {', '.join(names)}")
         if not gluster and (version := record.gluster_version()):
@@ -71,6 +74,7 @@ class Lab:
             "consul": consul,
             "salt_venv": str(salt_venv or ""),
             "sensor": sensor,
+            "watched": watched,
             "georep": georep,
         }
         directory = record.where(name)
@@ -82,7 +86,7 @@ class Lab:
             lab.shared = record.shared(str(salt_venv or ""))
             lab.save()
         try:
-            return cls(lab)._build()
+            return cls(lab)._build(pillar)
         except BaseException:
             with contextlib.suppress(LabError):
                 cls(lab).down()
@@ -106,7 +110,7 @@ class Lab:
         """Find a lab by name; LabError if there is none."""
         return cls(record.read(record.where(name)))
 
-    def _build(self) -> Lab:
+    def _build(self, pillar: dict[str, Any] | None) -> Lab:
         lab = self.record
         packages.ensure()
         for version in set(lab.gluster.values()):
@@ -123,7 +127,7 @@ class Lab:
             if programs:
                 salt.prepare(lab, member, programs)
         if programs:
-            salt.prepare_roots(lab)
+            salt.prepare_roots(lab, pillar)
         at_once(power.first_boot, reversed(self.members))
         self.wait()
         with lab.changing() as fresh:

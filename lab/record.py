@@ -46,6 +46,7 @@ class Record:
     gluster: dict[str, str] = field(default_factory=dict)
     salt_venv: str = ""
     sensor: bool = False
+    watched: bool = False
     georep: bool = False
     shared: list[str] = field(default_factory=list)
     state: str = "building"

@@ -19,6 +19,7 @@ from lab.command import run, wait_for
 from lab.errors import LabError
 from lab.node import Node
 from lab.record import CHECKOUT, MASTER, Record, locked
+from salt_gluster.master import config_file
 
 PUBLISHES = f":{4505:04X}"
 # What the programs, their loaders and our modules import, for the fork server to have it already.
@@ -99,12 +100,17 @@ def prepare(lab: Record, member: str, programs: Path) -> None:
     # The programs' own configuration file stays free for whoever wants to write it.
     (up / f"etc/salt/{role}.d/lab.conf").write_text(json.dumps(settings, indent=1) + "\n")
     (up / f"etc/salt/{role}").write_text("# see the lab's own settings in the .d directory\n")
+    if member == MASTER and lab.watched:
+        file = up / "etc/salt/master.d" / config_file.NAME
+        config_file.Setup(file, {}, settings, {}).bring_about(json.dumps, test=False, remove=False)
 
 
-def prepare_roots(lab: Record) -> None:
-    """Make the directories of the lab's own pillar and states."""
+def prepare_roots(lab: Record, pillar: dict[str, Any] | None) -> None:
+    """Make the directories of the lab's own pillar and states, and that pillar if there is one."""
     for name in ("pillar", "states"):
         lab.path(name).mkdir(exist_ok=True)
+    if pillar is not None:
+        write_pillar(lab, pillar)
 
 
 def master(lab: Record) -> dict[str, Any]:

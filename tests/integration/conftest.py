@@ -17,12 +17,21 @@ from lab import Lab
 
 PROGRAMS = ("glusterd", "gluster", "mkfs.xfs", "ip", "unshare", "nsenter", "losetup")
 HERE = Path(__file__).resolve().parent
-#: The files that take longest, in the order they begin: a long one begun last would run alone.
+#: The files that take longest, in the order in which they begin: one begun last would run alone.
+#: The first of them begin before all other tests: they mostly wait, the unit tests never do.
+FIRST = ("test_remediation_end_to_end", "test_consul_deployment")
 LONGEST = (
-    "test_remediation_end_to_end",
-    "test_consul_deployment",
-    "test_config_history",
+    *FIRST,
+    "test_executor",
     "test_maintenance",
+    "test_config_history",
+    "test_sensor",
+    "test_engine",
+    "test_false_success",
+    "test_consul",
+    "test_consul_chaos",
+    "test_drift",
+    "test_gluster_events",
 )
 _shared: list[Pools] = []
 
@@ -52,10 +61,11 @@ def _shared_with_nodes(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files of this folder first."""
-    ours = [item for item in items if HERE in item.path.parents]
+    """Put the longest files of this folder first, and two of them before the other folders."""
+    ours = sorted((item for item in items if HERE in item.path.parents), key=_turn)
+    first = [item for item in ours if item.path.stem in FIRST]
     others = [item for item in items if HERE not in item.path.parents]
-    items[:] = others + sorted(ours, key=_turn)
+    items[:] = first + others + ours[len(first) :]
     for item in ours:
         item.add_marker(pytest.mark.lab)
 

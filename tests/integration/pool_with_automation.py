@@ -21,10 +21,10 @@ from waiting import until
 from lab import Lab, witness
 
 PATIENCE = {
-    "tick": 4, "quiet_period": 10, "suspect_clear": 15, "down_after": 30, "returning_stable": 20,
-    "restart_after": [12, 12, 12], "restart_cooldown": 5, "decide_twice": 6, "sight_settle": 15,
-    "zeros_apart": 5, "intent": 40, "settle": 20, "calm": 30, "refused_pause": 10,
-    "restart_budget": 20, "storm_suspects": 20, "flap_window": 1, "glusterd_up": 30,
+    "tick": 3, "quiet_period": 5, "suspect_clear": 8, "down_after": 18, "returning_stable": 8,
+    "restart_after": [8, 8, 8], "restart_cooldown": 3, "decide_twice": 4, "sight_settle": 8,
+    "zeros_apart": 3, "intent": 40, "settle": 10, "calm": 10, "refused_pause": 6,
+    "restart_budget": 20, "storm_suspects": 20, "flap_window": 1, "glusterd_up": 20,
 }  # fmt: skip
 PILLAR: dict[str, Any] = {
     "gluster": {
@@ -144,14 +144,11 @@ class Loop:
 @contextlib.contextmanager
 def automated(name: str, folder: Path) -> Iterator[Loop]:
     """Hold four nodes in one pool, a master with its engine, and all calm."""
-    with Lab.up(name, nodes=4, sensor=True) as lab:
-        lab.write_pillar(PILLAR, refresh=True)
-        lab.setup()
-        for sls in ("gluster", "gluster.consul"):
-            for minion, states in lab.salt("*", "state.apply", sls).items():
-                assert isinstance(states, dict), (minion, states)
-                bad = [s["comment"] for s in states.values() if s["result"] is not True]
-                assert not bad, (minion, bad)
+    with Lab.up(name, nodes=4, sensor=True, watched=True, pillar=PILLAR) as lab:
+        for minion, states in lab.salt("*", "state.apply", "gluster,gluster.consul").items():
+            assert isinstance(states, dict), (minion, states)
+            bad = [s["comment"] for s in states.values() if s["result"] is not True]
+            assert not bad, (minion, bad)
         here = Loop(lab, folder)
         here.calm()
         yield here

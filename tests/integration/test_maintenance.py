@@ -16,7 +16,7 @@ from lab import Node
 
 #: Longer than automation waits before it starts a brick, with the policy of these tests. Without
 #: Consul its ticks cannot be counted: it beats there.
-LONG_S = 25
+LONG_S = 20
 RUNNER = "gluster_operation.maintenance"
 AGENT = "the Consul agent of {}"
 
@@ -212,7 +212,8 @@ def test_consuls_leader_killed_again_and_again_no_wrong_event_and_none_lost(
     told = nodes_and_bricks(loop, began)
     assert {name for _, name, event in told if event == "suspect"} <= victims
     firm = [one for one in told if one[2] not in ("suspect", "storm")]
-    assert firm == [("brick", "g2:/srv/gluster/data/1", "down")]
+    told_all = [(e["ts"] - began, e["event"], e["name"], e["why"]) for e in loop.events("", began)]
+    assert firm == [("brick", "g2:/srv/gluster/data/1", "down")], told_all
     assert loop.forced("g2") == before + 1
     loop.calm()
 

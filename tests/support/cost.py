@@ -6,6 +6,7 @@ by the file that makes it; each file pays for what the pool does while it runs.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import time
@@ -78,15 +79,23 @@ class Meter:
         self.files |= getattr(node, "workeroutput", {}).get("cost", {})
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Write the figures of this run beside those of the other parts; show the dearest."""
+        """Show the dearest files of all parts so far; of `make test` all stand in a file."""
         if not self.files:
             return
-        known: dict[str, Any] = json.loads(FILE.read_text()) if PART and FILE.exists() else {}
-        known[PART or "this run"] = self.files
-        FILE.parent.mkdir(exist_ok=True)
-        FILE.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
-        terminalreporter.section("the ten dearest files (all: .work/times.json)")
+        known = _kept(self.files) if PART else {"this run": self.files}
+        terminalreporter.section("the ten dearest files")
         terminalreporter.write_line("\n".join(dearest(known)))
+
+
+def _kept(files: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """Keep the figures of this part beside those of the others, which may end just now."""
+    FILE.parent.mkdir(exist_ok=True)
+    with FILE.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        known = json.loads(FILE.read_text()) if FILE.exists() else {}
+        known[PART] = files
+        FILE.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+    return dict(known)
 
 
 def dearest(parts: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
