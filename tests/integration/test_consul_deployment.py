@@ -1,6 +1,6 @@
-"""Five bare nodes, a pillar without a word on Consul: `gluster.setup`, one `state.apply`, watched.
+"""Four bare nodes, a pillar without a word on Consul: `gluster.setup`, one `state.apply`, watched.
 
-A sixth comes by itself later on.
+A fifth comes by itself later on.
 What is there is asked from Consul itself, with the tokens that the master keeps; what must not be
 there is looked for on every node, by other means than ours.
 """
@@ -30,7 +30,7 @@ from lab.node import Node
 
 PILLAR: dict[str, Any] = {
     "gluster": {
-        "nodes": "g[1-5]",
+        "nodes": "g[1-4]",
         "volumes": {"data": {"replica": 3, "mount": "/srv/data"}},
         "remediation": PATIENCE,
     }
@@ -44,7 +44,7 @@ class Backbone:
 
     def __init__(self, lab: Lab, folder: Path) -> None:
         self.lab = lab
-        self.nodes = lab.nodes[:5]
+        self.nodes = lab.nodes[:4]
         self.events_file = folder / "events"
         self.took_s = 0.0
         self.first: Returns = {}
@@ -132,7 +132,7 @@ class Backbone:
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backbone]:
     """From bare nodes to a watched pool; the clock runs from the first command on."""
-    with Lab.up("backbone", nodes=6, bare=True) as lab:
+    with Lab.up("backbone", nodes=5, bare=True) as lab:
         lab.write_pillar(PILLAR)
         here = Backbone(lab, tmp_path_factory.mktemp("backbone"))
         try:
@@ -146,7 +146,7 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backbone]:
             ), timeout=180)  # fmt: skip
             here.until(here.is_open, "a leader that has looked and may act", 240)
             here.took_s = time.monotonic() - began
-            print(f"bare to watched: {here.took_s:.0f} s, 5 nodes", file=sys.stderr)
+            print(f"bare to watched: {here.took_s:.0f} s, 4 nodes", file=sys.stderr)
             lab.wait()
             yield here
         finally:
@@ -157,16 +157,16 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backbone]:
 
 
 @pytest.mark.capability(145)
-def test_five_bare_nodes_are_a_pool_watched_through_their_own_consul(pool: Backbone) -> None:
+def test_four_bare_nodes_are_a_pool_watched_through_their_own_consul(pool: Backbone) -> None:
     assert failures(pool.first) == []
     assert sorted(pool.first) == [n.name for n in pool.nodes]
     assert votes(pool) == list(SERVERS)
     nodes = pool.consul("catalog", "nodes", "-service=gluster").splitlines()[1:]
-    assert sorted(row.split()[0] for row in nodes) == ["g1", "g2", "g3", "g4", "g5"]
+    assert sorted(row.split()[0] for row in nodes) == ["g1", "g2", "g3", "g4"]
     everyone = pool.consul("catalog", "nodes").splitlines()[1:]
-    assert len(everyone) == 6  # and the master's own agent
+    assert len(everyone) == 5  # and the master's own agent
     members = pool.lab.salt_call("g4", "gluster_consul.members")
-    assert sorted(m["minion"] for m in members) == ["g1", "g2", "g3", "g4", "g5"]
+    assert sorted(m["minion"] for m in members) == ["g1", "g2", "g3", "g4"]
     assert pool.status()["by"]
     assert pool.status()["policy"].startswith("version")  # what the pillar says was taken
 
@@ -229,10 +229,10 @@ def test_two_servers_lost_with_their_disks_stop_automation_and_nothing_else(
         pool.lab.fault("consul-kill", name)
         wipe(pool.lab.node(name))
     pool.wait("view_lost", began, 90)
-    answers = pool.apply("g1,g4,g5")
+    answers = pool.apply("g1,g4")
     assert (failures(answers), changes(answers)) == ([], {})
     told = [w for a in answers.values() for s in a.values() for w in s.get("warnings", ())]
-    assert len(told) == 3 and all("Automation" in text for text in told), told
+    assert len(told) == 2 and all("Automation" in text for text in told), told
     volume = pool.lab.salt_call("g4", "gluster_volume.info", "data")
     assert "data" in json.dumps(volume)
     assert "data" in pool.lab.master.run(["salt-run", "gluster.status"], timeout=120).stdout
@@ -325,8 +325,8 @@ def python(node: Node, script: str, *words: str) -> list[str]:
 def test_nothing_but_gossip_and_the_servers_calls_is_reachable_from_another_node(
     pool: Backbone,
 ) -> None:
-    looks = pool.lab.node("g5")
-    nodes = {node.name: node.address for node in pool.nodes if node.name != "g5"}
+    looks = pool.lab.node("g5")  # not one of the pool
+    nodes = {node.name: node.address for node in pool.nodes}
     told = [row.split() for row in python(looks, SCAN, *nodes.values())]
     found = {name: {int(p) for h, p in told if h == where} for name, where in nodes.items()}
     assert found == {name: {8300, 8301} if name in SERVERS else {8301} for name in nodes}
@@ -410,7 +410,7 @@ def test_no_secret_is_in_a_log_an_event_the_job_cache_or_where_others_may_read(
     pool: Backbone,
 ) -> None:
     secrets = secrets_of(pool)
-    assert len(secrets) > 4 + 5 * 3
+    assert len(secrets) > 4 + 4 * 3
     told, kept = set(), set()
     for node in pool.lab.members:
         for path, inside in files_of(node):
@@ -470,43 +470,43 @@ def answered(pool: Backbone, asks: str) -> list[str]:
 def test_a_node_that_only_a_glob_means_waits_for_a_yes_and_is_taken_in_then(
     pool: Backbone,
 ) -> None:
-    began, five = time.time(), [node.name for node in pool.nodes]
-    declared = {**PILLAR["gluster"], "nodes": ["g[1-5]", "g*"]}
+    began, four = time.time(), [node.name for node in pool.nodes]
+    declared = {**PILLAR["gluster"], "nodes": ["g[1-4]", "g*"]}
     pool.lab.write_pillar({"gluster": declared})
     assert failures(pool.apply()) == []
-    pid = pool.lab.node("g6").ok(["systemctl", "show", "-P", "MainPID", "salt-minion"])
-    wrong = failures(pool.apply("g6"))
-    assert len(wrong) == 1 and "g6 gluster-pool" in wrong[0], wrong
-    assert "salt-run gluster_remediation.approve g6" in " ".join(wrong[0].split())
+    pid = pool.lab.node("g5").ok(["systemctl", "show", "-P", "MainPID", "salt-minion"])
+    wrong = failures(pool.apply("g5"))
+    assert len(wrong) == 1 and "g5 gluster-pool" in wrong[0], wrong
+    assert "salt-run gluster_remediation.approve g5" in " ".join(wrong[0].split())
     told = pool.wait("proposed", began, 120)
-    assert (told["subject"], told["name"]) == ("node", "g6")
+    assert (told["subject"], told["name"]) == ("node", "g5")
     proposed = pool.lab.salt_run("gluster_remediation.proposals")["proposals"]
-    assert [(row["action"], row["id"]) for row in proposed] == [("accept node", "g6")]
-    assert answered(pool, "g6") == answered(pool, "master") == five
-    own = pool.lab.node("g6").ok(["cat", "/var/lib/salt-gluster/consul.json"])
-    key = "http://127.0.0.1:8500/v1/kv/gluster/main/accepted/g6"
+    assert [(row["action"], row["id"]) for row in proposed] == [("accept node", "g5")]
+    assert answered(pool, "g5") == answered(pool, "master") == four
+    own = pool.lab.node("g5").ok(["cat", "/var/lib/salt-gluster/consul.json"])
+    key = "http://127.0.0.1:8500/v1/kv/gluster/main/accepted/g5"
     words = ["curl", "-s", "-X", "PUT", "-d", "{}", "-H", f"X-Consul-Token: {token(own)}", key]
-    assert "Permission denied" in pool.lab.node("g6").ok(words)
+    assert "Permission denied" in pool.lab.node("g5").ok(words)
 
-    assert pool.lab.salt_run("gluster_remediation.approve", "g6")["approved"] == "g6"
+    assert pool.lab.salt_run("gluster_remediation.approve", "g5")["approved"] == "g5"
     pool.wait("accepted", began, 60)
-    pool.until(lambda: pids_of(pool, "g6") not in ("0\n", pid), "the minion with its sensor", 180)
+    pool.until(lambda: pids_of(pool, "g5") not in ("0\n", pid), "the minion with its sensor", 180)
     pool.lab.wait()
     pool.nodes = pool.lab.nodes
-    pool.until(lambda: failures(pool.apply()) == [], "six nodes that are as declared", 400)
+    pool.until(lambda: failures(pool.apply()) == [], "five nodes that are as declared", 400)
     peers = pool.lab.salt_call("g1", "gluster_peer.list")
-    assert "g6" in json.dumps(peers)
+    assert "g5" in json.dumps(peers)
     assert pool.lab.salt_run("gluster_remediation.proposals")["proposals"] == []
-    assert [e["name"] for e in pool.events("proposed", began)] == ["g6"]
+    assert [e["name"] for e in pool.events("proposed", began)] == ["g5"]
 
 
 def test_dns_answers_with_the_nodes_whose_glusterd_can_be_reached(pool: Backbone) -> None:
     everyone = [node.name for node in pool.lab.nodes]
-    pool.until(lambda: answered(pool, "g2") == everyone, "six names", 60)
-    pool.lab.fault("glusterd-kill", "g6")
-    pool.until(lambda: answered(pool, "g2") == everyone[:5], "g6 to be no answer any more", 90)
-    pool.lab.heal("glusterd-kill", "g6")
-    pool.until(lambda: answered(pool, "g2") == everyone, "g6 to be an answer again", 90)
+    pool.until(lambda: answered(pool, "g2") == everyone, "five names", 60)
+    pool.lab.fault("glusterd-kill", "g5")
+    pool.until(lambda: answered(pool, "g2") == everyone[:4], "g5 to be no answer any more", 90)
+    pool.lab.heal("glusterd-kill", "g5")
+    pool.until(lambda: answered(pool, "g2") == everyone, "g5 to be an answer again", 90)
     assert python(pool.lab.node("g2"), DNS, "127.0.0.1", "web.service.consul") == []
 
 
@@ -578,7 +578,7 @@ def test_a_consul_that_was_wiped_is_not_taken_for_a_new_one(pool: Backbone) -> N
     pool.apply()  # which starts the agents; who was there before them only warns
     wrong = failures(pool.apply())
     told = [text for text in wrong if " gluster-in-consul: " in text]
-    assert len(told) == 6 and all("canary is gone" in " ".join(t.split()) for t in told), wrong
+    assert len(told) == 5 and all("canary is gone" in " ".join(t.split()) for t in told), wrong
     assert [text for text in wrong if "gluster-pool" in text] == []  # the pool itself goes on
     assert pool.events("view_restored", began) == []
     for node in pool.lab.nodes:
