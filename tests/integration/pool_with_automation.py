@@ -6,9 +6,7 @@ defaults. What happened is asked from gluster and from the bus, never from our o
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import http.client
 import json
 import subprocess
 from collections.abc import Callable, Iterator
@@ -78,14 +76,7 @@ class Loop:
         return until(check, within_s, what, step_s=0.5, more=said)
 
     def _key(self, name: str) -> tuple[int, str]:
-        """Return Consul's index of a key of this pool, and its text; 0 and why there is none."""
-        try:
-            rows = consul_http.ask(self.lab.node("g1"), f"/v1/kv/gluster/main/{name}")
-        except (OSError, http.client.HTTPException) as err:
-            return 0, str(err)
-        if not rows:
-            return 0, "no such key"
-        return rows[0]["ModifyIndex"], base64.b64decode(rows[0]["Value"] or "").decode()
+        return consul_http.key(self.lab.node("g1"), f"gluster/main/{name}")
 
     def status(self) -> str:
         """Return the leader's own view, for the message of a test that fails."""

@@ -15,9 +15,9 @@ from typing import Any
 import gluster_facts
 import pytest
 import salted
+from waiting import until
 
 from lab import Lab, Node
-from lab.command import wait_for
 
 HERE = ["g1:/srv/gluster/new", "g2:/srv/gluster/new"]
 PAIR = {"replica": 2, "accept_risk": ["replica2"]}
@@ -112,7 +112,7 @@ def pool(plain: Lab) -> Lab:
     first = plain.node("g1")
     for name in ("g3", "g4"):
         first.ok(["gluster", "--mode=script", "peer", "detach", name])
-    wait_for("g3 to be alone", lambda: not gluster_facts.peers(plain.node("g3")), timeout=30)
+    until(lambda: not gluster_facts.peers(plain.node("g3")), 30, "g3 to be alone")
     pair(plain.node("g3"), plain.node("g4"))
     bricks = ["g1:/srv/gluster/v", "g2:/srv/gluster/v"]
     for words in (["create", "v", "replica", "2", *bricks], ["start", "v"]):
@@ -127,7 +127,7 @@ def pair(node: Node, other: Node) -> None:
         each = [(gluster_facts.peers(one), gluster_facts.connected(one)) for one in (node, other)]
         return all(set(peers.values()) == {"3"} and all(up.values()) for peers, up in each)
 
-    wait_for(f"{other.name} in the pool", is_pool, timeout=30)
+    until(is_pool, 30, f"{other.name} in the pool")
 
 
 def world(lab: Lab) -> dict[str, str]:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import consul_http
 import pytest
 from highstates import Returns, changes, failures
 from pool_with_automation import PATIENCE
@@ -50,6 +51,7 @@ class Backbone:
         self.first: Returns = {}
         self.restarted: dict[str, tuple[int, int]] = {}
         self._listener: subprocess.Popen[str] | None = None
+        self._secrets: dict[str, str] = {}
 
     def listen(self) -> None:
         """Write down everything that is said on the bus, ours and Salt's own."""
@@ -87,7 +89,9 @@ class Backbone:
 
     def secret(self, name: str) -> str:
         """Return one of the secrets that the master keeps."""
-        return str(json.loads(self.lab.master.ok(["cat", f"{VAULT}/secrets.json"]))[name])
+        if not self._secrets:
+            self._secrets = json.loads(self.lab.master.ok(["cat", f"{VAULT}/secrets.json"]))
+        return str(self._secrets[name])
 
     def consul(self, *words: str, node: str = "master") -> str:
         """Run Consul's own program on a member, as somebody who may manage it."""
@@ -97,7 +101,8 @@ class Backbone:
 
     def status(self) -> dict[str, Any]:
         """Return what the leader has written last, {} before."""
-        said = self.consul("kv", "get", "gluster/main/status")
+        token = self.secret("management")
+        _, said = consul_http.key(self.lab.master, "gluster/main/status", token=token)
         return dict(json.loads(said)) if said.startswith("{") else {}
 
     def is_open(self) -> bool:
@@ -141,9 +146,10 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backbone]:
             here.listen()
             before = here.pids()
             here.first = here.apply()
-            wait_for("every minion to restart once", lambda: all(
-                here.pids()[n] not in (0, pid) for n, pid in before.items()
-            ), timeout=180)  # fmt: skip
+            until(
+                lambda: all(here.pids()[n] not in (0, pid) for n, pid in before.items()),
+                180, "every minion to restart once", step_s=1,
+            )  # fmt: skip
             here.until(here.is_open, "a leader that has looked and may act", 240)
             here.took_s = time.monotonic() - began
             print(f"bare to watched: {here.took_s:.0f} s, 4 nodes", file=sys.stderr)

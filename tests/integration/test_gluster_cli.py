@@ -11,9 +11,9 @@ from pathlib import Path
 
 import gluster_facts
 import pytest
+from waiting import until
 
 from lab import Lab, Node
-from lab.command import wait_for
 from salt_gluster.errors import Conflict, GlusterError, NotFound, OutcomeUnknown
 from salt_gluster.gluster.cli import CliResult, GlusterCli, run_process
 from salt_gluster.gluster.commands import COMMANDS, Command
@@ -53,7 +53,7 @@ def pool(plain: Lab) -> Lab:
     for node in others:
         tool.change("peer_detach", host=node.name)
     for node in others:
-        wait_for(f"{node} to be alone", lambda n=node: not gluster_facts.peers(n), timeout=30)  # type: ignore[misc]
+        until(lambda n=node: not gluster_facts.peers(n), 30, f"{node} to be alone")  # type: ignore[misc]
     bricks = [f"{n.name}:/srv/gluster/v1" for n in (first, second)]
     tool.change("volume_create", volume="v1", replica=2, bricks=bricks, force=True)
     tool.change("volume_start", volume="v1")

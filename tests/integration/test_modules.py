@@ -6,9 +6,9 @@ from typing import Any
 
 import gluster_facts
 import pytest
+from waiting import until
 
 from lab import Lab
-from lab.command import wait_for
 
 BRICKS = [f"g{i}:/srv/gluster/data/1" for i in (1, 2, 3)]
 MORE = [f"g{i}:/srv/gluster/data/2" for i in (1, 2, 3)]
@@ -22,8 +22,8 @@ class Pool:
         for name in ("g3", "g4"):
             lab.node("g1").ok(["gluster", "--mode=script", "peer", "detach", name])
         # The detach is answered before the others know of it, and a forecast looks only once.
-        wait_for("g1 and g2 to be a pool of their own", self._are_friends, timeout=60)
-        wait_for("g3 to be alone", lambda: not gluster_facts.peers(lab.node("g3")), timeout=60)
+        until(self._are_friends, 60, "g1 and g2 to be a pool of their own")
+        until(lambda: not gluster_facts.peers(lab.node("g3")), 60, "g3 to be alone")
         uuids = {name: self.said(name, "gluster_peer.uuid") for name in ("g1", "g2")}
         self.first = min(uuids, key=lambda name: uuids[name])
 
@@ -103,7 +103,7 @@ def test_a_volume_tells_its_definition_bricks_space_and_clients(
     before = _clients_at(pool, address)
     pool.lab.node("g2").ok(["umount", "/mnt/c"])
     wanted = {brick: count - 1 for brick, count in before.items()}
-    wait_for("its end at the bricks", lambda: _clients_at(pool, address) == wanted, timeout=20)
+    until(lambda: _clients_at(pool, address) == wanted, 20, "its end at the bricks")
 
 
 def _clients_at(pool: Pool, address: str) -> dict[str, int]:

@@ -11,9 +11,9 @@ from typing import Any
 
 import gluster_facts
 import pytest
+from waiting import until
 
 from lab import Lab
-from lab.command import wait_for
 
 NODES = ("g1", "g2", "g3", "g4")
 BRICKS = [f"{name}:/srv/gluster/data" for name in NODES[:3]]
@@ -32,7 +32,7 @@ def pool(watched: Lab) -> Lab:
     first = watched.node("g1")
     for words in (["create", "data", "replica", "3", *BRICKS], ["start", "data"]):
         first.ok(["gluster", "--mode=script", "volume", *words])
-    wait_for("bricks", lambda: not ports_missing(watched), timeout=30)
+    until(lambda: not ports_missing(watched), 30, "bricks")
     return watched
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import http.client
@@ -20,19 +21,31 @@ TIMEOUT_S = 5
 OWN = "consul"
 
 
-def ask(node: Node, path: str, method: str = "GET", body: Any = None) -> Any:
+def ask(node: Node, path: str, method: str = "GET", body: Any = None, *, token: str = "") -> Any:
     """Ask the agent of a node and give its answer; OSError when there is none, or no good one."""
     with inside(node):
         line = http.client.HTTPConnection("127.0.0.1", PORT, timeout=TIMEOUT_S)
         with contextlib.closing(line):
-            line.request(method, path, None if body is None else json.dumps(body))
+            text = None if body is None else json.dumps(body)
+            line.request(method, path, text, {"X-Consul-Token": token} if token else {})
             answer = line.getresponse()
-            text = answer.read()
+            said = answer.read()
     if answer.status == 404:
         return []
     if answer.status != 200:
-        raise OSError(f"{node.name}: {path}: {answer.status} {text.decode(errors='replace')}")
-    return json.loads(text) if text.strip() else None
+        raise OSError(f"{node.name}: {path}: {answer.status} {said.decode(errors='replace')}")
+    return json.loads(said) if said.strip() else None
+
+
+def key(node: Node, name: str, *, token: str = "") -> tuple[int, str]:
+    """Return Consul's index of a key and its text; 0 and why, if there is no such answer."""
+    try:
+        rows = ask(node, f"/v1/kv/{name}", token=token)
+    except (OSError, http.client.HTTPException) as err:
+        return 0, str(err)
+    if not rows:
+        return 0, "no such key"
+    return rows[0]["ModifyIndex"], base64.b64decode(rows[0]["Value"] or "").decode()
 
 
 def facts(members: Sequence[Node]) -> dict[tuple[str, str], Mapping[str, str]]:
