@@ -151,9 +151,12 @@ class Engine:
             self._memory = remembered(snapshot, self._memory)
             if again:
                 self._memory = replace(self._memory, epoch=epoch)
+            else:
+                # Not where we led all the time: a node's answer may be younger than its report in
+                # Consul, and a brick that was started since would be told down a second time.
+                self._probes.forget()
+                self._state.forget()
             self._asks, self._rev, self._collected_at, self._status = Asks(), -1, 0.0, None
-            self._probes.forget()
-            self._state.forget()
             self._history.forget()
             self._led = epoch
         if self._rev != rev:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_consul import FakeConsul
 
 from salt_gluster.consul.canary import FileMarker
 from salt_gluster.consul.client import Client
@@ -140,3 +141,26 @@ def test_lease_and_times_that_an_engine_is_given_are_those_it_goes_by(tmp_path: 
     assert engine.watches.lock.lease is lease
     assert engine.watches.view_lost_in_s() == 1.5
     assert engine._due_s() == 44.0
+
+
+def test_what_nodes_answered_is_kept_by_who_leads_on_and_forgotten_by_who_leads_anew(
+    tmp_path: Path,
+) -> None:
+    """In Consul stands the report from before: it has no brick that was started since."""
+    consul = FakeConsul()
+    engine = Engine(
+        lambda limit_s: consul.client(), "main", "m1", Bus(), marker=FileMarker(tmp_path)
+    )
+    lock, state = engine.watches.lock, engine._state
+    assert lock.renew()
+    engine._resume()
+    engine._memory = replace(engine._memory, epoch=lock.epoch)  # as the first decision leaves it
+    state.take("u1", {"at": 2000.0})
+    state.take("u1", {"at": 1000.0})
+    engine._led = 0  # a tick was given up: all is read again
+    engine._resume()
+    assert {u: r["at"] for u, r in state.reports.items()} == {"u1": 2000.0}
+    lock.stop()
+    assert lock.renew()
+    engine._resume()
+    assert state.reports == {}
