@@ -1,7 +1,8 @@
 """Configure and start a lab's Consul agents: three servers, the rest and the master clients.
 
 No agent leaves by being stopped (facts.md#K-2.2), and a dead server stays in the catalog
-(facts.md#K-2.3).
+(facts.md#K-2.3). They grant sessions of less than 10 s (facts.md#K-4.1): a test that a leader is
+followed by another need not wait for the real times.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ def settings(lab: Record, member: str) -> dict[str, object]:
         "leave_on_terminate": False,
         "skip_leave_on_interrupt": True,
         "performance": {"raft_multiplier": 1},
+        "session_ttl_min": "1s",
     }
     if member in servers(lab):
         count = len(servers(lab))

@@ -18,7 +18,8 @@ class Lease:
     trust_s           from the *sending* of a good renewal on we lead and the view is fresh; at most
                       the TTL, or two would lead. A frozen agent is noticed within this and the
                       time-out
-    renew_s           between two renewals: one may fail, also by the time-out, and nothing is lost
+    renew_s           between two renewals: one may fail, also by the time-out, and nothing is lost;
+                      after a good one more than the policy's ``lock_left_s`` has to be left
     renew_timeout_s   one request of a renewal; a clean stop may take as long
     lock_delay_s      Consul gives the lock to nobody this long after a session has ended by itself:
                       what its holder had sent has arrived or timed out by then

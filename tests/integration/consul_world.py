@@ -17,7 +17,7 @@ from lab import Node
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.leader_lock import LeaderLock
 from salt_gluster.consul.settings import Access
-from salt_gluster.model import LEASE
+from salt_gluster.model import LEASE, Lease
 
 _CLONE_NEWNET = 0x40000000
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -59,10 +59,12 @@ def _enter(handle: int) -> None:
 class Candidate:
     """An engine's session on one node: its thread renews every second until stopped."""
 
-    def __init__(self, node: Node, cluster: str, pause_s: float = 1.0) -> None:
+    def __init__(
+        self, node: Node, cluster: str, lease: Lease = LEASE, pause_s: float = 1.0
+    ) -> None:
         self.node = node
-        self.client = Client(Access(), timeout_s=LEASE.renew_timeout_s)
-        self.lock = LeaderLock(self.client, cluster, node.name)
+        self.client = Client(Access(), timeout_s=lease.renew_timeout_s)
+        self.lock = LeaderLock(self.client, cluster, node.name, lease=lease)
         self.beats = 0
         self._pause_s = pause_s
         self._stop = threading.Event()
@@ -101,7 +103,7 @@ ACL = {
         "enabled": True, "default_policy": "deny", "enable_key_list_policy": True,
         "tokens": {"master": "aaaaaaaa-0000-0000-0000-000000000001"},
     },
-    "disable_update_check": True,
+    "disable_update_check": True, "session_ttl_min": "1s",
     "ports": {"http": 18500, "dns": -1, "grpc": -1, "server": 18300, "serf_lan": 18301,
               "serf_wan": 18302},
 }  # fmt: skip

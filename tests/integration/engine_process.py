@@ -1,10 +1,10 @@
 """One engine as a process of its own, with a file for a bus: it may be killed, frozen and doubled.
 
-Its arguments are CLUSTER NAME DIRECTORY [ADDRESS TOKEN]. DIRECTORY gets
-`fired` (a line of JSON for each event, on the disk before the engine goes on), `asked` (a line for
-each question) and the marker of the canary. With `hold` in DIRECTORY a request to execute waits
-until that file is gone. Minions answer nothing, but where `pool.json` lies beside DIRECTORY as the
-nodes of a recorded pool do.
+Its arguments are CLUSTER NAME DIRECTORY TIMERS [ADDRESS TOKEN]. DIRECTORY gets `fired` (a line of
+JSON for each event, on the disk before the engine goes on), `asked` (a line for each question),
+`ticks` (a byte for each tick that went through) and the marker of the canary. With `hold` in
+DIRECTORY a request to execute waits until that file is gone. Minions answer nothing, but where
+`pool.json` lies beside DIRECTORY as the nodes of a recorded pool do.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from recorded_pool import answers
+from short_timers import REAL, Timers
+from waiting import until
 
 from lab import Node, forked
 from salt_gluster.consul.canary import FileMarker
@@ -29,7 +31,9 @@ from salt_gluster.consul.transport import TIMEOUT_S
 from salt_gluster.master.engine import Engine
 
 HERE = Path(__file__).resolve()
-WORK = forked.Work("engine_process:main", ("salt_gluster.*",), (str(HERE.parent),))
+WORK = forked.Work(
+    "engine_process:main", ("salt_gluster.*",), (str(HERE.parent), str(HERE.parents[1] / "support"))
+)
 
 
 class FileBus:
@@ -66,10 +70,11 @@ class Process:
     """The handle of it. What it fired outlives every one of its lives."""
 
     def __init__(
-        self, node: Node, cluster: str, name: str, folder: Path, *access: str
+        self, node: Node, cluster: str, name: str, folder: Path, *access: str,
+        timers: Timers = REAL,
     ) -> None:  # fmt: skip
         self.node, self.folder = node, folder
-        self._argv = [str(HERE), cluster, name, str(folder), *access]
+        self._argv = [str(HERE), cluster, name, str(folder), timers.to_text(), *access]
         folder.mkdir(exist_ok=True)
         self.start()
 
@@ -104,20 +109,48 @@ class Process:
         file = self.folder / "asked"
         return len(file.read_text().splitlines()) if file.exists() else 0
 
+    def ticks(self) -> int:
+        """Return how often it has observed, decided and acted, in all of its lives."""
+        file = self.folder / "ticks"
+        return file.stat().st_size if file.exists() else 0
+
+    def comes_by(self, times: int = 3) -> None:
+        """Wait until it has come by so often: whatever it had to say it has said then."""
+        wanted = self.ticks() + times
+        until(lambda: self.ticks() >= wanted, 0, f"{times} ticks", step_s=0.1, more=self.log_end)
+
+    def log_end(self) -> str:
+        return (self.folder / "log").read_text()[-2000:]
+
 
 def main() -> None:
-    cluster, name, folder, access = sys.argv[1], sys.argv[2], Path(sys.argv[3]), sys.argv[4:]
-    serve(cluster, name, folder, Access(*access))
+    cluster, name, folder, access = sys.argv[1], sys.argv[2], Path(sys.argv[3]), sys.argv[5:]
+    serve(cluster, name, folder, Access(*access), Timers.from_text(sys.argv[4]))
 
 
-def serve(cluster: str, name: str, folder: Path, access: Access) -> None:
+class Counted(Engine):
+    """An engine whose ticks can be waited for."""
+
+    folder: Path
+
+    def tick(self) -> None:
+        super().tick()
+        with (self.folder / "ticks").open("a") as file:
+            file.write(".")
+
+
+def serve(cluster: str, name: str, folder: Path, access: Access, timers: Timers) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
 
     def connect(timeout_s: float | None) -> Client:
         return Client(access, timeout_s=timeout_s or TIMEOUT_S)
 
     bus = FileBus(folder)
-    engine = Engine(connect, cluster, name, bus, marker=FileMarker(folder))
+    engine = Counted(
+        connect, cluster, name, bus, marker=FileMarker(folder),
+        lease=timers.lease, times=timers.engine,
+    )  # fmt: skip
+    engine.folder = folder
     bus.epoch = lambda: engine.watches.lock.epoch
 
     def end(number: int, frame: object) -> None:

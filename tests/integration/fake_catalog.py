@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from consul_world import inside
 from engine_process import Process
 from recorded_pool import UUID, identity, plain, replicated, report
-from waiting import until
+from waiting import pace, until
 
 from lab import Node
 from salt_gluster.consul import service
@@ -23,15 +24,20 @@ from salt_gluster.consul.store import Document, Store
 from salt_gluster.errors import ConsulError
 from salt_gluster.model import Change
 
-#: A killed holder's session lives 20 s, the lock-delay 15 s; an election begins both anew.
+#: With the real lease: a killed holder's session lives 20 s, the lock-delay 15 s; an election
+#: begins both anew.
 HAND_OVER_S = 120
+LOOKS_EVERY_S = 60.0
 
 
 class Consul:
     """The catalog of a cluster, written through one node's agent."""
 
+    #: When Consul's leader last looked for nodes to take away, by lab.
+    looked_at: ClassVar[dict[str, float]] = {}
+
     def __init__(self, node: Node, cluster: str, access: Access | None = None) -> None:
-        self.cluster, self._node = cluster, node
+        self.cluster, self._node, self._lab = cluster, node, str(node.lab.directory)
         self._client = Client(access or Access())
         self.store = Store(self._client, cluster)
         self.keys = self.store.keys
@@ -124,11 +130,15 @@ class Consul:
         check = {"Node": name, "CheckID": "serfHealth", "Name": "serf", "Status": status}
         self._check(name, check)
 
-    def just_looked(self) -> None:
-        """Wait until Consul's leader has just looked who is not in its gossip: every 60 s.
+    def just_looked(self, needs_s: float = 20.0) -> None:
+        """Wait until Consul's leader will not look for so long who is not in its gossip.
 
-        It takes away who is not there and has a serfHealth, service and all.
+        It does so every 60 s, and takes away who is not there and has a serfHealth, service and
+        all.
         """
+        next_at = self.looked_at.get(self._lab, -math.inf) + LOOKS_EVERY_S
+        if next_at - time.monotonic() > needs_s * pace():
+            return
         bait = f"{self.cluster}-bait"
         self.serf(bait, "passing")
 
@@ -136,7 +146,8 @@ class Consul:
             with inside(self._node):
                 return not self._client.in_catalog(bait)
 
-        until(is_gone, 90, "the look of Consul's leader")
+        until(is_gone, 90, "the look of Consul's leader", step_s=0.1)
+        self.looked_at[self._lab] = time.monotonic()
 
     def _check(self, name: str, check: dict[str, str]) -> None:
         body = {"Node": name, "Address": "198.18.255.1", "SkipNodeUpdate": True, "Check": check}

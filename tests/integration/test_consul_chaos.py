@@ -1,7 +1,8 @@
 """Consul taken away from the engine in parts: of two one or both are cut off, a token is revoked.
 
 Salt's bus is a file here. What Consul's own troubles do to a pool with real bricks under automation
-is in test_maintenance.py, a frozen agent in test_engine.py.
+is in test_maintenance.py, a frozen agent in test_engine.py. Timers are short, but real where a
+token is revoked and when the stories of two masters are told again.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import pytest
 from consul_world import FENCED_ADDRESS, ROOT_TOKEN, agent_with_acl, inside
 from engine_process import Process
 from fake_catalog import HAND_OVER_S, Consul, leads, named
+from short_timers import REAL, Timers, short
 from waiting import until
 
 from lab import Lab, Node
@@ -29,6 +31,7 @@ from salt_gluster.consul import service
 from salt_gluster.consul.acl import Grant, Registrar, engine_rules
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.settings import Access
+from salt_gluster.remediation.policy import Policy
 
 VIEW_EVENTS = {"view_lost", "view_restored"}
 #: Short where it is ours, so that what takes time is Consul's. An intent outlives the story: nobody
@@ -37,6 +40,15 @@ PATIENCE = {
     "restart_after_s": [3.0], "decide_twice_s": 3.0, "sight_settle_s": 3.0, "tick_s": 2.0,
     "intent_s": 900.0,
 }  # fmt: skip
+
+
+def patience(timers: Timers) -> dict[str, Any]:
+    """Return the policy for an engine with this lease, of which enough is left to begin something.
+
+    Else it would tell everything and begin nothing.
+    """
+    lock_left_s = min(Policy().lock_left_s, timers.lease.trust_s / 2)
+    return {**PATIENCE, "lock_left_s": lock_left_s}
 
 
 @pytest.fixture(scope="module")
@@ -93,13 +105,13 @@ def test_a_node_that_flaps_is_told_once_and_not_at_every_turn(
     consul = Consul(pool.node("g1"), cluster)
     consul.just_looked()
     names = [consul.register(n) for n in range(12)]
-    engine = Process(pool.node("g4"), cluster, "m1", tmp_path / "m1")
+    engine = Process(pool.node("g4"), cluster, "m1", tmp_path / "m1", timers=short())
     until(lambda: leads(engine, consul), 60, "it leads")
     until(lambda: consul.has(consul.keys.members), 30, "it has seen what there is")
     for status in ("critical", "passing") * 10:
         consul.serf(names[2], status)
-        time.sleep(0.7)
-    time.sleep(2)
+        engine.comes_by(1)
+    engine.comes_by()
     engine.kill()
     assert [(e["data"]["name"], e["data"]["event"]) for e in told(engine)] == [
         (names[2], "suspect")
@@ -113,9 +125,10 @@ def test_a_node_whose_agent_alone_is_gone_is_told_as_that_and_nothing_is_done(
     """Its bricks serve, its minion answers: Consul alone misses it."""
     consul = Consul(pool.node("g1"), cluster)
     consul.just_looked()
-    names = consul.declare(4, {**PATIENCE, "down_after_s": 5.0, "suspect_clear_s": 5.0})
+    policy = {**patience(short()), "down_after_s": 5.0, "suspect_clear_s": 5.0}
+    names = consul.declare(4, policy)
     recorded(tmp_path, names, [])
-    engine = Process(pool.node("g4"), cluster, "m1", tmp_path / "m1")
+    engine = Process(pool.node("g4"), cluster, "m1", tmp_path / "m1", timers=short())
     until(lambda: consul.mode() == "open", 90, "the pool is open")
     consul.serf(names[1], "critical")
     until(lambda: engine.fired("consul_only"), 60, "it is told")
@@ -195,10 +208,12 @@ class Story:
         self.folder = folder / f"{kind}-{turn}"
         self.folder.mkdir()
         self.chance = random.Random(f"{kind} {turn}")
+        #: `make long` tells them again on the real ones.
+        self.timers: Timers = REAL if turn else short()
         self.consul = Consul(pool.node("g1"), self.folder.name)
 
     def tell(self) -> None:
-        names = self.consul.declare(4, PATIENCE)
+        names = self.consul.declare(4, patience(self.timers))
         recorded(self.folder, names, [])
         one, two = self.one, self.two = self._engines()
         until(self._is_open, 60, "the pool is open")
@@ -208,7 +223,8 @@ class Story:
         strike(self.pool, self.kind, one)
         if self.kind == "both":
             until(lambda: one.fired("view_lost") and two.fired("view_lost"), 60, "both are blind")
-            time.sleep(self.chance.uniform(0, 15))  # the session ends at 20 s, or it does not
+            # The session ends when it was not renewed for twice its time, or it does not.
+            time.sleep(self.chance.uniform(0, 1.5 * self.timers.lease.session_ttl_s))
         else:
             until(lambda: leads(two, self.consul), 3 * HAND_OVER_S, "the other leads")
         mend(self.pool, self.kind, one)
@@ -217,15 +233,17 @@ class Story:
         until(self.consul.operations, 2 * HAND_OVER_S, "the claim")
         self.late = self.consul.register(9)
         until(self._told_late, 2 * HAND_OVER_S, "the others go on")
-        time.sleep(3)
+        for engine in (one, two):
+            engine.comes_by()
         one.kill()
         two.kill()
 
     def _engines(self) -> tuple[Process, Process]:
         first, second = (self.pool.node(name) for name in SEATS[self.kind])
-        one = Process(first, self.consul.cluster, "m1", self.folder / "m1")
+        cluster, timers = self.consul.cluster, self.timers
+        one = Process(first, cluster, "m1", self.folder / "m1", timers=timers)
         until(lambda: leads(one, self.consul), 60, "the first leads")
-        return one, Process(second, self.consul.cluster, "m2", self.folder / "m2")
+        return one, Process(second, cluster, "m2", self.folder / "m2", timers=timers)
 
     def _is_open(self) -> bool:
         return self.consul.mode() == "open"
@@ -287,7 +305,8 @@ def test_a_revoked_token_blinds_and_what_happened_meanwhile_is_told_when_it_is_b
         with inside(node):
             registrar = Registrar(Client(root))
             registrar.ensure([whole])
-        engine = Process(node, cluster, "m1", tmp_path / "m1", FENCED_ADDRESS, secret)
+        access = FENCED_ADDRESS, secret
+        engine = Process(node, cluster, "m1", tmp_path / "m1", *access, timers=REAL)
         until(lambda: leads(engine, consul), 60, "it leads")
         until(lambda: consul.has(consul.keys.members), 30, "it has seen what there is")
         joined = []
@@ -296,7 +315,7 @@ def test_a_revoked_token_blinds_and_what_happened_meanwhile_is_told_when_it_is_b
                 take(whole)
             joined.append(consul.register(turn))
             until(lambda n=turn: len(engine.fired("view_lost")) >= n, 60, f"view lost {turn}")
-            time.sleep(3)
+            engine.comes_by()
             with inside(node):
                 registrar.ensure([whole])
             until(

@@ -33,7 +33,6 @@ POLICY = {
 }  # fmt: skip
 #: Takes away what a person has put there.
 FREE = f"consul kv delete gluster/{CLUSTER}/hold; consul kv delete -recurse gluster/{CLUSTER}/maintenance"  # noqa: E501
-GUARD_S = 62.0  # guards.SETTLING_S and a little: after a start of glusterd nothing is changed
 
 
 class World:
@@ -141,7 +140,6 @@ class World:
 def pool() -> Iterator[World]:
     with Lab.up("executor", nodes=3, salt=False) as lab:
         lab.join()
-        began = time.monotonic()
         first = lab.node("g1")
         bricks = [f"{n.name}:{BRICK}" for n in lab.nodes]
         gluster = ["gluster", "--mode=script", "volume"]
@@ -152,7 +150,6 @@ def pool() -> Iterator[World]:
             ask(node, "register", "--pillar", json.dumps(PILLAR))
         world = World(lab)
         world.acknowledge()
-        time.sleep(max(0.0, GUARD_S - (time.monotonic() - began)))
         refresh(lab)
         yield world
         world.lead.end()
