@@ -18,6 +18,8 @@ from salt_gluster import node
 HERE = Path(__file__).resolve().parent
 #: The property of a test's report that says what files before it left behind.
 POOLS = "shared pools"
+#: The rounds of `make long`: from here on the tests with the mark `long` run, too.
+LONG = 20
 #: Seconds after which a test hangs, by room: many times what it takes, also on a busy machine.
 LIMITS = {"unit": 600, "meta": 600, "simulation": 900, "functional": 900, "integration": 1800}
 
@@ -32,9 +34,13 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "dev")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Refuse a mark that names no row of the list; give every test its time limit."""
     rows = capabilities.load()
+    named = any("::" in arg for arg in config.args) or config.option.keyword
+    later = [] if named or _rounds() >= LONG else [i for i in items if i.get_closest_marker("long")]
+    config.hook.pytest_deselected(items=later)
+    items[:] = [item for item in items if item not in later]
     for item in items:
         for mark in item.iter_markers("capability"):
             unknown = [one for one in mark.args if one not in rows]
@@ -98,4 +104,8 @@ def _own_history(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture(scope="session")
 def rounds() -> int:
     """How often a test that looks for a race repeats itself: `make test N=20`."""
+    return _rounds()
+
+
+def _rounds() -> int:
     return int(os.environ.get("N") or 1)

@@ -26,7 +26,6 @@ from lab.node import Node
 
 PILLAR = Path(__file__).parents[2] / "pillar-examples/small.sls"
 MOUNT = "/srv/data"
-LONG = 20
 MINION_LOG = "/var/log/salt/minion"
 #: Everything that makes a node a member, and every file of a volume; disks stay formatted.
 BARE_AGAIN = r"""
@@ -183,12 +182,9 @@ def test_two_halves_cut_from_each_other_at_the_start_never_become_two_pools(lab:
     assert_made_once(lab)
 
 
-@pytest.mark.capability(194)
-def test_halves_that_stay_cut_make_one_pool_of_the_founders_half_at_most(
-    lab: Lab, rounds: int
-) -> None:
-    if rounds < LONG:
-        pytest.skip(f"waits for two time-outs of a minute: from N={LONG} on")
+@pytest.mark.long
+def test_halves_that_stay_cut_make_one_pool_of_the_founders_half_at_most(lab: Lab) -> None:
+    """Waits for two time-outs of a minute."""
     bare_again(lab)
     cut(lab, "add")
     try:

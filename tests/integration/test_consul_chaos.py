@@ -277,7 +277,7 @@ def balanced(engine: Process) -> bool:
     return len(engine.fired("view_lost")) == len(engine.fired("view_restored"))
 
 
-@pytest.mark.capability(163)
+@pytest.mark.long
 def test_of_two_engines_one_speaks_at_a_time_and_claims_once_however_they_are_cut_off(
     pool: Lab, tmp_path: Path, rounds: int
 ) -> None:

@@ -186,16 +186,14 @@ def leading(loop: Loop) -> Node | None:
     return None
 
 
-@pytest.mark.capability(144)
-def test_consuls_leader_killed_again_and_again_no_wrong_event_and_none_lost(
-    loop: Loop, rounds: int
-) -> None:
+@pytest.mark.long
+def test_consuls_leader_killed_again_and_again_no_wrong_event_and_none_lost(loop: Loop) -> None:
     """Every 20 s; agents are restarted as well, and a brick dies in the middle.
 
     That Consul misses a node whose agent was killed is so: it is suspect, and no more than that.
     """
     began, before, victims = time.time(), loop.forced("g2"), {"g4"}
-    for turn in range(2 if rounds == 1 else 4):
+    for turn in range(4):
         victim = loop.until(lambda: leading(loop), "a leader of Consul", 60)
         at = time.monotonic()
         loop.lab.fault("consul-kill", victim.name)
@@ -204,7 +202,7 @@ def test_consuls_leader_killed_again_and_again_no_wrong_event_and_none_lost(
             loop.lab.fault("brick-kill", "g2", "data")
         time.sleep(8)
         loop.lab.heal("consul-kill", victim.name)
-        if turn == (0 if rounds == 1 else 2):
+        if turn == 2:
             for agent in ("g4", "master"):
                 loop.lab.node(agent).ok(["systemctl", "restart", "consul"])
         time.sleep(max(0.0, 20 - (time.monotonic() - at)))

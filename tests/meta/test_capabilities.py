@@ -43,7 +43,8 @@ def test_a_claim_needs_a_test_of_the_right_kind(
     ("text", "shown"),
     [
         ("@pytest.mark.skipif(True, reason='')\n" + MARK, False),
-        (MARK + "    pytest.skip('from N=20 on')\n", False),
+        (MARK + "    pytest.skip('no disk here')\n", False),
+        ("@pytest.mark.long\n" + MARK, False),
         ("pytestmark = pytest.mark.skip\n" + MARK, False),
         (
             "@pytest.fixture\ndef disk():\n    pytest.skip('no disk')\n"

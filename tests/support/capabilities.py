@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 STATES = ("works", "recorded", "planned", "out of scope")
 REAL = ("integration", "functional")
-WAYS_TO_SKIP = {"skip", "skipif", "importorskip", "xfail"}
+WAYS_TO_SKIP = {"skip", "skipif", "importorskip", "xfail", "long"}
 BLOCKS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
