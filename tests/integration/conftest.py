@@ -22,16 +22,18 @@ HERE = Path(__file__).resolve().parent
 FIRST = ("test_remediation_end_to_end", "test_consul_deployment")
 LONGEST = (
     *FIRST,
-    "test_executor",
     "test_maintenance",
+    "test_executor",
     "test_config_history",
-    "test_sensor",
-    "test_engine",
-    "test_false_success",
-    "test_consul",
-    "test_consul_chaos",
+    "test_approvals_and_holds",  # and with it all on a watched pool
+    "test_modules",  # and all on a plain one
     "test_drift",
+    "test_false_success",
+    "test_sensor",
+    "test_consul_chaos",
+    "test_engine",
     "test_gluster_events",
+    "test_consul",
 )
 _shared: list[Pools] = []
 
