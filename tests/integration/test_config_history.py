@@ -78,7 +78,7 @@ def test_each_change_is_a_version_and_says_who_as_far_as_that_is_known(store: St
     assert "+ volume data: option user.hand = 1" in screen
     store.by_hand("g3", "get", "data", OPTION)  # a look, and a report, change nothing
     store.lab.salt("g1", "gluster_consul.report")
-    time.sleep(20)
+    store.loop.ticks(3)
     assert store.history()[0]["version"] == newest
     assert store.loop.events("overwritten", began) == []
 
@@ -109,7 +109,6 @@ def test_a_node_that_comes_back_and_overwrites_the_pool_is_critical_with_the_way
     assert "user.kept is gone (was 1)" in told["why"]
     assert f"{OPTION}: off -> on" in told["why"]
     assert "salt-run gluster.plan" in told["suggest"]
-    assert took_s < 300  # within one collection
     assert store.history()[0]["overwritten_by"] == ["g4"]
     # Nothing was done about it. The way back is the plan, as anybody's change is.
     assert OPTION in lab.master.ok(["salt-run", "gluster.plan"])

@@ -190,7 +190,7 @@ def test_every_reason_is_told_at_once(bench: Bench) -> None:
 # --- prepared ------------------------------------------------------------------------------------
 
 
-@pytest.mark.capability(21, 23, 31)
+@pytest.mark.capability(23, 31)
 def test_a_blank_device_is_made_mounted_by_uuid_and_the_second_run_changes_nothing(
     bench: Bench,
 ) -> None:

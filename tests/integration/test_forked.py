@@ -145,6 +145,16 @@ def test_a_minion_that_says_nothing_has_a_text_and_one_that_works_is_waited_for(
     assert told["g2"].startswith("Minion did not return")
 
 
+def test_a_long_answer_is_not_seen_at_the_end_of_the_wait_only(pool: Lab) -> None:
+    """As it is by Salt 3007's own client, where nothing follows it (facts.md#S-10.1)."""
+    text = "x" * 8000
+    for _ in range(5):
+        began = time.monotonic()
+        told = salt.minions(pool.record, "g1", "", "test.echo", [text], timeout=240, quiet_s=120)
+        assert told == {"g1": text}
+        assert time.monotonic() - began < 60
+
+
 def test_minions_are_heard_again_after_their_master_was_restarted(pool: Lab) -> None:
     pool.master.ok(["systemctl", "restart", "salt-master"])
     pool.wait()

@@ -20,7 +20,7 @@ from salt_gluster.gluster.commands import COMMANDS, Command
 from salt_gluster.gluster.parse.answer import CliAnswer
 from salt_gluster.gluster.parse.peer import parse_uuid
 from salt_gluster.gluster.reader import Reader
-from salt_gluster.model import Unknown, is_known
+from salt_gluster.model import is_known
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -148,14 +148,19 @@ def test_a_word_with_two_dashes_would_be_an_option_of_the_program(pool: Lab) -> 
 
 @pytest.mark.capability(165)
 def test_a_lock_held_elsewhere_is_waited_out(pool: Lab) -> None:
-    """Two nodes set options at the same moment, ten times: every one is carried out."""
+    """Two nodes set options at the same moment, ten times; what was done is there.
+
+    Seven tries are enough nearly always: who is told of a conflict has done nothing.
+    """
     failed: list[GlusterError] = []
+    last: dict[str, str] = {}
 
     def hammer(node: Node) -> None:
         tool = gluster_on(node)
         for turn in range(10):
             try:
                 tool.change("volume_set", volume="v1", options={f"user.{node.name}": str(turn)})
+                last[f"user.{node.name}"] = str(turn)
             except GlusterError as exc:
                 failed.append(exc)
             # Else those of one follow so closely that the tries of the other run out.
@@ -167,7 +172,9 @@ def test_a_lock_held_elsewhere_is_waited_out(pool: Lab) -> None:
     for thread in threads:
         thread.join()
     assert not [f for f in failed if not isinstance(f, Conflict)]
-    assert len(failed) <= 1
+    assert len(failed) < 4, failed
+    options = gluster_facts.volumes(pool.node("g2"))["v1"]["options"]
+    assert {name: options[name] for name in last} == last and len(last) == 2
 
 
 def test_a_timed_out_set_has_an_unknown_outcome_and_may_be_carried_out(
@@ -188,10 +195,9 @@ def test_a_timed_out_set_has_an_unknown_outcome_and_may_be_carried_out(
     assert caught.value.locked_until == pytest.approx(start + 200, abs=5)
     assert told[0] is True  # type: ignore[index]
     assert "did not tell" in told[1]  # type: ignore[index]
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
+
+    def is_there() -> bool:
         volumes = Reader(gluster_on(g1)).volumes()
-        if not isinstance(volumes, Unknown) and volumes["v1"].options.get("user.late") == "7":
-            return
-        time.sleep(0.5)
-    pytest.fail("the set that timed out was not carried out after the peer went on")
+        return is_known(volumes) and volumes["v1"].options.get("user.late") == "7"
+
+    until(is_there, 30, "the set that timed out to be carried out after the peer went on")

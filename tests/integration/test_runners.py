@@ -91,6 +91,18 @@ def test_the_loss_of_a_node_and_of_two_is_told_in_words(pool: Lab) -> None:
     assert traces(pool) == before
 
 
+def test_a_node_may_not_stop_while_a_brick_of_the_same_set_is_down(pool: Lab) -> None:
+    pool.fault("brick-kill", "g2", "data")
+    try:
+        answer = pool.salt("g1", "gluster.can_stop")["g1"]
+    finally:
+        pool.heal("brick-kill", "g2", "data")
+    until(lambda: not ports_missing(pool), 60, "the brick")
+    assert answer["can_stop"] is False
+    assert "g1:/srv/gluster/data is lost" in answer["why"]["data"]
+    assert pool.salt("g1", "gluster.can_stop")["g1"] == {"can_stop": True, "why": {}}
+
+
 def test_a_hold_is_on_every_node_and_stops_changes_until_it_is_released(pool: Lab) -> None:
     said(pool, "gluster.hold", "moving the rack", "by=ann")
     for node in pool:
