@@ -19,7 +19,7 @@ from waiting import until
 from lab import Lab, witness
 
 PATIENCE = {
-    "tick": 3, "quiet_period": 5, "suspect_clear": 8, "down_after": 18, "returning_stable": 8,
+    "tick": 4, "quiet_period": 5, "suspect_clear": 8, "down_after": 18, "returning_stable": 8,
     "restart_after": [8, 8, 8], "restart_cooldown": 3, "decide_twice": 4, "sight_settle": 8,
     "zeros_apart": 3, "intent": 40, "settle": 10, "calm": 10, "refused_pause": 6,
     "restart_budget": 20, "storm_suspects": 20, "flap_window": 1, "glusterd_up": 20,
