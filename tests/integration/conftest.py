@@ -19,14 +19,16 @@ PROGRAMS = ("glusterd", "gluster", "mkfs.xfs", "ip", "unshare", "nsenter", "lose
 HERE = Path(__file__).resolve().parent
 #: The files that take longest, in the order in which they begin: one begun last would run alone.
 #: The first of them begin before all other tests: they mostly wait, the unit tests never do.
-FIRST = ("test_remediation_end_to_end", "test_consul_deployment")
+FIRST = (
+    "test_remediation_end_to_end",
+    "test_consul_deployment",
+    "test_approvals_and_holds",  # and with it all on a watched pool
+)
 LONGEST = (
     *FIRST,
     "test_maintenance",
     "test_executor",
     "test_config_history",
-    "test_approvals_and_holds",  # and with it all on a watched pool
-    "test_modules",  # and all on a plain one
     "test_drift",
     "test_false_success",
     "test_sensor",
