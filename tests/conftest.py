@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                     f"{item.nodeid}: capability {unknown or '()'} is not in docs/capabilities.csv"
                 )
         room = _room(item)
-        if item.get_closest_marker("timeout") is None and room in LIMITS:
+        if config.getoption("timeout", None) is None and room in LIMITS:
             item.add_marker(pytest.mark.timeout(LIMITS[room]))
 
 

@@ -64,8 +64,18 @@ def copy_tree(to: Path) -> None:
 
 def run_tests(tree: Path, paths: Iterable[str]) -> int:
     """Run these tests in a tree until one fails; return the exit status, -1 after the limit."""
-    env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "HYPOTHESIS_PROFILE": "ci"}
-    argv = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "pytest_timeout", *paths]
+    env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "HYPOTHESIS_PROFILE": "test"}
+    argv = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "-p",
+        "pytest_timeout",
+        "--timeout=60",
+        *paths,
+    ]
     try:
         done = subprocess.run(
             argv, cwd=tree, env=env, capture_output=True, text=True, timeout=LIMIT_S, check=False
