@@ -61,10 +61,12 @@ BUILTIN = """\
 CLUSTER = "pool:\n  gluster.cluster: []\n"
 NOTHING = "nothing:\n  test.nop: []\n"
 
-# Before the real program in every place a state could find it; one line per start.
+# Before the real program in every place a state could find it; one line per start, with the
+# kernel's line about who started it (proc(5), stat).
 COUNTER = """\
 #!/bin/sh
-echo "$*" >> /run/gluster-started
+read -r parent < "/proc/$PPID/stat"
+echo "$parent $*" >> /run/gluster-started
 exec /usr/local/libexec/gluster "$@"
 """
 

@@ -170,7 +170,7 @@ def blindness(demo: Demo, bus: Bus) -> None:
         now = witness.volume(lab.node("g1"), "data").options["network.ping-timeout"]
         expect(now == "30", f"network.ping-timeout is {now}")
         step.show(f"gluster volume info data: network.ping-timeout: {now}")
-    with story.step("Consul is back: sight regained") as step:
+    with story.step("Consul is back: the view is restored") as step:
         for name in ("g1", "g2", "g3"):
             lab.heal("consul-kill", name)
         said = bus.wait("view_restored", "cluster", began, 120)

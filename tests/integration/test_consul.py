@@ -525,7 +525,7 @@ def test_a_frozen_agent_blinds_within_fifteen_seconds(pool: Lab, cluster: str) -
         assert "did not answer in time" in probe.verdict.why
     pool.heal("consul-freeze", "g2")
     with inside(node):
-        until(lambda: probe.renew().is_fresh, 30, "sight")
+        until(lambda: probe.renew().is_fresh, 30, "a fresh view")
         assert probe.verdict.state is ViewState.FRESH
         lock.stop()
 

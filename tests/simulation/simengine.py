@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import simtruth
+from simparts import CLUSTER, T0
+
 from salt_gluster.remediation import FleetObservation, LockView, Memory, decide, remembered
 from salt_gluster.remediation.decide import Asks
 from salt_gluster.remediation.fleet_mode import CALM, SEEN
@@ -24,9 +27,6 @@ from salt_gluster.remediation.operations import UNDER_WAY, Life, Operation, oper
 
 if TYPE_CHECKING:
     from simworld import Steps, World
-
-CLUSTER = "main"
-T0 = 1_000_000.0
 
 
 class Process:
@@ -222,7 +222,7 @@ class Engine:
         w = self.world
         if mode in ("blind", "held"):
             self.crowd_at = T0 - 9999
-        elif mode == "storm" and w.unhealthy(25) > w.policy.max_unhealthy(len(w.nodes)):
+        elif mode == "storm" and simtruth.unhealthy(w, 25) > w.policy.max_unhealthy(len(w.nodes)):
             self.crowd_at = w.now
         if w.consul.hold is not None:
             self.held_at = w.now

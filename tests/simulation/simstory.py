@@ -14,8 +14,9 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from simengine import CLUSTER, T0, Engine
-from simworld import LAYOUT, NODES, World
+from simengine import Engine
+from simparts import CLUSTER, LAYOUT, NODES, T0
+from simworld import World
 
 from salt_gluster.model import Hold, Unknown
 from salt_gluster.remediation.observation import Acknowledged, Maintenance

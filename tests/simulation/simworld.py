@@ -10,10 +10,12 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from simengine import CLUSTER, T0, Engine, Process
+import simtruth
+from simengine import Engine, Process
+from simparts import CLUSTER, LAYOUT, NODES, T0, Consul, Key, SimBrick, SimNode
 
 from salt_gluster.model import (
     Brick,
@@ -21,7 +23,6 @@ from salt_gluster.model import (
     BrickStatus,
     Change,
     Heal,
-    Hold,
     Node,
     NodeFacts,
     Observation,
@@ -42,7 +43,7 @@ from salt_gluster.remediation.membership import (
     ViewTrust,
     snapshot_from,
 )
-from salt_gluster.remediation.observation import Acknowledged, Maintenance, Recorded
+from salt_gluster.remediation.observation import Recorded
 from salt_gluster.remediation.operations import (
     ENDED,
     OPEN,
@@ -52,15 +53,10 @@ from salt_gluster.remediation.operations import (
     operation_from,
 )
 
-NODES = [f"g{i}" for i in range(1, 9)]
-LAYOUT = {"data": ("g1", "g2", "g3"), "vm": ("g4", "g5", "g6"), "logs": ("g7", "g8", "g1")}
-#: What an executor knows of other nodes may be this old: a younger truth is not held against it.
-KNOWN_S = 70.0
 #: How old a node's report grows where nothing happens.
 REPORT_S = 240.0
 #: A brick that served for a shorter time may have been seen by nobody.
 UNSEEN_S = 25.0
-Key = tuple[str, str]
 Steps = Iterator[float]
 F = TypeVar("F", BrickFacts, NodeFacts)
 
@@ -68,95 +64,6 @@ F = TypeVar("F", BrickFacts, NodeFacts)
 def _hidden(facts: F, fields: frozenset[str]) -> F:
     """Return the report without what its node cannot read; the truth stays as it is."""
     return replace(facts, **dict.fromkeys(fields, Unknown("cannot be read")))
-
-
-@dataclass
-class SimBrick:
-    """One brick: its process, its disk, and since when it is as it is."""
-
-    volume: str
-    alive: bool = True
-    port_known: bool = True
-    mounted: bool = True
-    read_only: bool = False
-    filesystem: str = "fs"
-    volume_id: str = ""
-    root: bool = True
-    io_errors: int = 0
-    health_check_ended: bool = False
-    told: bool = True  # does its node name it?
-    recorded: bool = True  # while it was well
-    unreadable: frozenset[str] = frozenset()  # fields of BrickFacts that its node cannot read
-    changed: float = T0 - 9999
-    died: float = 0.0
-    up_since: float = T0 - 9999
-
-    def revive(self, now: float) -> None:
-        if not self.alive or not self.port_known:
-            self.alive, self.port_known, self.changed, self.up_since = True, True, now, now
-
-    def fault(self) -> str:
-        """Say what is wrong with the disk, or ""."""
-        return "".join(
-            word for word, bad in (
-                ("unmounted ", not self.mounted), ("read-only ", self.read_only),
-                ("foreign file system ", self.filesystem != "fs"),
-                ("other volume ", self.volume_id != f"id-{self.volume}"),
-                ("empty ", not self.root), ("io errors ", self.io_errors > 0),
-                ("health check ", self.health_check_ended),
-            ) if bad
-        )  # fmt: skip
-
-
-@dataclass
-class SimNode:
-    """One server. ``agent`` = its Consul agent runs; ``cut`` = nothing reaches it."""
-
-    name: str
-    alive: bool = True
-    agent: bool = True
-    cut: bool = False
-    glusterd_started: float = T0 - 9999
-    importing: bool = False
-    version: int = 100
-    version_since: float = T0 - 9999
-    skew: float = 0.0
-    missed_since: float = 0.0
-    has_left: bool = False
-    hold: Hold | None = None
-    history: list[Change] = field(default_factory=list)
-    consul_maintenance: bool = False
-    outcomes_readable: bool = True
-    unreadable: frozenset[str] = frozenset()  # fields of NodeFacts that it cannot read
-    zone: str = ""
-
-    @property
-    def there(self) -> bool:
-        return self.alive and not self.cut
-
-
-@dataclass
-class Consul:
-    """The servers' truth. A write needs a leader; a fenced one also the session and the epoch."""
-
-    up: bool = True
-    leader_since: float = T0 - 9999
-    index: int = 1
-    holder: str = ""
-    session_until: float = 0.0
-    free_at: float = T0 - 9999
-    epoch: int = 0
-    hold: Hold | Unknown | None = None
-    maintenance: dict[str, Maintenance] = field(default_factory=dict)
-    operations: dict[str, dict[str, Any]] = field(default_factory=dict)
-    proposals: dict[str, dict[str, Any]] = field(default_factory=dict)
-    #: (node, operation) -> what that node said of it; ``cas`` False = a write that checks nothing.
-    outcomes: dict[Key, ExecutionReport] = field(default_factory=dict)
-    cas: bool = True
-    members: dict[str, Any] | None = None
-    roster: dict[str, Any] | None = None
-    acknowledged: list[Acknowledged] = field(default_factory=list)
-    wiped: bool = False
 
 
 class World:
@@ -322,98 +229,6 @@ class World:
                 if brick.volume == op.volume and not brick.fault() and self.nodes[key[0]].there:
                     brick.revive(self.now)
 
-    def truth(self, name: str, op: Operation) -> list[str]:
-        """Return what speaks against starting now, from the truth; the others' news are young."""
-        c, node, now, p = self.consul, self.nodes[name], self.now, self.policy
-        old = now - KNOWN_S
-        against = {
-            "I9 under a hold": c.hold is not None or node.hold is not None,
-            "I9 blind: Consul has no leader": not c.up,
-            "I9 nobody leads": not c.holder,
-            "I7 under an old epoch": op.epoch != c.epoch,
-            "late": now >= op.deadline + p.clock_skew_s,
-            # A clock that was set forward since it was measured only shortens the deadline.
-            "clocks differ": node.skew < -p.clock_skew_s
-            or abs(op.evidence["skew_s"] or 0) > p.clock_skew_s,
-            "I9 in maintenance": name in c.maintenance or node.consul_maintenance,
-            "a stopped volume": op.volume in self.stopped,
-            "its process is alive": self.bricks[name, f"/b/{op.volume}"].alive,
-            "glusterd was just started": now - node.glusterd_started < p.glusterd_up_s,
-            "glusterd imports": node.importing,
-            "I9 in a storm": self.unhealthy(25) > p.max_unhealthy(len(NODES)),
-            "I9 many went at once": sum(
-                not n.there and 25 < now - n.missed_since < p.storm_window_s - 30
-                for n in self.nodes.values()
-            ) >= p.storm_suspects,
-            "I9 a whole zone is away": any(
-                all(not n.there and now - n.missed_since > 25
-                    for n in self.nodes.values() if n.zone == zone)
-                for zone in {n.zone for n in self.nodes.values() if n.zone}
-            ),
-            "its clock was not measured": op.evidence["skew_s"] is None,
-            "mixed versions": any(
-                n.there and n.version != node.version and n.version_since < old
-                for n in self.nodes.values()
-            ),
-            "I11 in a quiet period": self._quiet(),
-            "I11 a missed member is Connected here": any(
-                not n.agent and n.missed_since < now - 20 and self.connected(name, n.name)
-                for n in self.nodes.values() if n.name != name
-            ),
-        }  # fmt: skip
-        looked = max((a.at for a in c.acknowledged if a.what == CLUSTER), default=0.0)
-        for other in self.nodes.values():
-            for change in other.history if other.there else ():
-                lately = max(now - p.person_at_work_s, looked) < change.at < old
-                against["a person is at work"] = against.get("a person is at work", False) or (
-                    lately and not change.ours
-                )
-        found = [why for why, is_so in against.items() if is_so]
-        for host in LAYOUT[op.volume]:
-            brick = self.bricks[host, f"/b/{op.volume}"]
-            known = host == name or brick.changed < old
-            if brick.alive or not known or not self.nodes[host].there:
-                continue
-            if brick.fault():
-                found.append(f"a brick whose disk is ill: {brick.fault()}")
-            if not brick.told:
-                found.append("I10 a brick nobody knows about")
-            if host in c.maintenance or self.nodes[host].consul_maintenance:
-                found.append("a brick that is down on purpose")
-            if self.nodes[host].has_left:
-                found.append("a brick of a node that was taken out of the catalog")
-        return found + self._spent(name, op)
-
-    def _quiet(self) -> bool:
-        conditions = snapshot_from(self.consul.members).conditions
-        return any(
-            k.kind == "node" and s.state == "suspect"
-            and self.now - s.since < self.policy.quiet_period_s - 5
-            for k, s in conditions.items()
-        )  # fmt: skip
-
-    def _spent(self, name: str, op: Operation) -> list[str]:
-        looked = max((a.at for a in self.consul.acknowledged if a.what == name), default=0.0)
-        mine = [t for t, node, _, _ in self.log if node == name]
-        spent = [t for t in mine if t > max(looked, self.now - self.policy.budget_window_s)]
-        brick = self.bricks[name, f"/b/{op.volume}"]
-        found = []
-        if len(spent) >= self.policy.restart_budget:
-            found.append("I12 over the budget")
-        if spent and self.now - max(spent) < self.policy.restart_cooldown_s:
-            found.append("I5 within the cooldown")
-        if self.now - brick.died < self.policy.restart_after_s[0]:
-            found.append("impatient")
-        return found
-
-    def unhealthy(self, for_s: float) -> int:
-        old = self.now - for_s
-        bad = {n.name for n in self.nodes.values()
-               if (not n.there or not n.agent) and n.missed_since < old}  # fmt: skip
-        bad |= {k[0] for k, b in self.bricks.items()
-                if not b.alive and b.died < old and b.volume not in self.stopped}  # fmt: skip
-        return len(bad)
-
     # --- looking -----------------------------------------------------------------------------
 
     def registered(self) -> dict[str, Registered]:
@@ -513,7 +328,7 @@ class World:
             return
         answer = self._judge(name, op_id, begun=True)
         op = operation_from(c.operations[op_id])
-        truth = self.truth(name, op)
+        truth = simtruth.truth(self, name, op)
         if answer.do is not Decision.PERFORM:
             if answer.outcome and c.up:
                 self.say(key, answer.outcome)

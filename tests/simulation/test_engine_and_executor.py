@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from simengine import CLUSTER
+from simparts import CLUSTER, NODES
 from simstory import run_until, settled_world
-from simworld import NODES, World
+from simworld import World
 
 from salt_gluster.model import Hold, Unknown
 from salt_gluster.remediation import LockView, Memory, Policy, decide

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 
 import pytest
-from simengine import CLUSTER
+from simparts import CLUSTER, NODES
 from simstory import (
     check_membership,
     check_what_was_told,
@@ -17,7 +17,7 @@ from simstory import (
     run_until,
     settled_world,
 )
-from simworld import NODES, World
+from simworld import World
 
 from salt_gluster.model import Hold, Unknown
 from salt_gluster.remediation.observation import Acknowledged, Maintenance
