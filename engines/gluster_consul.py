@@ -11,13 +11,12 @@ import logging
 import os
 import signal
 import threading
-import time
 from pathlib import Path
 
 import salt.client
 import salt.utils.event
 
-from salt_gluster.master import approvals
+from salt_gluster.master import approvals, jobs
 
 log = logging.getLogger(__name__)
 
@@ -105,18 +104,9 @@ class _MasterBus:
         return bool(self._events.fire_event(dict(event["data"]), event["tag"]))
 
     def ask(self, minions, function, arguments, is_over):
-        """Return who answered; ``cmd`` would look for the silent ones for 15 s more.
-
-        Waits for events with a time-out: without one an answer may be seen late (facts.md#S-10.1).
-        """
-        answers, began = {}, time.monotonic()
+        """Return who answered; the silent ones are not looked for."""
         with salt.client.get_local_client(mopts=self._opts) as client:
             job = client.run_job(
                 list(minions), function, arg=list(arguments), tgt_type="list", listen=True
             )
-            tag = f"salt/job/{job.get('jid')}/ret/"
-            while job and not is_over(answers, time.monotonic() - began):
-                answer = client.event.get_event(wait=0.5, tag=tag, match_type="startswith")
-                if answer:
-                    answers[answer["id"]] = answer.get("return")
-        return answers
+            return jobs.collect(client, job, is_over) if job else {}

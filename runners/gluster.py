@@ -17,6 +17,7 @@ from salt_gluster.master import (
     config_file,
     config_history,
     declaration,
+    jobs,
     journal,
     minions,
     pillar_source,
@@ -388,7 +389,7 @@ def _configuration():
 def _ask(target, function, *arguments):
     """Ask minions; what they return, by minion."""
     with salt.client.get_local_client(mopts=__opts__) as client:
-        return client.cmd(target, function, list(arguments), timeout=minions.TIMEOUT_S)
+        return jobs.ask(client, target, function, arguments, silence_s=minions.SILENCE_S)
 
 
 def _list(value):

@@ -14,7 +14,7 @@ import salt.utils.minions
 from salt.exceptions import SaltException
 
 from salt_gluster.errors import GlusterError
-from salt_gluster.master import approvals
+from salt_gluster.master import approvals, jobs
 from salt_gluster.master.deploy import deployment
 from salt_gluster.minion.context import Minion
 
@@ -89,8 +89,7 @@ def _ask(minions, function, *arguments):
     """Ask minions; what they return, by minion, nothing where the master does not run."""
     try:
         with salt.client.get_local_client(mopts=__opts__) as client:
-            how = {"tgt_type": "list", "timeout": _ANSWER_S}
-            return client.cmd(list(minions), function, list(arguments), **how)
+            return jobs.ask(client, list(minions), function, arguments, silence_s=_ANSWER_S)
     except SaltException as err:
         log.info("no minion could be asked: %s", err)
         return {}

@@ -6,7 +6,7 @@ import salt.client
 from salt.utils.user import get_specific_user
 
 from salt_gluster.errors import or_error
-from salt_gluster.master import approvals, journal, minions, plans, restore
+from salt_gluster.master import approvals, jobs, journal, minions, plans, restore
 from salt_gluster.master import maintenance as node_maintenance
 from salt_gluster.render import render_restore
 
@@ -112,9 +112,4 @@ def restore_config(node, confirm=""):
 
 def _ask(target, function, *arguments, **named):
     with salt.client.get_local_client(mopts=__opts__) as client:
-        kind = "list" if isinstance(target, list) else "glob"
-        long = function in ("gluster.apply_plan", restore.FUNCTION)
-        timeout = minions.CHANGE_TIMEOUT_S if long else minions.TIMEOUT_S
-        return client.cmd(
-            target, function, list(arguments), kwarg=named, tgt_type=kind, timeout=timeout
-        )
+        return jobs.ask(client, target, function, arguments, named, silence_s=minions.SILENCE_S)

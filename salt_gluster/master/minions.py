@@ -12,10 +12,8 @@ from salt_gluster.consul.pool import PoolClient
 from salt_gluster.errors import GlusterError
 from salt_gluster.status.report import usable
 
-#: Seconds a minion has for a look; one that is down costs this much.
-TIMEOUT_S = 15
-#: Seconds a minion has for a change: waiting for its turn, the command, reading back.
-CHANGE_TIMEOUT_S = 300
+#: Seconds of silence after which minions are asked whether they still work on a job.
+SILENCE_S = 15.0
 
 Ask = Callable[..., Mapping[str, Any]]
 #: The pool in Consul, why it cannot be reached, or None where nothing says that there is one.

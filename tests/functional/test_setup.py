@@ -17,6 +17,7 @@ import yaml
 import salt_gluster
 from salt_gluster import node
 from salt_gluster.consul import agent
+from salt_gluster.master import jobs
 from salt_gluster.master.deploy import secret_store
 from salt_gluster.remediation.salt_events import admission, request
 
@@ -230,9 +231,11 @@ class Agent:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def cmd(self, tgt: list[str], fun: str, arg: list[str], **how: Any) -> dict[str, bool]:
-        assert (fun, arg) == ("file.file_exists", ["/etc/consul.d/gluster.json"])
-        return {name: name in self.on for name in tgt}
+    def ask(
+        self, client: object, target: list[str], function: str, arguments: Any, *, silence_s: float
+    ) -> dict[str, bool]:
+        assert (function, *arguments) == ("file.file_exists", "/etc/consul.d/gluster.json")
+        return {name: name in self.on for name in target}
 
     def ensure(
         self, told: Any, call: Any, *, name: str, address: str = "", test: bool = False
@@ -256,6 +259,7 @@ def own_agent(monkeypatch: pytest.MonkeyPatch) -> Agent:
     for name in [n for n in os.environ if n.startswith("CONSUL_")]:
         monkeypatch.delenv(name)
     monkeypatch.setattr(salt.client, "get_local_client", lambda mopts: made)
+    monkeypatch.setattr(jobs, "ask", made.ask)
     return made
 
 
