@@ -19,10 +19,10 @@ from waiting import until
 from lab import Lab, witness
 
 PATIENCE = {
-    "tick": 4, "quiet_period": 5, "suspect_clear": 8, "down_after": 18, "returning_stable": 8,
-    "restart_after": [8, 8, 8], "restart_cooldown": 3, "decide_twice": 4, "sight_settle": 8,
-    "zeros_apart": 3, "intent": 40, "settle": 10, "calm": 10, "refused_pause": 6,
-    "restart_budget": 20, "storm_suspects": 20, "flap_window": 1, "glusterd_up": 20,
+    "tick": 4, "quiet_period": 4, "suspect_clear": 5, "down_after": 12, "returning_stable": 5,
+    "restart_after": [5, 5, 5], "restart_cooldown": 3, "decide_twice": 3, "sight_settle": 5,
+    "zeros_apart": 2, "intent": 30, "settle": 6, "calm": 6, "refused_pause": 4,
+    "restart_budget": 20, "storm_suspects": 20, "flap_window": 1, "glusterd_up": 12,
 }  # fmt: skip
 PILLAR: dict[str, Any] = {
     "gluster": {

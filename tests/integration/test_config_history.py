@@ -78,7 +78,7 @@ def test_each_change_is_a_version_and_says_who_as_far_as_that_is_known(store: St
     assert "+ volume data: option user.hand = 1" in screen
     store.by_hand("g3", "get", "data", OPTION)  # a look, and a report, change nothing
     store.lab.salt("g1", "gluster_consul.report")
-    store.loop.ticks(3)
+    store.loop.ticks(2)
     assert store.history()[0]["version"] == newest
     assert store.loop.events("overwritten", began) == []
 

@@ -71,7 +71,7 @@ def test_a_node_in_maintenance_by_our_runner_is_left_alone_until_it_is_taken_off
     assert "not_in_maintenance" in refused["details"]["refusals"]
     assert "g2: ann has it in maintenance: disk=bad" in refused["why"]
     assert f"salt-run {RUNNER} g2 remove=True" in " ".join(refused["suggest"])
-    loop.ticks(3)
+    loop.ticks(2)
     assert loop.forced("g2") == before
     explained = loop.lab.salt_run("gluster.explain", node="g2")
     assert (explained["maintenance"]["reason"], explained["maintenance"]["by"]) == (
@@ -111,7 +111,7 @@ def test_a_node_in_consuls_own_maintenance_is_left_alone_and_engines_never_end_i
     loop.lab.fault("consul-kill", "g3")
     loop.lab.heal("consul-kill", "g3")
     loop.until(lambda: g3.run(["consul", "maint"]).returncode == 0, "the agent of g3", 120)
-    loop.ticks(3)
+    loop.ticks(2)
     assert g3.ok(["consul", "maint"]).count("carol: ram") == 2
     assert loop.forced("g3") == before
     told = loop.lab.salt_run(RUNNER, "g3", remove=True)

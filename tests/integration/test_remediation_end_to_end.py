@@ -172,7 +172,7 @@ def test_what_operators_do_comes_first_manual_work_a_hold_a_mode_that_only_propo
     held = loop.wait("held", began, 120)
     assert "moving the rack" in held["why"]
     loop.ack()
-    loop.ticks(3)
+    loop.ticks(2)
     assert loop.events("proposed", began) == loop.events("started", began) == []
 
     g1.ok(["consul", "kv", "delete", "gluster/main/hold"])
@@ -197,7 +197,7 @@ def test_the_bricks_of_a_stopped_volume_are_left_alone(loop: Loop) -> None:
     g4.ok(["gluster", "--mode=script", "volume", "stop", "data"])
     loop.ack()
     loop.until(lambda: is_seen("Started -> Stopped"), "the leader has seen it", 150)
-    loop.ticks(3)
+    loop.ticks(2)
     assert loop.events("started", began) == loop.events("execute", began) == []
     assert {n: loop.forced(n) for n in before} == before
     g4.ok(["gluster", "--mode=script", "volume", "start", "data"])
@@ -263,7 +263,7 @@ def test_an_engine_frozen_between_deciding_and_asking_is_fenced(loop: Loop, tmp_
         loop.signal_engine("STOP")
         loop.until(lambda: other.fired("resumed"), "the other engine goes on", 90)
         loop.signal_engine("CONT")
-        time.sleep(20)
+        other.comes_by(3)
         assert loop.forced("g2") <= before + 1
     finally:
         other.stop()
