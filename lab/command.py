@@ -51,6 +51,11 @@ def at_once(call: Callable[[T], R], items: Iterable[T]) -> list[R]:
         return list(threads.map(call, todo))
 
 
+def pace() -> float:
+    """Return how many programs want a processor for each there is, at least 1."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 def wait_for(what: str, true: Callable[[], object], *, timeout: float, step: float = 0.1) -> None:
     """Wait until a condition holds; LabError naming it after the timeout (seconds)."""
     end = time.monotonic() + timeout

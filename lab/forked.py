@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from lab.command import environment
+from lab.command import environment, pace
 from lab.errors import LabError
 from lab.node import Node
 from lab.record import CHECKOUT
@@ -186,12 +186,15 @@ def run(
     timeout: float = 60,
     env: dict[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run it and collect its output; it is killed at the timeout (TimeoutExpired)."""
+    """Run it and collect its output; it is killed at the timeout (TimeoutExpired).
+
+    The timeout is for a quiet machine, as that of ``Node.run``.
+    """
     # Files and not pipes: what it leaves behind in the background may keep its output open.
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         process = start(work, node, argv, out=out, err=err, env=env)
         try:
-            code = process.wait(timeout)
+            code = process.wait(timeout * pace())
         except BaseException:
             process.kill()
             raise

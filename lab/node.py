@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lab import boot
-from lab.command import environment, wait_for
+from lab.command import environment, pace, wait_for
 from lab.errors import LabError
 from lab.network import NETNS
 from lab.record import Record
@@ -64,6 +64,8 @@ class Node:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command in the node; it is killed there at the timeout (TimeoutExpired).
 
+        The timeout is for a quiet machine: a busy one gives a program so much longer.
+
         The working directory is /. The environment is a login's plus `env`.
         """
         return subprocess.run(
@@ -71,7 +73,7 @@ class Node:
             [*self.prefix(), "setpriv", "--pdeathsig", "KILL", "--", *argv],
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=timeout * pace(),
             check=check,
             input=input,
             stdin=None if input is not None else subprocess.DEVNULL,

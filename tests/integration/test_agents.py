@@ -185,10 +185,19 @@ class Exchange:
         told = credentials.node_credentials(self.world.vault, self.world.pool, name)
         there = self.world.agents.get(name)
         if there is not None and there.told["is_server"] and not told["is_server"]:
-            agent.leave_raft(there.settings, there.call)
+            until(lambda: self._leaves(there), 60, f"{name} gives up its seat")
             there.start(told)
         elif there is None:
             self.world.start(name, told)
+
+    @staticmethod
+    def _leaves(there: Agent) -> bool:
+        """Whether it did, as a highstate that is applied again; not while Consul has no leader."""
+        try:
+            agent.leave_raft(there.settings, there.call)
+        except GlusterError:
+            return False
+        return True
 
     def ask(self, minions: list[str], function: str) -> dict[str, Any]:
         (name,) = minions

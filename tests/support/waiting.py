@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from lab import LabError
+from lab.command import pace
 from salt_gluster.errors import ConsulError
 
 T = TypeVar("T")
 #: However fast it usually is: another test may have the machine just then.
 LEAST_S = 120.0
-
-
-def pace() -> float:
-    """Return how many programs want a processor for each there is, at least 1."""
-    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def until(
