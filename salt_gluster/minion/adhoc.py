@@ -13,16 +13,13 @@ from salt_gluster.errors import GlusterError
 from salt_gluster.gluster.commands import command
 from salt_gluster.minion import apply
 from salt_gluster.minion.context import Minion
-from salt_gluster.minion.converge import run_plan
+from salt_gluster.minion.converge import order
 from salt_gluster.model import Plan, Subject, is_known
 from salt_gluster.plan import adhoc
 from salt_gluster.plan.actions import ACTIONS
 from salt_gluster.plan.outcome import Planner, Result
 from salt_gluster.render import as_declared, state_return
 from salt_gluster.spec import parse_volume
-
-#: Seconds to wait for other nodes: an operator waits for the answer.
-WAIT_S = 20.0
 
 
 def run(
@@ -35,19 +32,13 @@ def run(
 
     Raises ``GlusterError`` with the words of a state's comment when it was not all done.
     """
-    outcome = (run or _converge)(minion, planner)
+    outcome = (run or order)(minion, planner)
     ret = state_return(subject, outcome, test=minion.test)
-    if ret["result"] is False or outcome.plan.waits:
+    if ret["result"] is False or (outcome.plan.waits and not minion.test):
         raise GlusterError(ret["comment"], kind="refused" if outcome.refused else "not_done")
     if outcome.first.is_empty:
         ret["comment"] = _nothing(subject, minion, outcome.first)
     return {"changes": ret["changes"], "comment": ret["comment"]}
-
-
-def _converge(minion: Minion, planner: Planner) -> Result:
-    return run_plan(
-        minion, planner, wait_s=WAIT_S, preview=False
-    )  # no glusterd is started by an order
 
 
 def _once(minion: Minion, planner: Planner) -> Result:

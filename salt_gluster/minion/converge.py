@@ -1,7 +1,7 @@
 """Converge a node's part of a declaration: disks, bricks, peers, volumes, mounts.
 
-Each subject is planned and converged by itself, in this order; one that is refused does not keep
-the next from its turn. What a subject decides lives in ``plan/``.
+Bricks, peers and volumes are the goals of one run; one that is refused does not keep the others
+from theirs. What a subject decides lives in ``plan/``.
 """
 
 from __future__ import annotations
@@ -9,18 +9,22 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from salt_gluster import node, plan
 from salt_gluster.errors import GlusterError, SpecError
 from salt_gluster.minion import apply, brick_announcements
-from salt_gluster.minion.apply import WAIT_S
 from salt_gluster.minion.context import RECORD, Minion
+from salt_gluster.minion.driver import Driver
+from salt_gluster.minion.goal import Goal
 from salt_gluster.minion.mounts import mounted
+from salt_gluster.minion.run import WAIT_S
 from salt_gluster.minion.submit import submit
 from salt_gluster.model import Observation, Plan, Subject, is_known
 from salt_gluster.node import disks
+from salt_gluster.plan.drift import Repairs
 from salt_gluster.plan.outcome import Planner, Result
 from salt_gluster.render import as_declared, state_dict, state_error, state_return
 from salt_gluster.spec import PoolSpec, VolumeSpec
@@ -31,67 +35,126 @@ log = logging.getLogger(__name__)
 _CONSUL_S = 2.0
 #: Consul did not answer in this run: it is not waited for again.
 _SILENT = "salt_gluster_consul_silent"
+#: Seconds without progress in which an order waits for other nodes: an operator waits for it.
+ORDER_WAIT_S = 20.0
 _REPAIRS = "repairs"
 
 
 def converge_pool(name: str, minion: Minion, *, wait_s: float = WAIT_S) -> dict[str, Any]:
     """Bring this node's part of the declaration about; return one state's dict for all of it."""
     pool = minion.member()
-    deadline = minion.driver().now() + wait_s
     mounts = pool.device_mounts()
     parts = [_disk(minion, device, mount) for device, mount in mounts]
     if all(part["result"] is not False for part in parts):
-        for subject, planner in declared_subjects(pool, minion.name):
-            left_s = max(5.0, deadline - minion.driver().now())
-            at = [mount for _, mount in mounts]
-            parts.append(converge_subject(subject, minion, planner, wait_s=left_s, mounts=at))
+        subjects = dict(declared_subjects(pool, minion.name))
+        at = [mount for _, mount in mounts]
+        parts += converge_subjects(subjects, minion, wait_s=wait_s, mounts=at)
         parts += list(_mounts(minion, pool))
     notes = filter(None, (minion.note, submit(minion)))
     return _with_note(combined(name, parts), "\n".join(notes))
 
 
-def run_plan(
+def order(
+    minion: Minion, planner: Planner, *, accept: Iterable[str] = (), expect_id: str = ""
+) -> Result:
+    """Say what an order would do in test mode, else carry it out here and at once.
+
+    ``accept`` and ``expect_id`` are those of ``Goal``. Raises ``GlusterError`` where this node is
+    not accepted yet.
+    """
+    minion.check_accepted()
+    driver = minion.driver(preview=False)  # no glusterd is started by an order
+    if minion.test:
+        return apply.dry_run(planner, driver, minion.hosts)
+    goal = Goal(planner, tuple(accept), expect_id)
+    apply.converge_all([goal], driver, minion.hosts, wait_s=ORDER_WAIT_S, addressed=True)
+    note_change(minion, [goal.out])
+    return goal.out
+
+
+def converge_subjects(
+    planners: Mapping[Subject, Planner],
+    minion: Minion,
+    *,
+    wait_s: float = WAIT_S,
+    mounts: Sequence[str] = (),
+) -> list[dict[str, Any]]:
+    """Converge these subjects in one run, or say what a run would do; return the dict of each.
+
+    ``mounts`` are mount points that the same run is about to make.
+    """
+    try:
+        results = _run(minion, planners, wait_s=wait_s, mounts=mounts)
+    except GlusterError as err:
+        return [state_error(subject, err) for subject in planners]
+    return [
+        state_return(subject, result, test=minion.test, told=_state_in_words(minion, subject))
+        for subject, result in results.items()
+    ]
+
+
+def converge_subject(
+    subject: Subject,
     minion: Minion,
     planner: Planner,
     *,
-    will_mount: Sequence[str] = (),
-    about: Collection[str] | None = None,
     wait_s: float = WAIT_S,
-    accept: Iterable[str] = (),
-    expect_id: str = "",
-    preview: bool = True,
-) -> Result:
-    """Say what would be done in test mode, converge otherwise; keep what was repaired.
+    mounts: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Converge one subject, as ``converge_subjects`` does."""
+    return converge_subjects({subject: planner}, minion, wait_s=wait_s, mounts=mounts)[0]
 
-    ``will_mount``, ``about`` and ``preview`` are those of ``GlusterDriver``; ``accept`` and
-    ``expect_id`` those of ``apply.converge``. Raises ``GlusterError`` where this node is not
-    accepted yet.
-    """
+
+def _run(
+    minion: Minion,
+    planners: Mapping[Subject, Planner],
+    *,
+    wait_s: float,
+    mounts: Sequence[str],
+) -> dict[Subject, Result]:
+    """Run the goals of a state; keep what was repaired, and refuse what is set back again."""
     minion.check_accepted()
-    driver = minion.driver(will_mount, about, preview=preview)
+    about = [_about(subject) for subject in planners]
+    driver = minion.driver(mounts, about[0] if len(about) == 1 else None)
     repairs = node.LocalState().get(_REPAIRS) or {}
 
-    def watched(obs: Observation) -> Plan:
-        return plan.with_repeats(planner(obs), repairs, obs.now)
+    def watched(planner: Planner) -> Planner:
+        return lambda obs: plan.with_repeats(planner(obs), repairs, obs.now)
 
     if minion.test:
-        return apply.dry_run(watched, driver, minion.hosts)
-    outcome = apply.converge(
-        watched, driver, minion.hosts, accept=tuple(accept), wait_s=wait_s, expect_id=expect_id
-    )
-    if outcome.done and plan.is_repair(outcome.first):
-        now = driver.now()
-        times = [*plan.lately(repairs.get(outcome.first.id, ()), now), now]
-        kept = {k: v for k, v in repairs.items() if plan.lately(v, now)}
-        node.LocalState().put(_REPAIRS, {**kept, outcome.first.id: times})
-    note_change(minion, outcome)
-    return outcome
+        return {s: _forecast(watched(p), driver, minion) for s, p in planners.items()}
+    goals = {
+        subject: Goal(watched(planner), on_end=partial(_announce, minion, subject))
+        for subject, planner in planners.items()
+    }
+    apply.converge_all(list(goals.values()), driver, minion.hosts, wait_s=wait_s)
+    results = {subject: goal.out for subject, goal in goals.items()}
+    _keep_repairs(repairs, results.values(), driver.now())
+    note_change(minion, results.values())
+    return results
 
 
-def note_change(minion: Minion, outcome: Result) -> None:
+def _forecast(planner: Planner, driver: Driver, minion: Minion) -> Result:
+    try:
+        return apply.dry_run(planner, driver, minion.hosts)
+    except GlusterError as err:
+        return Result(Plan(""), Plan(""), error=err)
+
+
+def _keep_repairs(repairs: Repairs, results: Iterable[Result], now: float) -> None:
+    made = [r.first.id for r in results if r.done and plan.is_repair(r.first)]
+    if not made:
+        return
+    kept = {key: list(times) for key, times in repairs.items() if plan.lately(times, now)}
+    for key in made:
+        kept[key] = [*plan.lately(repairs.get(key, ()), now), now]
+    node.LocalState().put(_REPAIRS, kept)
+
+
+def note_change(minion: Minion, results: Collection[Result]) -> None:
     """Write into Consul that the pool was changed, best effort: the copy there is older now."""
     record = node.LocalState().get(RECORD)
-    changed = outcome.done or outcome.unknown_step
+    changed = any(result.done or result.unknown_step for result in results)
     if not changed or not record or not record.get("cluster") or minion.context.get(_SILENT):
         return
     # Imported late: a run without Consul does not pay for its library.
@@ -105,27 +168,6 @@ def note_change(minion: Minion, outcome: Result) -> None:
     except GlusterError as err:
         log.info("that the pool was changed could not be told to Consul: %s", err)
         minion.context[_SILENT] = True
-
-
-def converge_subject(
-    subject: Subject,
-    minion: Minion,
-    planner: Planner,
-    *,
-    wait_s: float = WAIT_S,
-    mounts: Sequence[str] = (),
-) -> dict[str, Any]:
-    """Converge one subject, or in test mode say what would be done; return its state dict.
-
-    ``mounts`` are mount points that the same run is about to make.
-    """
-    try:
-        about = _about(subject)
-        outcome = run_plan(minion, planner, wait_s=wait_s, will_mount=mounts, about=about)
-    except GlusterError as err:
-        return state_error(subject, err)
-    _announce(minion, subject, outcome)
-    return state_return(subject, outcome, test=minion.test, told=_state_in_words(minion, subject))
 
 
 def declared_subjects(pool: PoolSpec, own: str) -> Iterator[tuple[Subject, Planner]]:
@@ -211,7 +253,7 @@ def _mounts(minion: Minion, pool: PoolSpec) -> Iterator[dict[str, Any]]:
 def _announce(minion: Minion, subject: Subject, outcome: Result) -> None:
     """Announce that this node's bricks are ready, before any node may create on them."""
     paths = plan.ready_paths(outcome.plan) if subject.kind in ("brick", "bricks") else ()
-    if paths and not minion.test and not outcome.refused and outcome.error is None:
+    if paths and not outcome.refused and outcome.error is None:
         brick_announcements.announce(minion, paths)
 
 

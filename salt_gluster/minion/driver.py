@@ -56,8 +56,11 @@ class Driver(Protocol):
     def observe(self, needs: frozenset[Facet], *, fresh: bool = False) -> Observation:
         """Observe the pool with these facets; ``fresh`` = nothing from a cache."""
 
-    def fingerprint(self) -> object:
-        """Return what changes when the pool is changed; cheap, asks gluster nothing."""
+    def stamps(self) -> Mapping[str, object]:
+        """Return what changes when a volume is changed, by its name, or the members, as "".
+
+        Cheap, asks gluster nothing.
+        """
 
     def jitter(self) -> float:
         """Return a number in [0, 1)."""
@@ -118,9 +121,9 @@ class GlusterDriver:
         """Return a number in [0, 1)."""
         return random.random()
 
-    def fingerprint(self) -> object:
-        """Return the stamp of glusterd's files."""
-        return node.glusterd_stamp()
+    def stamps(self) -> Mapping[str, object]:
+        """Return the stamps of glusterd's files."""
+        return node.glusterd_stamps()
 
     def observe(self, needs: frozenset[Facet] = frozenset(), *, fresh: bool = False) -> Observation:
         """Observe the pool, with these facets."""
@@ -205,7 +208,10 @@ class GlusterDriver:
         )
 
     def _path(self, path: str) -> BrickPath:
-        here = node.brick_path(path)
+        try:
+            here = node.brick_path(path)
+        except GlusterError as err:  # a dead disk is no reason against the other subjects of a run
+            return BrickPath(path, True, True, "", foreign=(str(err),))
         if not self._preview:
             return here
         for mount in self._will_mount:
@@ -256,7 +262,14 @@ class GlusterDriver:
         volumes = self.reader.volumes()
         if node.brick_path(path).volume_id and is_known(volumes):
             node.remove_stale_volume_id(path, [v.id for v in volumes.values()])
-        node.make_brick_dir(path, accept_root="root_disk" in step.args.get("accept_risk", ()))
+        try:
+            node.make_brick_dir(path, accept_root="root_disk" in step.args.get("accept_risk", ()))
+        except OSError as err:
+            raise GlusterError(
+                f"{path} cannot be made: {err.strerror}.",
+                kind="unwritable",
+                hint="Look at the disk below it: gluster_brick.devices, and the kernel's log.",
+            ) from err
 
 
 def _silent(peers: Sequence[Peer], reach: Mapping[str, Reach]) -> Unknown | None:

@@ -16,7 +16,7 @@ from salt_gluster.errors import GlusterError, SpecError
 from salt_gluster.gluster.parse.option import parse_volume_get
 from salt_gluster.minion import apply
 from salt_gluster.minion.context import Minion
-from salt_gluster.minion.converge import declared_subjects, run_plan
+from salt_gluster.minion.converge import declared_subjects, order
 from salt_gluster.minion.driver import GlusterDriver
 from salt_gluster.model import (
     NOT_ASKED,
@@ -182,7 +182,7 @@ def apply_plan(
         planned: Plan = apply.dry_run(planner, minion.driver(), minion.hosts).plan
         if planned.steps and planned.id == plan_id:
             log.warning("plan %s: accepted %s because %r", plan_id, list(accept), reason)
-            return subject, run_plan(minion, planner, accept=accept, expect_id=plan_id)
+            return subject, order(minion, planner, accept=accept, expect_id=plan_id)
         ids += [f"{planned.id} ({subject})"] if planned.steps else []
     raise SpecError(
         "plan_id", f"no declared subject has the plan {plan_id} now.",

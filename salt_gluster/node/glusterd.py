@@ -263,16 +263,14 @@ def _start_ticks(proc: Path) -> int | None:
 # --- stamps --------------------------------------------------------------------------------------
 
 
-def glusterd_stamp(volume: str | None = None, root: str | Path = "/") -> tuple[object, ...]:
-    """Return what changes when glusterd's definitions change; compare it with ``==``.
+def glusterd_stamps(root: str | Path = "/") -> dict[str, tuple[object, ...]]:
+    """Return what changes when a volume's definition changes, by its name, or the members, as "".
 
-    With ``volume``: two stats, of its ``info`` and ``cksum``. Without: the full walk, once a run,
-    with ``vols/``, ``peers/`` and glusterd's start. The files are not opened: ``info`` holds the
-    volume's password (facts.md#S-5.2). A missing file is None, so that an import shows.
+    That of a volume is two stats, of its ``info`` and ``cksum``; that of the members those of
+    ``peers/``, and glusterd's start. Compare them with ``==``. The files are not opened: ``info``
+    holds the volume's password (facts.md#S-5.2). A missing file is None, so that an import shows.
     """
     base = Path(root) / GLUSTERD_DIR
-    if volume is not None:
-        return _volume_stamp(base / "vols" / volume)
     vols = base / "vols"
     try:
         names = sorted(entry.name for entry in os.scandir(vols))
@@ -283,8 +281,8 @@ def glusterd_stamp(volume: str | None = None, root: str | Path = "/") -> tuple[o
         started: object = process.ticks if process else None
     except OSError as problem:
         started = f"unknown: {problem}"
-    each = tuple((name, _volume_stamp(vols / name)) for name in names)
-    return (started, _stat(vols, whole=False), _stat(base / "peers", whole=False), each)
+    members = (started, _stat(base / "peers", whole=False))
+    return {"": members, **{name: _volume_stamp(vols / name) for name in names}}
 
 
 def _volume_stamp(folder: Path) -> tuple[object, ...]:

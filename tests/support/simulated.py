@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -121,7 +122,7 @@ class Pool:
         self.volumes: dict[int, dict[str, Volume]] = {i: {} for i in range(len(names))}
         self.started: dict[str, float] = {}
         self.locks: dict[str, str] = {}
-        self.stamps = 0
+        self.touched: Counter[str] = Counter()
         self.log: list[tuple[str, Step]] = []
         self.changed_at: list[float] = []
         self.asked: list[tuple[str, Step]] = []
@@ -132,6 +133,10 @@ class Pool:
         self.prepared_all = True
         #: name -> what that node tells instead of the truth, for ``definitions``
         self.other_tales: dict[str, dict[str, str]] = {}
+
+    def touch(self, name: str = "data") -> None:
+        """Let the files of a volume move, or those of the members: ""."""
+        self.touched[name] += 1
 
     def world(self, name: str) -> World:
         """Return the world as seen from one node."""
@@ -277,7 +282,7 @@ class Pool:
             self.joined[host] = self.time.now + self.time.rng.uniform(1, 5)
         else:
             self._change_volume(machine, step)
-        self.stamps += 1
+        self.touch("" if step.action.startswith("peer") else step.subject)
         self.changed_at.append(self.time.now)
         self.log.append((machine.name, step))
 
@@ -316,8 +321,8 @@ class World:
         self.pool.time.pass_(self.pool.time.rng.uniform(0.01, 0.3))
         return self.pool.observe(self.machine, needs)
 
-    def fingerprint(self) -> object:
-        return self.pool.stamps
+    def stamps(self) -> Mapping[str, object]:
+        return dict(self.pool.touched)
 
     def jitter(self) -> float:
         return self.pool.time.rng.random()

@@ -325,7 +325,7 @@ class _OneStep:
         self._driver, self._after = driver, after
         self.now, self.sleep, self.jitter = driver.now, driver.sleep, driver.jitter
         self.observe, self.backup = driver.observe, driver.backup
-        self.fingerprint = driver.fingerprint
+        self.stamps = driver.stamps
         self.sent = False
 
     def node_lock(self) -> AbstractContextManager[None]:

@@ -7,7 +7,7 @@ import pytest
 from salt_gluster.errors import GlusterError, SpecError
 from salt_gluster.minion.accepted_nodes import AcceptedNodes
 from salt_gluster.minion.context import Minion
-from salt_gluster.minion.converge import run_plan
+from salt_gluster.minion.converge import order
 from salt_gluster.model import Plan
 
 VOLUMES = {"data": {"replica": 3}}
@@ -34,7 +34,7 @@ def test_a_node_that_waits_is_told_how_to_be_accepted_and_may_change_nothing(
 ) -> None:
     one = minion("g6", nodes, known)
     assert one.candidate().nodes[-1] == "g6" and one.declared().volumes == {}
-    for act in (one.member, lambda: run_plan(one, lambda obs: Plan("x", ()))):
+    for act in (one.member, lambda: order(one, lambda obs: Plan("x", ()))):
         with pytest.raises(GlusterError, match=r"approve g6") as caught:
             act()
         assert caught.value.kind == "not_accepted"

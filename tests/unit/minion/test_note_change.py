@@ -44,7 +44,7 @@ def test_only_a_registered_node_tells_a_change_and_waits_for_consul_once(
     monkeypatch.setattr(node.LocalState, "get", lambda self, key: record)
     minion = Minion({"id": "g1", "gluster_consul": NOBODY}, {}, {})
     for outcome in outcomes:
-        note_change(minion, outcome)
+        note_change(minion, [outcome])
     assert len(asked) == times
 
 

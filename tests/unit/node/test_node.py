@@ -99,28 +99,29 @@ def test_own_bricks_are_known_by_uuid_and_not_by_host_name(glusterd: Path, tmp_p
 # --- stamps --------------------------------------------------------------------------------------
 
 
-def test_the_stamp_moves_with_any_rewrite_of_a_volume_and_with_no_read(
+def test_the_stamp_of_a_volume_moves_with_any_rewrite_and_with_no_read(
     glusterd: Path, tmp_path: Path
 ) -> None:
-    one, everything = node.glusterd_stamp("done", tmp_path), node.glusterd_stamp(None, tmp_path)
-    assert node.glusterd_stamp("done", tmp_path) == one
-    assert node.glusterd_stamp(None, tmp_path) == everything
+    before = node.glusterd_stamps(tmp_path)
+    assert node.glusterd_stamps(tmp_path) == before
     new = glusterd / "vols/done/info.tmp"
     new.write_text("password=secret\n")  # same size, as glusterd writes it: rename
     new.rename(glusterd / "vols/done/info")
-    assert node.glusterd_stamp("done", tmp_path) != one
-    assert node.glusterd_stamp(None, tmp_path) != everything
+    after = node.glusterd_stamps(tmp_path)
+    assert {name for name in after if after[name] != before[name]} == {"done"}
 
 
-def test_the_stamp_moves_with_a_new_volume_and_with_a_new_peer(
+def test_the_stamps_move_with_a_new_volume_and_with_a_new_peer(
     glusterd: Path, tmp_path: Path
 ) -> None:
-    stamps = [node.glusterd_stamp(None, tmp_path)]
-    for made in ("vols/new", "peers/uuid"):
-        time.sleep(0.02)  # the clock of the file system ticks every 4 ms here
-        (glusterd / made).mkdir()
-        stamps.append(node.glusterd_stamp(None, tmp_path))
-    assert len(set(stamps)) == 3
+    before = node.glusterd_stamps(tmp_path)
+    (glusterd / "vols/new").mkdir()
+    made = node.glusterd_stamps(tmp_path)
+    assert made == before | {"new": (None, None)}
+    time.sleep(0.02)  # the clock of the file system ticks every 4 ms here
+    (glusterd / "peers/uuid").mkdir()
+    joined = node.glusterd_stamps(tmp_path)
+    assert {name for name in joined if joined[name] != made[name]} == {""}
 
 
 def test_the_stamp_never_opens_the_file_with_the_password(glusterd: Path, tmp_path: Path) -> None:
@@ -132,8 +133,7 @@ from pathlib import Path
 from salt_gluster import node
 opened = []
 sys.addaudithook(lambda event, args: event == "open" and opened.append(str(args[0])))
-for volume in ("done", None):
-    node.glusterd_stamp(volume, Path({str(tmp_path)!r}))
+assert "done" in node.glusterd_stamps(Path({str(tmp_path)!r}))
 print(opened.count({str(info)!r}))
 Path({str(info)!r}).read_bytes()
 print(opened.count({str(info)!r}))
@@ -365,7 +365,7 @@ def test_a_second_job_is_told_who_holds_the_node_and_gets_its_turn_when_that_die
 def test_a_record_comes_back_with_a_stamp_that_compares(tmp_path: Path, glusterd: Path) -> None:
     file = tmp_path / "state/state.json"
     state = node.LocalState(file)
-    stamp = node.glusterd_stamp("done", tmp_path)
+    stamp = node.glusterd_stamps(tmp_path)["done"]
     state.put("volume/done", {"spec": "ab12", "stamp": stamp, "at": 5.0})
     state.put("volume/other", {"spec": "ff", "stamp": None, "at": 6.0})
     assert state.get("volume/done") == {"spec": "ab12", "stamp": stamp, "at": 5.0}

@@ -62,7 +62,7 @@ class Place:
     def jitter(self) -> float:
         return 0.5
 
-    def fingerprint(self) -> object:
+    def stamps(self) -> dict[str, object]:
         return None
 
     def observe(self, needs: frozenset[str] = frozenset(), *, fresh: bool = False) -> Observation:

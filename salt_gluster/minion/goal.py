@@ -1,0 +1,136 @@
+"""One subject of a run: what is to become of it, how far it is, how it ended."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
+
+from salt_gluster.errors import GlusterError
+from salt_gluster.minion import verify
+from salt_gluster.model import Facet, Observation, Plan, Refusal, Step, digest_of, merge_changes
+from salt_gluster.plan import guards
+from salt_gluster.plan.actions import seen_changes
+from salt_gluster.plan.outcome import Planner, Result
+
+_OTHER_PLAN = Refusal(
+    "other_plan",
+    "the pool has changed, so what is to be done is no longer the plan that was accepted",
+    ("look again     salt-run gluster.plan",),
+)
+
+
+def key_of(step: Step) -> str:
+    """Return what makes a step the same step, whatever its text."""
+    return digest_of([step.action, step.subject, step.args])
+
+
+def not_done(step: Step, what: str) -> GlusterError:
+    """Return the error for a step that shows no effect."""
+    return GlusterError(
+        f"'{step.text}' {what}.",
+        kind="not_done",
+        hint=f"Look: salt-run gluster.status; gluster volume status {step.subject}",
+    )
+
+
+@dataclass
+class Pending:
+    """A step that gluster has answered, until it is read back: what was seen before, and since."""
+
+    step: Step
+    before: Observation
+    at: float
+
+
+@dataclass(eq=False)
+class Goal:
+    """One subject. ``on_end`` gets the result at once, before the rest of the run goes on.
+
+    ``accept`` are the refusals an operator accepted for the plan ``expect_id`` (when given, another
+    plan is not carried out). They hold for that plan and what is left of it, and for no other.
+    """
+
+    planner: Planner
+    accept: Collection[str] = ()
+    expect_id: str = ""
+    on_end: Callable[[Result], None] = lambda _: None
+    #: The state of the run, from here on.
+    plan: Plan = field(default_factory=lambda: Plan(""))
+    pending: Pending | None = None
+    unproven: Step | None = None
+    is_ours: bool = False
+    is_over: bool = False
+    refused_since: float | None = None
+    rounds: Counter[str] = field(default_factory=Counter)
+    #: Refused by another's lock, and answered "already exists" (True), since the last success.
+    tries: Counter[bool] = field(default_factory=Counter)
+    overtaken: int = 0
+    _accepted: list[str] | None = None
+    _out: Result | None = None
+
+    @property
+    def out(self) -> Result:
+        """The result as far as it is known; the first plan is that of the first look."""
+        if self._out is None:
+            self._out = Result(self.plan, self.plan)
+        return self._out
+
+    @property
+    def step(self) -> Step | None:
+        """The step that may be carried out now, or None."""
+        is_free = self.pending is None and not (self.against or self.plan.waits)
+        return self.plan.steps[0] if is_free and self.plan.steps else None
+
+    @property
+    def against(self) -> list[Refusal]:
+        """The refusals that no operator accepted; those of another node's part do not count."""
+        if not self.is_ours:
+            return []
+        return [r for r in self.plan.refusals if r.name not in self.accept]
+
+    def needs(self) -> frozenset[Facet]:
+        """Return the facets without which the plan is not final."""
+        return self.plan.needs | guards.facets(self.plan.steps)
+
+    def judge(self, obs: Observation, hosts: Collection[str]) -> None:
+        """Check the guards of the plan, and whether it is still the one that was accepted."""
+        results = guards.check(obs, self.plan.steps, hosts)
+        refused = tuple(r.refusal for r in results if r.refusal is not None)
+        self.plan = self._kept_to(replace(self.plan, refusals=self.plan.refusals + refused))
+        self.out.guards = results
+
+    def _kept_to(self, plan: Plan) -> Plan:
+        if plan.is_empty or not (self.accept or self.expect_id):
+            return plan
+        steps = [key_of(step) for step in plan.steps]
+        if self._accepted is None and self.expect_id in ("", plan.id):
+            self._accepted = steps
+        if (
+            self._accepted is not None
+            and steps == self._accepted[-len(steps) or len(self._accepted) :]
+        ):
+            return plan
+        return replace(plan, refusals=(*plan.refusals, _OTHER_PLAN))
+
+    def book(self, step: Step, before: Observation, after: Observation, *, is_done: bool) -> bool:
+        """Record what a step was seen to change; return whether it did anything."""
+        changes = seen_changes(before, after, step) if verify.is_seen(after, step) else {}
+        merge_changes(self.out.changes, changes)
+        if is_done or changes:
+            self.out.done.append(step)
+        if not is_done:
+            self.unproven = step
+        elif self.unproven and key_of(self.unproven) == key_of(step):
+            self.unproven = None
+        return is_done or bool(changes)
+
+    def end(self, error: GlusterError | None = None, *, refused: bool = False) -> None:
+        """End it; what was done stays."""
+        out, self.is_over = self.out, True
+        out.plan = self.plan
+        out.error, out.refused = out.error or error, refused
+        own = {(s.action, s.subject) for s in out.done}
+        asked = {(s.action, s.subject) for s in out.first.steps if s.place == "pool"}
+        out.by_others = out.plan.is_empty and not out.error and bool(asked - own)
+        self.on_end(out)

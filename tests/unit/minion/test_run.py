@@ -1,0 +1,206 @@
+"""One run over many subjects: one look for all, phase by phase, each thing once, whoever acts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from simulated import T0, Died, Machine, Pool, World
+
+from salt_gluster.errors import CommandFailed, OutcomeUnknown
+from salt_gluster.minion.apply import converge_all
+from salt_gluster.minion.goal import Goal
+from salt_gluster.model import Facet, Observation, Step
+from salt_gluster.plan import plan_peer, plan_volume
+from salt_gluster.plan.outcome import Planner, Result
+from salt_gluster.spec import BrickSpec, VolumeSpec
+
+FOUR = ["g1", "g2", "g3", "g4"]
+DEAR = {"definitions", "candidate", "prepared", "status", "heal"}
+
+
+class Counted(World):
+    """A node that counts its looks, and the looks that cost more than one process."""
+
+    def __init__(self, pool: Pool, machine: Machine) -> None:
+        super().__init__(pool, machine)
+        self.looks, self.dear = 0, Counter[str]()
+
+    def observe(self, needs: frozenset[Facet], *, fresh: bool = False) -> Observation:
+        self.looks += fresh
+        self.dear.update(kind for kind in {need.kind for need in needs} if kind in DEAR)
+        return super().observe(needs, fresh=fresh)
+
+
+def volumes(count: int, names: Sequence[str] = FOUR) -> list[VolumeSpec]:
+    """Declare volumes of three bricks each, with an option, spread over the nodes."""
+    return [
+        VolumeSpec(
+            f"v{n:02d}",
+            replica=3,
+            bricks=tuple(BrickSpec(names[(n + i) % len(names)], f"/bricks/v{n}") for i in range(3)),
+            options={"network.ping-timeout": "20"},
+        )
+        for n in range(count)
+    ]
+
+
+def planner(spec: VolumeSpec) -> Planner:
+    return lambda obs: plan_volume(spec, obs)
+
+
+def of_peers(names: Sequence[str], own: str) -> list[Planner]:
+    def one(name: str) -> Planner:
+        return lambda obs: plan_peer(name, name, obs, nodes=names, hosts=names)
+
+    return [one(name) for name in names if name != own]
+
+
+def run(
+    world: World, planners: Sequence[Planner], hosts: Sequence[str], **how: Any
+) -> list[Result]:
+    goals = [Goal(one) for one in planners]
+    converge_all(goals, world, hosts, **how)
+    return [goal.out for goal in goals]
+
+
+def everywhere(
+    pool: Pool, specs: Sequence[VolumeSpec], names: Sequence[str] = FOUR
+) -> tuple[dict[str, Counted], dict[str, Any]]:
+    """Let all nodes run the same volumes at once; return what each counted and returned."""
+    worlds = {name: Counted(pool, pool.machines[name]) for name in names}
+    planners = [planner(spec) for spec in specs]
+    return worlds, pool.time.run({n: partial(run, w, planners, FOUR) for n, w in worlds.items()})
+
+
+def sent(pool: Pool) -> Counter[tuple[str, str]]:
+    return Counter((step.action, step.subject) for _, step in pool.log if step.place == "pool")
+
+
+def test_one_node_invites_fifteen_one_after_another_and_reads_them_back_together() -> None:
+    names = [f"g{n}" for n in range(1, 17)]
+    pool = Pool(names)
+    world = Counted(pool, pool.machines["g1"])
+    outcomes = run(world, of_peers(names, "g1"), names)
+    assert [out.error or out.plan.steps for out in outcomes] == [()] * 15
+    assert sent(pool) == {("peer_probe", name): 1 for name in names[1:]}
+    assert world.dear["candidate"] <= 2
+    # 15 probes of half a second and one time of joining, not fifteen.
+    assert pool.time.now - T0 < 15 * 0.7 + 10
+
+
+@given(st.integers(0, 2**32))
+def test_many_volumes_are_made_by_many_nodes_each_thing_once(seed: int) -> None:
+    pool, specs = Pool(FOUR, seed, together=True), volumes(8)
+    _, outcomes = everywhere(pool, specs)
+    wanted = {(a, s.name) for a in ("volume_create", "options_set", "volume_start") for s in specs}
+    assert dict(sent(pool)) == dict.fromkeys(wanted, 1)
+    assert pool.needless == []
+    for several in outcomes.values():
+        assert [(o.error, o.refused, o.plan.steps) for o in several] == [(None, False, ())] * 8
+    told = sorted((n, s.text) for n, several in outcomes.items() for o in several for s in o.done)
+    assert told == sorted((n, s.text) for n, s in pool.log)
+    assert len({node for node, _ in pool.log}) > 1
+
+
+def test_looks_grow_with_a_nodes_own_changes_and_not_with_the_pools() -> None:
+    def most(count: int) -> int:
+        pool = Pool(FOUR, together=True)
+        worlds, _ = everywhere(pool, volumes(count))
+        return max(world.dear["definitions"] for world in worlds.values())
+
+    few, many = most(4), most(32)
+    assert many <= few + 6
+
+
+def test_who_does_not_act_asks_no_other_node_and_no_master() -> None:
+    pool, specs = Pool(FOUR, together=True), volumes(1)
+    worlds, outcomes = everywhere(pool, specs)
+    actors = {node for node, _ in pool.log}
+    assert len(actors) == 1
+    assert {name for name, world in worlds.items() if world.dear} == actors
+    assert all(out.by_others for name in set(FOUR) - actors for out in outcomes[name])
+
+
+@given(st.integers(0, 2**32), st.integers(0, 5))
+def test_an_actor_that_dies_is_followed_by_another(seed: int, after: int) -> None:
+    pool, specs = Pool(FOUR, seed, together=True), volumes(4)
+    died: list[str] = []
+
+    def die(node: str, step: Step, carry_out: Callable[[], None]) -> None:
+        if not died and len(pool.log) == after:
+            died.append(node)
+            raise Died
+        carry_out()
+
+    pool.fault = die
+    _, outcomes = everywhere(pool, specs)
+    assert len(died) == 1
+    # Order saves collisions but cannot forbid them: a `set` may meet the same `set`.
+    assert len(pool.needless) <= 1 and {s.action for s in pool.needless} <= {"options_set"}
+    assert sum(sent(pool).values()) == 3 * len(specs) + len(pool.needless)
+    for name in set(FOUR) - set(died):
+        assert [(o.error, o.plan.is_empty) for o in outcomes[name]] == [(None, True)] * 4
+
+
+def test_what_one_volume_waits_for_and_what_fails_holds_up_no_other() -> None:
+    pool = Pool(FOUR, together=True)
+    pool.prepared_all = False
+    good, waits, fails = volumes(3)
+    waits = replace(waits, bricks=(*waits.bricks[:2], BrickSpec("g4", "/not/there")))
+    for spec in (good, waits, fails):
+        for brick in spec.bricks:
+            if brick.path != "/not/there":
+                look = frozenset({Facet("path", brick.path)})
+                here = pool.observe(pool.machines[brick.node], look).paths[brick.path]
+                pool.machines[brick.node].paths[brick.path] = replace(here, exists=True)
+
+    def fault(node: str, step: Step, carry_out: Callable[[], None]) -> None:
+        if step.subject == fails.name:
+            raise CommandFailed("Staging failed on g3", kind="other")
+        carry_out()
+
+    pool.fault = fault
+    world = pool.world("g1")
+    first, second, third = run(
+        world, [planner(s) for s in (good, waits, fails)], FOUR, addressed=True, wait_s=5
+    )
+    assert first.plan.is_empty and len(first.done) == 3
+    assert [w.node for w in second.plan.waits] == ["g4"] and second.error is None
+    assert third.error is not None and third.done == []
+
+
+def test_after_a_change_was_cut_off_nothing_else_is_begun() -> None:
+    """Its lock may live for 180 s more, and who comes next hangs, too (facts.md#G-0.4)."""
+    pool, specs = Pool(FOUR, together=True), volumes(3)
+
+    def fault(node: str, step: Step, carry_out: Callable[[], None]) -> None:
+        raise OutcomeUnknown("timed out", kind="timeout")
+
+    pool.fault = fault
+    outcomes = run(pool.world("g1"), [planner(s) for s in specs], FOUR, addressed=True)
+    assert len(pool.asked) == 1
+    assert outcomes[0].unknown_step is not None
+    kinds = [out.error.kind if out.error else "" for out in outcomes]
+    assert kinds == ["timeout", "not_begun", "not_begun"]
+
+
+def test_each_goal_tells_its_end_before_the_run_is_over() -> None:
+    """A node announces its bricks while it waits for others."""
+    pool, ended = Pool(FOUR, together=True), list[float]()
+    spec, late = volumes(2)
+    pool.prepared_all = False
+    goals = [
+        Goal(planner(replace(spec, options={})), on_end=lambda _: ended.append(pool.time.now)),
+        Goal(planner(late), on_end=lambda _: ended.append(pool.time.now)),
+    ]
+    for brick in spec.bricks:
+        here = pool.observe(pool.machines[brick.node], frozenset({Facet("path", brick.path)}))
+        pool.machines[brick.node].paths[brick.path] = replace(here.paths[brick.path], exists=True)
+    converge_all(goals, pool.world("g1"), FOUR, addressed=True, wait_s=10)
+    assert ended[1] - ended[0] > 5
