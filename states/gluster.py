@@ -64,8 +64,9 @@ def cluster_(name, wait_s=60, **kwargs):
     """
     Ensure this node's part of the whole pillar: disks, bricks, peers, volumes, mounts.
 
-    May run on every node at once. What another node has to do first is waited for up to ``wait_s``
-    seconds, and left to the next run.
+    May run on every node at once: each volume is made by one of its brick hosts, and the others
+    wait without asking anybody. What another node has to do first is waited for as long as the pool
+    moves; when nothing has moved for ``wait_s`` seconds the rest is left to the next run.
 
     Changes: yes. Takes the cluster lock: only if something is to be changed.
 

@@ -1,7 +1,7 @@
 """Ensure volumes, their options and their mounts.
 
-A volume state may run on every minion at once: one carries the plan out, the others wait their turn
-and find nothing left to do. ``present`` creates, adds sets, raises the replica count and sets
+A volume state may run on every minion at once: one carries the plan out, the others wait and
+find nothing left to do. ``present`` creates, adds sets, raises the replica count and sets
 options; it never shrinks, moves or replaces.
 """
 

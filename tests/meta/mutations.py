@@ -97,27 +97,39 @@ PLANS = [
     ]),
 ]  # fmt: skip
 
-APPLY = _of("minion/apply.py", "unit/minion/test_apply.py", [
-    ("changed_pool_is_written", "if self.driver.fingerprint() != self.fingerprint and self.driver.now() < self.deadline:",
-     "if False:", "what another node has just set is sent again"),
-    ("unknown_outcome_goes_on", 'if err.kind != "partial" or not done:', "if not done:",
-     "after a time-out the run goes on as if nothing were open"),
-    ("dead_member_agrees", "done = not verify.unmet(after, step) and all(",
-     "done = not verify.unmet(after, step) and bool(", "a member that died inside a change counts as having it"),
-    ("accepted_for_any_plan", "steps == self.accepted[-len(steps) or len(self.accepted) :]", "True",
-     "what a person accepted for one plan is done to another"),
-    ("expected_plan_is_any", 'self.expect_id in ("", view.plan.id)', "True",
-     "another plan than the one shown is carried out"),
-    ("refusals_are_waited_out", "if now - self.refused_since >= limit_s:", "if False:",
-     "a refusal never ends the run"),
-    ("no_copy_before_a_change", "self.driver.backup()", "pass",
-     "there is no copy of glusterd's files from before a change"),
-    ("tried_for_ever", "if self.rounds[_key(step)] >= ROUNDS:", "if self.rounds[_key(step)] >= 99:",
-     "one step is sent again and again"),
-    ("old_look_is_acted_on", "view = evaluate(self.planner, self.driver, self.hosts, fresh=True)\n        if view.plan.is_empty or not",
-     "view = evaluate(self.planner, self.driver, (), fresh=True)\n        if view.plan.is_empty or not",
-     "the declared hosts are not compared when it counts"),
-])  # fmt: skip
+APPLY = [
+    *_of("minion/run.py", "unit/minion/test_apply.py", [
+        ("changed_pool_is_written", "if _part(self.driver.stamps(), step) == _part(self.stamps, step):", "if True:",
+         "what another node has just set is sent again"),
+        ("unknown_outcome_goes_on", 'if err.kind != "partial" or not done:', "if not done:",
+         "after a time-out the run goes on as if nothing were open"),
+        ("dead_member_agrees", "done = not verify.unmet(after, step) and all(",
+         "done = not verify.unmet(after, step) and bool(", "a member that died inside a change counts as having it"),
+        ("refusals_are_waited_out", "if self.driver.now() - since >= min(r.waits_s for r in goal.against):", "if False:",
+         "a refusal never ends the run"),
+        ("no_copy_before_a_change", "self.driver.backup()", "pass",
+         "there is no copy of glusterd's files from before a change"),
+        ("tried_for_ever", "if goal.rounds[key_of(step)] >= ROUNDS:", "if goal.rounds[key_of(step)] >= 99:",
+         "one step is sent again and again"),
+        ("declared_hosts_are_not_compared", "goal.judge(obs, self.hosts)", "goal.judge(obs, ())",
+         "a pool of strangers is written to"),
+        ("unproven_is_done", "if goal.unproven and verify.read_back(self.driver, goal.unproven)[1]:", "if False:",
+         "a start whose bricks stay down is called done"),
+    ]),
+    *_of("minion/run.py", "unit/minion/test_run.py", [
+        ("all_act_at_once", "goal.is_ours = self.acts_for_all or not first or is_actor(obs, first[0], self.hosts)",
+         "goal.is_ours = True", "every node sends every change"),
+        ("nobody_takes_over", "        self.acts_for_all = True\n", "", "an actor that died is waited for, for ever"),
+        ("cut_off_run_goes_on", "            self._stop(goal, step)", "            goal.end()",
+         "after a time-out every other change hangs for two minutes, too"),
+    ]),
+    *_of("minion/goal.py", "unit/minion/test_apply.py", [
+        ("accepted_for_any_plan", "steps == self._accepted[-len(steps) or len(self._accepted) :]", "True",
+         "what a person accepted for one plan is done to another"),
+        ("expected_plan_is_any", 'self.expect_id in ("", plan.id)', "True",
+         "another plan than the one shown is carried out"),
+    ]),
+]  # fmt: skip
 
 VERIFY = [
     *_of("minion/verify.py", "unit/minion/test_apply.py", [

@@ -1,0 +1,173 @@
+"""Measure changes of a pool beside a script of the plain gluster commands, in the same run.
+
+Rows: one node invites all others; new volumes with one option each, all nodes at once; one option
+on all volumes, all nodes at once and each node alone; one option ordered from each node, beside
+``test.ping``. For each: seconds of the script and of ours, processor seconds of the whole machine,
+gluster processes started in the pool. The last line is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from bench import highstate  # noqa: E402
+from lab import Lab, Node  # noqa: E402
+
+GLUSTER = ("gluster", "--mode=script")
+OPTION = "network.ping-timeout"
+TICK = os.sysconf("SC_CLK_TCK")
+MEMBER = "State: Peer in Cluster (Connected)"
+
+
+def busy_s() -> float:
+    """Return the processor seconds that this machine has spent."""
+    user, nice, system = map(int, Path("/proc/stat").read_text().split()[1:4])
+    return (user + nice + system) / TICK
+
+
+def started(lab: Lab) -> int:
+    """Return how many gluster processes were started in the pool, and count anew."""
+    count = 0
+    for node in lab.nodes:
+        count += len(node.run(["cat", "/run/gluster-started"]).stdout.splitlines())
+        node.ok(["sh", "-c", ": > /run/gluster-started"])
+    return count
+
+
+def measured(lab: Lab, act: Callable[[], object]) -> dict[str, Any]:
+    """Return seconds, processor seconds and gluster processes of something."""
+    started(lab)
+    began, cpu = time.monotonic(), busy_s()
+    act()
+    row = {"s": round(time.monotonic() - began, 1), "cpu_s": round(busy_s() - cpu, 1)}
+    return {**row, "processes": started(lab)}
+
+
+def script(node: Node, lines: Sequence[Sequence[str]]) -> None:
+    for words in lines:
+        node.ok([*GLUSTER, *words])
+
+
+def pillar(lab: Lab, volumes: int, value: int, prefix: str) -> dict[str, Any]:
+    names = [node.name for node in lab.nodes]
+    declared = {
+        f"{prefix}{n:03d}": {
+            "replica": 3,
+            "bricks": [f"{h}:/srv/gluster/{prefix}{n:03d}" for h in _three(names, n)],
+            "options": {OPTION: value},
+        }
+        for n in range(volumes)
+    }
+    return {"gluster": {"nodes": names, "volumes": declared}}
+
+
+def _three(names: Sequence[str], first: int) -> list[str]:
+    return [names[(first + at) % len(names)] for at in range(3)]
+
+
+def apply(lab: Lab, target: str = "*") -> None:
+    """Apply the pool's part of the formula; every minion must be content."""
+    for minion, states in lab.salt(target, "state.apply", "gluster.pool").items():
+        if not isinstance(states, dict):
+            raise SystemExit(f"{minion}: {states}")
+        bad = [s["comment"] for s in states.values() if s["result"] is not True]
+        if bad:
+            raise SystemExit(f"{minion} is red: {bad[0]}")
+
+
+def invite(count: int) -> dict[str, Any]:
+    """Let one node invite all others: by a script, and by a run of its own in another lab."""
+
+    def all_know_all(lab: Lab) -> None:
+        others = count - 1
+        while any(n.run([*GLUSTER, "peer", "status"]).stdout.count(MEMBER) < others
+                  for n in lab.nodes):  # fmt: skip
+            time.sleep(0.2)
+
+    def by_script(lab: Lab) -> None:
+        script(lab.node("g1"), [["peer", "probe", n.name] for n in lab.nodes[1:]])
+        all_know_all(lab)
+
+    def by_state(lab: Lab) -> None:
+        apply(lab, "g1")
+        all_know_all(lab)
+
+    found = {}
+    for what, act in (("script", by_script), ("ours", by_state)):
+        with Lab.up(f"invite-{what}", nodes=count, consul=False) as lab:
+            lab.write_pillar({"gluster": {"nodes": [n.name for n in lab.nodes]}})
+            found[what] = measured(lab, lambda act=act, lab=lab: act(lab))
+    return found
+
+
+def changes(volumes: int) -> dict[str, Any]:
+    """Make volumes and change them, in one pool of four."""
+    with Lab.up("converge", nodes=4, consul=False) as lab:
+        lab.join()
+        for node in lab.nodes:
+            highstate.watch(node)
+        g1, names = lab.node("g1"), [node.name for node in lab.nodes]
+        lines = []
+        for n in range(volumes):
+            bricks = [f"{h}:/srv/gluster/s{n:03d}" for h in _three(names, n)]
+            lines += [["volume", "create", f"s{n:03d}", "replica", "3", *bricks],
+                      ["volume", "set", f"s{n:03d}", OPTION, "20"],
+                      ["volume", "start", f"s{n:03d}"]]  # fmt: skip
+        found: dict[str, Any] = {"new": {"script": measured(lab, lambda: script(g1, lines))}}
+        lab.write_pillar(pillar(lab, volumes, 20, "v"))
+        found["new"]["ours"] = measured(lab, lambda: apply(lab))
+        found["no change"] = {"ours": measured(lab, lambda: apply(lab))}
+        sets = [["volume", "set", f"s{n:03d}", OPTION, "21"] for n in range(volumes)]
+        found["option"] = {"script": measured(lab, lambda: script(g1, sets))}
+        lab.write_pillar(pillar(lab, volumes, 21, "v"))
+        found["option"]["ours"] = measured(lab, lambda: apply(lab))
+        for at, name in enumerate(names):
+            lab.write_pillar(pillar(lab, volumes, 22 + at, "v"))
+            found[f"option, {name} alone"] = {
+                "ours": measured(lab, lambda name=name: apply(lab, name))
+            }
+        found["order"] = orders(lab)
+    return found
+
+
+def orders(lab: Lab) -> dict[str, Any]:
+    """Set one option from each node, beside a ping of it."""
+    found = {}
+    for at, node in enumerate(lab.nodes):
+        ping = measured(lab, lambda node=node: lab.salt(node.name, "test.ping"))
+        words = {OPTION: 40 + at}
+        row = measured(
+            lab,
+            lambda node=node, words=words: lab.salt(
+                node.name, "gluster_option.set", "v000", options=words
+            ),
+        )
+        found[node.name] = {"ping": ping, "ours": row}
+    return found
+
+
+def main() -> None:
+    """Measure, print each row, then all as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--nodes", type=int, default=8, help="of the pool that is joined")
+    parser.add_argument("--volumes", type=int, default=10)
+    asked = parser.parse_args()
+    rows = {"invite": invite(asked.nodes), **changes(asked.volumes)}
+    for name, row in rows.items():
+        print(f"{name:24} {json.dumps(row)}")
+    result = {"bench": "converge", "nodes": asked.nodes, "volumes": asked.volumes, "rows": rows}
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
