@@ -56,6 +56,9 @@ class Driver(Protocol):
     def observe(self, needs: frozenset[Facet], *, fresh: bool = False) -> Observation:
         """Observe the pool with these facets; ``fresh`` = nothing from a cache."""
 
+    def observe_more(self, obs: Observation, needs: frozenset[Facet]) -> Observation:
+        """Return the observation with these facets as well; what it has is not looked at again."""
+
     def stamps(self) -> Mapping[str, object]:
         """Return what changes when a volume is changed, by its name, or the members, as "".
 
@@ -138,6 +141,10 @@ class GlusterDriver:
             obs = Observation(self.now(), own, peers=peers, volumes=volumes)
         return self._with_facets(obs, needs) if needs else obs
 
+    def observe_more(self, obs: Observation, needs: frozenset[Facet]) -> Observation:
+        """Return the observation with these facets as well."""
+        return with_facets_of(obs, self._with_facets(obs, needs))
+
     def _without_glusterd(self, own: Node) -> Observation:
         """Return what is known without asking, which would take gluster 3 s to refuse."""
         if not self._preview or own.uuid is not None or own.volumes_at_start:
@@ -167,7 +174,7 @@ class GlusterDriver:
             usable = tuple(p for p in others if p.usable)
             more["definitions"] = self.reader.definitions(usable)
         if "status" in named:
-            silent = _silent(peers, more.get("reach", {}))
+            silent = _silent(peers, more.get("reach", obs.reach))
             more["status"] = {
                 v: self.reader.status(v) if silent is None else silent
                 for v in named["status"]
@@ -259,9 +266,10 @@ class GlusterDriver:
 
     def _prepare(self, step: Step) -> None:
         path = str(step.args["path"])
-        volumes = self.reader.volumes()
-        if node.brick_path(path).volume_id and is_known(volumes):
-            node.remove_stale_volume_id(path, [v.id for v in volumes.values()])
+        if node.brick_path(path).volume_id:
+            volumes = self.reader.volumes()
+            if is_known(volumes):
+                node.remove_stale_volume_id(path, [v.id for v in volumes.values()])
         try:
             node.make_brick_dir(path, accept_root="root_disk" in step.args.get("accept_risk", ()))
         except OSError as err:
@@ -270,6 +278,21 @@ class GlusterDriver:
                 kind="unwritable",
                 hint="Look at the disk below it: gluster_brick.devices, and the kernel's log.",
             ) from err
+
+
+def with_facets_of(obs: Observation, more: Observation) -> Observation:
+    """Return an observation with the facets of a later one of the same pool besides its own."""
+    return replace(
+        obs,
+        status={**obs.status, **more.status},
+        heal={**obs.heal, **more.heal},
+        dead={**obs.dead, **more.dead},
+        paths={**obs.paths, **more.paths},
+        candidates={**obs.candidates, **more.candidates},
+        prepared={**obs.prepared, **more.prepared},
+        reach={**obs.reach, **more.reach},
+        definitions={**obs.definitions, **more.definitions},
+    )
 
 
 def _silent(peers: Sequence[Peer], reach: Mapping[str, Reach]) -> Unknown | None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 
 from salt_gluster.errors import (
     AlreadyExists,
@@ -43,6 +42,8 @@ OVERTAKEN = 20
 STILL_S, JITTER_S = 3.0, 2.0
 _POLL_S, _SLOWEST_POLL_S = 0.5, 4.0
 _STAT_S = 0.25
+#: Between two changes of another node's run lies less than this; a look is worth it after that.
+_PAUSED_S, _MOVING_S = 1.0, 6.0
 #: Looking is cheap for these: no gluster process, no other node, no request to the master.
 _CHEAP = frozenset({"path", "dead"})
 #: Transient errors: they are tried again.
@@ -127,7 +128,7 @@ class Run:
                     self._read_back(goal, obs)
                 read_back |= set(late)
                 continue
-            obs = _merged(obs, self.driver.observe(wanted - asked))
+            obs = self.driver.observe_more(obs, wanted - asked)
             asked |= wanted
         for goal in goals:
             goal.out.plan = goal.plan
@@ -312,30 +313,26 @@ class Run:
         while self.driver.now() < until:
             self.driver.sleep(_STAT_S)
             if self.driver.stamps() != self.stamps:
-                self.driver.sleep(_POLL_S)  # who writes one thing may write another
+                self._let_others_finish()
                 return
         self.acts_for_all = True
+
+    def _let_others_finish(self) -> None:
+        """Wait until the files are still for a moment: who writes one thing may write another."""
+        until = self.driver.now() + _MOVING_S
+        before = self.driver.stamps()
+        while self.driver.now() < until:
+            self.driver.sleep(_PAUSED_S)
+            now = self.driver.stamps()
+            if now == before:
+                return
+            before = now
 
 
 def _part(stamps: Mapping[str, object], step: Step) -> dict[str, object]:
     """Return the stamps that tell whether what the step changes was changed: "" = the members."""
     names = (step.subject,) if verify.is_on_volume(step) else ("",)
     return {name: stamps.get(name) for name in names}
-
-
-def _merged(obs: Observation, more: Observation) -> Observation:
-    """Return the younger observation with the facets of both."""
-    return replace(
-        more,
-        status={**obs.status, **more.status},
-        heal={**obs.heal, **more.heal},
-        dead={**obs.dead, **more.dead},
-        paths={**obs.paths, **more.paths},
-        candidates={**obs.candidates, **more.candidates},
-        prepared={**obs.prepared, **more.prepared},
-        reach={**obs.reach, **more.reach},
-        definitions={**obs.definitions, **more.definitions},
-    )
 
 
 def _missing(step: Step) -> str:

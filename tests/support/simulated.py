@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from salt_gluster.errors import AlreadyExists, CommandFailed, Conflict
+from salt_gluster.minion.driver import with_facets_of
 from salt_gluster.model import (
     BrickPath,
     BrickStatus,
@@ -320,6 +321,9 @@ class World:
     def observe(self, needs: frozenset[Facet], *, fresh: bool = False) -> Observation:
         self.pool.time.pass_(self.pool.time.rng.uniform(0.01, 0.3))
         return self.pool.observe(self.machine, needs)
+
+    def observe_more(self, obs: Observation, needs: frozenset[Facet]) -> Observation:
+        return with_facets_of(obs, self.observe(needs))
 
     def stamps(self) -> Mapping[str, object]:
         return dict(self.pool.touched)

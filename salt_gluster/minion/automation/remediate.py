@@ -325,6 +325,7 @@ class _OneStep:
         self._driver, self._after = driver, after
         self.now, self.sleep, self.jitter = driver.now, driver.sleep, driver.jitter
         self.observe, self.backup = driver.observe, driver.backup
+        self.observe_more = driver.observe_more
         self.stamps = driver.stamps
         self.sent = False
 
