@@ -259,7 +259,8 @@ class BrickPath:
 
     ``filesystem`` is the mount point it lies on ("/" = the root file system) and ``foreign`` names
     what is in it that gluster did not put there; ``volume_id`` is the xattr of a volume and
-    ``holds_data`` says that gluster's own ``.glusterfs`` is there; ``changed`` is its ctime.
+    ``holds_data`` says that gluster's own ``.glusterfs`` is not empty; ``changed`` is its ctime.
+    ``unmounted`` is the mount point of fstab that it lies below and that is not mounted, "" = none.
     """
 
     path: str
@@ -272,6 +273,7 @@ class BrickPath:
     holds_data: bool = False
     changed: float | Unknown = NOT_ASKED
     free: int | Unknown = NOT_ASKED
+    unmounted: str = ""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import Any
 from salt_gluster.errors import GlusterError, NotFound, SpecError
 from salt_gluster.model import NOT_ASKED, BrickPath, Unknown
 from salt_gluster.node.glusterd import local_bricks
-from salt_gluster.node.mounts import NETWORK_TYPES, Mount, mount_of, mounts
+from salt_gluster.node.mounts import NETWORK_TYPES, Mount, fstab_mount_points, mount_of, mounts
 from salt_gluster.node.timeouts import call_with_timeout
 
 VOLUME_ID = "trusted.glusterfs.volume-id"
@@ -84,11 +84,12 @@ def _brick_path(path: str, table: Sequence[Mount]) -> BrickPath:
         path=real,
         exists=exists,
         parent_exists=Path(parent).is_dir(),
-        filesystem=lies_on.mount_point,
+        filesystem="/" if _is_on_root_device(real) else lies_on.mount_point,
         is_mount_point=lies_on.mount_point == real,
         foreign=foreign + ((f"parent {above} is part of a volume",) if above else ()),
+        unmounted=_unmounted_below(real, table),
         volume_id=volume_id,
-        holds_data=os.path.lexists(f"{real}/.glusterfs"),
+        holds_data=_holds_data(real),
         changed=os.lstat(real).st_ctime if exists else NOT_ASKED,
         free=_free(real),
     )
@@ -130,19 +131,23 @@ def make_brick_dir(path: str, *, accept_root: bool = False, test: bool = False) 
 
 
 def remove_stale_volume_id(path: str, live_ids: Collection[str]) -> str:
-    """Take the volume id off an empty directory that a failed create left; return the id.
+    """Take the marks off an empty directory that a failed create left; return the volume id.
 
-    A failed create leaves the xattr, and the next one says "already part of a volume"
-    (facts.md#G-0.7, #C-J.2). A volume that was created and not yet started looks just the same,
-    so ``live_ids`` must hold the ids of all volumes of the pool. Raises ``GlusterError`` of kind
-    ``refused`` when the directory holds anything, was ever started, or its volume lives.
+    A failed create leaves the xattr and an empty ``.glusterfs``, and the next one says "already
+    part of a volume" (facts.md#G-0.7, #C-J.2, #C-C.2). A volume that was created and not yet
+    started looks just the same, so ``live_ids`` must hold the ids of all volumes of the pool.
+    Raises ``GlusterError`` of kind ``refused`` when the directory holds anything, was ever started,
+    or its volume lives.
     """
     check_path(path)
     real = os.path.realpath(path)
     volume_id = _volume_id(real) if Path(real).is_dir() else None
     if volume_id is None:
         raise NotFound(f"{path} carries no volume id", kind="no_volume_id", hint="Nothing to do.")
-    held = sorted(entry.name for entry in Path(real).iterdir())[:5]
+    own = Path(real, ".glusterfs")
+    is_marked = own.is_dir() and not own.is_symlink() and not _holds_data(real)
+    names = {entry.name for entry in Path(real).iterdir()} - ({own.name} if is_marked else set())
+    held = sorted(names)[:5]
     why = ""
     if volume_id in {str(i).lower() for i in live_ids}:
         why = f"volume {volume_id} is alive"
@@ -156,6 +161,8 @@ def remove_stale_volume_id(path: str, live_ids: Collection[str]) -> str:
             kind="refused",
             hint="Choose another path, or look what is in it and empty it yourself.",
         )
+    if is_marked:
+        own.rmdir()  # which fails if anything is in it after all
     os.removexattr(real, VOLUME_ID)
     return volume_id
 
@@ -235,12 +242,39 @@ def _foreign(real: str) -> tuple[str, ...]:
     return tuple(others[:5])
 
 
+def _holds_data(real: str) -> bool:
+    """Whether gluster's own folder is there and is not as empty as a failed create leaves it."""
+    try:
+        return any(os.scandir(f"{real}/.glusterfs"))
+    except FileNotFoundError:
+        return False
+    except OSError:  # no directory, or one that cannot be read: that is no empty one
+        return True
+
+
 def _parent_of_a_volume(real: str) -> str:
     """Return the nearest parent that carries a volume's xattr; gluster looks at the same two."""
     for parent in Path(real).parents:
         if any(_xattr(str(parent), name) is not None for name in (VOLUME_ID, GFID)):
             return str(parent)
     return ""
+
+
+def _is_on_root_device(real: str) -> bool:
+    """Whether a path is, or would be made, on the device of the root file system.
+
+    Gluster compares devices, too: the mount point of a bind has another name.
+    """
+    there = next(p for p in (Path(real), *Path(real).parents) if p.exists())
+    return there.stat().st_dev == Path("/").stat().st_dev
+
+
+def _unmounted_below(real: str, table: Sequence[Mount]) -> str:
+    """Return the mount point of fstab that the path lies below and that is not mounted, or ""."""
+    mounted = {mount.mount_point for mount in table}
+    declared = (p for p in fstab_mount_points() if p != "/" and Path(real).is_relative_to(p))
+    point = max(declared, key=len, default="")
+    return point if point not in mounted else ""
 
 
 def brick_volume_id(real: str) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from salt_gluster.model import BrickPath, Facet, Observation, Plan, Step, is_known
 from salt_gluster.plan.brick_sets import declared_sets
 from salt_gluster.plan.builder import Draft, refuse_unknown_pool
-from salt_gluster.plan.guards import marked_lately_s
+from salt_gluster.plan.guards import marked_lately_s, unmounted_why
 from salt_gluster.spec import PoolSpec, VolumeSpec
 
 #: A volume id on an empty directory may belong to a create that is under way on another node:
@@ -63,6 +63,8 @@ def _judge(draft: Draft, here: BrickPath, accepted: frozenset[str]) -> None:
             f"mount a disk   at {parent}, or declare `devices`",
             "do it anyway   accept_risk: [root_disk]",
         )
+    if here.unmounted:
+        draft.refuse("paths_fit", unmounted_why(here), f"mount it       mount {here.unmounted}")
     if here.is_mount_point:
         draft.refuse(
             "paths_fit",

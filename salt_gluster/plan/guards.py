@@ -298,6 +298,14 @@ def marked_lately_s(path: BrickPath, now: float) -> float:
     return CREATING_S if now - path.changed < CREATING_S else 0
 
 
+def unmounted_why(path: BrickPath) -> str:
+    """Return why a brick is not made below a mount point that is not mounted."""
+    return (
+        f"{path.path} lies below {path.unmounted}, which fstab names and which is not mounted: the "
+        "brick would lie on the disk below it, and vanish when it is mounted"
+    )
+
+
 def _is_plain(path: str) -> bool:
     """Gluster cuts at a blank and keeps ``..`` (facts.md#G-0.15)."""
     odd = any(c.isspace() or c == ":" for c in path)
@@ -311,6 +319,9 @@ def _judge_path(
         reasons.append(f"{path.path} is on the root file system")
         ways.append(f"mount a disk   at {path.path.rsplit('/', 2)[0]}")
         ways.append("do it anyway   accept_risk: [root_disk]")
+    if path.unmounted:
+        reasons.append(unmounted_why(path))
+        ways.append(f"mount it       mount {path.unmounted}")
     if path.is_mount_point:
         reasons.append(f"{path.path} is a mount point itself; use a directory below it")
     if path.foreign:

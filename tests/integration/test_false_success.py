@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import signal
+import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ from lab import Lab, LabError, Node
 from salt_gluster.errors import CommandFailed
 from salt_gluster.gluster.cli import CliResult, GlusterCli, run_process
 
+ROOT = Path(__file__).resolve().parents[2]
 NODES = ["g1", "g2", "g3"]
 VOLUME = "v"
 BRICKS = ["g1:/srv/gluster/v", "g2:/srv/gluster/v"]
@@ -242,6 +244,34 @@ def test_half_a_volume_of_a_failed_create_is_refused_and_its_node_named(pool: La
     ret = salted.apply(other, "gluster_volume.present", "rep3", **wanted)
     assert ret["result"] is True, ret["comment"]
     assert [told(node, "rep3")["status"] for node in pool] == ["Started"] * 3
+
+
+CLEANED = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from salt_gluster import node
+before = node.brick_path("/srv/gluster/m/b")
+print(before.holds_data, bool(before.volume_id), before.foreign, os.listdir("/srv/gluster/m/b"))
+node.remove_stale_volume_id("/srv/gluster/m/b", ())
+after = node.brick_path("/srv/gluster/m/b")
+print(after.holds_data, bool(after.volume_id), after.foreign, os.listdir("/srv/gluster/m/b"))
+"""
+
+
+def test_the_marks_that_a_failed_create_left_can_be_taken_off(pool: Lab) -> None:
+    """Staging fails on g3, whose disk is not there; the others have been marked by then."""
+    bricks = [f"{name}:/srv/gluster/m/b" for name in NODES]
+    first, second, third = pool
+    for node in (first, second):
+        node.ok(["mkdir", "-p", "/srv/gluster/m/b"])
+    create = ("volume", "create", "m", "replica", "3", *bricks)
+    assert Said(first, *create).op_ret == "-1"
+    third.ok(["mkdir", "-p", "/srv/gluster/m/b"])
+    assert "already part of a volume" in Said(first, *create).errstr
+    for node in (first, second):
+        said = node.ok([sys.executable, "-c", CLEANED, str(ROOT)]).splitlines()
+        assert said == ["False True () ['.glusterfs']", "False False () []"]
+    ok(first, *create)
 
 
 def test_a_change_that_failed_half_way_is_read_back_and_told(pool: Lab) -> None:

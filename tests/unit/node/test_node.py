@@ -14,6 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from needs import needs
 from salt_gluster import node
 from salt_gluster.errors import AlreadyExists, Conflict, GlusterError, NotFound, SpecError
 from salt_gluster.model import Hold, Unknown, known
-from salt_gluster.node import network
+from salt_gluster.node import brick_dirs, network
 from salt_gluster.node.files import new_file, write_atomically
 from salt_gluster.node.mounts import mount_of, mounts
 
@@ -216,7 +217,9 @@ def test_a_former_brick_shows_its_volume_id_and_that_it_holds_data(own_mount: Pa
     os.setxattr(own_mount, VOLUME_ID, volume.bytes)
     seen = node.brick_path(str(own_mount))
     assert (seen.volume_id, seen.holds_data) == (str(volume), False)
-    (own_mount / ".glusterfs").mkdir()
+    (own_mount / ".glusterfs").mkdir()  # all that a failed create makes
+    assert node.brick_path(str(own_mount)).holds_data is False
+    (own_mount / ".glusterfs/indices").mkdir()
     seen = node.brick_path(str(own_mount))
     assert (seen.holds_data, seen.foreign) == (True, ())
     os.removexattr(own_mount, VOLUME_ID)
@@ -236,6 +239,30 @@ def test_a_symlink_is_followed_to_where_the_bytes_lie(own_mount: Path, tmp_path:
     (tmp_path / "link").symlink_to(own_mount)
     seen = node.brick_path(str(tmp_path / "link/b"))
     assert (seen.path, seen.filesystem) == (str(own_mount / "b"), "/dev/shm")
+
+
+@needs_root
+def test_the_root_disk_is_known_by_its_device_and_not_by_a_name(
+    own_mount: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bind of the root disk has a mount point of its own."""
+    bound = mounts(MOUNTINFO)[0]
+    monkeypatch.setattr(
+        brick_dirs, "mounts", lambda: (*mounts(), replace(bound, mount_point="/etc"))
+    )
+    assert node.brick_path("/etc/not/there/b").filesystem == "/"
+    assert node.brick_path(str(own_mount / "not/there/b")).filesystem == "/dev/shm"
+
+
+@needs_root
+def test_a_path_below_a_mount_point_that_is_not_mounted_names_it(
+    own_mount: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared = ["/", "/dev/shm", str(own_mount), f"{own_mount}x", str(own_mount / "disk1")]
+    monkeypatch.setattr(brick_dirs, "fstab_mount_points", lambda: declared)
+    assert node.brick_path(str(own_mount / "disk1/b")).unmounted == str(own_mount / "disk1")
+    assert node.brick_path(str(own_mount / "disk2/b")).unmounted == str(own_mount)
+    assert node.brick_path("/dev/shm/b").unmounted == ""
 
 
 @needs_root
@@ -284,17 +311,20 @@ def test_only_the_id_of_a_dead_volume_is_taken_off_an_empty_directory(own_mount:
     with pytest.raises(GlusterError, match="is alive") as told:
         node.remove_stale_volume_id(str(own_mount), {str(volume).upper()})
     assert told.value.kind == "refused"
-    (own_mount / ".glusterfs").mkdir()
-    with pytest.raises(GlusterError, match="not empty"):
-        node.remove_stale_volume_id(str(own_mount), ())
-    (own_mount / ".glusterfs").rmdir()
+    for held in (".glusterfs/indices", "file"):
+        (own_mount / held).mkdir(parents=True)
+        with pytest.raises(GlusterError, match="not empty"):
+            node.remove_stale_volume_id(str(own_mount), ())
+        (own_mount / held).rmdir()
     os.setxattr(own_mount, "trusted.gfid", b"\0" * 15 + b"\1")
     with pytest.raises(GlusterError, match="started once"):
         node.remove_stale_volume_id(str(own_mount), ())
     os.removexattr(own_mount, "trusted.gfid")
-    assert os.getxattr(own_mount, VOLUME_ID) == volume.bytes  # three refusals changed nothing
+    assert os.getxattr(own_mount, VOLUME_ID) == volume.bytes  # four refusals changed nothing
+    assert (own_mount / ".glusterfs").is_dir()
     assert node.remove_stale_volume_id(str(own_mount), {str(uuid.uuid4())}) == str(volume)
     assert node.brick_path(str(own_mount)).volume_id is None
+    assert list(own_mount.iterdir()) == []
     with pytest.raises(NotFound):
         node.remove_stale_volume_id(str(own_mount), ())
 

@@ -148,6 +148,7 @@ NO: dict[str, list[Change]] = {
     "paths_fit": [
         lambda o: path(o, filesystem="/"),
         lambda o: path(o, is_mount_point=True),
+        lambda o: path(o, unmounted="/bricks"),
         lambda o: path(o, foreign=("a.txt",)),
         lambda o: path(o, volume_id="id-0"),
         lambda o: replace(o, paths={}),

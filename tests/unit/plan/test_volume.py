@@ -533,6 +533,7 @@ def path(**fields: Any) -> BrickPath:
         (path(), 0, []),
         (path(exists=False, filesystem="/"), 1, ["paths_fit"]),
         (path(is_mount_point=True), 0, ["paths_fit"]),
+        (path(exists=False, unmounted="/bricks"), 1, ["paths_fit"]),
         (path(foreign=("lost.txt",)), 0, ["paths_fit"]),
         (path(volume_id="gone", holds_data=True), 0, ["paths_fit"]),
         # The leftover of a failed create is cleaned, but never while a create may be under way.
