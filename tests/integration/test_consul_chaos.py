@@ -13,7 +13,6 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -52,9 +51,8 @@ def patience(timers: Timers) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[Lab]:
-    with Lab.up("consulchaos", nodes=8, salt=False, consul=True) as lab:
-        yield lab
+def pool(agents: Lab) -> Lab:
+    return agents
 
 
 @pytest.fixture

@@ -22,9 +22,8 @@ from lab import Lab
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[Lab]:
-    with Lab.up("engineroom", nodes=4, salt=False, consul=True) as lab:
-        yield lab
+def pool(agents: Lab) -> Lab:
+    return agents
 
 
 @pytest.fixture
