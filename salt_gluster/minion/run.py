@@ -38,9 +38,11 @@ ROUNDS = 3
 TRIES = 5
 #: How often a step is put off because another node writes to the same subject.
 OVERTAKEN = 20
-#: Glusterd's files stand still for so long before another node than the actor acts.
-STILL_S, JITTER_S = 3.0, 2.0
-_POLL_S, _SLOWEST_POLL_S = 0.5, 4.0
+#: Glusterd's files stand still for so long before another node than the actor acts; or for so many
+#: of its own looks: where everything is slow, the actor is too.
+STILL_S, JITTER_S, STILL_LOOKS = 3.0, 2.0, 3
+#: What waits on our side is looked at so often: before others take it for ours to do and undone.
+_POLL_S, _SLOWEST_POLL_S = 0.5, 2.5
 _STAT_S = 0.25
 #: Between two changes of another node's run lies less than this; a look is worth it after that.
 _PAUSED_S, _MOVING_S = 1.0, 6.0
@@ -71,6 +73,10 @@ class Run:
         self.moved_at = driver.now()
         self.until = self.moved_at + MOST_WAITS * wait_s
         self.pause_s = _POLL_S
+        self.look_s = 0.0
+        #: Since when something could be done by another node, and is not.
+        self.still_since: float | None = None
+        self.late_s = JITTER_S * driver.jitter()
         self.state: object = None
         self.stamps: Mapping[str, object] = {}
         self.copied = self.has_watched = False
@@ -109,9 +115,10 @@ class Run:
 
     def _observe(self, *, fresh: bool, is_first: bool = False) -> Observation:
         """Observe, read back what is pending, and plan the rest, with all facets that it needs."""
-        goals = self._open()
+        goals, began = self._open(), self.driver.now()
         self.stamps = self.driver.stamps()
         obs = self.driver.observe(frozenset(), fresh=fresh)
+        self.look_s = max(self.look_s, self.driver.now() - began)
         asked: frozenset[Facet] = frozenset()
         read_back: set[Goal] = set()
         while True:
@@ -232,7 +239,7 @@ class Run:
         """Whether another node has just changed the same: an equal value is not sent again."""
         if _part(self.driver.stamps(), step) == _part(self.stamps, step):
             return False
-        self.acts_for_all = self.addressed  # the actor is at work after all
+        self.acts_for_all, self.still_since = self.addressed, None  # the actor is at work after all
         goal.overtaken += 1
         return goal.overtaken <= OVERTAKEN
 
@@ -299,23 +306,34 @@ class Run:
             self.driver.sleep(_POLL_S)
         elif self._is_late() and (self.has_watched or all(g.is_ours for g in goals)):
             return False
-        elif all(g.is_ours for g in goals):
-            self.driver.sleep(self.pause_s)
-            self.pause_s = min(1.5 * self.pause_s, _SLOWEST_POLL_S)
-        else:
-            self._watch()
+        elif self._watch(goals):
+            self._let_others_finish()
         return True
 
-    def _watch(self) -> None:
-        """Wait until glusterd's files have moved, or have stood still for so long that we act."""
-        self.has_watched = True
-        until = self.driver.now() + STILL_S + JITTER_S * self.driver.jitter()
+    def _watch(self, goals: Sequence[Goal]) -> bool:
+        """Wait until the next look is due, or until glusterd's files have moved: return whether.
+
+        What waits on our side is looked at again soon. What another node could do and does not is
+        ours, once for the whole run.
+        """
+        now, forever = self.driver.now(), self.until + WAIT_S
+        ours = [goal for goal in goals if goal.is_ours]
+        still_s = max(STILL_S, STILL_LOOKS * self.look_s) + self.late_s
+        if not any(goal.step for goal in goals if not goal.is_ours):
+            self.still_since = None  # nobody could act
+        elif self.still_since is None:
+            self.still_since = now
+        act_at = forever if self.still_since is None else self.still_since + still_s
+        until = min(act_at, now + (self.pause_s if ours else still_s))
+        self.pause_s = min(1.5 * self.pause_s, _SLOWEST_POLL_S)
+        self.has_watched |= len(ours) < len(goals)
         while self.driver.now() < until:
             self.driver.sleep(_STAT_S)
-            if self.driver.stamps() != self.stamps:
-                self._let_others_finish()
-                return
-        self.acts_for_all = True
+            if not self.addressed and self.driver.stamps() != self.stamps:
+                self.still_since = None
+                return True
+        self.acts_for_all |= self.driver.now() >= act_at
+        return False
 
     def _let_others_finish(self) -> None:
         """Wait until the files are still for a moment: who writes one thing may write another."""

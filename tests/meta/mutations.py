@@ -119,7 +119,9 @@ APPLY = [
     *_of("minion/run.py", "unit/minion/test_run.py", [
         ("all_act_at_once", "goal.is_ours = self.acts_for_all or not first or is_actor(obs, first[0], self.hosts)",
          "goal.is_ours = True", "every node sends every change"),
-        ("nobody_takes_over", "        self.acts_for_all = True\n", "", "an actor that died is waited for, for ever"),
+        ("nobody_takes_over", "        self.acts_for_all |= self.driver.now() >= act_at\n", "", "an actor that died is waited for, for ever"),
+        ("all_take_over_what_nobody_can_do", "if not any(goal.step for goal in goals if not goal.is_ours):", "if False:",
+         "after a wait that all shared each node sends everything"),
         ("cut_off_run_goes_on", "            self._stop(goal, step)", "            goal.end()",
          "after a time-out every other change hangs for two minutes, too"),
     ]),

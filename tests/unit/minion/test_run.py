@@ -15,8 +15,8 @@ from simulated import T0, Died, Machine, Pool, World
 from salt_gluster.errors import CommandFailed, OutcomeUnknown
 from salt_gluster.minion.apply import converge_all
 from salt_gluster.minion.goal import Goal
-from salt_gluster.model import Facet, Observation, Step
-from salt_gluster.plan import plan_peer, plan_volume
+from salt_gluster.model import Facet, Observation, Plan, Step, Wait
+from salt_gluster.plan import plan_peer, plan_volume, with_waits
 from salt_gluster.plan.outcome import Planner, Result
 from salt_gluster.spec import BrickSpec, VolumeSpec
 
@@ -96,13 +96,13 @@ def test_one_node_invites_fifteen_one_after_another_and_reads_them_back_together
 
 @given(st.integers(0, 2**32))
 def test_many_volumes_are_made_by_many_nodes_each_thing_once(seed: int) -> None:
-    pool, specs = Pool(FOUR, seed, together=True), volumes(8)
+    pool, specs = Pool(FOUR, seed, together=True), volumes(4)
     _, outcomes = everywhere(pool, specs)
     wanted = {(a, s.name) for a in ("volume_create", "options_set", "volume_start") for s in specs}
     assert dict(sent(pool)) == dict.fromkeys(wanted, 1)
     assert pool.needless == []
     for several in outcomes.values():
-        assert [(o.error, o.refused, o.plan.steps) for o in several] == [(None, False, ())] * 8
+        assert [(o.error, o.refused, o.plan.steps) for o in several] == [(None, False, ())] * 4
     told = sorted((n, s.text) for n, several in outcomes.items() for o in several for s in o.done)
     assert told == sorted((n, s.text) for n, s in pool.log)
     assert len({node for node, _ in pool.log}) > 1
@@ -173,6 +173,25 @@ def test_what_one_volume_waits_for_and_what_fails_holds_up_no_other() -> None:
     assert first.plan.is_empty and len(first.done) == 3
     assert [w.node for w in second.plan.waits] == ["g4"] and second.error is None
     assert third.error is not None and third.done == []
+
+
+@given(st.integers(0, 2**32))
+def test_who_took_over_in_vain_goes_back_to_waiting_when_others_move(seed: int) -> None:
+    """All nodes wait longer than they watch (a pool cut in two), then all could go on at once."""
+    pool, specs = Pool(FOUR, seed, together=True), volumes(2)
+    whole_at = T0 + 9
+
+    def until_whole(spec: VolumeSpec) -> Planner:
+        def plan(obs: Observation) -> Plan:
+            waits = (Wait("g4", "is cut off"),) if pool.time.now < whole_at else ()
+            return with_waits(plan_volume(spec, obs), waits)
+
+        return plan
+
+    jobs = {n: partial(run, pool.world(n), [*map(until_whole, specs)], FOUR) for n in FOUR}
+    outcomes = pool.time.run(jobs)
+    assert [o.error for several in outcomes.values() for o in several] == [None] * 8
+    assert {step for step, times in sent(pool).items() if times > 1} == set()
 
 
 def test_after_a_change_was_cut_off_nothing_else_is_begun() -> None:
