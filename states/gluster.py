@@ -66,7 +66,8 @@ def cluster_(name, wait_s=60, **kwargs):
 
     May run on every node at once: each volume is made by one of its brick hosts, and the others
     wait without asking anybody. What another node has to do first is waited for as long as the pool
-    moves; when nothing has moved for ``wait_s`` seconds the rest is left to the next run.
+    moves; when nothing has moved for ``wait_s`` seconds the run ends. It is true only if all is as
+    declared: else it names who is waited for, why that one does not do it, and what to do next.
 
     Changes: yes. Takes the cluster lock: only if something is to be changed.
 

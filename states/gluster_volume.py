@@ -64,7 +64,7 @@ def present(name, bricks=None, replica=None, options=None, **kwargs):
             - options: {network.ping-timeout: 20}
     """
     arguments = {"bricks": bricks, "replica": replica, "options": options, **kwargs}
-    return _volume(name, arguments, lambda m, v: converge.volume_planner(v, m.pool_of(v)))
+    return _volume(name, arguments, lambda m, v: converge.volume_planner(v, m.pool_of(v), m.hosts))
 
 
 def options(name, options=None, exclusive_options=None, **kwargs):

@@ -34,7 +34,7 @@ def run(
     """
     outcome = (run or order)(minion, planner)
     ret = state_return(subject, outcome, test=minion.test)
-    if ret["result"] is False or (outcome.plan.waits and not minion.test):
+    if ret["result"] is False:
         raise GlusterError(ret["comment"], kind="refused" if outcome.refused else "not_done")
     if outcome.first.is_empty:
         ret["comment"] = _nothing(subject, minion, outcome.first)

@@ -29,7 +29,8 @@ def evaluate(
     while True:
         obs = driver.observe(asked, fresh=fresh and not asked)
         plan = planner(obs)
-        wanted = plan.needs | guards.facets(plan.steps)
+        shown_by = {wait.shown_by for wait in plan.waits if wait.shown_by is not None}
+        wanted = plan.needs | guards.facets(plan.steps) | shown_by
         if wanted <= asked:
             break
         asked |= wanted

@@ -19,6 +19,7 @@ from salt_gluster.minion import apply, brick_announcements
 from salt_gluster.minion.context import RECORD, Minion
 from salt_gluster.minion.driver import Driver
 from salt_gluster.minion.goal import Goal
+from salt_gluster.minion.mounts import WAIT_S as MOUNT_WAIT_S
 from salt_gluster.minion.mounts import mounted
 from salt_gluster.minion.run import WAIT_S
 from salt_gluster.minion.submit import submit
@@ -49,7 +50,8 @@ def converge_pool(name: str, minion: Minion, *, wait_s: float = WAIT_S) -> dict[
         subjects = dict(declared_subjects(pool, minion.name))
         at = [mount for _, mount in mounts]
         parts += converge_subjects(subjects, minion, wait_s=wait_s, mounts=at)
-        parts += list(_mounts(minion, pool))
+        unmade = {part["name"] for part in parts if part["result"] is False}
+        parts += list(_mounts(minion, pool, unmade))
     notes = filter(None, (minion.note, submit(minion)))
     return _with_note(combined(name, parts), "\n".join(notes))
 
@@ -193,16 +195,15 @@ def peer_planner(pool: PoolSpec, name: str) -> Planner:
     return lambda obs: plan.plan_peer(name, host, obs, nodes=pool.nodes, hosts=hosts)
 
 
-def volume_planner(volume: VolumeSpec, pool: PoolSpec | None) -> Planner:
-    """Return the planner of a declared volume; in a declared pool it waits for membership."""
+def volume_planner(volume: VolumeSpec, pool: PoolSpec | None, hosts: Sequence[str] = ()) -> Planner:
+    """Return the planner of a declared volume; in a declared pool it waits for membership.
+
+    ``hosts`` are the declared host names, for a volume whose bricks are hosts outside of ``pool``.
+    """
+    declared = tuple(pool.address(n) for n in pool.nodes) if pool else tuple(hosts)
 
     def planner(obs: Observation) -> Plan:
-        planned = plan.plan_volume(volume, obs, pool)
-        if pool is None or planned.is_empty or not is_known(obs.peers):
-            return planned
-        hosts = tuple(pool.address(n) for n in pool.nodes)
-        membership = plan.plan_own_membership(obs, nodes=pool.nodes, hosts=hosts)
-        return plan.with_waits(planned, membership.waits)
+        return plan.with_membership(plan.plan_volume(volume, obs, pool), obs, pool, declared)
 
     return planner
 
@@ -241,13 +242,17 @@ def _disk(minion: Minion, device: str, mount: str) -> dict[str, Any]:
     return state_dict(subject, result, changes, comment)
 
 
-def _mounts(minion: Minion, pool: PoolSpec) -> Iterator[dict[str, Any]]:
+def _mounts(minion: Minion, pool: PoolSpec, unmade: Collection[str]) -> Iterator[dict[str, Any]]:
+    """Mount the declared volumes; one that was waited for in vain is not waited for again."""
     for volume in pool.volumes.values():
         mount = volume.mount
         if mount is None or (mount.nodes and minion.name not in mount.nodes):
             continue
-        servers = mount.servers
-        yield mounted(mount.at, volume.name, minion, servers=servers, options=mount.options)
+        wait_s = 0.0 if str(Subject("volume", volume.name)) in unmade else MOUNT_WAIT_S
+        yield mounted(
+            mount.at, volume.name, minion, servers=mount.servers, options=mount.options,
+            wait_s=wait_s,
+        )  # fmt: skip
 
 
 def _announce(minion: Minion, subject: Subject, outcome: Result) -> None:

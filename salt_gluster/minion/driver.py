@@ -195,7 +195,7 @@ class GlusterDriver:
         """Count a silent node as fresh where the run would start all glusterds first."""
         if obs.node.uuid != "new" or is_known(candidate.uuid):
             return candidate
-        return Candidate(candidate.name, f"new-{candidate.name}", (), ())
+        return Candidate(candidate.name, f"new-{candidate.name}", (), (), is_forecast=True)
 
     @staticmethod
     def _has(obs: Observation, volume: str) -> bool:

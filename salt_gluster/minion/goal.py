@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from salt_gluster.errors import GlusterError
 from salt_gluster.minion import verify
+from salt_gluster.minion.driver import Driver
 from salt_gluster.model import Facet, Observation, Plan, Refusal, Step, digest_of, merge_changes
 from salt_gluster.plan import guards
 from salt_gluster.plan.actions import seen_changes
@@ -84,10 +85,12 @@ class Goal:
 
     @property
     def against(self) -> list[Refusal]:
-        """The refusals that no operator accepted; those of another node's part do not count."""
-        if not self.is_ours:
-            return []
-        return [r for r in self.plan.refusals if r.name not in self.accept]
+        """The refusals that no operator accepted; of another node's part what counts everywhere."""
+        return [
+            r
+            for r in self.plan.refusals
+            if (self.is_ours or r.everywhere) and r.name not in self.accept
+        ]
 
     def needs(self) -> frozenset[Facet]:
         """Return the facets without which the plan is not final."""
@@ -134,3 +137,20 @@ class Goal:
         asked = {(s.action, s.subject) for s in out.first.steps if s.place == "pool"}
         out.by_others = out.plan.is_empty and not out.error and bool(asked - own)
         self.on_end(out)
+
+
+def end_in_vain(goals: Collection[Goal], driver: Driver, obs: Observation) -> None:
+    """Look once at those who are waited for, and end what they will never do as refused.
+
+    Why the others do not do it stands in the plan of their goal then, which is not ended here.
+    """
+    waits = [wait for goal in goals for wait in goal.plan.waits]
+    shown_by = frozenset(wait.shown_by for wait in waits if wait.shown_by is not None)
+    if not shown_by:
+        return
+    obs = driver.observe_more(obs, shown_by)
+    for goal in goals:
+        if goal.plan.waits:
+            goal.plan = goal.planner(obs)
+            if any(refusal.everywhere for refusal in goal.plan.refusals):
+                goal.end(refused=True)

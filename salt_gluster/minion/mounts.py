@@ -26,8 +26,9 @@ def mounted(
     *,
     servers: str | Sequence[str] = (),
     options: str = "",
+    wait_s: float = WAIT_S,
 ) -> dict[str, Any]:
-    """Mount ``volume`` at ``at``; return a state's dict.
+    """Mount ``volume`` at ``at``, once it is started; return a state's dict.
 
     Without ``servers`` the declared nodes that hold bricks of it are asked, this one first; with
     ``consul`` the host that Consul's DNS names at that moment.
@@ -39,7 +40,7 @@ def mounted(
         hosts = [CONSUL_NAME] if by_name else _hosts(servers, f"mount {at}:servers")
         wanted = _options(options, f"mount {at}:options")
         if not minion.test:
-            _await_start(volume, minion)
+            _await_start(volume, minion, wait_s)
         hosts = hosts or _servers(volume, minion)
         if by_name and node.mount_glusterfs(volume, hosts, at, wanted, test=True):
             _resolves()
@@ -74,10 +75,10 @@ def _ret(at: str, result: bool | None, changes: dict[str, Any], comment: str) ->
     return state_dict(Subject("mount", at), result, changes, comment)
 
 
-def _await_start(volume: str, minion: Minion) -> None:
+def _await_start(volume: str, minion: Minion, wait_s: float) -> None:
     """Wait for a volume of this node's own pool; a pure client finds out by mounting."""
     driver = minion.driver()
-    until = driver.now() + WAIT_S
+    until = driver.now() + wait_s
     while True:
         volumes = minion.volumes()
         if not is_known(volumes):

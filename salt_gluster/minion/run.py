@@ -21,7 +21,7 @@ from salt_gluster.errors import (
 )
 from salt_gluster.minion import verify
 from salt_gluster.minion.driver import Driver
-from salt_gluster.minion.goal import Goal, Pending, key_of, not_done
+from salt_gluster.minion.goal import Goal, Pending, end_in_vain, key_of, not_done
 from salt_gluster.model import Facet, Observation, Step, known, merge_changes
 from salt_gluster.plan.actions import is_done, seen_changes
 from salt_gluster.plan.actor import is_actor, phase
@@ -94,6 +94,7 @@ class Run:
             while self._open():  # the lock may have taken minutes: what was seen before it is old
                 self._look()
                 if self._open() and not self._act() and not self._wait():
+                    end_in_vain(self._open(), self.driver, self.obs)
                     break
         except GlusterError as err:
             for goal in self._open():

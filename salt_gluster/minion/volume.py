@@ -109,7 +109,7 @@ def create(
     """Create a volume of these arguments, or the pillar's of that name without any."""
     declared = minion.volume(name, arguments)
     spec = replace(declared, started=True if start else None)
-    planner = converge.volume_planner(spec, minion.pool_of(spec))
+    planner = converge.volume_planner(spec, minion.pool_of(spec), minion.hosts)
     return run_on_volume(minion, name, lambda obs: adhoc.only_create(planner(obs), obs))
 
 

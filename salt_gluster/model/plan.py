@@ -54,20 +54,30 @@ class Refusal:
 
     ``name`` is the guard or kind of drift; ``ways`` are the commands or actions to
     choose from. ``waits_s`` is how long it is worth waiting for time alone to mend it; 0 = not.
+    ``everywhere`` means that it counts on every node, also on one that would not act: what nobody
+    will ever do is not waited for.
     """
 
     name: str
     why: str
     ways: tuple[str, ...] = ()
     waits_s: float = 0
+    everywhere: bool = False
 
 
 @dataclass(frozen=True)
 class Wait:
-    """Something another node, or time, has to do first."""
+    """Something another node, or time, has to do first.
+
+    ``why`` is why it is not done, where that is known; ``shown_by`` is what to look at to know it,
+    once, before a run gives up. ``ways`` are what an operator can do, as a refusal has them.
+    """
 
     what: str
     node: str = ""
+    why: str = ""
+    ways: tuple[str, ...] = ()
+    shown_by: Facet | None = None
 
 
 @dataclass(frozen=True)

@@ -243,7 +243,8 @@ class Reach:
 class Candidate:
     """What a node outside the pool says of itself (``--remote-host``), asked before a probe.
 
-    ``unresolved`` says why its name has no address on this node; "" = it has one.
+    ``unresolved`` says why its name has no address on this node; "" = it has one. ``is_forecast``:
+    it does not answer yet, and is taken for what a run will make of it.
     """
 
     name: str
@@ -251,6 +252,7 @@ class Candidate:
     peers: tuple[Peer, ...] | Unknown
     volumes: tuple[str, ...] | Unknown
     unresolved: str = ""
+    is_forecast: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,10 @@ step only, reads back and plans again, so the plan after a step equals the rest 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
-
-from salt_gluster.model import Plan, Wait
 from salt_gluster.plan.brick import plan_brick, plan_own_bricks, ready_paths
 from salt_gluster.plan.brick_sets import explain_bricks
 from salt_gluster.plan.drift import is_repair, lately, with_repeats
+from salt_gluster.plan.membership import with_membership
 from salt_gluster.plan.node_identity import NodeIdentity, identify
 from salt_gluster.plan.peer import plan_own_membership, plan_peer, plan_peer_absent, undeclared
 from salt_gluster.plan.volume import plan_options_of, plan_started, plan_volume, plan_volume_absent
@@ -34,11 +31,6 @@ __all__ = [
     "plan_volume_absent",
     "ready_paths",
     "undeclared",
+    "with_membership",
     "with_repeats",
-    "with_waits",
 ]
-
-
-def with_waits(plan: Plan, waits: Iterable[Wait]) -> Plan:
-    """Return the plan with more to wait for first."""
-    return replace(plan, waits=(*waits, *plan.waits))

@@ -38,9 +38,11 @@ class Draft:
         merge_changes(self.changes, seen_changes(before, self.state, step))
         self.steps.append(step)
 
-    def refuse(self, name: str, why: str, *ways: str, waits_s: float = 0) -> None:
+    def refuse(
+        self, name: str, why: str, *ways: str, waits_s: float = 0, everywhere: bool = False
+    ) -> None:
         """Add one reason against the plan."""
-        self.refusals.append(Refusal(name, why, ways, waits_s))
+        self.refusals.append(Refusal(name, why, ways, waits_s, everywhere))
 
     def finish(self) -> Plan:
         """Return the plan; a step with a hazard refuses it until an operator accepts that."""

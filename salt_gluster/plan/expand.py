@@ -162,16 +162,27 @@ def await_hosts(draft: Draft, bricks: list[str], pool: PoolSpec | None) -> None:
         elif host.lower() in own:
             here = obs.paths.get(path)
             if here is not None and not here.parent_exists:
-                draft.waits.append(Wait(f"has not prepared {path} yet", host))
+                draft.waits.append(_preparation(host, path, pool))
         elif announced and path not in prepared.get(host.lower(), ()):
-            draft.waits.append(Wait(f"has not prepared {path} yet", host))
+            draft.waits.append(_preparation(host, path, pool))
+
+
+def _preparation(host: str, path: str, pool: PoolSpec | None) -> Wait:
+    node = (pool.node_of(host) if pool is not None else None) or host
+    way = f"prepare it     salt {node} state.apply gluster"
+    return Wait(f"has not prepared {path} yet", host, ways=(way,))
 
 
 def _await_member(draft: Draft, host: str, pool: PoolSpec | None) -> None:
     """Wait for a host to become a member; one that no declaration names is asked first."""
-    draft.waits.append(Wait("is not in the pool yet", host))
-    if pool is not None and pool.node_of(host):
-        return  # its own peer's plan says what is wrong with it
+    node = pool.node_of(host) if pool is not None else None
+    if pool is not None and node:  # its own peer's plan says what is wrong with it
+        way = f"invite it      salt {pool.nodes[0]} state.apply gluster"
+        asked = Facet("candidate", host)
+        draft.waits.append(Wait("is not in the pool yet", host, ways=(way,), shown_by=asked))
+        return
+    way = f"invite it      salt MINION gluster_peer.probe {host}"
+    draft.waits.append(Wait("is not in the pool yet", host, ways=(way,)))
     draft.needs.add(Facet("candidate", host))
     candidate = draft.state.candidates.get(host)
     if candidate is None:

@@ -15,6 +15,7 @@ from salt_gluster.model import (
     Wait,
     is_known,
     known,
+    some,
 )
 from salt_gluster.plan.builder import Draft, refuse_unknown_pool
 
@@ -42,7 +43,7 @@ def plan_peer(
     elif _is_founder(obs, nodes) or _is_established(obs):
         _invite(draft, node, host, obs, hosts)
     else:
-        draft.waits.append(Wait("has to invite this node into the pool", nodes[0]))
+        _await_invitation(draft, nodes[0], hosts[0], obs)
     return draft.finish()
 
 
@@ -54,7 +55,7 @@ def plan_own_membership(obs: Observation, *, nodes: Sequence[str], hosts: Sequen
         return refused
     draft = Draft(node, obs)
     if len(nodes) > 1 and not _is_established(obs) and not _is_founder(obs, nodes):
-        draft.waits.append(Wait("has to invite this node into the pool", nodes[0]))
+        _await_invitation(draft, nodes[0], hosts[0], obs)
     return draft.finish()
 
 
@@ -113,6 +114,39 @@ def _is_established(obs: Observation) -> bool:
     return any(not p.is_self for p in known(obs.peers))
 
 
+def _await_invitation(draft: Draft, first: str, host: str, obs: Observation) -> None:
+    """Wait for the first declared node, or refuse at once what it will never invite."""
+    volumes = sorted(known(obs.volumes))
+    if volumes:
+        draft.refuse(
+            "has_volumes",
+            f"this node has volumes of its own ({some(volumes, 3)}), so {first} never invites it",
+            "if they are not needed: stop glusterd here, empty /var/lib/glusterd/vols, start it",
+            everywhere=True,
+        )
+        return
+    wait = Wait(
+        "has to invite this node into the pool",
+        first,
+        _silence(obs.candidates.get(host)),
+        (f"invite it      salt {first} state.apply gluster",),
+        Facet("candidate", host),
+    )
+    draft.waits.append(wait)
+
+
+def _silence(candidate: Candidate | None) -> str:
+    """Return why a node that was asked does not invite this one, as far as it can be seen."""
+    if candidate is None or candidate.is_forecast:
+        return ""
+    for facet in (candidate.uuid, candidate.peers, candidate.volumes):
+        if isinstance(facet, Unknown):
+            return f"it does not answer: {facet.why}"
+    others = [p.name for p in known(candidate.peers) if not p.is_self]
+    pool = f"is in a pool with {some(others, 3)}" if others else "is in no pool yet"
+    return f"it answers, {pool}, and has not begun"
+
+
 # --- one member ----------------------------------------------------------------------------------
 
 
@@ -141,8 +175,9 @@ def _invite(draft: Draft, node: str, host: str, obs: Observation, hosts: Sequenc
         draft.needs |= {Facet("candidate", h) for h in hosts if obs.peer_named(h) is None}
         invited = _declared_pool(obs, hosts)
         if invited is not None:
-            why = "is in the declared pool already and has to invite this node"
-            draft.waits.append(Wait(why, invited))
+            what = "is in the declared pool already and has to invite this node"
+            way = f"invite it      salt {invited} state.apply gluster"
+            draft.waits.append(Wait(what, invited, ways=(way,)))
             return
     candidate = obs.candidates.get(host)
     known_as = _member_with_uuid(candidate, obs)

@@ -33,7 +33,9 @@ def plan_data(plan: Plan, results: Sequence[GuardResult] = ()) -> dict[str, Any]
         "id": plan.id,
         "subject": plan.subject,
         "steps": [plain(s) for s in plan.steps],
-        "waits": [{"node": w.node, "what": w.what} for w in plan.waits],
+        "waits": [
+            {"node": w.node, "what": w.what, "why": w.why, "ways": list(w.ways)} for w in plan.waits
+        ],
         "refusals": [plain(r) for r in _in_order(plan, results)],
         "yes": [{"guard": a.guard, "note": a.note} for a in results if a.refusal is None],
         "notes": list(plan.notes),
@@ -116,14 +118,15 @@ def _reason(refusal: Mapping[str, Any], width: int) -> list[str]:
 
 def wait_lines(waits: Sequence[Mapping[str, Any]], width: int) -> list[str]:
     """Return what another node, or time, has to do first; what several nodes owe stands once."""
-    owed: dict[str, list[str]] = {}
+    owed: dict[tuple[str, str], list[str]] = {}
     for wait in waits:
-        owed.setdefault(wait["what"], []).append(wait["node"])
+        owed.setdefault((wait["what"], wait["why"]), []).append(wait["node"])
     lines: list[str] = []
-    for what, nodes in owed.items():
+    for (what, why), nodes in owed.items():
         names = sorted({n for n in nodes if n}, key=natural_key)
         text = f"{some(names)} {_plural(what) if len(names) > 1 else what}".strip()
-        lines += wrap(f"waiting: {text}; the next run goes on", width, "", "  ")
+        text = f"{text} ({why})" if why else text
+        lines += wrap(f"waiting: {text}", width, "", "  ")
     return lines
 
 

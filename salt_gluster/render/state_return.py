@@ -1,7 +1,7 @@
 """What a state returns: Salt's name, result, changes and comment, from a ``plan.outcome.Result``.
 
-True: it is so, or another node has to go first. None: test mode, this would change. False: refused
-or failed. ``changes`` is what was seen to change, or in test mode what will be.
+True: it is as declared. None: test mode, this would change. False: refused, failed, or another node
+has not done its part. ``changes`` is what was seen to change, or in test mode what will be.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from salt_gluster.errors import GlusterError, OutcomeUnknown
 from salt_gluster.model import Clock, Step, Volume, count, plain, utc_clock
 from salt_gluster.plan.actions import shape
 from salt_gluster.render.plan import note_lines, plan_data, refusal_lines, step_lines, wait_lines
-from salt_gluster.render.text import COMMENT, labelled, wrap
+from salt_gluster.render.text import COMMENT, labelled, ways, wrap
 
 if TYPE_CHECKING:
     from salt_gluster.plan.outcome import Result
+
+#: So many ways to go on are shown: of 300 nodes each may have one.
+_WAYS = 4
 
 
 def as_declared(volume: Volume) -> str:
@@ -38,11 +41,11 @@ def state_return(
         result, lines = False, _failed(outcome, data, outcome.error, clock)
     elif outcome.refused:
         result, lines = False, _refused(outcome, data)
-    elif data["steps"] and test:
+    elif test and (data["steps"] or data["waits"]):
         result, changes = None, data["changes"]
         lines = _would(data)
     elif data["waits"]:
-        lines = _waits(outcome, data)
+        result, lines = False, _in_vain(outcome, data)
     elif data["steps"]:
         result, lines = False, _unfinished(outcome, data)
     else:
@@ -94,6 +97,8 @@ def _converged(name: object, outcome: Result, told: str) -> list[str]:
 
 def _would(data: dict[str, Any]) -> list[str]:
     steps = data["steps"]
+    if not steps:
+        return wait_lines(data["waits"], COMMENT)
     head = f"{count(len(steps), 'step')} would be done (plan {data['id']})."
     return [
         *wrap(head, COMMENT),
@@ -121,13 +126,20 @@ def _refused(outcome: Result, data: dict[str, Any]) -> list[str]:
     return [*lines, "", *refusal_lines(data, COMMENT)]
 
 
-def _waits(outcome: Result, data: dict[str, Any]) -> list[str]:
-    lines = wait_lines(data["waits"], COMMENT)
-    done = _steps(outcome.done)
+def _in_vain(outcome: Result, data: dict[str, Any]) -> list[str]:
+    """Return for whom it waited until nothing moved any more, why, and what to do next."""
+    steps, done = data["steps"], _steps(outcome.done)
+    plan = f" (plan {data['id']}, {count(len(steps), 'step')} left)" if steps else ""
+    lines = wrap(f"NOT DONE: another node has to go first{plan}.", COMMENT)
+    lines += ["", *wait_lines(data["waits"], COMMENT)]
     if done:
-        lines += ["Done:", *step_lines(done, COMMENT)]
-    if data["steps"]:
-        lines += ["Left:", *step_lines(data["steps"], COMMENT, begin=len(done) + 1)]
+        lines += ["", "Done:", *step_lines(done, COMMENT)]
+    if steps:
+        lines += ["", "Left:", *step_lines(steps, COMMENT, begin=len(done) + 1)]
+    out = list(dict.fromkeys(way for wait in data["waits"] for way in wait["ways"]))
+    if out:
+        more = [f"and {len(out) - _WAYS} more like these"] if len(out) > _WAYS else []
+        lines += ["", "Do this, then run it again:", *ways([*out[:_WAYS], *more], COMMENT)]
     return lines
 
 

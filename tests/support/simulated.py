@@ -318,7 +318,7 @@ class World:
     def sleep(self, seconds: float) -> None:
         self.pool.time.pass_(seconds)
 
-    def observe(self, needs: frozenset[Facet], *, fresh: bool = False) -> Observation:
+    def observe(self, needs: frozenset[Facet] = frozenset(), *, fresh: bool = False) -> Observation:
         self.pool.time.pass_(self.pool.time.rng.uniform(0.01, 0.3))
         return self.pool.observe(self.machine, needs)
 

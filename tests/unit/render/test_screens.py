@@ -395,18 +395,33 @@ def test_another_plan_than_the_accepted_one_is_refused_and_shown() -> None:
     assert f"the plan is another one now (plan {plan.id}, 1 step)." in " ".join(text.split())
 
 
-def test_waiting_for_another_node_is_no_failure() -> None:
-    plan = Plan(
-        "data",
-        (CREATE, START),
-        (
-            Wait("has not prepared /srv/b/1 yet", "g3"),
-            Wait("has not prepared /srv/b/1 yet", "g2"),
-        ),
-    )
+def unprepared(node: str) -> Wait:
+    way = f"prepare it     salt {node} state.apply gluster"
+    return Wait("has not prepared /srv/b/1 yet", node, ways=(way,))
+
+
+def test_who_waited_in_vain_says_for_whom_and_what_to_do_next() -> None:
+    plan = Plan("data", (CREATE, START), (unprepared("g3"), unprepared("g2")))
     ret = state_return("data", Result(plan, plan), test=False)
-    assert (ret["result"], ret["changes"]) == (True, {})
+    assert (ret["result"], ret["changes"]) == (False, {})
     golden("state_waits", comment(ret))
+    would = state_return("data", Result(plan, plan), test=True)
+    assert would["result"] is None and "waiting: g2, g3 have not" in comment(would)
+
+
+def test_who_has_nothing_to_do_itself_is_not_as_declared_while_it_waits() -> None:
+    wait = Wait("has to invite this node into the pool", "g1", "it does not answer: refused")
+    plan = Plan("g2", waits=(wait,))
+    ret = state_return("peer g2", Result(plan, plan), test=False)
+    assert ret["result"] is False and "(it does not" in comment(ret)
+    assert "plan" not in comment(ret), "there is none to carry out"
+    assert state_return("peer g2", Result(plan, plan), test=True)["result"] is None
+
+
+def test_of_many_that_are_waited_for_some_ways_are_shown_and_the_rest_counted() -> None:
+    plan = Plan("data", (CREATE,), tuple(unprepared(f"g{n}") for n in range(1, 41)))
+    text = comment(state_return("data", Result(plan, plan), test=False))
+    assert text.count("salt g") == 4 and "and 36 more like these" in text
 
 
 def test_a_step_of_unknown_outcome_is_named_and_the_lock_dated() -> None:
