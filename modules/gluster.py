@@ -6,7 +6,7 @@ from salt.exceptions import CommandExecutionError
 from salt.pillar import get_pillar
 
 from salt_gluster import node
-from salt_gluster.errors import errors_as
+from salt_gluster.errors import SpecError, errors_as
 from salt_gluster.minion import report as minion_report
 from salt_gluster.minion.context import Minion
 from salt_gluster.model import plain
@@ -71,7 +71,7 @@ def report():
         salt 'g*' gluster.report
     """
     with errors_as(CommandExecutionError):
-        return minion_report.collect_report(_minion(declared=False).driver())
+        return minion_report.report_of(_report_minion())
 
 
 def impact(nodes=None, bricks=None):
@@ -248,6 +248,14 @@ def _minion(declared=True, fresh=False):
         compiler = get_pillar(__opts__, dict(__grains__), __opts__["id"], pillarenv=env)
         pillar = compiler.compile_pillar()
     return Minion(__opts__, __salt__, __context__, pillar)
+
+
+def _report_minion():
+    """Without a declaration where that is wrong: a report tells what is there all the same."""
+    try:
+        return _minion()
+    except SpecError:
+        return _minion(declared=False)
 
 
 def _list(value):

@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from salt_gluster import node, plan
 from salt_gluster.errors import GlusterError, SpecError
-from salt_gluster.minion import apply, brick_announcements
+from salt_gluster.minion import apply, brick_announcements, declared
 from salt_gluster.minion.context import RECORD, Minion
 from salt_gluster.minion.driver import Driver
 from salt_gluster.minion.goal import Goal
@@ -49,7 +49,8 @@ def converge_pool(name: str, minion: Minion, *, wait_s: float = WAIT_S) -> dict[
     if all(part["result"] is not False for part in parts):
         subjects = dict(declared_subjects(pool, minion.name))
         at = [mount for _, mount in mounts]
-        parts += converge_subjects(subjects, minion, wait_s=wait_s, mounts=at)
+        tell = partial(declared.keep, pool)
+        parts += converge_subjects(subjects, minion, wait_s=wait_s, mounts=at, tell=tell)
         unmade = {part["name"] for part in parts if part["result"] is False}
         parts += list(_mounts(minion, pool, unmade))
     notes = filter(None, (minion.note, submit(minion)))
@@ -80,15 +81,19 @@ def converge_subjects(
     *,
     wait_s: float = WAIT_S,
     mounts: Sequence[str] = (),
+    tell: Callable[[Mapping[Subject, Result]], None] = lambda _: None,
 ) -> list[dict[str, Any]]:
     """Converge these subjects in one run, or say what a run would do; return the dict of each.
 
-    ``mounts`` are mount points that the same run is about to make.
+    ``mounts`` are mount points that the same run is about to make; ``tell`` gets what became of
+    each subject, but not in test mode.
     """
     try:
         results = _run(minion, planners, wait_s=wait_s, mounts=mounts)
     except GlusterError as err:
         return [state_error(subject, err) for subject in planners]
+    if not minion.test:
+        tell(results)
     return [
         state_return(subject, result, test=minion.test, told=_state_in_words(minion, subject))
         for subject, result in results.items()

@@ -14,7 +14,7 @@ from typing import Any
 from salt_gluster import node
 from salt_gluster.errors import GlusterError, SpecError
 from salt_gluster.gluster.parse.option import parse_volume_get
-from salt_gluster.minion import apply
+from salt_gluster.minion import apply, declared
 from salt_gluster.minion.context import Minion
 from salt_gluster.minion.converge import declared_subjects, order
 from salt_gluster.minion.driver import GlusterDriver
@@ -37,6 +37,7 @@ from salt_gluster.node.clock import local_clock
 from salt_gluster.plan import explain_bricks
 from salt_gluster.plan import outcome as plan_outcome
 from salt_gluster.render import impact_data, plan_data, status_data
+from salt_gluster.spec import PoolSpec
 from salt_gluster.status import impact, report
 from salt_gluster.status.pool import screen
 
@@ -49,15 +50,27 @@ ANSWERS_S = 20.0
 ASKED_VOLUMES = 20
 
 
-def collect_report(driver: GlusterDriver) -> dict[str, Any]:
-    """Return this node's report with its evidence: two processes, no lock, nothing from a cache."""
+def collect_report(driver: GlusterDriver, pool: PoolSpec | None = None) -> dict[str, Any]:
+    """Return this node's report with its evidence: two processes, no lock, nothing from a cache.
+
+    ``pool`` is the declaration, where it is at hand.
+    """
     began = driver.now()
     obs = driver.observe(frozenset({Facet("reach")}), fresh=True)
     took_s = driver.now() - began
     down = obs.peers if isinstance(obs.peers, Unknown) else None
     state = down if down is not None else driver.own_state()
     facts = collect_facts(obs, state, answered=down is None and took_s <= ANSWERS_S)
-    return report.own_report(obs, state, node.heal_backlog(), driver.version(), facts)
+    own = report.own_report(obs, state, node.heal_backlog(), driver.version(), facts)
+    missing = declared.not_made(driver, obs, pool)
+    return {**own, "declared": missing} if missing else own
+
+
+def report_of(minion: Minion) -> dict[str, Any]:
+    """Return the report of a node, with what its declaration misses if it is a node of that."""
+    pool = minion.pool if minion.pool and not minion.waits else None
+    is_node = pool is not None and minion.name in pool.nodes
+    return collect_report(minion.driver(), pool if is_node else None)
 
 
 def collect_facts(obs: Observation, state: GlusterdState | Unknown, *, answered: bool) -> NodeFacts:
@@ -101,13 +114,13 @@ def _running_version(obs: Observation, state: GlusterdState | Unknown) -> int | 
 def node_status(minion: Minion) -> dict[str, Any]:
     """Return the status as one node sees it: bricks of others as its heal client reaches them."""
     driver = minion.driver()
-    own = collect_report(driver)
+    own = report_of(minion)
     pool = minion.pool.cluster if minion.pool else ""
     if not report.usable(own):
         obs = driver.observe()
         return status_data(obs, Unknown(_why(obs)), version=driver.version(), pool=pool)
     obs = with_heal_reachability(report.observation([own]), driver)
-    return screen(obs, report.space(obs, [own]), report.version([own]), pool, clock=local_clock)
+    return screen(obs, [own], pool, clock=local_clock)
 
 
 def impact_from_here(minion: Minion, nodes: Iterable[str], bricks: Iterable[str]) -> dict[str, Any]:

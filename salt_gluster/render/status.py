@@ -165,11 +165,24 @@ def _of_you(data: Mapping[str, Any]) -> list[str]:
             )
     if data["versions"].get("equal") is False:
         todo.append("finish the upgrade: the members run different versions")
+    todo += [_of_unmade(name, rows) for name, rows in data["not_made"].items()]
     if data["hold"] and not is_unknown(data["hold"]):
         todo.append("a hold is set; when it is over: salt-run gluster.release")
     if not todo and data["exit"]:
         todo.append(f"look why it is {data['exit_word'].replace('_', ' ')}: see WHY below")
     return todo
+
+
+def _of_unmade(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Say why a declared volume is not there, or how to make it."""
+    why = "; ".join(f"{some(r['nodes'])} {_plural(r)} ({r['why']})" for r in rows[:3] if r["says"])
+    why = why or "no node says why: salt '*' state.apply gluster"
+    return f"{name} is declared and not made: {why}"
+
+
+def _plural(row: Mapping[str, Any]) -> str:
+    verb = str(row["says"])
+    return verb.removesuffix("s") if len(row["nodes"]) > 1 else verb
 
 
 def _positive(number: Any) -> bool:
@@ -222,11 +235,12 @@ def _beside(name: str, text: str, indent: int, width: int) -> list[str]:
 
 
 def _volumes(data: Mapping[str, Any], width: int) -> list[str]:
-    volumes = data["volumes"]
+    volumes, missing = data["volumes"], data["not_made"]
     if is_unknown(volumes):
         return wrap(f"unknown: {volumes['unknown']}", width, "VOLUMES  ")
+    unmade = wrap(f"declared and not made: {some(missing)}", width, "  ") if missing else []
     if not volumes:
-        return ["VOLUMES  none"]
+        return ["VOLUMES  none", *unmade]
     many = len(volumes) > MANY
     shown = {n: v for n, v in volumes.items() if not many or v["word"] != "ok"}
     fine = len(volumes) - len(shown)
@@ -235,7 +249,7 @@ def _volumes(data: Mapping[str, Any], width: int) -> list[str]:
     lines = [head, *(_table([_row(n, v) for n, v in listed.items()], width) if listed else [])]
     if len(shown) > len(listed):
         lines.append(f"  and {len(shown) - len(listed)} more that are not ok")
-    return lines
+    return [*lines, *unmade]
 
 
 def _row(name: str, row: Mapping[str, Any]) -> list[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from salt_gluster.errors import SpecError
-from salt_gluster.model import Clock, Observation, Unknown, is_known, known
-from salt_gluster.status import impact, report
+from salt_gluster.model import Clock, Observation, is_known, known
+from salt_gluster.status import declared, impact, report
 from salt_gluster.status.impact import VolumeHealth
 from salt_gluster.status.summary import status_data
 
@@ -39,22 +39,23 @@ def pool_status(
         )
         obs = replace(obs, peers=peers)
     more = {"age_s": age_s, "verdicts": verdicts, "clock": clock}
-    return screen(obs, report.space(obs, usable), report.version(usable), "", **more)
+    return screen(obs, usable, "", **more)
 
 
 def screen(
-    obs: Observation, space: Any, version: str | Unknown, pool: str, **more: Any
-) -> dict[str, Any]:  # fmt: skip
-    """Return the status screen's data of one observation of a pool."""
+    obs: Observation, reports: Sequence[Mapping[str, Any]], pool: str, **more: Any
+) -> dict[str, Any]:
+    """Return the status screen's data of one observation of a pool and the reports it is from."""
     volumes = obs.volumes if is_known(obs.volumes) else {}
     losses = {name: impact.next_loss(obs, name) for name in volumes} if len(volumes) <= 50 else None
     return status_data(
         obs,
         impact.health(obs),
-        space=space,
+        space=report.space(obs, reports),
         next_loss=losses,
-        version=version,
+        version=report.version(reports),
         pool=pool,
+        not_made=declared.not_made(reports, volumes) if is_known(obs.volumes) else {},
         **more,
     )
 

@@ -33,12 +33,16 @@ if TYPE_CHECKING:
 #: Exit code to word, for any monitor; 2 has several words, this is the plainest.
 EXIT_WORDS = ("ok", "degraded", "down", "unknown")
 #: Which exit code a health word means. ``partial`` and ``incomplete`` are worse than a copy less.
-_EXIT = {"ok": 0, "degraded": 1, "unknown": 3} | dict.fromkeys(
+_EXIT = {"ok": 0, "degraded": 1, "not_made": 1, "unknown": 3} | dict.fromkeys(
     ("down", "data_at_risk", "partial", "incomplete", "stopped"), 2
 )
 #: The worst first; what is known to be down matters more than what is not known. ``stopped`` is a
 #: volume that is down because an operator said so: it stands behind what broke.
-_WORST = ("down", "data_at_risk", "partial", "incomplete", "stopped", "unknown", "degraded", "ok")
+#: ``not_made`` is a volume that is declared and not there.
+_WORST = (
+    "down", "data_at_risk", "partial", "incomplete", "stopped", "unknown", "degraded", "not_made",
+    "ok",
+)  # fmt: skip
 #: glusterd's numbers of a task under way (``gluster/parse/task.py``).
 _RUNNING = (1, 5)
 
@@ -54,19 +58,22 @@ def status_data(
     age_s: float = 0,
     clock: Clock = utc_clock,
     verdicts: Mapping[str, tuple[str, str]] | None = None,
+    not_made: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
 ) -> dict[str, Any]:
     """Return everything the status screen shows as plain data.
 
     ``health`` and ``next_loss`` are ``impact``'s, ``space`` maps a volume to its bricks' space,
     ``version`` is the GlusterFS version that runs here, ``pool`` the declared name of the pool,
     ``age_s`` how old the observation is, ``verdicts`` state and words of nodes that are not well
-    seen, by uuid, where more is known than this observation has.
+    seen, by uuid, where more is known than this observation has, ``not_made`` the declared volumes
+    that are not there, of ``status/declared.py``.
     """
     nodes = _nodes(observation, verdicts or {})
     volumes = _volumes(observation, health, space or {}, next_loss or {})
     versions = _versions(observation)
     words = ["unknown"] if "unknown" in volumes else [_urgency(v) for v in volumes.values()]
     words += _pool_words(nodes, versions)
+    words += ["not_made"] if not_made else []
     word = min(words, key=_WORST.index, default="ok")
     code = _EXIT[word]
     data: dict[str, Any] = {
@@ -81,12 +88,13 @@ def status_data(
         "exit_word": "down" if word == "stopped" else word,
         "nodes": nodes,
         "volumes": volumes,
+        "not_made": plain(not_made or {}),
         "running": _running(observation),
         "hold": plain(observation.node.hold),
         "versions": versions,
     }
     data["unknown"] = _unknown(observation, data)
-    data["worst"] = _worst_volume(data)
+    data["worst"] = _worst_volume(data) or next(iter(data["not_made"]), "")
     return data
 
 

@@ -114,3 +114,30 @@ def test_the_nodes_are_asked_without_consul_and_at_a_persons_word(
     assert (data["source"], data["asked_because"], data["ages_s"]) == ("nodes", why, {})
     said = line(status(asking, consul_pool=found, **words), "SOURCE")
     assert said == "SOURCE the nodes, asked just now" + (f": {why}" if why else "")
+
+
+def test_a_declared_volume_that_is_not_made_is_told_with_who_refuses_and_the_exit_code_is_1() -> (
+    None
+):
+    why = "/srv/gluster/web/1 holds lost+found"
+    web = {
+        "g1": {"says": "waits", "why": "g2 has not prepared it"},
+        "g2": {"says": "refuses", "why": why},
+        "g3": {"says": "", "why": ""},
+    }
+
+    def ask(target: Any, function: str, *arguments: Any) -> Mapping[str, Any]:
+        """The volume data is there: a report that misses it is older than its create."""
+        late = {"data": {"says": "waits", "why": "for g9"}}
+        return {n: {**report(n), "declared": {"web": web[n], **late}} for n in NODES}
+
+    data = status(ask, "*", as_data=True)
+    assert data["not_made"] == {"web": [{"nodes": ["g2"], "says": "refuses", "why": why}]}
+    assert (data["exit"], data["exit_word"]) == (1, "not_made")
+    text = " ".join(render_status(data).split())
+    assert (
+        f"web is declared and not made: g2 refuses ({why})" in text and "exit 1, not made" in text
+    )
+    copied = _of_copy(replace(COPY, reports=tuple(ask("*", "gluster.report").values())))
+    assert copied["not_made"] == data["not_made"]
+    assert status(asking, "*", as_data=True)["exit"] == 0

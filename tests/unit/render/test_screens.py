@@ -180,6 +180,17 @@ def test_a_dead_node_is_named_with_what_hangs_on_it() -> None:
     assert data["volumes"]["home"]["to_heal"]["at_least"] == 71
 
 
+def test_a_declared_volume_that_is_not_made_is_named_with_the_node_that_refuses() -> None:
+    refuses = {"nodes": ["g1"], "says": "refuses", "why": "/srv/b/1 holds lost+found"}
+    failed = {"nodes": ["g2", "g3"], "says": "failed", "why": "create: no luck"}
+    silent = {"nodes": ["g1", "g2"], "says": "", "why": ""}
+    data, text = screen(seven(), not_made={"web": [refuses, failed], "xen": [silent]})
+    golden("status_not_made", text)
+    assert (data["exit"], data["exit_word"], data["worst"]) == (1, "not_made", "web")
+    worse, _ = screen(seven(("g3",), 71), not_made={"web": [refuses]})
+    assert (worse["exit"], worse["exit_word"]) == (1, "degraded")
+
+
 def test_of_300_nodes_only_what_is_not_ok_is_shown() -> None:
     names = [f"n{i}" for i in range(1, 301)]
     volumes = [volume(f"v{i}", names[3 * i - 3 : 3 * i]) for i in range(1, 101)]
