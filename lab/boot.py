@@ -29,7 +29,14 @@ BINDS = {
     "srv": "/srv",
     "mnt": "/mnt",
 }
-STAND_IN = Path(__file__).with_name("systemctl.py")
+# Imported and not run: Python keeps what it compiled of an import.
+STAND_IN = """\
+#!/usr/bin/python3 -IS
+import sys
+sys.path.append({folder!r})
+import systemctl
+sys.exit(systemctl.run({name!r}))
+"""
 # Every gluster command runs `gsyncd --version` and every start of glusterd runs gsyncd 25 times: a
 # Python program each time, most of what a pool takes to start. This is what they look for.
 GSYNCD = "#!/bin/sh\necho gsyncd.py 0.0.1\n"
@@ -63,13 +70,10 @@ def prepare(lab: Record, member: str) -> None:
     (etc / "fstab").write_text("# this node's own: the lab starts it empty\n")
     (etc / "hosts").write_text(_hosts(lab))
     for name in ("systemctl", "systemd-run"):
-        _program(STAND_IN, home / "up/usr/bin" / name)
-
-
-def _program(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
-    target.chmod(0o755)
+        program = home / "up/usr/bin" / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text(STAND_IN.format(folder=str(Path(__file__).parent), name=name))
+        program.chmod(0o755)
 
 
 def _hosts(lab: Record) -> str:

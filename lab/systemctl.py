@@ -1,28 +1,25 @@
 #!/usr/bin/python3
 """Stand-in for systemctl and systemd-run, because no systemd runs in a lab's nodes.
 
-It lies at /usr/bin/systemctl of a node, reads the same unit files and symlinks as systemd and does
-what they say about ExecStart, Type, PIDFile, KillMode, Environment and EnvironmentFile. Processes
-belong to a unit by LAB_UNIT in their environment, as they would by cgroup. What it does not do:
-supervise (Restart= is ignored), order or pull in other units, run timers and sockets, keep a
-journal (output goes to /var/log/lab/UNIT.log). It must run alone on the system's Python.
+A program of a few lines at /usr/bin/systemctl of a node imports it. It reads the same unit files
+and symlinks as systemd and does what they say about ExecStart, Type, PIDFile, KillMode, Environment
+and EnvironmentFile. Processes belong to a unit by LAB_UNIT in their environment, as they would by
+cgroup. What it does not do: supervise (Restart= is ignored), order or pull in other units, run
+timers and sockets, keep a journal (output goes to /var/log/lab/UNIT.log). It must run alone on the
+system's Python, and import little: Salt asks it a dozen times in a state run, 40 ms each with
+pathlib, re and the like.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shlex
-import signal
-import subprocess
 import sys
 import time
-from pathlib import Path
 
-OWN = Path("/etc/systemd/system")
-SEARCH = (OWN, Path("/run/systemd/system"), Path("/usr/lib/systemd/system"))
-WANTS = OWN / "multi-user.target.wants"
-LOGS = Path("/var/log/lab")
+OWN = "/etc/systemd/system"
+SEARCH = (OWN, "/run/systemd/system", "/usr/lib/systemd/system")
+WANTS = f"{OWN}/multi-user.target.wants"
+LOGS = "/var/log/lab"
 VERSION = "systemd 252 (stand-in of the salt-gluster lab)\n+LAB"
 DEADLINE_S = 60
 
@@ -37,9 +34,8 @@ class Unit:
     def __init__(self, name: str) -> None:
         self.name = name if "." in name else f"{name}.service"
         self.stem = self.name.rsplit(".", 1)[0]
-        self.path = next(
-            (p for d in SEARCH if (p := d / self.name).is_symlink() or p.exists()), None
-        )
+        paths = (f"{folder}/{self.name}" for folder in SEARCH)
+        self.path = next((path for path in paths if os.path.lexists(path)), None)
 
     @property
     def masked(self) -> bool:
@@ -54,7 +50,7 @@ class Unit:
         found: list[str] = []
         if self.path is None or self.masked:
             return found
-        for line in self.path.read_text().replace("\\\n", " ").splitlines():
+        for line in _read(self.path).replace("\\\n", " ").splitlines():
             name, is_setting, value = line.partition("=")
             if is_setting and name.strip() == key:
                 found = [*found, value.strip()] if value.strip() else []
@@ -64,30 +60,44 @@ class Unit:
         return (self.values(key) or [default])[-1]
 
     @property
-    def pid_file(self) -> Path:
+    def pid_file(self) -> str:
         # Of a unit that does not fork systemd knows the pid, whatever the daemon does with a file
         # (glustereventsd removes its own as soon as it listens).
         own = self.value("PIDFile") if self.value("Type", "simple") == "forking" else ""
-        return Path(own) if own else Path(f"/run/lab/{self.name}.pid")
+        return own or f"/run/lab/{self.name}.pid"
+
+    @property
+    def wanted(self) -> str:
+        """The file that says that it was started and not stopped."""
+        return f"/run/lab/{self.name}.wanted"
+
+    @property
+    def links(self) -> list[str]:
+        """What makes it start with the node."""
+        folders = [f"{OWN}/{name}" for name in os.listdir(OWN) if name.endswith(".wants")]
+        links = [f"{folder}/{self.name}" for folder in folders]
+        return [link for link in links if os.path.lexists(link)]
 
     def main_pid(self) -> int:
         """Give the pid of the unit's main process, 0 when it does not run."""
-        with contextlib.suppress(OSError, ValueError):
-            pid = int(self.pid_file.read_text())
-            if pid in self.pids():
-                return pid
-        return 0
+        try:
+            pid = int(_read(self.pid_file))
+        except (OSError, ValueError):
+            return 0
+        return pid if self._has(pid) else 0
 
     def pids(self) -> list[int]:
         """List the processes that were started from this unit, whoever forked them."""
-        mark = f"LAB_UNIT={self.name}".encode()
-        found = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and int(entry.name) != os.getpid():
-                with contextlib.suppress(OSError):
-                    if mark in (entry / "environ").read_bytes().split(b"\0"):
-                        found.append(int(entry.name))
-        return found
+        pids = (int(name) for name in os.listdir("/proc") if name.isdigit())
+        return [pid for pid in pids if pid != os.getpid() and self._has(pid)]
+
+    def _has(self, pid: int) -> bool:
+        """Whether a process was started from this unit."""
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                return f"LAB_UNIT={self.name}".encode() in file.read().split(b"\0")
+        except OSError:
+            return False
 
     @property
     def unit_file_state(self) -> str:
@@ -95,7 +105,7 @@ class Unit:
             return ""
         if self.masked:
             return "masked"
-        if any(OWN.glob(f"*.wants/{self.name}")):
+        if self.links:
             return "enabled"
         return "disabled" if self.values("WantedBy") else "static"
 
@@ -103,25 +113,47 @@ class Unit:
     def active(self) -> tuple[str, str]:
         if self.main_pid():
             return "active", "running"
-        if Path(f"/run/lab/{self.name}.wanted").exists():
+        if os.path.exists(self.wanted):
             return "failed", "failed"
         return "inactive", "dead"
 
     def environment(self) -> dict[str, str]:
+        import shlex
+
         env = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "HOME")}
         for setting in self.values("Environment"):
             env.update(pair.partition("=")[::2] for pair in shlex.split(setting))
         for name in self.values("EnvironmentFile"):
-            with contextlib.suppress(FileNotFoundError):
-                for line in Path(name.lstrip("-")).read_text().splitlines():
-                    key, is_pair, value = line.partition("=")
-                    if is_pair and not line.lstrip().startswith("#"):
-                        env[key.strip()] = "".join(shlex.split(value))
+            name = name.lstrip("-")
+            for line in _read(name).splitlines() if os.path.exists(name) else ():
+                key, is_pair, value = line.partition("=")
+                if is_pair and not line.lstrip().startswith("#"):
+                    env[key.strip()] = "".join(shlex.split(value))
         # SPT_NOENV: Salt's process titles must not overwrite the mark.
         return env | {"LAB_UNIT": self.name, "SPT_NOENV": "1"}
 
 
+def _read(path: str) -> str:
+    with open(path) as file:
+        return file.read()
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
 def start(unit: Unit) -> None:
+    import shlex
+    import subprocess
+
     if unit.path is None:
         raise Refused(f"Failed to start {unit.name}: Unit {unit.name} not found.", 5)
     if unit.masked:
@@ -134,10 +166,10 @@ def start(unit: Unit) -> None:
         bare = word.startswith("$") and not word.startswith("${")
         value = os.path.expandvars(word) if not env else _expand(word, env)
         argv += value.split() if bare else [value]
-    LOGS.mkdir(parents=True, exist_ok=True)
-    Path("/run/lab").mkdir(parents=True, exist_ok=True)
-    Path(f"/run/lab/{unit.name}.wanted").touch()
-    with (LOGS / f"{unit.name}.log").open("a") as log:
+    os.makedirs(LOGS, exist_ok=True)
+    os.makedirs("/run/lab", exist_ok=True)
+    _write(unit.wanted, "")
+    with open(f"{LOGS}/{unit.name}.log", "a") as log:
         main = subprocess.Popen(
             argv, env=env, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             start_new_session=True,
@@ -145,7 +177,7 @@ def start(unit: Unit) -> None:
     if unit.value("Type", "simple") == "forking":
         _forked(unit, main)
     else:
-        unit.pid_file.write_text(f"{main.pid}\n")
+        _write(unit.pid_file, f"{main.pid}\n")
         time.sleep(0.1)
         if main.poll():
             raise Refused(_failed(unit), 1)
@@ -157,7 +189,10 @@ def _expand(word: str, env: dict[str, str]) -> str:
     return "" if word.startswith("$") else word
 
 
-def _forked(unit: Unit, first: subprocess.Popen[bytes]) -> None:
+def _forked(unit: Unit, first) -> None:
+    """Wait for the first process of a daemon that forks."""
+    import signal
+
     end = time.monotonic() + DEADLINE_S
     while time.monotonic() < end and first.poll() is None:
         time.sleep(0.02)
@@ -179,6 +214,8 @@ def _failed(unit: Unit) -> str:
 
 
 def stop(unit: Unit) -> None:
+    import signal
+
     if unit.path is None:
         raise Refused(f"Failed to stop {unit.name}: Unit {unit.name} not loaded.", 5)
     main = unit.main_pid()
@@ -192,13 +229,15 @@ def stop(unit: Unit) -> None:
             for pid in left:
                 _signal(pid, signal.SIGKILL)
         time.sleep(0.05)
-    Path(f"/run/lab/{unit.name}.wanted").unlink(missing_ok=True)
-    unit.pid_file.unlink(missing_ok=True)
+    _remove(unit.wanted)
+    _remove(unit.pid_file)
 
 
 def _signal(pid: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
+    try:
         os.kill(pid, number)
+    except ProcessLookupError:
+        pass
 
 
 def restart(unit: Unit) -> None:
@@ -213,6 +252,8 @@ def try_restart(unit: Unit) -> None:
 
 
 def reload(unit: Unit) -> None:
+    import signal
+
     if not unit.main_pid():
         raise Refused(f"{unit.name} is not active, cannot reload.", 1)
     _signal(unit.main_pid(), signal.SIGHUP)
@@ -223,40 +264,40 @@ def enable(unit: Unit) -> None:
         raise Refused(f"Failed to enable unit: Unit file {unit.name} does not exist.", 1)
     if unit.masked:
         raise Refused(f"Failed to enable unit: Unit file {OWN}/{unit.name} is masked.", 1)
-    WANTS.mkdir(parents=True, exist_ok=True)
-    link = WANTS / unit.name
-    if not link.is_symlink():
-        link.symlink_to(unit.path)
+    os.makedirs(WANTS, exist_ok=True)
+    link = f"{WANTS}/{unit.name}"
+    if not os.path.islink(link):
+        os.symlink(unit.path, link)
         print(f"Created symlink {link} → {unit.path}.", file=sys.stderr)
 
 
 def disable(unit: Unit) -> None:
     if unit.path is None:
         raise Refused(f"Failed to disable unit: Unit file {unit.name} does not exist.", 1)
-    for link in OWN.glob(f"*.wants/{unit.name}"):
-        link.unlink()
+    for link in unit.links:
+        os.unlink(link)
         print(f'Removed "{link}".', file=sys.stderr)
 
 
 def mask(unit: Unit) -> None:
-    link = OWN / unit.name
-    if link.exists() and not link.is_symlink():
+    link = f"{OWN}/{unit.name}"
+    if os.path.exists(link) and not os.path.islink(link):
         raise Refused(f"Failed to mask unit: File {link} already exists.", 1)
-    if not link.is_symlink():
-        link.symlink_to("/dev/null")
+    if not os.path.islink(link):
+        os.symlink("/dev/null", link)
         print(f"Created symlink {link} → /dev/null.", file=sys.stderr)
 
 
 def unmask(unit: Unit) -> None:
-    link = OWN / unit.name
-    if link.is_symlink() and os.path.realpath(link) == "/dev/null":
-        link.unlink()
+    link = f"{OWN}/{unit.name}"
+    if os.path.islink(link) and os.path.realpath(link) == "/dev/null":
+        os.unlink(link)
         print(f'Removed "{link}".', file=sys.stderr)
 
 
 def properties(unit: Unit) -> dict[str, str]:
     active, sub = unit.active
-    argv = shlex.split(unit.value("ExecStart"))
+    argv = unit.value("ExecStart").split()
     command = f"{{ path={argv[0]} ; argv[]={' '.join(argv)} }}" if argv else ""
     return {
         "Id": unit.name,
@@ -311,15 +352,15 @@ def is_enabled(unit: Unit) -> int:
 
 
 def everything() -> list[Unit]:
-    names = {path.name for folder in SEARCH if folder.is_dir() for path in folder.glob("*.service")}
-    return [Unit(name) for name in sorted(names) if "@" not in name]
+    found = {name for folder in SEARCH if os.path.isdir(folder) for name in os.listdir(folder)}
+    return [Unit(n) for n in sorted(found) if n.endswith(".service") and "@" not in n]
 
 
 CHANGES = {
     "start": start, "stop": stop, "restart": restart, "try-restart": try_restart,
     "reload": reload, "force-reload": restart, "reload-or-restart": restart,
     "enable": enable, "disable": disable, "mask": mask, "unmask": unmask,
-    "reset-failed": lambda unit: Path(f"/run/lab/{unit.name}.wanted").unlink(missing_ok=True),
+    "reset-failed": lambda unit: _remove(unit.wanted),
 }  # fmt: skip
 QUESTIONS = {"status": status, "is-active": is_active, "is-enabled": is_enabled}
 TAKES_VALUE = (
@@ -416,6 +457,6 @@ def scope(words: list[str]) -> int:
     os.execvp(words[0], words)
 
 
-if __name__ == "__main__":
-    run = scope if Path(sys.argv[0]).name == "systemd-run" else main
-    sys.exit(run(sys.argv[1:]))
+def run(program: str) -> int:
+    words = sys.argv[1:]
+    return scope(words) if program == "systemd-run" else main(words)
