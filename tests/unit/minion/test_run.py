@@ -16,7 +16,7 @@ from salt_gluster.errors import CommandFailed, OutcomeUnknown
 from salt_gluster.minion.apply import converge_all
 from salt_gluster.minion.goal import Goal
 from salt_gluster.model import Facet, Observation, Plan, Step, Wait
-from salt_gluster.plan import plan_peer, plan_volume, with_waits
+from salt_gluster.plan import plan_peer, plan_volume
 from salt_gluster.plan.outcome import Planner, Result
 from salt_gluster.spec import BrickSpec, VolumeSpec
 
@@ -184,7 +184,7 @@ def test_who_took_over_in_vain_goes_back_to_waiting_when_others_move(seed: int) 
     def until_whole(spec: VolumeSpec) -> Planner:
         def plan(obs: Observation) -> Plan:
             waits = (Wait("g4", "is cut off"),) if pool.time.now < whole_at else ()
-            return with_waits(plan_volume(spec, obs), waits)
+            return replace(plan_volume(spec, obs), waits=waits)
 
         return plan
 
