@@ -13,6 +13,7 @@ from salt.exceptions import CommandExecutionError
 from salt_gluster.errors import errors_as
 from salt_gluster.minion import adhoc, heal
 from salt_gluster.minion.context import Minion
+from salt_gluster.minion.order import ordered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +91,9 @@ def split_brain(name: str) -> dict[str, Any]:
         return heal.heal_entries(minion, name, "heal_split_brain")
 
 
-def start(name: str, full: bool = False, test: bool | None = None) -> dict[str, Any]:
+def start(
+    name: str, full: bool = False, test: bool | None = None, accept: Any = "", reason: str = ""
+) -> dict[str, Any]:
     """
     Let the self-heal daemons look at once at what is to be healed.
 
@@ -107,13 +110,16 @@ def start(name: str, full: bool = False, test: bool | None = None) -> dict[str, 
     test
         Say what would change. Default: the minion's own ``test``.
 
+    accept, reason
+        Names of refusals that you accept for this order, comma separated, and why; it is logged.
+
     CLI Example:
 
     .. code-block:: bash
 
         salt g1 gluster_heal.start data
     """
-    with _minion(test) as minion:
+    with _minion(test, "start", locals()) as minion:
         return adhoc.run_once(minion, "volume_heal_full" if full else "volume_heal", name)
 
 
@@ -142,8 +148,11 @@ def wait(name: str, timeout: float = 600) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _minion(test: bool | None = None) -> Iterator[Minion]:
-    """Give the minion; the library's errors become Salt's."""
+def _minion(
+    test: bool | None = None, function: str = "", given: Any = None, more: Any = None
+) -> Iterator[Minion]:
+    """Give the minion, with its order if it is one; the library's errors become Salt's."""
     opts = __opts__ if test is None else {**__opts__, "test": test}
     with errors_as(CommandExecutionError):
-        yield Minion(opts, __salt__, __context__, __pillar__)
+        order = ordered(f"{__virtualname__}.{function}", given, more) if function else None
+        yield Minion(opts, __salt__, __context__, __pillar__, order=order)

@@ -14,6 +14,7 @@ from salt_gluster import node
 from salt_gluster.errors import errors_as
 from salt_gluster.minion import option as minion_option
 from salt_gluster.minion.context import Minion
+from salt_gluster.minion.order import ordered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +71,14 @@ def get(name: str, option: str) -> dict[str, Any]:
         return minion_option.option_value(minion, name, option)
 
 
-def set_(name: str, options: Any = None, test: bool | None = None, **more: Any) -> dict[str, Any]:
+def set_(
+    name: str,
+    options: Any = None,
+    test: bool | None = None,
+    accept: Any = "",
+    reason: str = "",
+    **more: Any,
+) -> dict[str, Any]:
     """
     Set options of a volume, all in one call. Returns ``changes`` and ``comment``.
 
@@ -91,6 +99,9 @@ def set_(name: str, options: Any = None, test: bool | None = None, **more: Any) 
     test
         Say what would change. Default: the minion's own ``test``.
 
+    accept, reason
+        Names of refusals that you accept for this order, comma separated, and why; it is logged.
+
     CLI Example:
 
     .. code-block:: bash
@@ -98,11 +109,13 @@ def set_(name: str, options: Any = None, test: bool | None = None, **more: Any) 
         salt g1 gluster_option.set data network.ping-timeout=20 performance.cache-size=64MB
         salt g1 gluster_option.set data options='{auth.allow: [198.18.0.1, 198.18.0.2]}' test=True
     """
-    with _minion(test) as minion:
+    with _minion(test, "set", locals(), more) as minion:
         return minion_option.set_options(minion, name, minion_option.named(options, more))
 
 
-def reset(name: str, option: str, test: bool | None = None) -> dict[str, Any]:
+def reset(
+    name: str, option: str, test: bool | None = None, accept: Any = "", reason: str = ""
+) -> dict[str, Any]:
     """
     Give one option its default again. There is no reset of all.
 
@@ -117,13 +130,16 @@ def reset(name: str, option: str, test: bool | None = None) -> dict[str, Any]:
     test
         Say what would change. Default: the minion's own ``test``.
 
+    accept, reason
+        Names of refusals that you accept for this order, comma separated, and why; it is logged.
+
     CLI Example:
 
     .. code-block:: bash
 
         salt g1 gluster_option.reset data network.ping-timeout
     """
-    with _minion(test) as minion:
+    with _minion(test, "reset", locals()) as minion:
         return minion_option.reset_option(minion, name, option)
 
 
@@ -186,8 +202,11 @@ def profiles() -> dict[str, dict[str, str]]:
 
 
 @contextlib.contextmanager
-def _minion(test: bool | None = None) -> Iterator[Minion]:
-    """Give the minion; the library's errors become Salt's."""
+def _minion(
+    test: bool | None = None, function: str = "", given: Any = None, more: Any = None
+) -> Iterator[Minion]:
+    """Give the minion, with its order if it is one; the library's errors become Salt's."""
     opts = __opts__ if test is None else {**__opts__, "test": test}
     with errors_as(CommandExecutionError):
-        yield Minion(opts, __salt__, __context__, __pillar__)
+        order = ordered(f"{__virtualname__}.{function}", given, more) if function else None
+        yield Minion(opts, __salt__, __context__, __pillar__, order=order)

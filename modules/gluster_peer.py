@@ -15,6 +15,7 @@ from salt_gluster.minion import peer
 from salt_gluster.minion import peer as minion_peer
 from salt_gluster.minion import restore as minion_restore
 from salt_gluster.minion.context import Minion
+from salt_gluster.minion.order import ordered
 from salt_gluster.plan.restore import GlusterdIdentity
 
 if TYPE_CHECKING:
@@ -81,7 +82,9 @@ def uuid() -> str | dict[str, str] | None:
         return peer.own_uuid(minion)
 
 
-def probe(host: str, test: bool | None = None) -> dict[str, Any]:
+def probe(
+    host: str, test: bool | None = None, accept: Any = "", reason: str = ""
+) -> dict[str, Any]:
     """
     Invite a node into the pool. Returns ``changes`` (the same in test mode) and ``comment``.
 
@@ -96,17 +99,22 @@ def probe(host: str, test: bool | None = None) -> dict[str, Any]:
     test
         Say what would change. Default: the minion's own ``test``.
 
+    accept, reason
+        Names of refusals that you accept for this order, comma separated, and why; it is logged.
+
     CLI Example:
 
     .. code-block:: bash
 
         salt g1 gluster_peer.probe g4
     """
-    with _minion(test) as minion:
+    with _minion(test, "probe", locals()) as minion:
         return minion_peer.probe(minion, host)
 
 
-def detach(host: str, test: bool | None = None) -> dict[str, Any]:
+def detach(
+    host: str, test: bool | None = None, accept: Any = "", reason: str = ""
+) -> dict[str, Any]:
     """
     Take a member out of the pool. One that holds bricks, or is away, is refused.
 
@@ -118,13 +126,16 @@ def detach(host: str, test: bool | None = None) -> dict[str, Any]:
     test
         Say what would change. Default: the minion's own ``test``.
 
+    accept, reason
+        Names of refusals that you accept for this order, comma separated, and why; it is logged.
+
     CLI Example:
 
     .. code-block:: bash
 
         salt g1 gluster_peer.detach g4 test=True
     """
-    with _minion(test) as minion:
+    with _minion(test, "detach", locals()) as minion:
         return minion_peer.detach(minion, host)
 
 
@@ -164,8 +175,11 @@ def restore(
 
 
 @contextlib.contextmanager
-def _minion(test: bool | None = None) -> Iterator[Minion]:
-    """Give the minion; the library's errors become Salt's."""
+def _minion(
+    test: bool | None = None, function: str = "", given: Any = None, more: Any = None
+) -> Iterator[Minion]:
+    """Give the minion, with its order if it is one; the library's errors become Salt's."""
     opts = __opts__ if test is None else {**__opts__, "test": test}
     with errors_as(CommandExecutionError):
-        yield Minion(opts, __salt__, __context__, __pillar__)
+        order = ordered(f"{__virtualname__}.{function}", given, more) if function else None
+        yield Minion(opts, __salt__, __context__, __pillar__, order=order)

@@ -14,6 +14,7 @@ from salt_gluster.errors import errors_as
 from salt_gluster.minion import adhoc, volume
 from salt_gluster.minion import volume as minion_volume
 from salt_gluster.minion.context import Minion
+from salt_gluster.minion.order import ordered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,6 +156,8 @@ def create(
     replica: int | None = None,
     start: bool = False,
     test: bool | None = None,
+    accept: Any = "",
+    reason: str = "",
     **shape: Any,
 ) -> dict[str, Any]:
     """
@@ -183,6 +186,9 @@ def create(
     test
         Say what would change. Default: the minion's own ``test``.
 
+    accept, reason
+        Names of refusals that you accept for this order, comma separated, and why; it is logged.
+
     CLI Example:
 
     .. code-block:: bash
@@ -190,13 +196,15 @@ def create(
         salt g1 gluster_volume.create data replica=3 bricks='["g[1-3]:/srv/gluster/data/1"]'
         salt g1 gluster_volume.create data start=True test=True
     """
-    with _minion(test) as minion:
+    with _minion(test, "create", locals(), shape) as minion:
         return minion_volume.create(
             minion, name, {"bricks": bricks, "replica": replica, **shape}, start=start
         )
 
 
-def start(name: str, test: bool | None = None) -> dict[str, Any]:
+def start(
+    name: str, test: bool | None = None, accept: Any = "", reason: str = ""
+) -> dict[str, Any]:
     """
     Start a volume and read back that every brick serves.
 
@@ -208,17 +216,22 @@ def start(name: str, test: bool | None = None) -> dict[str, Any]:
     test
         Say what would change. Default: the minion's own ``test``.
 
+    accept, reason
+        Names of refusals that you accept for this order, comma separated, and why; it is logged.
+
     CLI Example:
 
     .. code-block:: bash
 
         salt g1 gluster_volume.start data
     """
-    with _minion(test) as minion:
+    with _minion(test, "start", locals()) as minion:
         return minion_volume.start(minion, name)
 
 
-def stop(name: str, confirm: str = "", test: bool | None = None) -> dict[str, Any]:
+def stop(
+    name: str, confirm: str = "", test: bool | None = None, accept: Any = "", reason: str = ""
+) -> dict[str, Any]:
     """
     Stop a volume. All its clients lose it.
 
@@ -233,17 +246,22 @@ def stop(name: str, confirm: str = "", test: bool | None = None) -> dict[str, An
     test
         Say what would change. Default: the minion's own ``test``.
 
+    accept, reason
+        Names of refusals that you accept for this order, comma separated, and why; it is logged.
+
     CLI Example:
 
     .. code-block:: bash
 
         salt g1 gluster_volume.stop old confirm=3d9a7c1e-6c5a-4c0b-9f5e-0d6c0a8a6c11
     """
-    with _minion(test) as minion:
+    with _minion(test, "stop", locals()) as minion:
         return minion_volume.stop(minion, name, confirm)
 
 
-def delete(name: str, confirm: str = "", test: bool | None = None) -> dict[str, Any]:
+def delete(
+    name: str, confirm: str = "", test: bool | None = None, accept: Any = "", reason: str = ""
+) -> dict[str, Any]:
     """
     Stop and delete a volume. Its bricks keep their files.
 
@@ -258,13 +276,16 @@ def delete(name: str, confirm: str = "", test: bool | None = None) -> dict[str, 
     test
         Say what would change. Default: the minion's own ``test``.
 
+    accept, reason
+        Names of refusals that you accept for this order, comma separated, and why; it is logged.
+
     CLI Example:
 
     .. code-block:: bash
 
         salt g1 gluster_volume.delete old confirm=3d9a7c1e-6c5a-4c0b-9f5e-0d6c0a8a6c11
     """
-    with _minion(test) as minion:
+    with _minion(test, "delete", locals()) as minion:
         return minion_volume.delete(minion, name, confirm)
 
 
@@ -275,6 +296,8 @@ def add_bricks(
     arbiter: bool = False,
     accept_risk: Any = None,
     test: bool | None = None,
+    accept: Any = "",
+    reason: str = "",
 ) -> dict[str, Any]:
     """
     Add sets of bricks to a volume, or with a higher ``replica`` a member to each of its sets.
@@ -302,13 +325,16 @@ def add_bricks(
     test
         Say what would change. Default: the minion's own ``test``.
 
+    accept, reason
+        Names of refusals that you accept for this order, comma separated, and why; it is logged.
+
     CLI Example:
 
     .. code-block:: bash
 
         salt g1 gluster_volume.add_bricks data '["g[4-6]:/srv/gluster/data/1"]' test=True
     """
-    with _minion(test) as minion:
+    with _minion(test, "add_bricks", locals()) as minion:
         return minion_volume.add_bricks(
             minion, name, bricks, replica=replica, arbiter=arbiter, accept_risk=accept_risk
         )
@@ -335,7 +361,9 @@ def profile(name: str) -> dict[str, Any]:
         return volume.volume_profile(minion, name)
 
 
-def profile_start(name: str, test: bool | None = None) -> dict[str, Any]:
+def profile_start(
+    name: str, test: bool | None = None, accept: Any = "", reason: str = ""
+) -> dict[str, Any]:
     """
     Start counting the file operations of a volume. It costs a little speed.
 
@@ -347,17 +375,22 @@ def profile_start(name: str, test: bool | None = None) -> dict[str, Any]:
     test
         Say what would change. Default: the minion's own ``test``.
 
+    accept, reason
+        Names of refusals that you accept for this order, comma separated, and why; it is logged.
+
     CLI Example:
 
     .. code-block:: bash
 
         salt g1 gluster_volume.profile_start data
     """
-    with _minion(test) as minion:
+    with _minion(test, "profile_start", locals()) as minion:
         return minion_volume.profile(minion, name, on=True)
 
 
-def profile_stop(name: str, test: bool | None = None) -> dict[str, Any]:
+def profile_stop(
+    name: str, test: bool | None = None, accept: Any = "", reason: str = ""
+) -> dict[str, Any]:
     """
     Stop counting the file operations of a volume.
 
@@ -369,17 +402,26 @@ def profile_stop(name: str, test: bool | None = None) -> dict[str, Any]:
     test
         Say what would change. Default: the minion's own ``test``.
 
+    accept, reason
+        Names of refusals that you accept for this order, comma separated, and why; it is logged.
+
     CLI Example:
 
     .. code-block:: bash
 
         salt g1 gluster_volume.profile_stop data
     """
-    with _minion(test) as minion:
+    with _minion(test, "profile_stop", locals()) as minion:
         return minion_volume.profile(minion, name, on=False)
 
 
-def log_rotate(name: str, brick: str | None = None, test: bool | None = None) -> dict[str, Any]:
+def log_rotate(
+    name: str,
+    brick: str | None = None,
+    test: bool | None = None,
+    accept: Any = "",
+    reason: str = "",
+) -> dict[str, Any]:
     """
     Let the bricks of a started volume begin new log files.
 
@@ -394,17 +436,22 @@ def log_rotate(name: str, brick: str | None = None, test: bool | None = None) ->
     test
         Say what would change. Default: the minion's own ``test``.
 
+    accept, reason
+        Names of refusals that you accept for this order, comma separated, and why; it is logged.
+
     CLI Example:
 
     .. code-block:: bash
 
         salt g1 gluster_volume.log_rotate data
     """
-    with _minion(test) as minion:
+    with _minion(test, "log_rotate", locals()) as minion:
         return adhoc.run_once(minion, "volume_log_rotate", name, brick=brick)
 
 
-def statedump(name: str, what: str | None = None, test: bool | None = None) -> dict[str, Any]:
+def statedump(
+    name: str, what: str | None = None, test: bool | None = None, accept: Any = "", reason: str = ""
+) -> dict[str, Any]:
     """
     Let the bricks of a started volume write their state to files, on their nodes.
 
@@ -421,19 +468,25 @@ def statedump(name: str, what: str | None = None, test: bool | None = None) -> d
     test
         Say what would change. Default: the minion's own ``test``.
 
+    accept, reason
+        Names of refusals that you accept for this order, comma separated, and why; it is logged.
+
     CLI Example:
 
     .. code-block:: bash
 
         salt g1 gluster_volume.statedump data what=fd
     """
-    with _minion(test) as minion:
+    with _minion(test, "statedump", locals()) as minion:
         return adhoc.run_once(minion, "volume_statedump", name, dump=what)
 
 
 @contextlib.contextmanager
-def _minion(test: bool | None = None) -> Iterator[Minion]:
-    """Give the minion; the library's errors become Salt's."""
+def _minion(
+    test: bool | None = None, function: str = "", given: Any = None, more: Any = None
+) -> Iterator[Minion]:
+    """Give the minion, with its order if it is one; the library's errors become Salt's."""
     opts = __opts__ if test is None else {**__opts__, "test": test}
     with errors_as(CommandExecutionError):
-        yield Minion(opts, __salt__, __context__, __pillar__)
+        order = ordered(f"{__virtualname__}.{function}", given, more) if function else None
+        yield Minion(opts, __salt__, __context__, __pillar__, order=order)

@@ -53,5 +53,6 @@ def apply_plan(ask: Ask, target: str, plan_id: str, accept: str, reason: str) ->
     raise NotFound(
         f"no member has the plan {plan_id} now; the pool or the pillar has changed.",
         kind="no_such_plan",
-        hint=f"The plans are: {', '.join(ids) or 'none, all is as declared'}.",
+        hint=f"The plans are: {', '.join(ids) or 'none, all is as declared'}. What an order would"
+        " do is accepted with that order: accept= and reason= there.",
     )

@@ -6,7 +6,8 @@ for another node, raises: a caller has to know that it was not done.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from salt_gluster.errors import GlusterError
@@ -14,12 +15,15 @@ from salt_gluster.gluster.commands import command
 from salt_gluster.minion import apply
 from salt_gluster.minion.context import Minion
 from salt_gluster.minion.converge import order
+from salt_gluster.minion.order import Order
 from salt_gluster.model import Plan, Subject, is_known
 from salt_gluster.plan import adhoc
 from salt_gluster.plan.actions import ACTIONS
 from salt_gluster.plan.outcome import Planner, Result
 from salt_gluster.render import as_declared, state_return
 from salt_gluster.spec import parse_volume
+
+log = logging.getLogger(__name__)
 
 
 def run(
@@ -32,8 +36,15 @@ def run(
 
     Raises ``GlusterError`` with the words of a state's comment when it was not all done.
     """
-    outcome = (run or order)(minion, planner)
-    ret = state_return(subject, outcome, test=minion.test)
+    given = minion.order or Order("")
+    outcome = (run or order)(minion, planner, accept=given.accept)
+    if given.accept:
+        log.warning(
+            "order %s, plan %s: accepted %s because %r",
+            given.command(minion.name), outcome.first.id, list(given.accept), given.reason,
+        )  # fmt: skip
+    again = given.command(minion.name) if minion.order else ""
+    ret = state_return(subject, outcome, test=minion.test, again=again)
     if ret["result"] is False:
         raise GlusterError(ret["comment"], kind="refused" if outcome.refused else "not_done")
     if outcome.first.is_empty:
@@ -41,9 +52,10 @@ def run(
     return {"changes": ret["changes"], "comment": ret["comment"]}
 
 
-def _once(minion: Minion, planner: Planner) -> Result:
+def _once(minion: Minion, planner: Planner, *, accept: Iterable[str] = ()) -> Result:
     carry_out = apply.dry_run if minion.test else apply.run_once
-    return carry_out(planner, minion.driver(preview=False), minion.hosts)
+    driver = minion.driver(preview=False)
+    return carry_out(planner, driver, minion.hosts, accept=frozenset(accept))
 
 
 def _nothing(subject: Subject, minion: Minion, plan: Plan) -> str:

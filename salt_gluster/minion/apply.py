@@ -14,7 +14,7 @@ from salt_gluster.errors import GlusterError, OutcomeUnknown
 from salt_gluster.minion.driver import Driver
 from salt_gluster.minion.goal import Goal
 from salt_gluster.minion.run import WAIT_S, Run
-from salt_gluster.model import Facet, merge_changes
+from salt_gluster.model import Facet, Plan, merge_changes
 from salt_gluster.plan import guards
 from salt_gluster.plan.outcome import Planner, Result, View
 
@@ -39,10 +39,16 @@ def evaluate(
     return View(obs, replace(plan, refusals=plan.refusals + refused), results)
 
 
-def dry_run(planner: Planner, driver: Driver, hosts: Collection[str] = ()) -> Result:
-    """Return what a run would do now: test mode."""
+def dry_run(
+    planner: Planner, driver: Driver, hosts: Collection[str] = (), *, accept: Collection[str] = ()
+) -> Result:
+    """Return what a run would do now, with the refusals that are accepted: test mode."""
     view = evaluate(planner, driver, hosts)
-    return Result(view.plan, view.plan, view.guards, refused=bool(view.plan.refusals))
+    return Result(view.plan, view.plan, view.guards, refused=_is_refused(view.plan, accept))
+
+
+def _is_refused(plan: Plan, accept: Collection[str]) -> bool:
+    return any(refusal.name not in accept for refusal in plan.refusals)
 
 
 def converge(
@@ -84,18 +90,21 @@ def converge_all(
             run.run()
 
 
-def run_once(planner: Planner, driver: Driver, hosts: Collection[str] = ()) -> Result:
+def run_once(
+    planner: Planner, driver: Driver, hosts: Collection[str] = (), *, accept: Collection[str] = ()
+) -> Result:
     """Carry out the one step of a plan once: for what no observation shows, such as a rotated log.
 
-    The guards are checked as ever. There is nothing to read back, so nothing is repeated, and
-    ``Plan.changes`` is what gluster said it did.
+    The guards are checked as ever, ``accept`` is as in ``Goal``. There is nothing to read back, so
+    nothing is repeated, and ``Plan.changes`` is what gluster said it did.
     """
     view = evaluate(planner, driver, hosts)
     if view.plan.is_empty:
         return Result(view.plan, view.plan)
     with driver.node_lock():
         view = evaluate(planner, driver, hosts, fresh=True)
-        out = Result(view.plan, view.plan, view.guards, refused=bool(view.plan.refusals))
+        refused = _is_refused(view.plan, accept)
+        out = Result(view.plan, view.plan, view.guards, refused=refused)
         if out.refused or not view.plan.steps:
             return out
         (step,) = view.plan.steps
@@ -109,5 +118,5 @@ def run_once(planner: Planner, driver: Driver, hosts: Collection[str] = ()) -> R
             return out
         out.done.append(step)
         merge_changes(out.changes, view.plan.changes)
-        out.plan = replace(view.plan, steps=(), changes={})
+        out.plan = replace(view.plan, steps=(), refusals=(), changes={})
         return out

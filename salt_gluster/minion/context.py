@@ -15,6 +15,7 @@ from salt_gluster.gluster.reader import Reader
 from salt_gluster.minion import brick_announcements
 from salt_gluster.minion.accepted_nodes import AcceptedNodes, accepted_nodes
 from salt_gluster.minion.driver import GlusterDriver, own_node_of, reader_of
+from salt_gluster.minion.order import Order
 from salt_gluster.model import Unknown, Volume
 from salt_gluster.spec import PoolSpec, VolumeSpec, parse_nodes, parse_pool, parse_volume
 from salt_gluster.spec.names import has_globs
@@ -37,7 +38,8 @@ class Minion:
     ``consul`` is how to reach Consul by the minion's configuration, None = nothing is said.
     ``waits`` says why a node that a glob of ``nodes`` means is none of the pool yet, "" = it is, or
     no glob means it; ``pool`` is then its nodes, and this one. ``unsure``: it may be one, and
-    Consul could not be asked. ``note`` is printed.
+    Consul could not be asked. ``note`` is printed. ``order`` is what ``salt …`` ordered, None in a
+    state.
     """
 
     def __init__(
@@ -46,8 +48,11 @@ class Minion:
         salt: Mapping[str, Callable[..., Any]],
         context: MutableMapping[str, Any],
         pillar: Mapping[str, Any] | None = None,
+        *,
+        order: Order | None = None,
     ) -> None:
         self.name = str(opts["id"])
+        self.order = order
         self.test = bool(opts.get("test"))
         self._salt = salt
         self.context = context

@@ -68,7 +68,7 @@ def order(
     minion.check_accepted()
     driver = minion.driver(preview=False)  # no glusterd is started by an order
     if minion.test:
-        return apply.dry_run(planner, driver, minion.hosts)
+        return apply.dry_run(planner, driver, minion.hosts, accept=tuple(accept))
     goal = Goal(planner, tuple(accept), expect_id)
     apply.converge_all([goal], driver, minion.hosts, wait_s=ORDER_WAIT_S, addressed=True)
     note_change(minion, [goal.out])

@@ -18,6 +18,7 @@ from salt_gluster.minion import apply, declared
 from salt_gluster.minion.context import Minion
 from salt_gluster.minion.converge import declared_subjects, order
 from salt_gluster.minion.driver import GlusterDriver
+from salt_gluster.minion.order import check_accept
 from salt_gluster.model import (
     NOT_ASKED,
     BrickStatus,
@@ -190,6 +191,8 @@ def apply_plan(
 
     ``SpecError`` when no subject has that plan (any more): the pool or the pillar has changed.
     """
+    accept = tuple(accept)
+    check_accept(accept, reason)
     ids = []
     for subject, planner in declared_subjects(minion.member(), minion.name):
         planned: Plan = apply.dry_run(planner, minion.driver(), minion.hosts).plan
@@ -199,7 +202,8 @@ def apply_plan(
         ids += [f"{planned.id} ({subject})"] if planned.steps else []
     raise SpecError(
         "plan_id", f"no declared subject has the plan {plan_id} now.",
-        hint=f"The plans are: {', '.join(ids) or 'none, all is as declared'}.",
+        hint=f"The plans are: {', '.join(ids) or 'none, all is as declared'}. What an order would"
+        " do is accepted with that order: accept= and reason= there.",
     )  # fmt: skip
 
 

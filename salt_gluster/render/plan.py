@@ -87,8 +87,11 @@ def step_lines(
     return lines
 
 
-def refusal_lines(data: Mapping[str, Any], width: int) -> list[str]:
-    """Return every guard's result and what an operator can do."""
+def refusal_lines(data: Mapping[str, Any], width: int, again: str = "") -> list[str]:
+    """Return every guard's result and what an operator can do.
+
+    ``again`` is the command that orders the same once more; "" = it is a plan of the declaration.
+    """
     lines: list[str] = []
     for refusal in data["refusals"]:
         lines += _reason(refusal, width)
@@ -97,10 +100,8 @@ def refusal_lines(data: Mapping[str, Any], width: int) -> list[str]:
     out = [way for refusal in data["refusals"] for way in refusal["ways"]]
     if data["accept"]:
         names = ",".join(data["accept"])
-        out.append(
-            f"do it anyway   salt-run gluster_operation.apply {data['id']} "
-            f"accept={names} reason='...'"
-        )
+        command = again or f"salt-run gluster_operation.apply {data['id']}"
+        out.append(f"do it anyway   {command} accept={names} reason='...'")
     if out:
         lines += ["", "Do one of:", *ways(out, width)]
     return lines

@@ -28,11 +28,13 @@ def as_declared(volume: Volume) -> str:
 
 
 def state_return(
-    name: object, outcome: Result, *, test: bool, told: str = "", clock: Clock = utc_clock
-) -> dict[str, Any]:
+    name: object, outcome: Result, *, test: bool, told: str = "", again: str = "",
+    clock: Clock = utc_clock,
+) -> dict[str, Any]:  # fmt: skip
     """Return Salt's dict for a convergence, or for a forecast when ``test``.
 
-    ``told`` is what the subject is like when nothing is to be done (``as_declared``).
+    ``told`` is what the subject is like when nothing is to be done (``as_declared``), ``again`` the
+    command of an order, to be given once more with what is accepted.
     """
     data = plan_data(outcome.plan, outcome.guards)
     changes = plain(outcome.changes)
@@ -40,7 +42,7 @@ def state_return(
     if outcome.error is not None:
         result, lines = False, _failed(outcome, data, outcome.error, clock)
     elif outcome.refused:
-        result, lines = False, _refused(outcome, data)
+        result, lines = False, _refused(outcome, data, again)
     elif test and (data["steps"] or data["waits"]):
         result, changes = None, data["changes"]
         lines = _would(data)
@@ -108,7 +110,7 @@ def _would(data: dict[str, Any]) -> list[str]:
     ]
 
 
-def _refused(outcome: Result, data: dict[str, Any]) -> list[str]:
+def _refused(outcome: Result, data: dict[str, Any], again: str) -> list[str]:
     steps, done = data["steps"], _steps(outcome.done)
     plan = f"plan {data['id']}, {count(len(steps), 'step')}"
     if not data["refusals"]:
@@ -123,7 +125,7 @@ def _refused(outcome: Result, data: dict[str, Any]) -> list[str]:
         lines += ["", "Done:", *step_lines(done, COMMENT), "Left:"]
     if steps:
         lines += [*([] if done else [""]), *step_lines(steps, COMMENT, begin=len(done) + 1)]
-    return [*lines, "", *refusal_lines(data, COMMENT)]
+    return [*lines, "", *refusal_lines(data, COMMENT, again)]
 
 
 def _in_vain(outcome: Result, data: dict[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ SCREEN = 80
 COMMENT = 66
 #: An operator can type these words; a line of them that is broken needs a backslash.
 _COMMANDS = ("salt-run ", "salt ", "gluster ", "systemctl ")
+_QUOTED, _NO_BREAK = re.compile(r"'[^']*'"), "\x00"
 _LABELLED = re.compile(r"^(\S.*?) {2,}(\S.*)$", re.DOTALL)
 
 
@@ -69,11 +70,21 @@ def ways(texts: Iterable[str], width: int, indent: str = "  ") -> list[str]:
 
 
 def command(text: str, width: int, first: str = "") -> list[str]:
-    """Return a command on as few lines as it needs, broken the way a shell takes it."""
+    """Return a command on as few lines as it needs, broken the way a shell takes it.
+
+    A word in quotes stays whole: a break in it would be part of it.
+    """
     if not text.startswith(_COMMANDS):
         return wrap(text, width, first)
-    rest = " " * len(first) + "  "
-    lines = wrap(text, width - 2, first, rest)
     if len(first) + len(text) <= width:
         return [first + clean(text)]
+    whole = _QUOTED.sub(lambda m: m[0].replace(" ", _NO_BREAK), clean(text))
+    words = whole.split(" ")
+    lines = [first + words[0]]
+    for word in words[1:]:
+        if len(lines[-1]) + len(word) + 3 <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(" " * (len(first) + 2) + word)
+    lines = [line.replace(_NO_BREAK, " ") for line in lines]
     return [f"{line} \\" for line in lines[:-1]] + lines[-1:]

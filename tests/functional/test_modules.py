@@ -79,6 +79,18 @@ def test_a_change_is_refused_and_the_refusal_says_what_to_start(call: Any, funct
     assert "systemctl start glusterd" in str(said.value)
 
 
+@pytest.mark.parametrize("function", CHANGES)
+def test_an_order_takes_what_may_be_accepted_with_a_reason_and_nothing_else(
+    call: Any, function: str
+) -> None:
+    with pytest.raises(CommandExecutionError, match="confirm cannot be accepted"):
+        call(function, *CHANGES[function], accept="not_held,confirm", reason="why not")
+    with pytest.raises(CommandExecutionError, match="needs a reason"):
+        call(function, *CHANGES[function], accept="not_held")
+    with pytest.raises(CommandExecutionError, match="systemctl start glusterd"):
+        call(function, *CHANGES[function], test=True, accept="not_held", reason="why not")
+
+
 @pytest.mark.parametrize("function", ["gluster_peer.probe", "gluster_option.set"])
 def test_a_change_is_refused_alike_in_test_mode_and_in_earnest(call: Any, function: str) -> None:
     """For two only: in earnest a refusal that may pass is waited for, some seconds each."""
