@@ -45,7 +45,7 @@ def test_a_module_destroys_with_the_volumes_id_alone(
     function: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = loaded("modules", "gluster_volume")
-    monkeypatch.setattr(module, "_minion", lambda test=None: contextlib.nullcontext("minion"))
+    monkeypatch.setattr(module, "_minion", lambda *_: contextlib.nullcontext("minion"))
     monkeypatch.setattr(
         module.minion_volume, "run_on_volume", lambda minion, name, planner: refusals(planner)
     )
