@@ -28,11 +28,9 @@ def key_of(step: Step) -> str:
 
 def not_done(step: Step, what: str) -> GlusterError:
     """Return the error for a step that shows no effect."""
-    return GlusterError(
-        f"'{step.text}' {what}.",
-        kind="not_done",
-        hint=f"Look: salt-run gluster.status; gluster volume status {step.subject}",
-    )
+    on_pool = f"salt-run gluster.status; gluster volume status {step.subject}"
+    look = on_pool if step.place == "pool" else f"salt MINION gluster_brick.info {step.subject}"
+    return GlusterError(f"'{step.text}' {what}.", kind="not_done", hint=f"Look: {look}")
 
 
 @dataclass

@@ -172,7 +172,7 @@ class Run:
         if goal.plan.is_empty:
             if goal.unproven and verify.read_back(self.driver, goal.unproven)[1]:
                 step = goal.unproven
-                goal.end(not_done(step, f"shows in the definition, but {_missing(step)}"))
+                goal.end(not_done(step, _missing(step)))
             else:
                 goal.end()
         elif goal.against:
@@ -355,6 +355,10 @@ def _part(stamps: Mapping[str, object], step: Step) -> dict[str, object]:
 
 
 def _missing(step: Step) -> str:
+    if step.place == "node":
+        return "left a directory with the id of a volume that is not there: a create failed on it"
     if step.action == "volume_start":
-        return "not every brick is up with a port on every connected member"
-    return "the members do not all tell the same"
+        seen = "not every brick is up with a port on every connected member"
+    else:
+        seen = "the members do not all tell the same"
+    return f"shows in the definition, but {seen}"

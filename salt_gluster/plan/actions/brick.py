@@ -69,8 +69,17 @@ def _serves(obs: Observation, subject: str, args: Args) -> bool:
 
 
 def _is_prepared(obs: Observation, subject: str, _: Args) -> bool:
+    """A directory is there, without an id or with that of a volume: another node was faster."""
     path = obs.paths.get(subject)
-    return path is not None and path.exists and path.volume_id is None
+    return path is not None and path.exists and not _is_left_over(obs, path)
+
+
+def _is_left_over(obs: Observation, path: BrickPath) -> bool:
+    """Whether it has the id of a volume that is not there, or that cannot be seen."""
+    if path.volume_id is None:
+        return False
+    volumes = obs.volumes if is_known(obs.volumes) else {}
+    return all(volume.id != path.volume_id for volume in volumes.values())
 
 
 def _seen_brick(
@@ -89,7 +98,7 @@ def _presence(obs: Observation, path: str) -> str | None:
     directory = obs.paths.get(path)
     if directory is None or not directory.exists:
         return None
-    return "left over from a failed create" if directory.volume_id else "ready"
+    return "left over from a failed create" if _is_left_over(obs, directory) else "ready"
 
 
 ROWS = (
