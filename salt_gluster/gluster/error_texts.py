@@ -133,6 +133,13 @@ KINDS: dict[str, ErrorKind] = {
     "brick_parent_missing": ErrorKind(
         CommandFailed, "when", "Mount the brick file system and make the parent directory first."
     ),
+    "brick_missing": ErrorKind(
+        CommandFailed,
+        "when",
+        "On that node the brick's file system is not mounted, or the directory is not the brick: "
+        "mount its disk. One that is lost for good is not made by hand: see gluster volume "
+        "reset-brick.",
+    ),
     "brick_down": ErrorKind(
         CommandFailed, "when", "Bring the bricks up first (volume start force), then heal."
     ),
@@ -296,6 +303,11 @@ TEXTS: tuple[TextPattern, ...] = (
     *_rows("brick_running", r"^Source brick must be stopped"),
     *_rows("not_same_brick", r"^When destination brick is new, please use gluster volume replace-"),
     *_rows("brick_parent_missing", r"^Failed to create brick directory for brick "),
+    *_rows(
+        "brick_missing",
+        r"^Failed to find brick directory \S+ for volume ",
+        r"^Failed to get extended attribute trusted\.glusterfs\.volume-id for brick dir ",
+    ),
     *_rows(
         "disabled",
         r"^Self-heal-daemon is disabled",

@@ -230,6 +230,7 @@ class Run:
         except GlusterError as err:  # this node's own part of it
             goal.end(err)
         else:
+            goal.out.last_answer = None
             goal.tries.clear()
             goal.rounds[key_of(step)] += 1
             self.moved_at = self.driver.now()
@@ -274,6 +275,7 @@ class Run:
 
     def _judge_failure(self, goal: Goal, step: Step, err: CommandFailed) -> None:
         """An error may have been carried out, by us or by another node (facts.md#G-0.7)."""
+        goal.out.last_answer = err
         after = self.driver.observe(verify.facets(step), fresh=True)
         theirs = isinstance(err, AlreadyExists | Conflict | NotFound) or err.kind in _LOST_RACE
         if verify.is_seen(after, step) and is_done(after, step):

@@ -27,7 +27,8 @@ class Result:
     """How a convergence ended. ``plan`` is what is left; ``first`` what there was to do.
 
     ``unknown_step`` was cut off at ``unknown_at`` and may have been carried out. ``changes`` is
-    what was seen to change, also where the run failed.
+    what was seen to change, also where the run failed. ``last_answer`` is what gluster said to the
+    last step that it refused, None = none since the last success.
     """
 
     first: Plan
@@ -36,6 +37,7 @@ class Result:
     done: list[Step] = field(default_factory=list)
     changes: dict[str, Any] = field(default_factory=dict)
     error: GlusterError | None = None
+    last_answer: GlusterError | None = None
     unknown_step: Step | None = None
     unknown_at: float | None = None
     by_others: bool = False

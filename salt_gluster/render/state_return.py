@@ -49,7 +49,7 @@ def state_return(
     elif data["waits"]:
         result, lines = False, _in_vain(outcome, data)
     elif data["steps"]:
-        result, lines = False, _unfinished(outcome, data)
+        result, lines = False, _unfinished(outcome, data, clock)
     else:
         lines = _converged(name, outcome, told)
     lines += note_lines(data["notes"], COMMENT)
@@ -145,9 +145,23 @@ def _in_vain(outcome: Result, data: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _unfinished(outcome: Result, data: dict[str, Any]) -> list[str]:
+def _unfinished(outcome: Result, data: dict[str, Any], clock: Clock) -> list[str]:
     head = "STOPPED with steps left; running it again goes on from there."
-    return [*wrap(head, COMMENT), "", *_progress(outcome, data, "left")]
+    lines = [*wrap(head, COMMENT), "", *_progress(outcome, data, "left"), ""]
+    if outcome.last_answer is None:
+        text = (
+            "None was refused here: another node was to do it and has not, or time was up before."
+        )
+        return lines + wrap(text, COMMENT)
+    return lines + _last_answer(outcome, clock)
+
+
+def _last_answer(outcome: Result, clock: Clock) -> list[str]:
+    """Return what gluster said to the last step that it refused, unless that is the error."""
+    answer = outcome.last_answer
+    if answer is None or answer is outcome.error:
+        return []
+    return ["Gluster's last answer:", *_error_lines(answer, clock)]
 
 
 def _failed(outcome: Result, data: dict[str, Any], error: GlusterError, clock: Clock) -> list[str]:
@@ -164,7 +178,8 @@ def _failed(outcome: Result, data: dict[str, Any], error: GlusterError, clock: C
         step = len(outcome.done) + 1
         text = f"Whether step {step} happened is unknown: the next run looks before it does a step."
         lines += ["", *wrap(text, COMMENT)]
-    return [*lines, *([""] if total else []), *_error_lines(error, clock)]
+    lines += [*([""] if total else []), *_error_lines(error, clock)]
+    return [*lines, *_last_answer(outcome, clock)]
 
 
 def _progress(outcome: Result, data: dict[str, Any], word: str) -> list[str]:

@@ -63,6 +63,13 @@ QUOTED = {
         "Geo-replication session between rep3 and gfn5::x does not exist.",
         "Unable to open file '/var/lib/glusterd/groups/nosuch'. Error: No such file or directory",
     ],
+    "brick_missing": [
+        "Failed to find brick directory /b/1 for volume a. Reason : No such file or directory",
+        "Pre Validation failed on gfn3. Failed to find brick directory /b/1 for volume a. Reason : "
+        "No such file or directory",
+        "Pre Validation failed on gfn3. Failed to get extended attribute trusted.glusterfs."
+        "volume-id for brick dir /b/1. Reason : No data available",
+    ],
     "half_made": ["Staging failed on gfn3. Error: Volume rep3 does not exist"],
     "import_window": [
         "Staging failed on gfn3. Error: Volume a is not started",
@@ -318,3 +325,19 @@ def test_a_read_without_a_glusterd_has_no_unknown_outcome() -> None:
 def test_an_empty_answer_of_an_unset_user_option_is_empty_and_no_other_is() -> None:
     assert read_text("", "volume_get").kind == "empty"
     assert read_text("", "volume_set").kind == "other"
+
+
+def test_a_brick_that_is_missing_on_another_node_is_no_wrong_name() -> None:
+    """The node is named, and what is wrong there; nobody is sent to look for a name."""
+    text = "Pre Validation failed on gfn3. Failed to find brick directory /b/1 for volume a. Reason"
+    error = classify(f"{text} : No such file or directory", command="volume_start")
+    assert error.kind == "brick_missing" and error.hosts == ("gfn3",)
+    assert "mount its disk" in error.hint and "name" not in error.hint.split()
+    parent = (
+        "Failed to create brick directory for brick gfn3:/b/1. Reason : No such file or directory"
+    )
+    for wrapped in (
+        f"Staging failed on gfn3. Error: {parent}",
+        f"Pre Validation failed on gfn3. {parent}",
+    ):
+        assert read_text(wrapped, "volume_create").kind == "brick_parent_missing"

@@ -19,6 +19,7 @@ from salt_gluster.model import Brick, Facet, Hold, Observation, Plan, Step, Unkn
 from salt_gluster.plan import plan_brick, plan_own_membership, plan_peer, plan_started, plan_volume
 from salt_gluster.plan.actions import SET_BY_CREATE, SET_BY_CREATE_REPLICATE
 from salt_gluster.plan.outcome import Planner, Result
+from salt_gluster.render import state_return
 from salt_gluster.spec import BrickSpec, VolumeSpec
 
 NAMES = ["g1", "g2", "g3", "g4"]
@@ -205,6 +206,24 @@ def test_who_is_overtaken_waits_for_its_turn_anew() -> None:
     out = converge(volume_planner(), world, NAMES)
     assert [s.action for s in out.done] == ["volume_start"]
     assert pool.changed_at[0] > world.at + 3
+
+
+def test_a_run_that_ends_behind_others_keeps_what_gluster_answered_last() -> None:
+    """Each try meets another's lock, and that one's write makes this node wait again."""
+    pool = together()
+    live(pool, status="Stopped")
+
+    def locked(node: str, step: Step, carry_out: Callable[[], None]) -> None:
+        pool.touch()
+        raise Conflict("Another transaction is in progress", kind="locked")
+
+    pool.fault = locked
+    for name in NAMES:
+        out = converge(volume_planner(), pool.world(name), NAMES, wait_s=10)
+        assert out.plan.steps and not out.done
+        assert "Another transaction" in str(out.last_answer), name
+        ret = state_return("data", out, test=False)
+        assert ret["result"] is False and "Another transaction" in ret["comment"], ret["comment"]
 
 
 # --- one node, faults ----------------------------------------------------------------------------

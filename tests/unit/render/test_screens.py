@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salt_gluster.errors import CommandFailed, OutcomeUnknown
+from salt_gluster.errors import CommandFailed, GlusterError, OutcomeUnknown
 from salt_gluster.model import (
     Brick,
     BrickSpace,
@@ -465,6 +465,23 @@ def test_a_step_gluster_refused_failed_and_is_not_called_unknown() -> None:
     assert "failed   1 start data" in text
     assert "unknown" not in text
     assert "gluster said: Volume data: no luck" in text
+
+
+def test_a_run_that_stopped_tells_glusters_last_answer() -> None:
+    answer = CommandFailed("options_set: no.", text="Another transaction is in progress", hint="H.")
+    plan = Plan("data", (START,))
+    text = comment(state_return("data", Result(plan, plan, last_answer=answer), test=False))
+    assert text.startswith("STOPPED with steps left")
+    assert "Gluster's last answer:\noptions_set: no." in text and "Another transaction" in text
+    silent = comment(state_return("data", Result(plan, plan), test=False))
+    assert "another node was to do it" in " ".join(silent.split())
+    not_done = GlusterError("'start data' was tried 3 times.", kind="not_done")
+    out = Result(plan, plan, error=not_done, last_answer=answer)
+    failed = comment(state_return("data", out, test=False))
+    assert "was tried 3 times" in failed and "Another transaction" in failed
+    same = comment(state_return("data", Result(plan, plan, error=answer, last_answer=answer),
+                                test=False))  # fmt: skip
+    assert same.count("Another transaction") == 1 and "last answer" not in same
 
 
 def test_an_error_before_a_plan_changed_nothing() -> None:
