@@ -36,6 +36,7 @@ from salt_gluster.model import (
     known,
 )
 from salt_gluster.node import OwnNode
+from salt_gluster.plan import guards
 from salt_gluster.plan.actions import ACTIONS
 
 #: How long a changing job waits for another one on this node.
@@ -162,7 +163,6 @@ class GlusterDriver:
         for need in sorted(needs):
             named.setdefault(need.kind, []).append(need.name)
         peers = obs.peers if is_known(obs.peers) else ()
-        others = tuple(p for p in peers if not p.is_self)
         more: dict[str, Any] = {}
         if "candidate" in named:
             candidates = self.reader.candidates(named["candidate"])
@@ -170,9 +170,10 @@ class GlusterDriver:
         if "reach" in named:
             fresh = {"new": Reach(True, 0)}
             more["reach"] = fresh if obs.node.uuid == "new" else self.reader.reach(peers)
-        if "definitions" in named:
-            usable = tuple(p for p in others if p.usable)
-            more["definitions"] = self.reader.definitions(usable)
+        if "definitions" in named and is_known(obs.peers) and is_known(obs.volumes):
+            hosts = named.get("holder", ())
+            asked = guards.asked_for_definitions(obs, named["definitions"], hosts)
+            more["definitions"] = self.reader.definitions(asked)
         if "status" in named:
             silent = _silent(peers, more.get("reach", obs.reach))
             more["status"] = {

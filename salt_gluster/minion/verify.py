@@ -35,7 +35,7 @@ def read_back(
 
 def facets(step: Step) -> frozenset[Facet]:
     """Return what has to be observed to verify a step."""
-    wanted = {Facet("definitions")} if is_on_volume(step) else set()
+    wanted = set(guards.definition_facets(step)) if is_on_volume(step) else set()
     if step.action in ("volume_start", "brick_restart"):
         wanted.add(Facet("status", step.subject))
     if step.action == "brick_restart":

@@ -41,7 +41,8 @@ class Facet:
     """A part of an observation that is looked at only when it is asked for.
 
     ``kind`` and what ``name`` is of it: ``status``, ``heal``, ``dead`` (a volume), ``path``
-    (a brick's directory), ``candidate`` (a host), ``reach``, ``definitions``, ``prepared`` ("").
+    (a brick's directory), ``candidate`` (a host), ``definitions`` (a volume; "" asks everybody),
+    ``holder`` (a host whose word on them counts, too), ``reach``, ``prepared`` ("").
     """
 
     kind: str

@@ -52,7 +52,7 @@ def _actor(obs: Observation, step: Step, hosts: Collection[str], usable: list[st
         first = next((p.uuid for p in members if p is not None and p.uuid in usable), "")
         return first or min(usable)
     holding = sorted(set(usable) & _holders(obs, step))
-    return max(holding or usable, key=lambda uuid: _weight(step.subject, uuid))
+    return max(holding or usable, key=lambda uuid: rank(step.subject, uuid))
 
 
 def _holders(obs: Observation, step: Step) -> set[str]:
@@ -63,5 +63,6 @@ def _holders(obs: Observation, step: Step) -> set[str]:
     return {peer.uuid for peer in map(obs.peer_named, hosts) if peer is not None}
 
 
-def _weight(volume: str, uuid: str) -> str:
+def rank(volume: str, uuid: str) -> str:
+    """Return a number that orders the members for a volume, for each volume another way."""
     return sha256(f"{volume} {uuid}".encode()).hexdigest()

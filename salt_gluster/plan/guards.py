@@ -23,6 +23,7 @@ from salt_gluster.model import (
     known,
 )
 from salt_gluster.plan.actions import ACTIONS, bricks_down
+from salt_gluster.plan.actor import rank
 
 #: A glusterd started this recently may still import volumes (facts.md#C-B.3: 2-14 s, once 16 s).
 SETTLING_S = 60
@@ -34,6 +35,9 @@ JOINING_S = 30
 #: From the id on the bricks to the volume in ``volume info`` a create takes 0.1-0.5 s
 #: (facts.md#C-C.1).
 CREATING_S = 10
+#: Who has no brick of a volume is asked for its definition while no more than these are: everybody
+#: in a small pool; in a large one others for each volume.
+MOST_ASKED = 4
 #: A member that restarts shows as Disconnected for 1-3 s (facts.md#C-A.1).
 BLINK_S = 5
 
@@ -59,10 +63,35 @@ def facets(steps: Iterable[Step]) -> frozenset[Facet]:
         if {"pool_whole", "majority", "single_version"} & names:
             wanted.add(Facet("reach"))
         if "definitions_equal" in names:
-            wanted |= {Facet("definitions"), Facet("status", step.subject)}
+            wanted |= {*definition_facets(step), Facet("status", step.subject)}
         if "paths_fit" in names:
             wanted |= {Facet("path", b.split(":", 1)[1]) for b in step.args.get("bricks", ())}
     return frozenset(wanted)
+
+
+def definition_facets(step: Step) -> frozenset[Facet]:
+    """Return what asks the members for the definition of a step's volume."""
+    hosts = {str(brick).split(":", 1)[0] for brick in step.args.get("bricks", ())}
+    return frozenset({Facet("definitions", step.subject), *(Facet("holder", h) for h in hosts)})
+
+
+def asked_for_definitions(
+    obs: Observation, volumes: Collection[str], hosts: Collection[str]
+) -> tuple[Peer, ...]:
+    """Return the other members whose word on these volumes counts; without any volume all.
+
+    Those are who holds bricks of them, the named ``hosts``, and more up to ``MOST_ASKED``.
+    """
+    others = [p for p in known(obs.peers) if p.usable and not p.is_self]
+    if not any(volumes):
+        return tuple(others)
+    bricks = (known(obs.volumes)[v].bricks for v in volumes if v in known(obs.volumes))
+    named = {p.uuid for p in map(obs.peer_named, hosts) if p is not None}
+    holding = {b.host_uuid for several in bricks for b in several} | named
+    first = [p for p in others if p.uuid in holding]
+    rest = [p for p in others if p.uuid not in holding]
+    rest.sort(key=lambda peer: rank(min(volumes), peer.uuid))
+    return (*first, *rest[: max(0, MOST_ASKED - len(first))])
 
 
 def check(
@@ -231,7 +260,7 @@ def _bricks_have_ports(obs: Observation, step: Step) -> Refusal | None:
 
 
 def definitions_equal(obs: Observation, step: Step, nodes: Collection[str]) -> Refusal | None:
-    """Every member tells the same definition of the volume; a higher version wins silently.
+    """Every member asked tells the same definition; a higher version wins silently.
 
     A volume that is not here has to be unknown to the others too: theirs may be a ghost.
     """

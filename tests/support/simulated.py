@@ -31,6 +31,7 @@ from salt_gluster.model import (
     Volume,
     VolumeStatus,
 )
+from salt_gluster.plan import guards
 from salt_gluster.plan.actions import simulate
 
 T0 = 1_000_000.0
@@ -188,10 +189,11 @@ class Pool:
             }
         if "definitions" in named:
             told = {n: v.digest() for n, v in volumes.items()}
+            here = Observation(self.time.now, node, peers=self.peers(machine.name), volumes=volumes)
+            hosts = named.get("holder", ())
             more["definitions"] = {
                 p.uuid: self.other_tales.get(p.name, told)
-                for p in self.peers(machine.name)
-                if p.usable and not p.is_self
+                for p in guards.asked_for_definitions(here, named["definitions"], hosts)
             }
         if "status" in named:
             more["status"] = {

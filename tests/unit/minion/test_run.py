@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from simulated import T0, Died, Machine, Pool, World
@@ -25,16 +26,25 @@ DEAR = {"definitions", "candidate", "prepared", "status", "heal"}
 
 
 class Counted(World):
-    """A node that counts its looks, and the looks that cost more than one process."""
+    """A node that counts its looks, the dear ones of them, and the gluster processes of all."""
 
     def __init__(self, pool: Pool, machine: Machine) -> None:
         super().__init__(pool, machine)
-        self.looks, self.dear = 0, Counter[str]()
+        self.processes, self.dear = 0, Counter[str]()
 
     def observe(self, needs: frozenset[Facet], *, fresh: bool = False) -> Observation:
-        self.looks += fresh
-        self.dear.update(kind for kind in {need.kind for need in needs} if kind in DEAR)
-        return super().observe(needs, fresh=fresh)
+        self.processes += 1
+        return self._counted(super().observe(needs, fresh=fresh), needs)
+
+    def observe_more(self, obs: Observation, needs: frozenset[Facet]) -> Observation:
+        self.processes -= 1  # the simulation looks at all again
+        return super().observe_more(obs, needs)
+
+    def _counted(self, obs: Observation, needs: frozenset[Facet]) -> Observation:
+        kinds = [need.kind for need in needs if need.kind in DEAR]
+        self.dear.update(set(kinds))
+        self.processes += len(obs.definitions) + kinds.count("status")
+        return obs
 
 
 def volumes(count: int, names: Sequence[str] = FOUR) -> list[VolumeSpec]:
@@ -75,7 +85,7 @@ def everywhere(
     """Let all nodes run the same volumes at once; return what each counted and returned."""
     worlds = {name: Counted(pool, pool.machines[name]) for name in names}
     planners = [planner(spec) for spec in specs]
-    return worlds, pool.time.run({n: partial(run, w, planners, FOUR) for n, w in worlds.items()})
+    return worlds, pool.time.run({n: partial(run, w, planners, names) for n, w in worlds.items()})
 
 
 def sent(pool: Pool) -> Counter[tuple[str, str]]:
@@ -116,6 +126,24 @@ def test_looks_grow_with_a_nodes_own_changes_and_not_with_the_pools() -> None:
 
     few, many = most(4), most(32)
     assert many <= few + 6
+
+
+@pytest.mark.parametrize(
+    ("nodes", "count"), [(36, 24), pytest.param(300, 200, marks=pytest.mark.long)]
+)
+def test_what_a_node_asks_grows_with_its_own_changes_and_not_with_the_pool(
+    nodes: int, count: int
+) -> None:
+    names = [f"g{n}" for n in range(1, nodes + 1)]
+    pool = Pool(names, together=True)
+    worlds, outcomes = everywhere(pool, volumes(count, names), names)
+    assert all(o.error is None and o.plan.is_empty for row in outcomes.values() for o in row)
+    own = Counter(node for node, _ in pool.log)
+    assert sum(own.values()) == 3 * count + len(pool.needless)
+    for name, world in worlds.items():
+        # One round of looks; each change is seen, read back from MOST_ASKED members, and shown.
+        assert world.processes <= (8 if not own[name] else 20 + 8 * 10 + 3 * own[name]), name
+        assert world.dear["prepared"] <= 2, name
 
 
 def test_who_does_not_act_asks_no_other_node_and_no_master() -> None:

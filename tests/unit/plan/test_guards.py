@@ -24,7 +24,14 @@ from salt_gluster.model import (
     VolumeStatus,
 )
 from salt_gluster.plan.actions import ACTIONS, SET_BY_PROFILE
-from salt_gluster.plan.guards import GUARDS, check, facets, refusals
+from salt_gluster.plan.guards import (
+    GUARDS,
+    MOST_ASKED,
+    asked_for_definitions,
+    check,
+    facets,
+    refusals,
+)
 
 NOW = 1_000_000.0
 HOSTS = ("g1", "g2", "g3", "g4", "g5")
@@ -342,7 +349,9 @@ def test_all_reasons_are_collected_and_each_guard_is_told_once() -> None:
 def test_what_the_guards_look_at_is_asked_for() -> None:
     """A guard that looked at a facet nobody asked for would refuse for ever, or say yes blindly."""
     assert facets([step_of("bricks_add")]) == {
-        *(Facet("reach"), Facet("definitions"), Facet("status", "data"), Facet("path", "/bricks/b"))
+        *(Facet("reach"), Facet("definitions", "data"), Facet("status", "data")),
+        *(Facet("holder", "g1"), Facet("holder", "g2"), Facet("holder", "g3")),
+        Facet("path", "/bricks/b"),
     }
     assert facets([step_of("peer_probe")]) == {Facet("reach")}
     assert facets([step_of("brick_prepare")]) == frozenset()
@@ -370,3 +379,24 @@ def test_the_id_that_another_nodes_create_put_here_just_now_is_worth_a_moment() 
         obs = path(fine(), volume_id="id-9", changed=changed)
         (said,) = refusals(obs, [step_of("volume_create")], HOSTS)
         assert (said.waits_s > 0) is waits
+
+
+def large() -> Observation:
+    """300 members, one volume on three of them."""
+    more = (Peer(f"u{i}", (f"g{i}",), connected=True, state=3, is_self=i == 1)
+            for i in range(1, 301))  # fmt: skip
+    return replace(fine(), peers=tuple(more))
+
+
+def test_whoever_holds_a_brick_is_asked_for_definitions_and_in_a_small_pool_everybody() -> None:
+    assert {p.uuid for p in asked_for_definitions(fine(), ["data"], [])} == {"u2", "u3", "u4", "u5"}
+    asked = [p.uuid for p in asked_for_definitions(large(), ["data"], ["g200"])]
+    assert len(asked) == len(set(asked)) == MOST_ASKED
+    holding = {b.host_uuid for b in VOLUME.bricks} - {"u1"}
+    assert holding | {"u200"} <= set(asked)
+    assert len(asked_for_definitions(large(), [""], [])) == 299
+
+
+def test_in_a_large_pool_each_volume_asks_other_members() -> None:
+    asked = {p.uuid for n in range(200) for p in asked_for_definitions(large(), [f"v{n}"], [])}
+    assert len(asked) > 250
