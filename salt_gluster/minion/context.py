@@ -6,6 +6,7 @@ The dictionaries that Salt injects are handed in; nothing here imports Salt. No 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from salt_gluster.minion.accepted_nodes import AcceptedNodes, accepted_nodes
 from salt_gluster.minion.driver import GlusterDriver, own_node_of, reader_of
 from salt_gluster.minion.order import Order
 from salt_gluster.model import Unknown, Volume
+from salt_gluster.remediation import salt_events
 from salt_gluster.spec import PoolSpec, VolumeSpec, parse_nodes, parse_pool, parse_volume
 from salt_gluster.spec.names import has_globs
 
@@ -54,6 +56,7 @@ class Minion:
         self.name = str(opts["id"])
         self.order = order
         self.test = bool(opts.get("test"))
+        self._is_job = opts.get("__cli") != "salt-call"
         self._salt = salt
         self.context = context
         self.body = (pillar or {}).get("gluster")
@@ -204,7 +207,18 @@ class Minion:
             preview=self.test and preview,
             own=own_node_of(self.context, self.name, aliases),
             about=about,
+            tell=self._tell,
         )
+
+    def _tell(self, text: str) -> None:
+        """Say on this minion's log and on the master's bus how far a long run is.
+
+        Under ``salt-call`` the log is all: an event would wait there for a master that is away.
+        """
+        log.info("%s: %s", self.name, text)
+        if self.pool and self._is_job and self.can("event.send"):
+            event = salt_events.progress(self.pool.cluster, self.name, text, time.time())
+            self.call("event.send", event["tag"], event["data"])
 
     def volumes(self, about: Collection[str] | None = None) -> Mapping[str, Volume] | Unknown:
         """Return the volumes as this run has seen them; asks nothing where glusterd is down."""

@@ -69,6 +69,9 @@ class Driver(Protocol):
     def jitter(self) -> float:
         """Return a number in [0, 1)."""
 
+    def tell(self, text: str) -> None:
+        """Tell whoever watches how far a long run is."""
+
     def node_lock(self) -> AbstractContextManager[None]:
         """Hold this node's lock for changing jobs."""
 
@@ -87,7 +90,8 @@ class GlusterDriver:
     and with ``preview`` a fresh node whose glusterd the run is about to start counts as a pool of
     its own, so that a forecast sees what the run will see. ``own`` and ``about`` save looks:
     what is kept of this node during a run, and the volumes whose files vouch for what is kept of
-    the pool (None = all). Neither is used where a look has to be fresh.
+    the pool (None = all). Neither is used where a look has to be fresh. ``tell`` gets how far a
+    long run is.
     """
 
     def __init__(
@@ -101,8 +105,10 @@ class GlusterDriver:
         preview: bool = False,
         own: OwnNode | None = None,
         about: Collection[str] | None = None,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.name = name
+        self.tell = tell
         self.aliases = tuple(aliases)
         self.reader = reader or Reader(GlusterCli())
         self._announced = announced

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from salt_gluster.errors import GlusterError
@@ -31,6 +31,18 @@ def not_done(step: Step, what: str) -> GlusterError:
     on_pool = f"salt-run gluster.status; gluster volume status {step.subject}"
     look = on_pool if step.place == "pool" else f"salt MINION gluster_brick.info {step.subject}"
     return GlusterError(f"'{step.text}' {what}.", kind="not_done", hint=f"Look: {look}")
+
+
+def how_far(goals: Sequence[Goal]) -> str:
+    """Say how far a run is, and for whom it waits."""
+    done = sum(len(goal.out.done) for goal in goals)
+    going_on = [goal for goal in goals if not goal.is_over]
+    left = sum(len(goal.plan.steps) for goal in going_on)
+    text = f"{done} steps done, {left} left, {len(going_on)} of {len(goals)} subjects open"
+    waits = dict.fromkeys(w for goal in going_on for w in goal.plan.waits)
+    others = f" and for {len(waits) - 1} more" if len(waits) > 1 else ""
+    first = next(iter(waits), None)
+    return f"{text}; waits for {first.node or 'time'}: {first.what}{others}" if first else text
 
 
 @dataclass

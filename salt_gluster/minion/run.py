@@ -21,7 +21,7 @@ from salt_gluster.errors import (
 )
 from salt_gluster.minion import verify
 from salt_gluster.minion.driver import Driver
-from salt_gluster.minion.goal import Goal, Pending, end_in_vain, key_of, not_done
+from salt_gluster.minion.goal import Goal, Pending, end_in_vain, how_far, key_of, not_done
 from salt_gluster.model import Facet, Observation, Step, known, merge_changes
 from salt_gluster.plan.actions import is_done, seen_changes
 from salt_gluster.plan.actor import is_actor, phase
@@ -36,6 +36,8 @@ MOST_WAITS = 10
 ROUNDS = 3
 #: Tries for the lock that are made however short ``wait_s`` is: all losers got through within 4.
 TRIES = 5
+#: A run that takes longer tells so often how far it is.
+TELL_S = 15.0
 #: How often a step is put off because another node writes to the same subject.
 OVERTAKEN = 20
 #: Glusterd's files stand still for so long before another node than the actor acts; or for so many
@@ -72,6 +74,7 @@ class Run:
         self.addressed = self.acts_for_all = addressed
         self.moved_at = driver.now()
         self.until = self.moved_at + MOST_WAITS * wait_s
+        self.tell_at = self.moved_at + TELL_S
         self.pause_s = _POLL_S
         self.look_s = 0.0
         #: Since when something could be done by another node, and is not.
@@ -93,6 +96,7 @@ class Run:
         try:
             while self._open():  # the lock may have taken minutes: what was seen before it is old
                 self._look()
+                self._tell()
                 if self._open() and not self._act() and not self._wait():
                     end_in_vain(self._open(), self.driver, self.obs)
                     break
@@ -104,6 +108,11 @@ class Run:
 
     def _open(self) -> list[Goal]:
         return [goal for goal in self.goals if not goal.is_over]
+
+    def _tell(self) -> None:
+        if self.driver.now() >= self.tell_at and self._open():
+            self.tell_at = self.driver.now() + TELL_S
+            self.driver.tell(how_far(self.goals))
 
     # --- looking -----------------------------------------------------------------------------
 

@@ -186,7 +186,7 @@ def _invite(draft: Draft, node: str, host: str, obs: Observation, hosts: Sequenc
     if candidate is None:
         draft.refuse("candidate_silent", f"{host} was not asked", waits_s=SILENCE_S)
     elif known_as is None:
-        _judge_candidate(draft, candidate, obs)
+        _judge_candidate(draft, candidate, obs, hosts)
 
 
 def _declared_pool(obs: Observation, hosts: Sequence[str]) -> str | None:
@@ -211,7 +211,9 @@ def _member_with_uuid(candidate: Candidate | None, obs: Observation) -> Peer | N
     return None
 
 
-def _judge_candidate(draft: Draft, candidate: Candidate, obs: Observation) -> None:
+def _judge_candidate(
+    draft: Draft, candidate: Candidate, obs: Observation, hosts: Sequence[str]
+) -> None:
     name = candidate.name
     if candidate.unresolved:
         draft.refuse("host_unknown", f"`nodes`: {candidate.unresolved}", *unresolved_ways(name))
@@ -231,7 +233,7 @@ def _judge_candidate(draft: Draft, candidate: Candidate, obs: Observation) -> No
             f"{name} has this node's own uuid: its /var/lib/glusterd was cloned",
             f"on {name}: stop glusterd, empty /var/lib/glusterd but groups and hooks, start it",
         )
-    _judge_past(draft, candidate, obs)
+    _judge_past(draft, candidate, obs, hosts)
 
 
 def unresolved_ways(name: str) -> tuple[str, ...]:
@@ -242,15 +244,20 @@ def unresolved_ways(name: str) -> tuple[str, ...]:
     )
 
 
-def _judge_past(draft: Draft, candidate: Candidate, obs: Observation) -> None:
+def _judge_past(draft: Draft, candidate: Candidate, obs: Observation, hosts: Sequence[str]) -> None:
     """A node with volumes or peers of its own could overwrite this pool's (facts.md#G-0.1)."""
     name, volumes = candidate.name, known(candidate.volumes)
     peers = [p for p in known(candidate.peers) if not p.is_self]
     own = {n.lower() for n in (obs.node.name, *obs.node.aliases)}
     others = [p.uuid for p in peers if own & {n.lower() for n in p.names} and p.uuid != _uuid(obs)]
-    # Another member may have invited it a moment ago; then it is seen here soon.
+    # Another member may have invited it a moment ago; then it is seen here soon. Or invited us all:
+    # who joins hears of the others one after another, and of the volumes last.
     ours = {p.uuid for p in known(obs.peers)}
-    waits_s = JOINING_S if peers and {p.uuid for p in peers} <= ours else 0
+    strangers = [p for p in peers if p.uuid not in ours]
+    is_joining = any(p.state not in (3, 6) for p in known(obs.peers) if not p.is_self)
+    wanted = {h.lower() for h in hosts} if is_joining else set()
+    is_told_soon = all({n.lower() for n in p.names} & wanted for p in strangers)
+    waits_s = JOINING_S if peers and is_told_soon else 0
     if others:
         draft.refuse(
             "reinstalled",
@@ -272,7 +279,7 @@ def _judge_past(draft: Draft, candidate: Candidate, obs: Observation) -> None:
             "has_volumes",
             f"{name} has volumes of its own: {', '.join(sorted(volumes)[:3])}",
             f"if they are not needed: on {name} stop glusterd, empty /var/lib/glusterd/vols, start",
-            waits_s=waits_s if set(volumes) <= set(known(obs.volumes)) else 0,
+            waits_s=waits_s if is_joining or set(volumes) <= set(known(obs.volumes)) else 0,
         )
 
 

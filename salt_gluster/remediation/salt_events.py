@@ -71,6 +71,7 @@ _ROWS = (
           stays="accepted or rejected ends it"),
     Event("node", "accepted", _I, "it may be in the pool: its next state.apply takes it in"),
     Event("node", "rejected", _I, "an operator does not want it"),
+    Event("node", "progress", _I, "a state run there has gone on for a while: how far it is"),
     Event("node", "admit", _I, "request: this node may not write in Consul yet", is_request=True),
     Event("brick", "down", _C, "its process is dead or its port refuses"),
     Event("brick", "failed", _P, "it cannot, or may not any more, be started by automation"),
@@ -199,6 +200,24 @@ def request(cluster: str, operation: str, minion: str, now: float) -> dict[str, 
 def admission(cluster: str, minion: str, uuid: str, now: float) -> dict[str, Any]:
     """Return a node's request to be admitted to Consul; Salt says which node, not this data."""
     return _request(cluster, ("node", minion, "admit"), uuid, now, uuid=uuid)
+
+
+def progress(cluster: str, minion: str, text: str, now: float) -> dict[str, Any]:
+    """Return how far a state run of a node is; it is fired again as long as the run goes on."""
+    subject, event = "node", "progress"
+    data = {
+        "schema": SCHEMA,
+        "id": event_id(cluster, subject, minion, event, int(now)),
+        "class": "notice",
+        "cluster": cluster,
+        "ts": now,
+        "subject": subject,
+        "name": minion,
+        "event": event,
+        "severity": EVENTS[subject, event].severity.value,
+        "state": text,
+    }
+    return {"tag": tag(cluster, subject, minion, event), "data": data}
 
 
 def _request(

@@ -130,6 +130,7 @@ class Pool:
         self.asked: list[tuple[str, Step]] = []
         self.needless: list[Step] = []
         self.copies: list[str] = []
+        self.told: list[tuple[str, str]] = []
         self.fault: Fault = lambda node, step, carry_out: carry_out()
         self.bricks_never_up = False
         self.prepared_all = True
@@ -329,6 +330,9 @@ class World:
 
     def stamps(self) -> Mapping[str, object]:
         return dict(self.pool.touched)
+
+    def tell(self, text: str) -> None:
+        self.pool.told.append((self.machine.name, text))
 
     def jitter(self) -> float:
         return self.pool.time.rng.random()

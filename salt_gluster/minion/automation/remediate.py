@@ -326,7 +326,7 @@ class _OneStep:
         self.now, self.sleep, self.jitter = driver.now, driver.sleep, driver.jitter
         self.observe, self.backup = driver.observe, driver.backup
         self.observe_more = driver.observe_more
-        self.stamps = driver.stamps
+        self.stamps, self.tell = driver.stamps, driver.tell
         self.sent = False
 
     def node_lock(self) -> AbstractContextManager[None]:

@@ -222,6 +222,19 @@ def test_who_took_over_in_vain_goes_back_to_waiting_when_others_move(seed: int) 
     assert {step for step, times in sent(pool).items() if times > 1} == set()
 
 
+def test_a_long_run_tells_how_far_it_is_and_for_whom_it_waits() -> None:
+    pool = Pool(FOUR, together=True)
+    pool.prepared_all = False
+    spec = volumes(1)[0]
+    run(pool.world("g1"), [planner(spec)], FOUR, addressed=True, wait_s=40)
+    assert len(pool.told) == 2  # after 15 s and 30 s
+    assert all(node == "g1" and "0 steps done" in text for node, text in pool.told)
+    assert all("waits for g" in text and "/bricks/v0" in text for _, text in pool.told)
+    quick = Pool(FOUR, together=True)
+    run(quick.world("g1"), [planner(spec)], FOUR, addressed=True)
+    assert quick.log and quick.told == []
+
+
 def test_after_a_change_was_cut_off_nothing_else_is_begun() -> None:
     """Its lock may live for 180 s more, and who comes next hangs, too (facts.md#G-0.4)."""
     pool, specs = Pool(FOUR, together=True), volumes(3)

@@ -151,6 +151,9 @@ def test_a_node_that_another_member_invites_this_moment_is_worth_waiting_for() -
     candidate = in_pool("g3", "g1", "g2")
     said = plan("g3", seen("g2", peer("g1"), candidates=asked(candidate)))
     assert all(r.waits_s >= 5 for r in said.refusals) and said.refusals
+    joining = plan("g3", seen("g2", peer("g1", state=4), candidates=asked(
+        in_pool("g3", "g1", "g2", "g4", volumes=("data",)))))  # fmt: skip
+    assert all(r.waits_s >= 5 for r in joining.refusals) and joining.refusals
     stranger = in_pool("g3", "g1", "g2", "stranger")
     said = plan("g3", seen("g2", peer("g1"), candidates=asked(stranger)))
     assert all(r.waits_s == 0 for r in said.refusals) and said.refusals

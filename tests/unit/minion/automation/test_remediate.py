@@ -59,6 +59,9 @@ class Place:
     def sleep(self, seconds: float) -> None:
         self.clock += seconds
 
+    def tell(self, text: str) -> None:
+        pass
+
     def jitter(self) -> float:
         return 0.5
 
