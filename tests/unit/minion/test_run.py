@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from simulated import T0, Died, Machine, Pool, World
@@ -128,12 +128,8 @@ def test_looks_grow_with_a_nodes_own_changes_and_not_with_the_pools() -> None:
     assert many <= few + 6
 
 
-@pytest.mark.parametrize(
-    ("nodes", "count"), [(36, 24), pytest.param(300, 200, marks=pytest.mark.long)]
-)
-def test_what_a_node_asks_grows_with_its_own_changes_and_not_with_the_pool(
-    nodes: int, count: int
-) -> None:
+def test_what_a_node_asks_grows_with_its_own_changes_and_not_with_the_pool() -> None:
+    nodes, count = (300, 200) if os.environ.get("HYPOTHESIS_PROFILE") == "long" else (36, 24)
     names = [f"g{n}" for n in range(1, nodes + 1)]
     pool = Pool(names, together=True)
     worlds, outcomes = everywhere(pool, volumes(count, names), names)
