@@ -13,6 +13,7 @@ from salt.exceptions import CommandExecutionError
 from salt_gluster import node
 from salt_gluster.errors import SpecError, errors_as
 from salt_gluster.minion import brick_announcements
+from salt_gluster.minion.context import Minion
 from salt_gluster.node import disks
 
 if TYPE_CHECKING:
@@ -89,9 +90,14 @@ def prepare(
     confirm: str | None = None,
     accept_root: bool = False,
     test: bool | None = None,
+    volume: str | None = None,
 ) -> dict[str, Any]:
     """
     Make XFS on a blank device and mount it by UUID, or make a brick's directory, or both.
+
+    A brick that is ready is announced to the other nodes through Salt's mine: ordering
+    ``gluster_volume.create`` or ``add_bricks`` needs that of every node with a new brick, from the
+    last five minutes.
 
     Nothing is wiped: a device with a signature, partition, mount or holder is refused with all
     reasons. Run twice it changes nothing. Returns ``changes`` (the same in test mode) and ``test``.
@@ -116,6 +122,9 @@ def prepare(
     test
         Say what would change. Default: the minion's own ``test``.
 
+    volume
+        The volume that the brick is meant for. Default: any.
+
     CLI Example:
 
     .. code-block:: bash
@@ -134,7 +143,14 @@ def prepare(
             accepted = accept_root or (only_look and inside)
             made = node.make_brick_dir(path, accept_root=accepted, test=only_look)
             changes.update({"brick": {"old": None, "new": path}} if made else {})
+            if not only_look:
+                risks = ("root_disk",) if accept_root else ()
+                _minion().announcer.say(volume or "", path, risks)
     return {"changes": changes, "test": only_look}
+
+
+def _minion() -> Minion:
+    return Minion(__opts__, __salt__, __context__, __pillar__)
 
 
 def mount(path: str, test: bool | None = None) -> dict[str, Any]:

@@ -164,7 +164,9 @@ def create(
     Create a volume. Returns ``changes`` (the same in test mode) and ``comment``.
 
     Run twice it changes nothing. A volume of that name with another shape, or one that would
-    have to grow, is refused. Without bricks they are chosen among the pillar's nodes.
+    have to grow, is refused. Without bricks they are chosen among the pillar's nodes. Every other
+    node with a brick has to have said within five minutes that it fits: its state does, or
+    ``gluster_brick.prepare`` there.
 
     Changes: yes. Takes the cluster lock: yes, if the volume is not as ordered.
 

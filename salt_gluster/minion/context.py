@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from salt_gluster import node
@@ -57,6 +58,7 @@ class Minion:
         self.order = order
         self.test = bool(opts.get("test"))
         self._is_job = opts.get("__cli") != "salt-call"
+        self.has_master = opts.get("file_client") != "local"
         self._salt = salt
         self.context = context
         self.body = (pillar or {}).get("gluster")
@@ -108,6 +110,11 @@ class Minion:
     def reader(self) -> Reader:
         """The reader that all states of this run share."""
         return reader_of(self.context)
+
+    @cached_property
+    def announcer(self) -> brick_announcements.Announcer:
+        """What this node tells the others of its bricks during this run."""
+        return brick_announcements.announcer(self)
 
     def declared(self) -> PoolSpec:
         """Return the declaration; ``SpecError`` says how to write the smallest one."""
@@ -202,7 +209,7 @@ class Minion:
             self.name,
             aliases,
             reader=self.reader,
-            announced=lambda: brick_announcements.announced(self),
+            announcer=self.announcer,
             will_mount=will_mount if self.test else (),
             preview=self.test and preview,
             own=own_node_of(self.context, self.name, aliases),

@@ -15,7 +15,7 @@ from typing import Any
 
 from salt_gluster import node, plan
 from salt_gluster.errors import GlusterError, SpecError
-from salt_gluster.minion import apply, brick_announcements, declared
+from salt_gluster.minion import apply, declared
 from salt_gluster.minion.context import RECORD, Minion
 from salt_gluster.minion.driver import Driver
 from salt_gluster.minion.goal import Goal
@@ -53,6 +53,8 @@ def converge_pool(name: str, minion: Minion, *, wait_s: float = WAIT_S) -> dict[
         parts += converge_subjects(subjects, minion, wait_s=wait_s, mounts=at, tell=tell)
         unmade = {part["name"] for part in parts if part["result"] is False}
         parts += list(_mounts(minion, pool, unmade))
+    elif not minion.test:
+        minion.announcer.review()
     notes = filter(None, (minion.note, submit(minion)))
     return _with_note(combined(name, parts), "\n".join(notes))
 
@@ -134,7 +136,10 @@ def _run(
         subject: Goal(watched(planner), on_end=partial(_announce, minion, subject))
         for subject, planner in planners.items()
     }
-    apply.converge_all(list(goals.values()), driver, minion.hosts, wait_s=wait_s)
+    try:
+        apply.converge_all(list(goals.values()), driver, minion.hosts, wait_s=wait_s)
+    finally:
+        minion.announcer.finish()
     results = {subject: goal.out for subject, goal in goals.items()}
     _keep_repairs(repairs, results.values(), driver.now())
     note_change(minion, results.values())
@@ -229,6 +234,9 @@ def brick(
                 Subject("brick", path), minion, planner, mounts=(mount,) if mount else ()
             )
         )
+    if not minion.test:
+        minion.announcer.add("", (path,), accept)
+        minion.announcer.finish()
     return {**combined(path, parts), "name": path}
 
 
@@ -261,10 +269,12 @@ def _mounts(minion: Minion, pool: PoolSpec, unmade: Collection[str]) -> Iterator
 
 
 def _announce(minion: Minion, subject: Subject, outcome: Result) -> None:
-    """Announce that this node's bricks are ready, before any node may create on them."""
-    paths = plan.ready_paths(outcome.plan) if subject.kind in ("brick", "bricks") else ()
-    if paths and not outcome.refused and outcome.error is None:
-        brick_announcements.announce(minion, paths)
+    """Have this node's bricks announced, fit or not, before any node may create on them."""
+    pool = minion.pool
+    if subject.kind != "bricks" or pool is None:
+        return
+    accepted = pool.accept_risk | pool.volumes[subject.name].accept_risk
+    minion.announcer.add(subject.name, plan.ready_paths(outcome.plan), accepted)
 
 
 def _about(subject: Subject) -> tuple[str, ...] | None:

@@ -10,18 +10,26 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from salt_gluster import node
-from salt_gluster.errors import GlusterError
+from salt_gluster.errors import (
+    AlreadyExists,
+    CommandFailed,
+    Conflict,
+    GlusterError,
+    OutcomeUnknown,
+)
 from salt_gluster.gluster.cli import GlusterCli
 from salt_gluster.gluster.parse.get_state import parse_get_state
 from salt_gluster.gluster.reader import Reader
+from salt_gluster.minion.brick_announcements import Announcer, meant_paths, with_own_record
 from salt_gluster.model import (
+    Brick,
     BrickPath,
     Candidate,
     Facet,
@@ -32,17 +40,16 @@ from salt_gluster.model import (
     Reach,
     Step,
     Unknown,
+    Volume,
     is_known,
     known,
 )
 from salt_gluster.node import OwnNode
 from salt_gluster.plan import guards
-from salt_gluster.plan.actions import ACTIONS
+from salt_gluster.plan.actions import ACTIONS, NEW_BRICKS
 
 #: How long a changing job waits for another one on this node.
 JOB_WAIT_S = 120.0
-
-Announced = Mapping[str, tuple[str, ...]]
 
 
 class Driver(Protocol):
@@ -85,13 +92,12 @@ class Driver(Protocol):
 class GlusterDriver:
     """This node, as the executor sees it.
 
-    ``announced`` tells which brick paths other nodes have said are ready, by host; without Salt's
-    mine none says anything. ``will_mount`` are mount points that the same run is about to make,
-    and with ``preview`` a fresh node whose glusterd the run is about to start counts as a pool of
-    its own, so that a forecast sees what the run will see. ``own`` and ``about`` save looks:
-    what is kept of this node during a run, and the volumes whose files vouch for what is kept of
-    the pool (None = all). Neither is used where a look has to be fresh. ``tell`` gets how far a
-    long run is.
+    ``announcer`` tells other nodes of this one's bricks and reads theirs. ``will_mount`` are mount
+    points that the same run is about to make, and with ``preview`` a fresh node whose glusterd the
+    run is about to start counts as a pool of its own, so that a forecast sees what the run will
+    see. ``own`` and ``about`` save looks: what is kept of this node during a run, and the volumes
+    whose files vouch for what is kept of the pool (None = all). Neither is used where a look has to
+    be fresh. ``tell`` gets how far a long run is.
     """
 
     def __init__(
@@ -100,7 +106,7 @@ class GlusterDriver:
         aliases: Sequence[str] = (),
         *,
         reader: Reader | None = None,
-        announced: Callable[[], Announced] | None = None,
+        announcer: Announcer | None = None,
         will_mount: Sequence[str] = (),
         preview: bool = False,
         own: OwnNode | None = None,
@@ -111,7 +117,7 @@ class GlusterDriver:
         self.tell = tell
         self.aliases = tuple(aliases)
         self.reader = reader or Reader(GlusterCli())
-        self._announced = announced
+        self._announcer = announcer
         self._will_mount = tuple(will_mount)
         self._preview = preview
         self._own = own or OwnNode(name, self.aliases)
@@ -124,8 +130,10 @@ class GlusterDriver:
         return time.time()
 
     def sleep(self, seconds: float) -> None:
-        """Sleep."""
+        """Sleep; who waits for others says from time to time that its own bricks are ready."""
         time.sleep(seconds)
+        if self._announcer is not None:
+            self._announcer.while_waiting()
 
     def jitter(self) -> float:
         """Return a number in [0, 1)."""
@@ -192,9 +200,10 @@ class GlusterDriver:
         if "dead" in named:
             more["dead"] = {v: self._dead(obs, v) for v in named["dead"] if self._has(obs, v)}
         if "path" in named:
-            more["paths"] = {p: self._path(p) for p in named["path"]}
-        if "prepared" in named and self._announced is not None:
-            more["prepared"] = self._announced()
+            ours = meant_paths()
+            more["paths"] = {p: self._path(p, ours) for p in named["path"]}
+        if "prepared" in named and self._announcer is not None:
+            more["prepared"] = self._announcer.prepared()
         return replace(obs, **more)
 
     @staticmethod
@@ -221,9 +230,9 @@ class GlusterDriver:
             if b.host_uuid == obs.node.uuid and not node.brick_runs(volume, b.host, b.path)
         )
 
-    def _path(self, path: str) -> BrickPath:
+    def _path(self, path: str, ours: Collection[str]) -> BrickPath:
         try:
-            here = node.brick_path(path)
+            here = with_own_record(node.brick_path(path), ours, path)
         except GlusterError as err:  # a dead disk is no reason against the other subjects of a run
             return BrickPath(path, True, True, "", foreign=(str(err),))
         if not self._preview:
@@ -269,14 +278,29 @@ class GlusterDriver:
         arguments = action.arguments(step.args)
         if step.action.startswith(("volume", "option", "brick")):
             arguments["volume"] = step.subject
-        self.reader.gluster.change(action.command, **arguments)
+        if action.name not in NEW_BRICKS or self._announcer is None:
+            self.reader.gluster.change(action.command, **arguments)
+            return
+        try:
+            self.reader.gluster.change(action.command, **arguments)
+        except (CommandFailed, OutcomeUnknown) as err:
+            is_local = isinstance(err, AlreadyExists) and not err.hosts
+            if not isinstance(err, Conflict) and not is_local:  # else no brick was touched
+                self._announcer.note_refused(step.subject)
+            raise
+        self._announcer.note_added(step.subject)
 
     def _prepare(self, step: Step) -> None:
         path = str(step.args["path"])
-        if node.brick_path(path).volume_id:
+        here = with_own_record(node.brick_path(path), meant_paths(), path)
+        if here.volume_id:
             volumes = self.reader.volumes()
             if is_known(volumes):
-                node.remove_stale_volume_id(path, [v.id for v in volumes.values()])
+                node.remove_stale_volume_id(path, self._ids_alive_at(here, volumes.values()))
+            if self._announcer is not None:
+                self._announcer.note_refused(str(step.args.get("volume", "")))
+        if self._announcer is not None:
+            self._announcer.note_meant(path)
         try:
             node.make_brick_dir(path, accept_root="root_disk" in step.args.get("accept_risk", ()))
         except OSError as err:
@@ -285,6 +309,23 @@ class GlusterDriver:
                 kind="unwritable",
                 hint="Look at the disk below it: gluster_brick.devices, and the kernel's log.",
             ) from err
+
+    def _ids_alive_at(self, here: BrickPath, volumes: Iterable[Volume]) -> list[str]:
+        """Return the ids of volumes that a directory may be a brick of.
+
+        A failed add-brick leaves the id of a volume that is alive and does not have the brick; how
+        that volume spells its bricks on this node is not how the declaration does.
+        """
+        return [
+            v.id
+            for v in volumes
+            if not here.is_announced
+            or any(self._may_be_here(b) and os.path.realpath(b.path) == here.path for b in v.bricks)
+        ]
+
+    def _may_be_here(self, brick: Brick) -> bool:
+        own = self._own.observe().uuid
+        return not is_known(own) or brick.host_uuid in ("", own)
 
 
 def with_facets_of(obs: Observation, more: Observation) -> Observation:
@@ -296,7 +337,7 @@ def with_facets_of(obs: Observation, more: Observation) -> Observation:
         dead={**obs.dead, **more.dead},
         paths={**obs.paths, **more.paths},
         candidates={**obs.candidates, **more.candidates},
-        prepared={**obs.prepared, **more.prepared},
+        prepared=more.prepared if is_known(more.prepared) else obs.prepared,
         reach={**obs.reach, **more.reach},
         definitions={**obs.definitions, **more.definitions},
     )

@@ -23,7 +23,7 @@ from salt_gluster.minion import verify
 from salt_gluster.minion.driver import Driver
 from salt_gluster.minion.goal import Goal, Pending, end_in_vain, how_far, key_of, not_done
 from salt_gluster.model import Facet, Observation, Step, known, merge_changes
-from salt_gluster.plan.actions import is_done, seen_changes
+from salt_gluster.plan.actions import NEW_BRICKS, is_done, seen_changes
 from salt_gluster.plan.actor import is_actor, phase
 
 log = logging.getLogger(__name__)
@@ -294,7 +294,8 @@ class Run:
             return
         is_there = isinstance(err, AlreadyExists)
         goal.tries[is_there] += 1
-        transient = isinstance(err, Conflict) or err.kind in _TRANSIENT
+        again = err.kind in _TRANSIENT and step.action not in NEW_BRICKS
+        transient = isinstance(err, Conflict) or again
         if transient and (goal.tries[is_there] < TRIES or not self._is_late()):
             self.driver.sleep(0.1 + 0.4 * self.driver.jitter())
         elif is_there and goal.tries[is_there] < ROUNDS:

@@ -3,6 +3,7 @@
 No I/O and no rule. Everything outside this package imports the nouns from here.
 """
 
+from salt_gluster.model.announcement import AnnouncedBrick, Announcement, Prepared
 from salt_gluster.model.facts import (
     BrickFacts,
     Change,
@@ -59,6 +60,8 @@ __all__ = [
     "LEASE",
     "NOT_ASKED",
     "SENSOR_TIMES",
+    "AnnouncedBrick",
+    "Announcement",
     "Brick",
     "BrickFacts",
     "BrickPath",
@@ -82,6 +85,7 @@ __all__ = [
     "Observation",
     "Peer",
     "Plan",
+    "Prepared",
     "Reach",
     "Ref",
     "RefKind",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from salt_gluster.model.announcement import Prepared
 from salt_gluster.model.formatting import digest_of
 from salt_gluster.model.unknown import NOT_ASKED, Unknown, known
 
@@ -263,6 +264,8 @@ class BrickPath:
     what is in it that gluster did not put there; ``volume_id`` is the xattr of a volume and
     ``holds_data`` says that gluster's own ``.glusterfs`` is not empty; ``changed`` is its ctime.
     ``unmounted`` is the mount point of fstab that it lies below and that is not mounted, "" = none.
+    ``identity`` tells its file system from others (``AnnouncedBrick.filesystem``).
+    ``is_announced``: this node has told the others that it is ready, by its own record.
     """
 
     path: str
@@ -276,6 +279,8 @@ class BrickPath:
     changed: float | Unknown = NOT_ASKED
     free: int | Unknown = NOT_ASKED
     unmounted: str = ""
+    identity: str = ""
+    is_announced: bool = False
 
 
 @dataclass(frozen=True)
@@ -291,7 +296,7 @@ class Observation:
     definitions   peer uuid -> {volume: digest} as that member tells it
     candidates    spec name -> what the node says of itself
     paths         brick path of this node -> what is there
-    prepared      host -> brick paths that node has said are ready; absent = not said
+    prepared      what other nodes have announced of their brick directories
     heal          volume -> rows
     dead          volume -> this node's own bricks of it that have no process
     """
@@ -305,7 +310,7 @@ class Observation:
     definitions: Mapping[str, Mapping[str, str] | Unknown] = field(default_factory=dict)
     candidates: Mapping[str, Candidate] = field(default_factory=dict)
     paths: Mapping[str, BrickPath] = field(default_factory=dict)
-    prepared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    prepared: Prepared | Unknown = NOT_ASKED
     heal: Mapping[str, tuple[Heal, ...] | Unknown] = field(default_factory=dict)
     dead: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 

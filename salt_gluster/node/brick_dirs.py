@@ -16,6 +16,7 @@ from typing import Any
 
 from salt_gluster.errors import GlusterError, NotFound, SpecError
 from salt_gluster.model import NOT_ASKED, BrickPath, Unknown
+from salt_gluster.node.filesystems import filesystem_uuid
 from salt_gluster.node.glusterd import local_bricks
 from salt_gluster.node.mounts import NETWORK_TYPES, Mount, fstab_mount_points, mount_of, mounts
 from salt_gluster.node.timeouts import call_with_timeout
@@ -92,7 +93,21 @@ def _brick_path(path: str, table: Sequence[Mount]) -> BrickPath:
         holds_data=_holds_data(real),
         changed=os.lstat(real).st_ctime if exists else NOT_ASKED,
         free=_free(real),
+        identity=_identity(real, lies_on),
     )
+
+
+def _identity(real: str, lies_on: Mount) -> str:
+    """Return what tells the file system of a path from any other, also after a boot.
+
+    Its own uuid; where it has none that can be read (tmpfs, overlay), what statvfs says, which is
+    enough to tell that another one is mounted there now.
+    """
+    own = filesystem_uuid(lies_on)
+    if not isinstance(own, Unknown):
+        return own
+    there = next(p for p in (Path(real), *Path(real).parents) if p.exists())
+    return f"fsid:{os.statvfs(there).f_fsid:x}"
 
 
 def make_brick_dir(path: str, *, accept_root: bool = False, test: bool = False) -> tuple[str, ...]:

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from salt_gluster.model import BrickPath, Facet, Observation, Plan, Step, is_known
+from salt_gluster.model import (
+    BrickPath,
+    Facet,
+    Observation,
+    Plan,
+    Step,
+    Unknown,
+    Wait,
+    is_known,
+)
 from salt_gluster.plan.brick_sets import declared_sets
 from salt_gluster.plan.builder import Draft, refuse_unknown_pool
-from salt_gluster.plan.guards import marked_lately_s, unmounted_why
+from salt_gluster.plan.fitness import marked_lately_s, unmounted_why
 from salt_gluster.spec import PoolSpec, VolumeSpec
 
 #: A volume id on an empty directory may belong to a create that is under way on another node:
 #: from staging to commit took 0.1-0.5 s (facts.md#C-C.1), a hung one is cut off after 120 s.
 LEFTOVER_AFTER_S = 150
+#: The same where this node itself announced the directory, so that the create was one of ours. Who
+#: sent it waits no longer for its volume to show.
+OUR_LEFTOVER_AFTER_S = 20
 
 
 def plan_brick(path: str, obs: Observation, *, accept_risk: Collection[str] = ()) -> Plan:
@@ -23,13 +35,17 @@ def plan_brick(path: str, obs: Observation, *, accept_risk: Collection[str] = ()
     return draft.finish()
 
 
-def _plan_directory(draft: Draft, path: str, accepted: frozenset[str]) -> None:
+def _plan_directory(draft: Draft, path: str, accepted: frozenset[str], volume: str = "") -> None:
     draft.needs.add(Facet("path", path))
     here = draft.state.paths.get(path)
-    if here is None:
+    if here is None or _is_live(here.path, draft.state):
         return
-    if not here.exists or _is_leftover(here, draft.state):
-        args = {"path": path, "accept_risk": sorted(accepted)}
+    age_s, settled_s = _age_of_mark(here, draft.state)
+    is_leftover = is_known(age_s) and age_s > settled_s
+    if is_known(age_s) and not is_leftover:
+        draft.waits.append(Wait(f"{_mark_words(here)}; it is taken off {settled_s} s after that"))
+    if not here.exists or is_leftover:
+        args = {"path": path, "accept_risk": sorted(accepted), "volume": volume}
         draft.do(Step("brick_prepare", path, args, f"prepare {path}", place="node"))
     _judge(draft, here, accepted)
 
@@ -45,13 +61,25 @@ def _is_live(path: str, obs: Observation) -> bool:
     )
 
 
-def _is_leftover(here: BrickPath, obs: Observation) -> bool:
-    """An empty directory with the id of a volume that does not exist: a failed create's."""
+def _age_of_mark(here: BrickPath, obs: Observation) -> tuple[float | Unknown, int]:
+    """Return how old the mark of a failed create is, and when it surely is nothing else.
+
+    Unknown = it is no such mark. A failed create leaves the id of no volume, a failed add-brick
+    that of the volume itself (facts.md#C-J.2): that one is taken off only where this node's own
+    record shows that the directory was meant to be a brick and no volume has it.
+    """
+    none = Unknown("no mark of a failed create")
     if here.volume_id is None or here.foreign or here.holds_data or not is_known(obs.volumes):
-        return False
-    if any(v.id == here.volume_id for v in obs.volumes.values()):
-        return False
-    return is_known(here.changed) and obs.now - here.changed > LEFTOVER_AFTER_S
+        return none, 0
+    is_alive = any(v.id == here.volume_id for v in obs.volumes.values())
+    if not is_known(here.changed) or (is_alive and not here.is_announced):
+        return none, 0
+    settled_s = OUR_LEFTOVER_AFTER_S if here.is_announced else LEFTOVER_AFTER_S
+    return obs.now - here.changed, settled_s
+
+
+def _mark_words(here: BrickPath) -> str:
+    return f"{here.path} was marked with volume {here.volume_id} by a create a moment ago"
 
 
 def _judge(draft: Draft, here: BrickPath, accepted: frozenset[str]) -> None:
@@ -109,7 +137,8 @@ def plan_own_bricks(desired: VolumeSpec, obs: Observation, pool: PoolSpec) -> Pl
         for brick in members:
             host, path = brick.split(":", 1)
             if host.lower() in own and not _is_live(path, obs):
-                _plan_directory(draft, path, desired.accept_risk | pool.accept_risk)
+                risks = desired.accept_risk | pool.accept_risk
+                _plan_directory(draft, path, risks, desired.name)
     return draft.finish()
 
 

@@ -5,7 +5,8 @@ Sets are added and copies are added; bricks and copies are never taken away, nor
 
 from __future__ import annotations
 
-from salt_gluster.model import Facet, Step, Volume, Wait, is_known, known
+from salt_gluster.model import Facet, Step, Unknown, Volume, Wait, is_known, known
+from salt_gluster.plan import fitness
 from salt_gluster.plan.actions import set_shape
 from salt_gluster.plan.brick_sets import BrickSets, Finder, declared_sets
 from salt_gluster.plan.builder import Draft
@@ -149,28 +150,49 @@ def _add_sets(
 
 
 def await_hosts(draft: Draft, bricks: list[str], pool: PoolSpec | None) -> None:
-    """Wait for hosts that are not in the pool or have not prepared their directory yet."""
+    """Wait for hosts that are not in the pool or have not said that their directory is ready.
+
+    What a host says against its own directory is a matter of the guard ``paths_fit``.
+    """
     obs = draft.state
     draft.needs |= {Facet("prepared"), *(Facet("path", b.split(":", 1)[1]) for b in bricks)}
-    prepared = {h.lower(): paths for h, paths in obs.prepared.items()}
-    own = {n.lower() for n in (obs.node.name, *obs.node.aliases)}
-    announced = bool(own & set(prepared))
     for brick in bricks:
         host, path = brick.split(":", 1)
-        if obs.peer_named(host) is None:
+        peer = obs.peer_named(host)
+        if peer is None:
             _await_member(draft, host, pool)
-        elif host.lower() in own:
+        elif peer.is_self:
             here = obs.paths.get(path)
             if here is not None and not here.parent_exists:
-                draft.waits.append(_preparation(host, path, pool))
-        elif announced and path not in prepared.get(host.lower(), ()):
-            draft.waits.append(_preparation(host, path, pool))
+                draft.waits.append(_awaited(f"has not prepared {path} yet", brick, draft, pool))
+            elif here is not None and fitness.is_our_mark(here):
+                draft.waits.append(_awaited(_marked(path), brick, draft, pool))
+        else:
+            _await_word(draft, brick, pool)
 
 
-def _preparation(host: str, path: str, pool: PoolSpec | None) -> Wait:
+def _await_word(draft: Draft, brick: str, pool: PoolSpec | None) -> None:
+    obs = draft.state
+    if isinstance(obs.prepared, Unknown) or fitness.is_masterless(obs):
+        return  # not asked yet; or no node can tell another, so gluster alone will say
+    told = fitness.told_of(obs, draft.subject, brick)
+    if isinstance(told, Unknown):
+        draft.waits.append(_awaited(told.why, brick, draft, pool))
+    elif told.marked and not told.unfit:
+        draft.waits.append(_awaited(_marked(told.path), brick, draft, pool))
+
+
+def _marked(path: str) -> str:
+    return f"takes the mark of a failed create off {path} in its next run"
+
+
+def _awaited(what: str, brick: str, draft: Draft, pool: PoolSpec | None) -> Wait:
+    """Return the wait for a brick's host; without a declaration an order says what is awaited."""
+    host, path = brick.split(":", 1)
     node = (pool.node_of(host) if pool is not None else None) or host
-    way = f"prepare it     salt {node} state.apply gluster"
-    return Wait(f"has not prepared {path} yet", host, ways=(way,))
+    order = f"gluster_brick.prepare path={path} volume={draft.subject}"
+    words = "state.apply gluster" if pool is not None else order
+    return Wait(what, host, ways=(f"prepare it     salt {node} {words}",))
 
 
 def _await_member(draft: Draft, host: str, pool: PoolSpec | None) -> None:

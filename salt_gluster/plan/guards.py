@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from salt_gluster.model import (
     NOT_ASKED,
-    BrickPath,
     Facet,
     Observation,
     Peer,
@@ -22,6 +21,7 @@ from salt_gluster.model import (
     is_known,
     known,
 )
+from salt_gluster.plan import fitness
 from salt_gluster.plan.actions import ACTIONS, bricks_down
 from salt_gluster.plan.actor import rank
 
@@ -32,9 +32,6 @@ SETTLING_S = 60
 PORT_S = 16
 #: A peer that was just probed or restarted is not a full member for 1-5 s (facts.md#C-A.1).
 JOINING_S = 30
-#: From the id on the bricks to the volume in ``volume info`` a create takes 0.1-0.5 s
-#: (facts.md#C-C.1).
-CREATING_S = 10
 #: Who has no brick of a volume is asked for its definition while no more than these are: everybody
 #: in a small pool; in a large one others for each volume.
 MOST_ASKED = 4
@@ -48,11 +45,15 @@ _LOOK = ("wait           salt-run gluster.status",)
 
 @dataclass(frozen=True)
 class GuardResult:
-    """What one guard returned: ``refusal`` is None for yes; ``note`` says what was checked."""
+    """What one guard returned: ``refusal`` is None for yes; ``note`` says what was checked.
+
+    ``unknown`` names what it could not look at: then it is no yes either.
+    """
 
     guard: str
     refusal: Refusal | None
     note: str = ""
+    unknown: str = ""
 
 
 def facets(steps: Iterable[Step]) -> frozenset[Facet]:
@@ -66,6 +67,7 @@ def facets(steps: Iterable[Step]) -> frozenset[Facet]:
             wanted |= {*definition_facets(step), Facet("status", step.subject)}
         if "paths_fit" in names:
             wanted |= {Facet("path", b.split(":", 1)[1]) for b in step.args.get("bricks", ())}
+            wanted.add(Facet("prepared"))
     return frozenset(wanted)
 
 
@@ -106,7 +108,8 @@ def check(
         for name in ACTIONS[step.action].guards:
             before = results.get(name)
             if before is None or before.refusal is None:
-                results[name] = GuardResult(name, GUARDS[name](obs, step, nodes))
+                unknown = fitness.not_known(obs, step) if name == "paths_fit" else ""
+                results[name] = GuardResult(name, GUARDS[name](obs, step, nodes), unknown=unknown)
     return tuple(results.values())
 
 
@@ -293,73 +296,6 @@ def definitions_equal(obs: Observation, step: Step, nodes: Collection[str]) -> R
     return None
 
 
-def paths_fit(obs: Observation, step: Step, nodes: Collection[str]) -> Refusal | None:
-    """The new bricks' paths are plain; this node's lie on a mount and hold no foreign data."""
-    accepted = set(step.args.get("accept_risk", ()))
-    reasons: list[str] = []
-    ways: list[str] = []
-    waits_s: float = 0
-    for brick in step.args.get("bricks", ()):
-        host, path = brick.split(":", 1)
-        if not _is_plain(path):
-            reasons.append(f"{path} is not an absolute, normal path without blanks and colons")
-        peer = obs.peer_named(host)
-        if peer is None or not peer.is_self:
-            continue
-        directory = obs.paths.get(path)
-        if directory is None:
-            reasons.append(f"what is at {path} is not known")
-            continue
-        _judge_path(directory, accepted, reasons, ways)
-        waits_s = max(waits_s, marked_lately_s(directory, obs.now))
-    if not reasons:
-        return None
-    return Refusal("paths_fit", "; ".join(reasons) + ".", tuple(ways), waits_s)
-
-
-def marked_lately_s(path: BrickPath, now: float) -> float:
-    """Return how long to wait for a volume to show up whose id was put here a moment ago.
-
-    Another node may be inside the very create that this node planned too.
-    """
-    if path.volume_id is None or not is_known(path.changed):
-        return 0
-    return CREATING_S if now - path.changed < CREATING_S else 0
-
-
-def unmounted_why(path: BrickPath) -> str:
-    """Return why a brick is not made below a mount point that is not mounted."""
-    return (
-        f"{path.path} lies below {path.unmounted}, which fstab names and which is not mounted: the "
-        "brick would lie on the disk below it, and vanish when it is mounted"
-    )
-
-
-def _is_plain(path: str) -> bool:
-    """Gluster cuts at a blank and keeps ``..`` (facts.md#G-0.15)."""
-    odd = any(c.isspace() or c == ":" for c in path)
-    return path.startswith("/") and not odd and not {"", ".", ".."} & set(path.split("/")[1:])
-
-
-def _judge_path(
-    path: BrickPath, accepted: Collection[str], reasons: list[str], ways: list[str]
-) -> None:
-    if path.filesystem == "/" and "root_disk" not in accepted:
-        reasons.append(f"{path.path} is on the root file system")
-        ways.append(f"mount a disk   at {path.path.rsplit('/', 2)[0]}")
-        ways.append("do it anyway   accept_risk: [root_disk]")
-    if path.unmounted:
-        reasons.append(unmounted_why(path))
-        ways.append(f"mount it       mount {path.unmounted}")
-    if path.is_mount_point:
-        reasons.append(f"{path.path} is a mount point itself; use a directory below it")
-    if path.foreign:
-        reasons.append(f"{path.path} holds {', '.join(path.foreign[:3])}")
-    if path.volume_id:
-        reasons.append(f"{path.path} was a brick of volume {path.volume_id}")
-        ways.append(f"empty it       after a look at what is in {path.path}")
-
-
 GUARDS: dict[str, Guard] = {
     "not_held": not_held,
     "right_pool": right_pool,
@@ -368,7 +304,7 @@ GUARDS: dict[str, Guard] = {
     "single_version": single_version,
     "settled": settled,
     "definitions_equal": definitions_equal,
-    "paths_fit": paths_fit,
+    "paths_fit": fitness.paths_fit,
 }
 
 

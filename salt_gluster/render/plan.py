@@ -37,7 +37,11 @@ def plan_data(plan: Plan, results: Sequence[GuardResult] = ()) -> dict[str, Any]
             {"node": w.node, "what": w.what, "why": w.why, "ways": list(w.ways)} for w in plan.waits
         ],
         "refusals": [plain(r) for r in _in_order(plan, results)],
-        "yes": [{"guard": a.guard, "note": a.note} for a in results if a.refusal is None],
+        "yes": [
+            {"guard": a.guard, "note": a.note, "unknown": a.unknown}
+            for a in results
+            if a.refusal is None
+        ],
         "notes": list(plan.notes),
         "changes": plain(plan.changes),
         "accept": names if may else [],
@@ -95,7 +99,7 @@ def refusal_lines(data: Mapping[str, Any], width: int, again: str = "") -> list[
     lines: list[str] = []
     for refusal in data["refusals"]:
         lines += _reason(refusal, width)
-    yes = [(a["guard"], f"yes ({a['note']})" if a["note"] else "yes") for a in data["yes"]]
+    yes = [(a["guard"], _yes(a)) for a in data["yes"]]
     lines += labelled(yes, width, "")
     out = [way for refusal in data["refusals"] for way in refusal["ways"]]
     if data["accept"]:
@@ -105,6 +109,13 @@ def refusal_lines(data: Mapping[str, Any], width: int, again: str = "") -> list[
     if out:
         lines += ["", "Do one of:", *ways(out, width)]
     return lines
+
+
+def _yes(answer: Mapping[str, Any]) -> str:
+    """Return the answer of a guard that has nothing against it; not seen is not yes."""
+    if answer.get("unknown"):
+        return f"not known ({answer['unknown']})"
+    return f"yes ({answer['note']})" if answer["note"] else "yes"
 
 
 def _reason(refusal: Mapping[str, Any], width: int) -> list[str]:

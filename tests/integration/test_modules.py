@@ -11,6 +11,7 @@ from waiting import until
 
 from lab import Lab, Node
 
+BRICK_HOSTS = ("g1", "g2", "g3")
 BRICKS = [f"g{i}:/srv/gluster/data/1" for i in (1, 2, 3)]
 MORE = [f"g{i}:/srv/gluster/data/2" for i in (1, 2, 3)]
 
@@ -42,6 +43,12 @@ class Pool:
         """Return what a function of the first member returned; a text is an error."""
         return self.said(self.first, function, *args, **kwargs)
 
+    def prepare(self, path: str) -> None:
+        """Let g1 to g3 say that their bricks are ready, the first member before the others."""
+        for name in sorted(BRICK_HOSTS, key=lambda name: name != self.first):
+            said = self.said(name, "gluster_brick.prepare", path=path, volume="data")
+            assert isinstance(said, dict), said
+
     def as_foreseen(self, function: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Carry out what test mode foresaw, and return the changes of both."""
         foreseen = self(function, *args, test=True, **kwargs)
@@ -63,6 +70,7 @@ def data(pool: Pool) -> dict[str, Any]:
         node.ok(["mkdir", "-p", "/srv/gluster/data"])
     if "g3" not in pool("gluster_peer.list"):
         pool("gluster_peer.probe", "g3")
+    pool.prepare("/srv/gluster/data/1")
     shape = {"replica": 3, "bricks": BRICKS, "start": True}
     changes = pool("gluster_volume.create", "data", **shape)["changes"]
     assert changes["data"]["status"] == {"old": None, "new": "Started"}
@@ -188,6 +196,7 @@ def test_a_volume_grows_by_whole_sets_and_goes_only_by_its_id(
     pool: Pool, data: dict[str, Any]
 ) -> None:
     assert "do not divide" in pool("gluster_volume.add_bricks", "data", MORE[:2])
+    pool.prepare("/srv/gluster/data/2")
     changes = pool.as_foreseen("gluster_volume.add_bricks", "data", MORE)["data"]
     assert changes["bricks"]["new"] == [*BRICKS, *MORE]
     assert pool("gluster_volume.add_bricks", "data", MORE)["changes"] == {}

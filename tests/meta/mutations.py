@@ -62,17 +62,36 @@ PLAN_GUARDS = _of("plan/guards.py", "unit/plan/test_guards.py", [
      "a member with bricks that tells nothing is overruled"),
     ("another_definition_agrees", "elif definition.get(name) != own:", "elif definition.get(name, own) != own:",
      "a member that has lost the volume is not noticed"),
-    ("root_disk_is_fine", 'if path.filesystem == "/" and', 'if path.filesystem == "" and',
-     "a brick fills the root file system"),
-    ("foreign_files_are_fine", "if path.foreign:", "if path.foreign and path.volume_id:",
-     "a brick is made over files of others"),
-    ("former_brick_is_fine", "if path.volume_id:\n        reasons", "if False:\n        reasons",
-     "the brick of another volume is taken"),
     ("strange_pool_is_ours", "if uuid is None or row != uuid:", "if uuid is None:",
      "a node that was installed again writes to the pool"),
 ])  # fmt: skip
 
 PLANS = [
+    *_of("plan/fitness.py", "unit/plan/test_guards.py", [
+        ("root_disk_is_fine", 'if path.filesystem == "/" and', 'if path.filesystem == "" and',
+         "a brick fills the root file system"),
+        ("foreign_files_are_fine", "if path.foreign:", "if path.foreign and path.volume_id:",
+         "a brick is made over files of others"),
+        ("former_brick_is_fine", "if path.volume_id and not is_our_mark(path):", "if False:",
+         "the brick of another volume is taken"),
+    ]),
+    *_of("plan/fitness.py", "simulation/test_impossible_volume.py", [
+        ("old_word_counts", "if not is_known(announcement.later_than):", "if False:",
+         "a create is sent on the word of a node that is long away"),
+        ("word_before_a_refusal_counts",
+         "if announcement.later_than < max(failed, default=announcement.later_than):", "if False:",
+         "a create that failed is sent again before anything is mended"),
+        ("unfit_elsewhere_is_fine", "elif is_known(told := told_of(obs, step.subject, brick)) and told.unfit:",
+         "elif False:", "a volume is made over the files of a node that refused"),
+    ]),
+    *_of("plan/brick.py", "simulation/test_impossible_volume.py", [
+        ("own_mark_stays", "OUR_LEFTOVER_AFTER_S = 20", "OUR_LEFTOVER_AFTER_S = 2000",
+         "a create that failed once makes the volume impossible"),
+    ]),
+    *_of("status/announcement.py", "simulation/test_impossible_volume.py", [
+        ("anyone_speaks_for_anyone", "if host not in taken:", "if True:",
+         "a minion says of another node's brick that it fits"),
+    ]),
     *_of("plan/option.py", "unit/plan/test_option.py", [
         ("last_options_hazard", "if order.index(hazard) > order.index(worst):", "if hazard is not Hazard.NONE:",
          "an option that risks data is set without asking"),

@@ -17,6 +17,8 @@ from typing import Any
 from salt_gluster.errors import AlreadyExists, CommandFailed, Conflict
 from salt_gluster.minion.driver import with_facets_of
 from salt_gluster.model import (
+    AnnouncedBrick,
+    Announcement,
     BrickPath,
     BrickStatus,
     Candidate,
@@ -25,6 +27,7 @@ from salt_gluster.model import (
     Node,
     Observation,
     Peer,
+    Prepared,
     Reach,
     Step,
     Unknown,
@@ -207,11 +210,20 @@ class Pool:
         if "path" in named:
             missing = {p: BrickPath(p, False, True, "/bricks") for p in named["path"]}
             more["paths"] = {p: machine.paths.get(p, missing[p]) for p in named["path"]}
-        if "prepared" in named and not self.prepared_all:
-            more["prepared"] = {m.name: tuple(m.paths) for m in self.machines.values()}
+        if "prepared" in named:
+            more["prepared"] = self._prepared()
         return Observation(
             self.time.now, node, peers=self.peers(machine.name), volumes=volumes, **more
         )
+
+    def _prepared(self) -> Prepared:
+        if self.prepared_all:
+            return Prepared(Unknown("no node tells another in this simulation"))
+        said = {
+            m.name: Announcement(self.time.now, tuple(AnnouncedBrick("", p, "fs") for p in m.paths))
+            for m in self.machines.values()
+        }
+        return Prepared(said)
 
     def _rows(self, volume: Volume) -> VolumeStatus:
         up = self.time.now >= self.started.get(volume.name, 0) and not self.bricks_never_up

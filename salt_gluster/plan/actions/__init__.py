@@ -21,6 +21,7 @@ from salt_gluster.plan.actions.volume import SET_BY_CREATE, SET_BY_CREATE_REPLIC
 
 __all__ = [
     "ACTIONS",
+    "NEW_BRICKS",
     "SET_BY_CREATE",
     "SET_BY_CREATE_REPLICATE",
     "SET_BY_PROFILE",
@@ -39,6 +40,10 @@ __all__ = [
 ACTIONS: Mapping[str, Action] = {
     row.name: row for noun in (peer, brick, volume, option, profile, heal, log) for row in noun.ROWS
 }
+
+#: They put directories into a volume. One that fails on a node has marked the directories of all
+#: others (facts.md#C-J.2), so it is not tried again as it is.
+NEW_BRICKS = frozenset({"volume_create", "bricks_add"})
 
 
 def simulate(obs: Observation, step: Step) -> Observation:

@@ -352,6 +352,7 @@ def test_what_the_guards_look_at_is_asked_for() -> None:
         *(Facet("reach"), Facet("definitions", "data"), Facet("status", "data")),
         *(Facet("holder", "g1"), Facet("holder", "g2"), Facet("holder", "g3")),
         Facet("path", "/bricks/b"),
+        Facet("prepared"),
     }
     assert facets([step_of("peer_probe")]) == {Facet("reach")}
     assert facets([step_of("brick_prepare")]) == frozenset()

@@ -12,6 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from salt_gluster.model import (
+    Announcement,
     Brick,
     BrickPath,
     Facet,
@@ -20,6 +21,7 @@ from salt_gluster.model import (
     Observation,
     Peer,
     Plan,
+    Prepared,
     Unknown,
     Volume,
     merge_changes,
@@ -369,7 +371,8 @@ def test_a_new_member_gets_no_bricks_by_itself_but_a_named_one_does() -> None:
 def test_hosts_that_are_not_there_or_not_ready_are_waited_for() -> None:
     wanted = spec([["g1:/b", "g2:/b", "g9:/b"]])
     obs = observed(
-        prepared={"g1": ("/b",), "g2": ()}, paths={"/b": BrickPath("/b", True, True, "/")}
+        prepared=Prepared({"g2": Announcement(NOW, ())}),
+        paths={"/b": BrickPath("/b", True, True, "/")},
     )
     waits = plan_volume(wanted, obs).waits
     assert [w.node for w in waits] == ["g2", "g9"]

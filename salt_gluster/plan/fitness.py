@@ -1,0 +1,184 @@
+"""Judge whether directories can be bricks: this node's by what is there, the others' by their word.
+
+A node speaks for its own directories only. Where it has not spoken, or too long ago, what is there
+is *not known*: gluster takes a directory with files in it without a word (facts.md#C-J.1), and a
+create that fails marks the bricks of all other nodes (facts.md#C-C.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from salt_gluster.model import (
+    AnnouncedBrick,
+    BrickPath,
+    Observation,
+    Prepared,
+    Refusal,
+    Step,
+    Unknown,
+    is_known,
+)
+
+#: An announcement counts for so long, by the clock of the node that reads it.
+READY_S = 300
+#: From the id on the bricks to the volume in ``volume info`` a create takes 0.1-0.5 s
+#: (facts.md#C-C.1).
+CREATING_S = 10
+#: How long it is worth waiting for a node that says that its brick does not fit: it may be mending
+#: that in this very run.
+UNFIT_S = 10
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a directory cannot be a brick, and what can be done about it."""
+
+    why: str
+    ways: tuple[str, ...] = ()
+
+
+def reasons(path: BrickPath, accepted: Collection[str]) -> tuple[Reason, ...]:
+    """Return everything that speaks against this node's directory; ``accepted`` are risks."""
+    found: list[Reason] = []
+    if path.filesystem == "/" and "root_disk" not in accepted:
+        parent = path.path.rsplit("/", 2)[0]
+        ways = (f"mount a disk   at {parent}", "do it anyway   accept_risk: [root_disk]")
+        found.append(Reason(f"{path.path} is on the root file system", ways))
+    if path.unmounted:
+        found.append(Reason(unmounted_why(path), (f"mount it       mount {path.unmounted}",)))
+    if path.is_mount_point:
+        why = f"{path.path} is a mount point itself; use a directory below it"
+        found.append(Reason(why))
+    if path.foreign:
+        found.append(Reason(f"{path.path} holds {', '.join(path.foreign[:3])}"))
+    if path.volume_id and not is_our_mark(path):
+        way = f"empty it       after a look at what is in {path.path}"
+        found.append(Reason(f"{path.path} was a brick of volume {path.volume_id}", (way,)))
+    return tuple(found)
+
+
+def is_our_mark(path: BrickPath) -> bool:
+    """Return whether a create of ours that failed, or is under way, has marked the directory.
+
+    That is nothing against it: it is waited for until this node has taken the mark off.
+    """
+    is_empty = not path.foreign and not path.holds_data
+    return path.volume_id is not None and path.is_announced and is_empty
+
+
+def unmounted_why(path: BrickPath) -> str:
+    """Return why a brick is not made below a mount point that is not mounted."""
+    return (
+        f"{path.path} lies below {path.unmounted}, which fstab names and which is not mounted: the "
+        "brick would lie on the disk below it, and vanish when it is mounted"
+    )
+
+
+def marked_lately_s(path: BrickPath, now: float) -> float:
+    """Return how long to wait for a volume to show up whose id was put here a moment ago.
+
+    Another node may be inside the very create that this node planned too.
+    """
+    if path.volume_id is None or not is_known(path.changed):
+        return 0
+    return CREATING_S if now - path.changed < CREATING_S else 0
+
+
+# --- the other nodes' -----------------------------------------------------------------------------
+
+
+def told_of(obs: Observation, volume: str, brick: str) -> AnnouncedBrick | Unknown:
+    """Return what the host of ``HOST:PATH`` says of it now, or why that is not known."""
+    host, path = brick.split(":", 1)
+    prepared = obs.prepared
+    if isinstance(prepared, Unknown):
+        return prepared
+    if isinstance(prepared.hosts, Unknown):
+        return prepared.hosts
+    announcement = prepared.hosts.get(host.lower())
+    if announcement is None:
+        return Unknown(f"has not prepared {path} yet")
+    if isinstance(announcement, Unknown):
+        return announcement
+    said = [b for b in announcement.bricks if b.path == path and b.volume in ("", volume)]
+    if not said:
+        return Unknown(f"has not prepared {path} yet")
+    told = next((b for b in said if b.unfit), said[0])
+    last = f"; the last that it said: {told.unfit}" if told.unfit else ""
+    if not is_known(announcement.later_than):
+        return Unknown(f"has not said since this node first asked that {path} is ready{last}")
+    failed = [at for name, at in prepared.failed.items() if name in ("", volume)]
+    if announcement.later_than < max(failed, default=announcement.later_than):
+        return Unknown(f"has not said that {path} is ready since gluster refused {volume}{last}")
+    if abs(obs.now - announcement.later_than) > READY_S:  # in the future: the clock was set back
+        return Unknown(f"has not said lately that {path} is ready{last}")
+    return told
+
+
+def is_masterless(obs: Observation) -> bool:
+    """Return whether no node can tell another what its directories are like."""
+    return isinstance(obs.prepared, Prepared) and isinstance(obs.prepared.hosts, Unknown)
+
+
+def unfit_refusal(brick: str, told: AnnouncedBrick) -> Refusal:
+    """Return the refusal for a brick whose own node says that it does not fit."""
+    host = brick.split(":", 1)[0]
+    way = f"mend it there  then apply the state of {host} again"
+    return Refusal("paths_fit", f"{host} says: {told.unfit}", (way,), UNFIT_S)
+
+
+# --- the guard ------------------------------------------------------------------------------------
+
+
+def paths_fit(obs: Observation, step: Step, nodes: Collection[str]) -> Refusal | None:
+    """The new bricks' paths are plain, and no node says that its own directory does not fit."""
+    accepted = set(step.args.get("accept_risk", ()))
+    found: list[Reason] = []
+    waits_s: float = 0
+    for brick, is_own in _bricks(obs, step):
+        path = brick.split(":", 1)[1]
+        if not _is_plain(path):
+            why = f"{path} is not an absolute, normal path without blanks and colons"
+            found.append(Reason(why))
+        if is_own:
+            directory = obs.paths.get(path)
+            if directory is None:
+                found.append(Reason(f"what is at {path} is not known"))
+                continue
+            found += reasons(directory, accepted)
+            waits_s = max(waits_s, marked_lately_s(directory, obs.now))
+        elif is_known(told := told_of(obs, step.subject, brick)) and told.unfit:
+            refusal = unfit_refusal(brick, told)
+            found.append(Reason(refusal.why, refusal.ways))
+            waits_s = max(waits_s, refusal.waits_s)
+    if not found:
+        return None
+    ways = dict.fromkeys(way for reason in found for way in reason.ways)
+    why = "; ".join(reason.why for reason in found) + "."
+    return Refusal("paths_fit", why, tuple(ways), waits_s)
+
+
+def not_known(obs: Observation, step: Step) -> str:
+    """Return which of the new bricks' directories are not known, in words; "" = all are."""
+    blind = [
+        brick
+        for brick, is_own in _bricks(obs, step)
+        if not is_own and not is_known(told_of(obs, step.subject, brick))
+    ]
+    more = f" and {len(blind) - 3} more" if len(blind) > 3 else ""
+    return f"{', '.join(blind[:3])}{more}" if blind else ""
+
+
+def _bricks(obs: Observation, step: Step) -> list[tuple[str, bool]]:
+    """Return each new brick and whether it is this node's."""
+    bricks = [str(b) for b in step.args.get("bricks", ())]
+    return [(b, (p := obs.peer_named(b.split(":", 1)[0])) is not None and p.is_self)
+            for b in bricks]  # fmt: skip
+
+
+def _is_plain(path: str) -> bool:
+    """Gluster cuts at a blank and keeps ``..`` (facts.md#G-0.15)."""
+    odd = any(c.isspace() or c == ":" for c in path)
+    return path.startswith("/") and not odd and not {"", ".", ".."} & set(path.split("/")[1:])
