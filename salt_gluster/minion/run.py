@@ -25,6 +25,7 @@ from salt_gluster.minion.goal import Goal, Pending, end_in_vain, how_far, key_of
 from salt_gluster.model import Facet, Observation, Step, known, merge_changes
 from salt_gluster.plan.actions import NEW_BRICKS, is_done, seen_changes
 from salt_gluster.plan.actor import is_actor, phase
+from salt_gluster.plan.force import as_sent
 
 log = logging.getLogger(__name__)
 
@@ -231,7 +232,7 @@ class Run:
             return
         log.info("gluster %s: %s", step.subject, step.text)
         try:
-            self.driver.execute(step)
+            self.driver.execute(as_sent(self.obs, step))
         except OutcomeUnknown as err:
             self._judge_unknown(goal, step, err)
         except CommandFailed as err:

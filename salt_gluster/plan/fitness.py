@@ -129,56 +129,22 @@ def unfit_refusal(brick: str, told: AnnouncedBrick) -> Refusal:
     return Refusal("paths_fit", f"{host} says: {told.unfit}", (way,), UNFIT_S)
 
 
-# --- the guard ------------------------------------------------------------------------------------
-
-
-def paths_fit(obs: Observation, step: Step, nodes: Collection[str]) -> Refusal | None:
-    """The new bricks' paths are plain, and no node says that its own directory does not fit."""
-    accepted = set(step.args.get("accept_risk", ()))
-    found: list[Reason] = []
-    waits_s: float = 0
-    for brick, is_own in _bricks(obs, step):
-        path = brick.split(":", 1)[1]
-        if not _is_plain(path):
-            why = f"{path} is not an absolute, normal path without blanks and colons"
-            found.append(Reason(why))
-        if is_own:
-            directory = obs.paths.get(path)
-            if directory is None:
-                found.append(Reason(f"what is at {path} is not known"))
-                continue
-            found += reasons(directory, accepted)
-            waits_s = max(waits_s, marked_lately_s(directory, obs.now))
-        elif is_known(told := told_of(obs, step.subject, brick)) and told.unfit:
-            refusal = unfit_refusal(brick, told)
-            found.append(Reason(refusal.why, refusal.ways))
-            waits_s = max(waits_s, refusal.waits_s)
-    if not found:
-        return None
-    ways = dict.fromkeys(way for reason in found for way in reason.ways)
-    why = "; ".join(reason.why for reason in found) + "."
-    return Refusal("paths_fit", why, tuple(ways), waits_s)
+# --- a step's bricks ------------------------------------------------------------------------------
 
 
 def not_known(obs: Observation, step: Step) -> str:
     """Return which of the new bricks' directories are not known, in words; "" = all are."""
     blind = [
         brick
-        for brick, is_own in _bricks(obs, step)
+        for brick, is_own in new_bricks(obs, step)
         if not is_own and not is_known(told_of(obs, step.subject, brick))
     ]
     more = f" and {len(blind) - 3} more" if len(blind) > 3 else ""
     return f"{', '.join(blind[:3])}{more}" if blind else ""
 
 
-def _bricks(obs: Observation, step: Step) -> list[tuple[str, bool]]:
+def new_bricks(obs: Observation, step: Step) -> list[tuple[str, bool]]:
     """Return each new brick and whether it is this node's."""
     bricks = [str(b) for b in step.args.get("bricks", ())]
     return [(b, (p := obs.peer_named(b.split(":", 1)[0])) is not None and p.is_self)
             for b in bricks]  # fmt: skip
-
-
-def _is_plain(path: str) -> bool:
-    """Gluster cuts at a blank and keeps ``..`` (facts.md#G-0.15)."""
-    odd = any(c.isspace() or c == ":" for c in path)
-    return path.startswith("/") and not odd and not {"", ".", ".."} & set(path.split("/")[1:])

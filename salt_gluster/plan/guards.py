@@ -24,6 +24,7 @@ from salt_gluster.model import (
 from salt_gluster.plan import fitness
 from salt_gluster.plan.actions import ACTIONS, bricks_down
 from salt_gluster.plan.actor import rank
+from salt_gluster.plan.new_bricks import paths_fit
 
 #: A glusterd started this recently may still import volumes (facts.md#C-B.3: 2-14 s, once 16 s).
 SETTLING_S = 60
@@ -304,7 +305,7 @@ GUARDS: dict[str, Guard] = {
     "single_version": single_version,
     "settled": settled,
     "definitions_equal": definitions_equal,
-    "paths_fit": fitness.paths_fit,
+    "paths_fit": paths_fit,
 }
 
 

@@ -67,7 +67,7 @@ def mark(node: Node, volume: str) -> str:
 
 def test_a_node_that_is_away_or_without_its_disk_stops_the_create(pool: Lab) -> None:
     third = pool.node("g3")
-    declare(pool, "away")
+    declare(pool, "away", accept_risk=["root_disk"])  # nothing lies there: nothing is forced
     states = apply(pool, NODES[:2])  # its glusterd is up, its minion did not get the job
     assert {s["result"] for s in states.values()} == {False}
     assert all("g3 has not prepared" in s["comment"] for s in states.values()), states
@@ -82,6 +82,7 @@ def test_a_node_that_is_away_or_without_its_disk_stops_the_create(pool: Lab) -> 
     states = apply(pool, wait_s=60)
     assert {s["result"] for s in states.values()} == {True}, states
     assert creates(pool, "away", "SUCCESS") == 1 and made(pool, "away")
+    assert creates(pool, "away", " force ") == 0
 
 
 def test_files_of_others_on_one_node_stop_the_create_on_all(pool: Lab) -> None:
@@ -131,3 +132,28 @@ def test_a_word_of_earlier_does_not_count_and_an_order_says_what_is_missing(pool
     answer = pool.salt(*order, bricks=bricks, replica=3)["g1"]
     assert isinstance(answer, dict) and answer["changes"], answer
     assert creates(pool, "ordered", "SUCCESS") == 1
+
+
+def test_the_root_disk_is_forced_when_every_node_has_told_what_lies_there(pool: Lab) -> None:
+    """A bind of the lab's directory: it has the device of the root, as gluster compares it."""
+    at, second = "/srv/onroot", pool.node("g2")
+    for node in pool.nodes:
+        (node.home / "onroot").mkdir()
+        node.ok(["mkdir", at])
+        node.ok(["mount", "--bind", str(node.home / "onroot"), at])
+    former = ["setfattr", "-n", "trusted.glusterfs.volume-id", "-v", "0x" + "ab" * 16, f"{at}/b"]
+    second.ok(["mkdir", "-p", f"{at}/b/.glusterfs/00"])
+    second.ok(former)  # a brick of a deleted volume: gluster takes it with force
+    bricks = [f"{name}:{at}/b" for name in NODES]
+    declare(pool, "onroot", bricks=bricks)
+    states = apply(pool)
+    assert all("root file system" in s["comment"] for s in states.values()), states
+    declare(pool, "onroot", bricks=bricks, accept_risk=["root_disk"])
+    states = apply(pool)
+    assert {s["result"] for s in states.values()} == {False}, states
+    assert any("g2 says: " in states[n]["comment"] for n in ("g1", "g3")), states
+    assert creates(pool, "onroot") == 0
+    second.ok(["rm", "-r", f"{at}/b"])
+    states = apply(pool, wait_s=60)
+    assert {s["result"] for s in states.values()} == {True}, states
+    assert creates(pool, "onroot", " force : SUCCESS") == 1 and made(pool, "onroot")

@@ -75,14 +75,24 @@ PLANS = [
         ("former_brick_is_fine", "if path.volume_id and not is_our_mark(path):", "if False:",
          "the brick of another volume is taken"),
     ]),
+    *_of("plan/new_bricks.py", "simulation/test_impossible_volume.py", [
+        ("unfit_elsewhere_is_fine", "elif is_known(told := told_of(obs, step.subject, brick)) and told.unfit:",
+         "elif False:", "a volume is made over the files of a node that refused"),
+    ]),
+    *_of("plan/force.py", "unit/plan/test_force.py", [
+        ("force_is_always_sent", "if not any(on_root is True for _, on_root in _on_root(obs, step)):", "if False:",
+         "gluster's own checks are switched off without need"),
+        ("force_over_what_is_not_known", "    if not blind:\n", "    if True:\n",
+         "gluster's own checks are switched off over directories that nobody has looked at"),
+        ("two_names_are_two_nodes", "first.setdefault(brick.host_uuid or brick.host.lower(), brick)",
+         "first.setdefault(brick.host.lower(), brick)", "two copies lie on one node under two names"),
+    ]),
     *_of("plan/fitness.py", "simulation/test_impossible_volume.py", [
         ("old_word_counts", "if not is_known(announcement.later_than):", "if False:",
          "a create is sent on the word of a node that is long away"),
         ("word_before_a_refusal_counts",
          "if announcement.later_than < max(failed, default=announcement.later_than):", "if False:",
          "a create that failed is sent again before anything is mended"),
-        ("unfit_elsewhere_is_fine", "elif is_known(told := told_of(obs, step.subject, brick)) and told.unfit:",
-         "elif False:", "a volume is made over the files of a node that refused"),
     ]),
     *_of("plan/brick.py", "simulation/test_impossible_volume.py", [
         ("own_mark_stays", "OUR_LEFTOVER_AFTER_S = 20", "OUR_LEFTOVER_AFTER_S = 2000",

@@ -109,7 +109,8 @@ ROWS = (
     ),
     Action(
         "bricks_add", (*ON_VOLUME, "paths_fit"),
-        "volume_add_brick", pass_on("bricks", "replica", "arbiter"), _add_bricks, has_bricks,
+        "volume_add_brick", pass_on("bricks", "replica", "arbiter", "force"),
+        _add_bricks, has_bricks,
         seen_in_volume("type", "bricks"),
         "'not available': compare with the brick list",
     ),

@@ -41,10 +41,7 @@ def pass_on(*names: str) -> Callable[[Args], dict[str, Any]]:
     """Pass these arguments on, under the names of the commands table; a count of 0 is left out."""
 
     def arguments(args: Args) -> dict[str, Any]:
-        given = {n: args[n] for n in names if args.get(n)}
-        if "root_disk" in args.get("accept_risk", ()):
-            given["force"] = True  # gluster's only way to a brick on the root file system
-        return given
+        return {n: args[n] for n in names if args.get(n)}
 
     return arguments
 

@@ -93,7 +93,7 @@ ROWS = (
     Action(
         "volume_create", (*ON_VOLUME, "paths_fit"),
         "volume_create",
-        pass_on("bricks", "replica", "arbiter", "disperse", "redundancy", "transport"),
+        pass_on("bricks", "replica", "arbiter", "disperse", "redundancy", "transport", "force"),
         _create, _is_created, seen_in_volume("type", "transport", "bricks", "status"),
         "'already exists': compare",
     ),

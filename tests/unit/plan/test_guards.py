@@ -248,7 +248,7 @@ CASES: list[tuple[str, Step, Change, bool]] = [
     ("definitions_equal", step_of("volume_create"), lambda o: told(o, 5, {"new": "x"}), True),
     (
         "paths_fit",
-        step_of("volume_create", accept_risk=["root_disk"]),
+        step_of("volume_create", accept_risk=["root_disk"], bricks=["g1:/bricks/b"], replica=1),
         lambda o: path(o, filesystem="/"),
         False,
     ),
