@@ -129,7 +129,7 @@ def test_looks_grow_with_a_nodes_own_changes_and_not_with_the_pools() -> None:
 
 
 def test_what_a_node_asks_grows_with_its_own_changes_and_not_with_the_pool() -> None:
-    nodes, count = (300, 200) if os.environ.get("HYPOTHESIS_PROFILE") == "long" else (36, 24)
+    nodes, count = (100, 66) if os.environ.get("HYPOTHESIS_PROFILE") == "long" else (36, 24)
     names = [f"g{n}" for n in range(1, nodes + 1)]
     pool = Pool(names, together=True)
     worlds, outcomes = everywhere(pool, volumes(count, names), names)
