@@ -12,6 +12,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from lab import disks, power
 from lab.command import run, wait_for
@@ -71,6 +72,18 @@ def send(number: signal.Signals, find: Find, node: Node, args: list[str]) -> Non
             os.kill(pid, number)
     if number == signal.SIGKILL:
         node.gone(pids)
+    if number == signal.SIGSTOP:  # each thread stops when it is next run: on a busy machine, later
+        still = lambda: not any(map(_runs, pids))  # noqa: E731
+        wait_for("every thread to stand still", still, timeout=60, step=0.01)
+
+
+def _runs(pid: int) -> bool:
+    """Whether a thread of a process is not stopped yet, nor gone."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            if (task / "stat").read_text().rpartition(")")[2].split()[0] not in "TtZX":
+                return True
+    return False
 
 
 def start_bricks(node: Node, args: list[str]) -> None:
