@@ -77,17 +77,21 @@ def converge_all(
     *,
     wait_s: float = WAIT_S,
     addressed: bool = False,
-) -> None:
+    acts_for_all: bool = False,
+) -> bool:
     """Bring all goals about in one run; each then has its ``out``.
 
     ``hosts`` are the declared host names. A run ends when nothing has moved for ``wait_s`` seconds.
-    With ``addressed`` an operator has chosen this node: it acts at once.
+    With ``addressed`` an operator has chosen this node: it acts at once. Returns whether this node
+    has taken over from others that did not act; ``acts_for_all`` says that it had before.
     """
     run = Run(goals, driver, hosts, wait_s=wait_s, addressed=addressed)
+    run.acts_for_all |= acts_for_all
     run.first_look()
     if any(not goal.is_over for goal in goals):
         with driver.node_lock():
             run.run()
+    return run.acts_for_all
 
 
 def run_once(

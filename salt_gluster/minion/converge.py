@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 _CONSUL_S = 2.0
 #: Consul did not answer in this run: it is not waited for again.
 _SILENT = "salt_gluster_consul_silent"
+#: Others did not act in this run of Salt's: none of its states waits for them once more.
+_ACTS_FOR_ALL = "salt_gluster_acts_for_all"
 #: Seconds without progress in which an order waits for other nodes: an operator waits for it.
 ORDER_WAIT_S = 20.0
 _REPAIRS = "repairs"
@@ -137,7 +139,10 @@ def _run(
         for subject, planner in planners.items()
     }
     try:
-        apply.converge_all(list(goals.values()), driver, minion.hosts, wait_s=wait_s)
+        minion.context[_ACTS_FOR_ALL] = apply.converge_all(
+            list(goals.values()), driver, minion.hosts, wait_s=wait_s,
+            acts_for_all=bool(minion.context.get(_ACTS_FOR_ALL)),
+        )  # fmt: skip
     finally:
         minion.announcer.finish()
     results = {subject: goal.out for subject, goal in goals.items()}

@@ -14,6 +14,7 @@ from simulated import T0, Pool
 from salt_gluster import node
 from salt_gluster.minion import converge
 from salt_gluster.minion.context import Minion
+from salt_gluster.model import Subject
 
 FOUR = ["g1", "g2", "g3", "g4"]
 #: A brick on every node.
@@ -48,6 +49,22 @@ def apply(pool: Pool, *names: str) -> dict[str, dict[str, Any]]:
 
 def text(ret: dict[str, Any]) -> str:
     return " ".join(ret["comment"].split())
+
+
+def test_a_node_takes_over_once_for_all_states_of_a_run() -> None:
+    """Each volume by a state of its own, and nobody else runs them."""
+    pool = Pool(FOUR, together=True)
+    took, names = [], [f"v{n}" for n in range(6)]
+    minion = minion_of(pool, "g1")
+    for name in names:
+        spec = minion.volume(name, {"replica": 3, "bricks": [f"g{n}:/b/{name}" for n in (2, 3, 4)]})
+        began = pool.time.now
+        ret = converge.converge_subject(
+            Subject("volume", name), minion, converge.volume_planner(spec, None, FOUR)
+        )
+        assert ret["result"] is True, ret
+        took.append(pool.time.now - began)
+    assert took[0] > 3 and max(took[1:]) < took[0] - 2, took
 
 
 @given(st.integers(0, 2**32))
