@@ -27,7 +27,7 @@ from salt_gluster.model import Observation, Plan, Subject, is_known
 from salt_gluster.node import disks
 from salt_gluster.plan.drift import Repairs
 from salt_gluster.plan.outcome import Planner, Result
-from salt_gluster.render import as_declared, state_dict, state_error, state_return
+from salt_gluster.render import Part, as_declared, combined, error_part, state_part
 from salt_gluster.spec import PoolSpec, VolumeSpec
 
 log = logging.getLogger(__name__)
@@ -48,13 +48,13 @@ def converge_pool(name: str, minion: Minion, *, wait_s: float = WAIT_S) -> dict[
     pool = minion.member()
     mounts = pool.device_mounts()
     parts = [_disk(minion, device, mount) for device, mount in mounts]
-    if all(part["result"] is not False for part in parts):
+    if all(part.result is not False for part in parts):
         subjects = dict(declared_subjects(pool, minion.name))
         at = [mount for _, mount in mounts]
         tell = partial(declared.keep, pool)
         parts += converge_subjects(subjects, minion, wait_s=wait_s, mounts=at, tell=tell)
-        unmade = {part["name"] for part in parts if part["result"] is False}
-        parts += list(_mounts(minion, pool, unmade))
+        unmade = {part.name for part in parts if part.result is False}
+        parts += [Part.of(ret) for ret in _mounts(minion, pool, unmade)]
     elif not minion.test:
         minion.announcer.review()
     notes = filter(None, (minion.note, submit(minion)))
@@ -86,8 +86,8 @@ def converge_subjects(
     wait_s: float = WAIT_S,
     mounts: Sequence[str] = (),
     tell: Callable[[Mapping[Subject, Result]], None] = lambda _: None,
-) -> list[dict[str, Any]]:
-    """Converge these subjects in one run, or say what a run would do; return the dict of each.
+) -> list[Part]:
+    """Converge these subjects in one run, or say what a run would do; return the state of each.
 
     ``mounts`` are mount points that the same run is about to make; ``tell`` gets what became of
     each subject, but not in test mode.
@@ -95,11 +95,11 @@ def converge_subjects(
     try:
         results = _run(minion, planners, wait_s=wait_s, mounts=mounts)
     except GlusterError as err:
-        return [state_error(subject, err) for subject in planners]
+        return [error_part(subject, err) for subject in planners]
     if not minion.test:
         tell(results)
     return [
-        state_return(subject, result, test=minion.test, told=_state_in_words(minion, subject))
+        state_part(subject, result, test=minion.test, told=_state_in_words(minion, subject))
         for subject, result in results.items()
     ]
 
@@ -112,8 +112,9 @@ def converge_subject(
     wait_s: float = WAIT_S,
     mounts: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Converge one subject, as ``converge_subjects`` does."""
-    return converge_subjects({subject: planner}, minion, wait_s=wait_s, mounts=mounts)[0]
+    """Converge one subject, as ``converge_subjects`` does; return Salt's dict."""
+    (part,) = converge_subjects({subject: planner}, minion, wait_s=wait_s, mounts=mounts)
+    return part.to_state()
 
 
 def _run(
@@ -227,18 +228,15 @@ def brick(
     path: str, minion: Minion, device: str | None, mount: str | None, accept: Collection[str]
 ) -> dict[str, Any]:
     """Prepare one brick directory of this node, and the disk below it; return a state's dict."""
-    parts = []
+    parts: list[Part] = []
     if device:
         if not mount:
             raise SpecError("mount", f"where {device} is to be mounted is missing")
         parts.append(_disk(minion, device, mount))
-    if not parts or parts[0]["result"] is not False:
+    if not parts or parts[0].result is not False:
         planner = lambda obs: plan.plan_brick(path, obs, accept_risk=accept)  # noqa: E731
-        parts.append(
-            converge_subject(
-                Subject("brick", path), minion, planner, mounts=(mount,) if mount else ()
-            )
-        )
+        at = (mount,) if mount else ()
+        parts += converge_subjects({Subject("brick", path): planner}, minion, mounts=at)
     if not minion.test:
         minion.announcer.add("", (path,), accept)
         minion.announcer.finish()
@@ -248,16 +246,16 @@ def brick(
 # --- what is no plan of the pool -----------------------------------------------------------------
 
 
-def _disk(minion: Minion, device: str, mount: str) -> dict[str, Any]:
+def _disk(minion: Minion, device: str, mount: str) -> Part:
     subject = Subject("disk", device)
     try:
         changes = disks.prepare(device, mount, test=minion.test)
     except GlusterError as err:
-        return state_error(subject, err)
+        return error_part(subject, err)
     result = None if changes and minion.test else True
     would = "would be prepared and " if minion.test else "was prepared and "
     comment = f"{would if changes else 'is '}mounted at {mount}"
-    return state_dict(subject, result, changes, comment)
+    return Part(str(subject), result, changes, (comment,))
 
 
 def _mounts(minion: Minion, pool: PoolSpec, unmade: Collection[str]) -> Iterator[dict[str, Any]]:
@@ -297,22 +295,5 @@ def _state_in_words(minion: Minion, subject: Subject) -> str:
     return as_declared(volume) if volume else ""
 
 
-def combined(name: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return one state's dict for many: the worst result, all changes, what is worth a line."""
-    results = [part["result"] for part in parts]
-    changes = {part["name"]: part["changes"] for part in parts if part["changes"]}
-    notable = [p for p in parts if p["result"] is not True or p["changes"] or "\n" in p["comment"]]
-    lines = [part["comment"] if len(notable) == 1 else _block(part) for part in notable]
-    if not notable:
-        lines = [f"{len(parts)} subjects are as declared"]
-    result = False if False in results else None if None in results else True
-    return state_dict(name, result, changes, "\n".join(lines))
-
-
 def _with_note(ret: dict[str, Any], note: str) -> dict[str, Any]:
     return {**ret, "comment": f"{ret['comment']}\n{note}"} if note else ret
-
-
-def _block(part: dict[str, Any]) -> str:
-    body = "\n".join(f"    {line}" if line else "" for line in part["comment"].splitlines())
-    return f"{part['name']}:\n{body}"

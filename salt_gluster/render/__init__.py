@@ -7,12 +7,14 @@ and what may be done was decided before. What is not known is printed as such, w
 from salt_gluster.model import utc_clock
 from salt_gluster.render.automation import render_explained, render_journal, render_proposals
 from salt_gluster.render.config_history import render_diff, render_history, render_restore
+from salt_gluster.render.parts import Part, combined, state_dict
 from salt_gluster.render.plan import impact_data, plan_data, render_impact, render_plan
 from salt_gluster.render.state_return import (
     as_declared,
-    state_dict,
+    error_part,
     state_error,
     state_or_error,
+    state_part,
     state_return,
 )
 from salt_gluster.render.status import render_status
@@ -20,7 +22,10 @@ from salt_gluster.status.summary import EXIT_WORDS, status_data
 
 __all__ = [
     "EXIT_WORDS",
+    "Part",
     "as_declared",
+    "combined",
+    "error_part",
     "impact_data",
     "plan_data",
     "render_diff",
@@ -35,6 +40,7 @@ __all__ = [
     "state_dict",
     "state_error",
     "state_or_error",
+    "state_part",
     "state_return",
     "status_data",
     "utc_clock",

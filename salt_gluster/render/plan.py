@@ -96,19 +96,29 @@ def refusal_lines(data: Mapping[str, Any], width: int, again: str = "") -> list[
 
     ``again`` is the command that orders the same once more; "" = it is a plan of the declaration.
     """
-    lines: list[str] = []
-    for refusal in data["refusals"]:
-        lines += _reason(refusal, width)
+    lines = reason_lines(data, width)
     yes = [(a["guard"], _yes(a)) for a in data["yes"]]
     lines += labelled(yes, width, "")
-    out = [way for refusal in data["refusals"] for way in refusal["ways"]]
-    if data["accept"]:
-        names = ",".join(data["accept"])
-        command = again or f"salt-run gluster_operation.apply {data['id']}"
-        out.append(f"do it anyway   {command} accept={names} reason='...'")
-    if out:
-        lines += ["", "Do one of:", *ways(out, width)]
-    return lines
+    out = ways_out(data) + acceptance(data, again)
+    return [*lines, "", "Do one of:", *ways(out, width)] if out else lines
+
+
+def reason_lines(data: Mapping[str, Any], width: int) -> list[str]:
+    """Return what speaks against the plan."""
+    return [line for refusal in data["refusals"] for line in _reason(refusal, width)]
+
+
+def ways_out(data: Mapping[str, Any]) -> list[str]:
+    """Return what an operator can do, but for accepting the refusals."""
+    return [way for refusal in data["refusals"] for way in refusal["ways"]]
+
+
+def acceptance(data: Mapping[str, Any], again: str = "") -> list[str]:
+    """Return the way to accept the refusals, [] = they cannot be accepted."""
+    if not data["accept"]:
+        return []
+    command = again or f"salt-run gluster_operation.apply {data['id']}"
+    return [f"do it anyway   {command} accept={','.join(data['accept'])} reason='...'"]
 
 
 def _yes(answer: Mapping[str, Any]) -> str:

@@ -6,13 +6,24 @@ has not done its part. ``changes`` is what was seen to change, or in test mode w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from salt_gluster.errors import GlusterError, OutcomeUnknown
 from salt_gluster.model import Clock, Step, Volume, count, plain, utc_clock
 from salt_gluster.plan.actions import shape
-from salt_gluster.render.plan import note_lines, plan_data, refusal_lines, step_lines, wait_lines
+from salt_gluster.render.parts import Part
+from salt_gluster.render.plan import (
+    acceptance,
+    note_lines,
+    plan_data,
+    reason_lines,
+    refusal_lines,
+    step_lines,
+    wait_lines,
+    ways_out,
+)
 from salt_gluster.render.text import COMMENT, labelled, ways, wrap
 
 if TYPE_CHECKING:
@@ -27,11 +38,30 @@ def as_declared(volume: Volume) -> str:
     return f"{shape(volume)}, {volume.status.lower()}"
 
 
+@dataclass(frozen=True)
+class _Text:
+    """The lines of a ``Part``."""
+
+    own: Sequence[str]
+    rest: Sequence[str] = ()
+    reason: Sequence[str] = ()
+    left: Sequence[str] = ()
+
+
 def state_return(
     name: object, outcome: Result, *, test: bool, told: str = "", again: str = "",
     clock: Clock = utc_clock,
 ) -> dict[str, Any]:  # fmt: skip
-    """Return Salt's dict for a convergence, or for a forecast when ``test``.
+    """Return Salt's dict for one subject, as ``state_part`` does."""
+    part = state_part(name, outcome, test=test, told=told, again=again, clock=clock)
+    return part.to_state()
+
+
+def state_part(
+    name: object, outcome: Result, *, test: bool, told: str = "", again: str = "",
+    clock: Clock = utc_clock,
+) -> Part:  # fmt: skip
+    """Return the state of a subject after a convergence, or of a forecast when ``test``.
 
     ``told`` is what the subject is like when nothing is to be done (``as_declared``), ``again`` the
     command of an order, to be given once more with what is accepted.
@@ -40,27 +70,21 @@ def state_return(
     changes = plain(outcome.changes)
     result: bool | None = True
     if outcome.error is not None:
-        result, lines = False, _failed(outcome, data, outcome.error, clock)
+        result, text = False, _failed(outcome, data, outcome.error, clock)
     elif outcome.refused:
-        result, lines = False, _refused(outcome, data, again)
+        result, text = False, _refused(outcome, data, again)
     elif test and (data["steps"] or data["waits"]):
         result, changes = None, data["changes"]
-        lines = _would(data)
+        text = _Text(_would(data))
     elif data["waits"]:
-        result, lines = False, _in_vain(outcome, data)
+        result, text = False, _in_vain(outcome, data)
     elif data["steps"]:
-        result, lines = False, _unfinished(outcome, data, clock)
+        result, text = False, _Text(_unfinished(outcome, data, clock))
     else:
-        lines = _converged(name, outcome, told)
-    lines += note_lines(data["notes"], COMMENT)
-    return state_dict(name, result, changes, "\n".join(lines))
-
-
-def state_dict(
-    name: object, result: bool | None, changes: Mapping[str, Any], comment: str
-) -> dict[str, Any]:
-    """Return Salt's dict of one state; ``name`` is a name or a ``Subject``."""
-    return {"name": str(name), "result": result, "changes": dict(changes), "comment": comment}
+        text = _Text(_converged(name, outcome, told))
+    notes = note_lines(data["notes"], COMMENT)
+    rest, left = (*text.rest, *notes), (*text.left, *notes)
+    return Part(str(name), result, changes, tuple(text.own), rest, tuple(text.reason), left)
 
 
 def state_or_error(name: str, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -73,8 +97,13 @@ def state_or_error(name: str, act: Callable[[], dict[str, Any]]) -> dict[str, An
 
 def state_error(name: object, error: GlusterError, clock: Clock = utc_clock) -> dict[str, Any]:
     """Return Salt's dict for an error before anything was planned; nothing was changed."""
-    lines = ["FAILED, nothing was changed.", "", *_error_lines(error, clock)]
-    return state_dict(name, False, {}, "\n".join(lines))
+    return error_part(name, error, clock).to_state()
+
+
+def error_part(name: object, error: GlusterError, clock: Clock = utc_clock) -> Part:
+    """Return the state of a subject for such an error."""
+    lines = ("FAILED, nothing was changed.", "", *_error_lines(error, clock))
+    return Part(str(name), False, {}, lines)
 
 
 # --- the ends a run can come to ------------------------------------------------------------------
@@ -110,39 +139,41 @@ def _would(data: dict[str, Any]) -> list[str]:
     ]
 
 
-def _refused(outcome: Result, data: dict[str, Any], again: str) -> list[str]:
+def _refused(outcome: Result, data: dict[str, Any], again: str) -> _Text:
     steps, done = data["steps"], _steps(outcome.done)
-    plan = f"plan {data['id']}, {count(len(steps), 'step')}"
+    plan = f" (plan {data['id']}, {count(len(steps), 'step')})" if steps else ""
     if not data["refusals"]:
-        head = f"REFUSED, nothing was changed: the plan is another one now ({plan})."
-        return [*wrap(head, COMMENT), "", *step_lines(steps, COMMENT)]
+        head = f"REFUSED, nothing was changed: the plan is another one now{plan}."
+        return _Text([*wrap(head, COMMENT), "", *step_lines(steps, COMMENT)])
     if not done:
-        lines = wrap(f"REFUSED, nothing was changed ({plan}).", COMMENT)
+        lines = wrap(f"REFUSED, nothing was changed{plan}.", COMMENT)
     else:
         were = "step was" if len(done) == 1 else "steps were"
-        head = f"REFUSED after {len(done)} {were} done. What is left is refused now ({plan}); "
+        head = f"REFUSED after {len(done)} {were} done. What is left is refused now{plan}; "
         lines = wrap(head + "running it again goes on from there.", COMMENT)
         lines += ["", "Done:", *step_lines(done, COMMENT), "Left:"]
     if steps:
         lines += [*([] if done else [""]), *step_lines(steps, COMMENT, begin=len(done) + 1)]
-    return [*lines, "", *refusal_lines(data, COMMENT, again)]
+    reason = [*reason_lines(data, COMMENT), *ways_out(data)]
+    left = ways(acceptance(data, again), COMMENT)
+    return _Text(lines, ["", *refusal_lines(data, COMMENT, again)], reason, left)
 
 
-def _in_vain(outcome: Result, data: dict[str, Any]) -> list[str]:
+def _in_vain(outcome: Result, data: dict[str, Any]) -> _Text:
     """Return for whom it waited until nothing moved any more, why, and what to do next."""
     steps, done = data["steps"], _steps(outcome.done)
     plan = f" (plan {data['id']}, {count(len(steps), 'step')} left)" if steps else ""
     lines = wrap(f"NOT DONE: another node has to go first{plan}.", COMMENT)
-    lines += ["", *wait_lines(data["waits"], COMMENT)]
     if done:
         lines += ["", "Done:", *step_lines(done, COMMENT)]
     if steps:
         lines += ["", "Left:", *step_lines(steps, COMMENT, begin=len(done) + 1)]
+    rest = ["", *wait_lines(data["waits"], COMMENT)]
     out = list(dict.fromkeys(way for wait in data["waits"] for way in wait["ways"]))
     if out:
         more = [f"and {len(out) - _WAYS} more like these"] if len(out) > _WAYS else []
-        lines += ["", "Do this, then run it again:", *ways([*out[:_WAYS], *more], COMMENT)]
-    return lines
+        rest += ["", "Do this, then run it again:", *ways([*out[:_WAYS], *more], COMMENT)]
+    return _Text(lines, rest, rest)
 
 
 def _unfinished(outcome: Result, data: dict[str, Any], clock: Clock) -> list[str]:
@@ -164,7 +195,7 @@ def _last_answer(outcome: Result, clock: Clock) -> list[str]:
     return ["Gluster's last answer:", *_error_lines(answer, clock)]
 
 
-def _failed(outcome: Result, data: dict[str, Any], error: GlusterError, clock: Clock) -> list[str]:
+def _failed(outcome: Result, data: dict[str, Any], error: GlusterError, clock: Clock) -> _Text:
     unknown = outcome.unknown_step is not None or isinstance(error, OutcomeUnknown)
     word = "unknown" if unknown else "failed"
     total = len(outcome.done) + len(data["steps"])
@@ -178,8 +209,8 @@ def _failed(outcome: Result, data: dict[str, Any], error: GlusterError, clock: C
         step = len(outcome.done) + 1
         text = f"Whether step {step} happened is unknown: the next run looks before it does a step."
         lines += ["", *wrap(text, COMMENT)]
-    lines += [*([""] if total else []), *_error_lines(error, clock)]
-    return [*lines, *_last_answer(outcome, clock)]
+    reason = [*_error_lines(error, clock), *_last_answer(outcome, clock)]
+    return _Text(lines, [*([""] if total else []), *reason], reason)
 
 
 def _progress(outcome: Result, data: dict[str, Any], word: str) -> list[str]:

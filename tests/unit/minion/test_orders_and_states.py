@@ -109,7 +109,7 @@ def test_a_subject_that_cannot_be_planned_is_an_error_of_its_own(
     for test in (True, False):
         minion = minion_of(pool, "g1")
         minion.test = test
-        bad, good = converge.converge_subjects(both, minion)
+        bad, good = (part.to_state() for part in converge.converge_subjects(both, minion))
         assert bad["result"] is False and "needs three nodes" in bad["comment"]
         assert good["result"] is (None if test else True), good["comment"]
         assert good["changes"] == {"data": {"options": {OPTION: {"old": None, "new": "9"}}}}

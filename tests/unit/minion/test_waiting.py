@@ -108,3 +108,10 @@ def test_a_volume_is_refused_at_once_where_one_of_its_nodes_is(name: str) -> Non
     assert ret["result"] is False and "g4 is no member, and is not invited" in text(ret)
     assert not pool.volumes[0]
     assert pool.time.now - T0 < 20, "it is not waited for"
+
+
+def test_what_all_subjects_of_a_node_wait_for_is_said_once() -> None:
+    ret = apply(Pool(FOUR), "g2")["g2"]
+    assert text(ret).count("has to invite this node") == 1
+    assert "peer g1, peer g3, peer g4:" in text(ret)
+    assert "For the same reason as peer g1." in text(ret)
