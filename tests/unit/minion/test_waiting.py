@@ -31,10 +31,22 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     yield state
 
 
+class Silent:
+    """What a node says of its bricks the simulated pool knows by itself."""
+
+    def add(self, volume: str, paths: Any, accepted: Any) -> None:
+        """Say nothing."""
+
+    def finish(self) -> None:
+        """Take nothing back."""
+
+
 def minion_of(pool: Pool, name: str, *, test: bool = False) -> Minion:
     """Return a minion whose driver is the simulated pool's."""
 
     class Simulated(Minion):
+        announcer: Any = Silent()
+
         def driver(self, *_: Any, **__: Any) -> Any:
             return pool.world(name)
 
