@@ -69,17 +69,22 @@ def _serves(obs: Observation, subject: str, args: Args) -> bool:
 
 
 def _is_prepared(obs: Observation, subject: str, _: Args) -> bool:
-    """A directory is there, without an id or with that of a volume: another node was faster."""
+    """A directory is there, without an id or a brick of that volume: another node was faster."""
     path = obs.paths.get(subject)
-    return path is not None and path.exists and not _is_left_over(obs, path)
+    return path is not None and path.exists and not _is_left_over(obs, subject, path)
 
 
-def _is_left_over(obs: Observation, path: BrickPath) -> bool:
-    """Whether it has the id of a volume that is not there, or that cannot be seen."""
+def _is_left_over(obs: Observation, subject: str, path: BrickPath) -> bool:
+    """Whether it has the id of a volume that has no brick here, or that cannot be seen.
+
+    A failed add-brick leaves the id of a volume that is there (facts.md#C-J.2).
+    """
     if path.volume_id is None:
         return False
     volumes = obs.volumes if is_known(obs.volumes) else {}
-    return all(volume.id != path.volume_id for volume in volumes.values())
+    bricks = [b for v in volumes.values() if v.id == path.volume_id for b in v.bricks]
+    here = (subject, path.path)
+    return not any(b.path in here and b.host_uuid == obs.node.uuid for b in bricks)
 
 
 def _seen_brick(
@@ -98,7 +103,7 @@ def _presence(obs: Observation, path: str) -> str | None:
     directory = obs.paths.get(path)
     if directory is None or not directory.exists:
         return None
-    return "left over from a failed create" if _is_left_over(obs, directory) else "ready"
+    return "left over from a failed create" if _is_left_over(obs, path, directory) else "ready"
 
 
 ROWS = (

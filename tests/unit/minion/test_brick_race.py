@@ -11,9 +11,10 @@ from simulated import T0, Pool
 from salt_gluster.errors import GlusterError
 from salt_gluster.minion.apply import converge_all
 from salt_gluster.minion.goal import Goal
-from salt_gluster.model import BrickPath, Step
+from salt_gluster.model import Brick, BrickPath, Step, Volume
 from salt_gluster.plan import plan_brick, plan_volume
 from salt_gluster.plan.outcome import Result
+from salt_gluster.render import state_return
 from salt_gluster.spec import BrickSpec, VolumeSpec
 
 THREE = ["g1", "g2", "g3"]
@@ -60,19 +61,26 @@ def test_a_create_of_another_node_before_the_read_back_makes_no_failure(before_i
     assert volume.by_others and pool.time.now - T0 < 10, "it is not waited for"
 
 
-def test_an_id_of_no_volume_is_a_leftover_and_no_ready_directory() -> None:
+@pytest.mark.parametrize("left_by", ["a create", "an add-brick"])
+def test_the_mark_of_what_failed_is_a_leftover_and_no_ready_directory(left_by: str) -> None:
+    """An add-brick that failed leaves the id of a volume that is there, without that brick."""
     pool = Pool(THREE, together=True)
+    elsewhere = (Brick("g2", "/bricks/x", pool.machines["g2"].uuid),)
+    pool.volumes[0]["x"] = Volume("x", "id-x", "Started", "distribute", elsewhere, 1, 1)
+    mark = "gone" if left_by == "a create" else "id-x"
 
     def fault(node: str, step: Step, carry_out: Callable[[], None]) -> None:
         carry_out()
-        marked = BrickPath(PATH, True, True, "/bricks", volume_id="gone", changed=pool.time.now)
-        pool.machines[node].paths[PATH] = marked
+        if step.action == "brick_prepare":
+            marked = BrickPath(PATH, True, True, "/bricks", volume_id=mark, changed=pool.time.now)
+            pool.machines[node].paths[PATH] = marked
 
     pool.fault = fault
-    brick, _ = run(pool, "g1")
+    brick, volume = run(pool, "g1")
     assert brick.changes == {PATH: {"old": None, "new": "left over from a failed create"}}
-    assert brick.error is not None and brick.error.kind == "not_done"
-    assert "gluster_brick.info /bricks/data" in str(brick.error), "and no word of members"
+    ret = state_return("brick", brick, test=False)
+    assert ret["result"] is False, ret
+    assert volume.done == []
 
 
 def test_a_directory_that_cannot_be_made_is_an_error_of_that_subject_alone() -> None:
