@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from textwrap import shorten
-from typing import Any
 
 from salt_gluster.model import Plan
 from salt_gluster.plan.outcome import Result
@@ -14,7 +13,7 @@ _LONGEST = 200
 NOTHING = {"says": "", "why": ""}
 
 
-def said_by_plan(plan: Plan) -> dict[str, Any]:
+def said_by_plan(plan: Plan) -> dict[str, str]:
     """Return what a plan says against its subject: ``says`` is ``refuses``, ``waits`` or ""."""
     if plan.refusals:
         return _row("refuses", "; ".join(dict.fromkeys(r.why for r in plan.refusals)))
@@ -24,7 +23,7 @@ def said_by_plan(plan: Plan) -> dict[str, Any]:
     return NOTHING
 
 
-def said_by_run(bricks: Result | None, volume: Result | None) -> dict[str, Any]:
+def said_by_run(bricks: Result | None, volume: Result | None) -> dict[str, str]:
     """Return why the last run of a node has not made a volume, its own bricks first.
 
     ``about`` is ``bricks`` where those were in the way: whether they still are can be looked at.
@@ -36,7 +35,7 @@ def said_by_run(bricks: Result | None, volume: Result | None) -> dict[str, Any]:
     return {**NOTHING, "about": ""}
 
 
-def _said(result: Result) -> dict[str, Any]:
+def _said(result: Result) -> dict[str, str]:
     if result.error is not None:
         return _row("failed", result.error.message)
     if result.plan.refusals or result.plan.waits:
@@ -46,5 +45,5 @@ def _said(result: Result) -> dict[str, Any]:
     return NOTHING
 
 
-def _row(says: str, why: str) -> dict[str, Any]:
+def _row(says: str, why: str) -> dict[str, str]:
     return {"says": says, "why": shorten(why, _LONGEST, placeholder=" …")}

@@ -139,3 +139,25 @@ def test_a_plan_is_shown_and_carried_out_for_the_person_who_accepts_it(pool: Lab
     options = gluster_facts.volumes(pool.node("g2"))["data"]["options"]
     assert options["cluster.favorite-child-policy"] == "size"
     assert "cluster.favorite-child-policy" not in said(pool, "gluster.plan")
+
+
+@pytest.mark.capability(166)
+def test_a_declared_volume_that_a_node_refuses_is_told_with_that_node(pool: Lab) -> None:
+    """Nobody is asked a second time: the node's report has it."""
+    bricks = [f"{name}:/srv/gluster/web" for name in NODES[:3]]
+    volumes = {"data": {"replica": 3, "bricks": BRICKS}, "web": {"replica": 3, "bricks": bricks}}
+    pool.write_pillar({"gluster": {"nodes": list(NODES), "volumes": volumes}})
+    first = pool.node("g1")
+    first.ok(["sh", "-c", "mkdir /srv/gluster/web && touch /srv/gluster/web/mine"])
+    (ret,) = pool.salt("g1", "state.single", "gluster.cluster", "pool", wait_s=2)["g1"].values()
+    assert ret["result"] is False and "/srv/gluster/web holds mine" in ret["comment"]
+    assert "web" not in gluster_facts.volumes(first)
+    status = data(pool, "gluster.status")
+    assert (status["exit"], status["exit_word"]) == (1, "not_made")
+    refuses = "web is declared and not made: g1 refuses (/srv/gluster/web holds mine)"
+    assert refuses in " ".join(said(pool, "gluster.status").split())
+    first.ok(["rm", "-r", "/srv/gluster/web"])
+    assert data(pool, "gluster.status")["not_made"]["web"][0]["says"] != "refuses"
+    pool.write_pillar({"gluster": {"nodes": list(NODES), "volumes": {"data": volumes["data"]}}})
+    (ret,) = pool.salt("g1", "state.single", "gluster.cluster", "pool", wait_s=2)["g1"].values()
+    assert data(pool, "gluster.status")["exit"] == 0, ret["comment"]

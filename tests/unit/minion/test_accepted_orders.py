@@ -16,7 +16,7 @@ from salt_gluster.minion import adhoc, peer, volume
 from salt_gluster.minion import option as minion_option
 from salt_gluster.minion.context import Minion
 from salt_gluster.minion.order import ordered
-from salt_gluster.model import Brick, Hold, Volume
+from salt_gluster.model import Brick, BrickPath, Hold, Volume
 from salt_gluster.render.text import ways
 
 THREE = ["g1", "g2", "g3"]
@@ -25,6 +25,7 @@ TIMEOUT = "network.ping-timeout"
 FUNCTIONS = {
     "gluster_option.set": lambda m, name, **more: minion_option.set_options(m, name, more),
     "gluster_option.reset": lambda m, name, option: minion_option.reset_option(m, name, option),
+    "gluster_volume.create": lambda m, name, **more: volume.create(m, name, more, start=False),
     "gluster_volume.start": lambda m, name: volume.start(m, name),
     "gluster_volume.stop": lambda m, name, confirm: volume.stop(m, name, confirm),
     "gluster_volume.profile_start": lambda m, name: volume.profile(m, name, on=True),
@@ -119,6 +120,23 @@ def test_what_no_operator_can_accept_is_an_error_and_so_is_a_missing_reason(pool
         give(pool, "gluster_volume.stop", {**given, "accept": "not_held", "reason": "x"})
     assert "do it anyway" not in refused.value.message, "the id was wrong: that is no risk to take"
     assert pool.asked == []
+
+
+def test_an_order_that_would_wait_says_so_in_test_mode_and_fails_in_earnest(pool: Pool) -> None:
+    """g3 has not prepared its directory: an operator has to know that nothing was made."""
+    pool.prepared_all = False
+    for name, machine in pool.machines.items():
+        machine.hold = None
+        if name in ("g1", "g2"):
+            machine.paths["/n/new"] = BrickPath("/n/new", True, True, "/n")
+    bricks = [f"{name}:/n/new" for name in THREE]
+    given = {"name": "new", "bricks": bricks, "replica": 3}
+    foreseen = give(pool, "gluster_volume.create", given, test=True)
+    assert "waiting: g3 has not" in foreseen["comment"]
+    with pytest.raises(GlusterError) as failed:
+        give(pool, "gluster_volume.create", given)
+    assert failed.value.kind == "not_done" and "g3 has not prepared" in failed.value.message
+    assert pool.log == []
 
 
 def test_a_long_order_is_broken_between_its_words_and_never_inside_quotes() -> None:

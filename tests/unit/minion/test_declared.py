@@ -15,6 +15,7 @@ from salt_gluster.minion import declared
 from salt_gluster.model import (
     Brick,
     BrickPath,
+    Facet,
     Observation,
     Plan,
     Refusal,
@@ -51,9 +52,12 @@ def seen(foreign: bool = False) -> tuple[World, Observation]:
     return world, world.observe(frozenset())
 
 
-def ended(data: Plan, **how: Any) -> dict[Subject, Result]:
-    done = {s: Result(Plan(""), Plan("")) for s in (Subject("bricks", "data"),)}
-    return {**done, Subject("volume", "data"): Result(data, data, **how)}
+def ended(data: Plan, bricks: Plan | None = None, **how: Any) -> dict[Subject, Result]:
+    looked = bricks or Plan("bricks of data", needs=frozenset({Facet("path", PATH)}))
+    return {
+        Subject("bricks", "data"): Result(looked, looked, refused=bool(looked.refusals)),
+        Subject("volume", "data"): Result(data, data, **how),
+    }
 
 
 def told(pool: PoolSpec | None = POOL, foreign: bool = False) -> dict[str, dict[str, str]]:
@@ -90,13 +94,29 @@ def test_what_the_last_run_said_is_told_by_the_sensor_too(
         assert told(pool)["web"] == {"says": "", "why": ""}
 
 
+def test_what_the_minion_has_in_memory_is_older_than_what_its_last_run_read() -> None:
+    """A state reads its pillar anew, and the minion keeps the one of its start."""
+    declared.keep(POOL, ended(WAITS))
+    older = parse_pool({"nodes": "g[1-3]", "volumes": {"gone": {"replica": 3}}})
+    assert set(told(older)) == {"data", "web"}
+    assert told(older)["data"]["says"] == "waits"
+    declared.keep(parse_pool({"nodes": "g[1-3]"}), {})
+    assert told(older) == {}
+
+
 def test_a_directory_that_was_mended_is_not_held_against_the_volume_any_more() -> None:
-    bricks = Plan("bricks of data", refusals=(FULL,))
-    results = {**ended(WAITS), Subject("bricks", "data"): Result(bricks, bricks, refused=True)}
-    declared.keep(POOL, results)
-    assert told(None)["data"]["says"] == "refuses"
-    assert told(foreign=True)["data"]["says"] == "refuses"
-    assert told()["data"] == {"says": "", "why": ""}
+    needs = frozenset({Facet("path", PATH)})
+    bricks = Plan("bricks of data", refusals=(FULL,), needs=needs)
+    declared.keep(POOL, ended(WAITS, bricks))
+    for pool in (POOL, None):
+        assert told(pool, foreign=True)["data"] == {"says": "refuses", "why": FULL.why}
+        assert told(pool)["data"] == {"says": "", "why": ""}
+
+
+def test_a_directory_that_was_filled_after_the_run_refuses_now() -> None:
+    declared.keep(POOL, ended(WAITS))
+    assert told(None)["data"]["says"] == "waits"
+    assert told(None, foreign=True)["data"] == {"says": "refuses", "why": FULL.why}
 
 
 def test_a_run_that_says_the_same_writes_nothing(kept: list[dict[str, Any]]) -> None:
