@@ -192,7 +192,10 @@ def _awaited(what: str, brick: str, draft: Draft, pool: PoolSpec | None) -> Wait
     node = (pool.node_of(host) if pool is not None else None) or host
     order = f"gluster_brick.prepare path={path} volume={draft.subject}"
     words = "state.apply gluster" if pool is not None else order
-    return Wait(what, host, ways=(f"prepare it     salt {node} {words}",))
+    peer = draft.state.peer_named(host)
+    is_own = peer is not None and peer.is_self
+    why = "" if is_own else fitness.silence_of(draft.state, host)
+    return Wait(what, host, why, (f"prepare it     salt {node} {words}",))
 
 
 def _await_member(draft: Draft, host: str, pool: PoolSpec | None) -> None:

@@ -117,6 +117,14 @@ def told_of(obs: Observation, volume: str, brick: str) -> AnnouncedBrick | Unkno
     return told
 
 
+def silence_of(obs: Observation, host: str) -> str:
+    """Return why nothing is known of a host's directories, where it has never said anything."""
+    hosts = obs.prepared.hosts if is_known(obs.prepared) else None
+    if hosts is None or isinstance(hosts, Unknown) or hosts.get(host.lower()) is not None:
+        return ""
+    return "nothing was heard of its bricks: the state has not run there"
+
+
 def is_masterless(obs: Observation) -> bool:
     """Return whether no node can tell another what its directories are like."""
     return isinstance(obs.prepared, Prepared) and isinstance(obs.prepared.hosts, Unknown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -115,3 +116,13 @@ def test_without_a_master_no_node_can_tell_another() -> None:
     assert waits(alone) == []
     assert unfit(alone).unknown == "g2:/b"
     assert not is_known(told_of(alone, "data", "g2:/b"))
+
+
+def test_of_a_node_that_has_never_said_anything_that_is_why() -> None:
+    """Its minion is away, or was never given the state."""
+    silent = replace(observed(FIT), prepared=Prepared({}))
+    (wait,) = plan_volume(SPEC, silent).waits
+    assert (wait.node, wait.what) == ("g2", "has not prepared /b yet")
+    assert "the state has not run there" in wait.why
+    (wait,) = plan_volume(SPEC, observed()).waits  # it speaks, and not of this one
+    assert wait.why == ""
