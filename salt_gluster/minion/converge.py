@@ -201,7 +201,12 @@ def declared_subjects(pool: PoolSpec, own: str) -> Iterator[tuple[Subject, Plann
 
 def bricks_planner(volume: VolumeSpec, pool: PoolSpec) -> Planner:
     """Return the planner of this node's directories for a volume."""
-    return lambda obs: plan.plan_own_bricks(volume, obs, pool)
+    declared = tuple(pool.address(n) for n in pool.nodes)
+
+    def planner(obs: Observation) -> Plan:
+        return plan.with_membership(plan.plan_own_bricks(volume, obs, pool), obs, pool, declared)
+
+    return planner
 
 
 def peer_planner(pool: PoolSpec, name: str) -> Planner:
@@ -277,7 +282,8 @@ def _announce(minion: Minion, subject: Subject, outcome: Result) -> None:
     if subject.kind != "bricks" or pool is None:
         return
     accepted = pool.accept_risk | pool.volumes[subject.name].accept_risk
-    minion.announcer.add(subject.name, plan.ready_paths(outcome.plan), accepted)
+    paths = () if outcome.plan.waits else plan.ready_paths(outcome.plan)
+    minion.announcer.add(subject.name, paths, accepted)
 
 
 def _about(subject: Subject) -> tuple[str, ...] | None:

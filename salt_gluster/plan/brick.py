@@ -13,10 +13,12 @@ from salt_gluster.model import (
     Unknown,
     Wait,
     is_known,
+    known,
 )
 from salt_gluster.plan.brick_sets import declared_sets
 from salt_gluster.plan.builder import Draft, refuse_unknown_pool
 from salt_gluster.plan.fitness import marked_lately_s, unmounted_why
+from salt_gluster.plan.peer import plan_own_membership
 from salt_gluster.spec import PoolSpec, VolumeSpec
 
 #: A volume id on an empty directory may belong to a create that is under way on another node:
@@ -43,7 +45,9 @@ def _plan_directory(draft: Draft, path: str, accepted: frozenset[str], volume: s
     age_s, settled_s = _age_of_mark(here, draft.state)
     is_leftover = is_known(age_s) and age_s > settled_s
     if is_known(age_s) and not is_leftover:
-        draft.waits.append(Wait(f"{_mark_words(here)}; it is taken off {settled_s} s after that"))
+        what = f"{_mark_words(here)}; it is taken off {settled_s} s after that"
+        look = f"look           salt MINION gluster_brick.info {path}"
+        draft.waits.append(Wait(what, ways=(look,)))
     if not here.exists or is_leftover:
         args = {"path": path, "accept_risk": sorted(accepted), "volume": volume}
         draft.do(Step("brick_prepare", path, args, f"prepare {path}", place="node"))
@@ -133,13 +137,59 @@ def plan_own_bricks(desired: VolumeSpec, obs: Observation, pool: PoolSpec) -> Pl
         return refused
     draft = Draft(subject, obs)
     own = {n.lower() for n in (obs.node.name, *obs.node.aliases)}
-    for members in declared_sets(desired, obs.volume(desired.name), pool, obs) or ():
-        for brick in members:
-            host, path = brick.split(":", 1)
-            if host.lower() in own and not _is_live(path, obs):
-                risks = desired.accept_risk | pool.accept_risk
-                _plan_directory(draft, path, risks, desired.name)
+    named = [
+        brick.split(":", 1)
+        for members in declared_sets(desired, obs.volume(desired.name), pool, obs) or ()
+        for brick in members
+    ]
+    paths = [p for host, p in named if host.lower() in own and not _is_live(p, obs)]
+    if paths:
+        _await_pool(draft, desired.name, [host for host, _ in named], pool)
+    for path in paths:
+        _plan_directory(draft, path, desired.accept_risk | pool.accept_risk, desired.name)
     return draft.finish()
+
+
+def _await_pool(draft: Draft, volume: str, hosts: Collection[str], pool: PoolSpec) -> None:
+    """Wait until this node knows the pool's volumes, and all hosts of this one as members.
+
+    Who is not a member yet cannot know that the pool has the volume, without a brick here. And a
+    create is refused by any host that does not know another as a member, after it has marked the
+    bricks of the rest (facts.md#C-J.2): so none says before that its brick is ready.
+    """
+    obs = draft.state
+    declared = tuple(pool.address(n) for n in pool.nodes)
+    membership = plan_own_membership(obs, nodes=pool.nodes, hosts=declared)
+    draft.needs |= membership.needs
+    draft.waits.extend(membership.waits)
+    draft.refusals.extend(membership.refusals)
+    if membership.waits or membership.refusals:
+        return
+    for host in dict.fromkeys(hosts):
+        peer = obs.peer_named(host)
+        if peer is None or not peer.usable:
+            words = "is not in the pool yet" if peer is None else "is not connected as a member"
+            draft.waits.append(Wait(words, host))
+    if not draft.waits and obs.volume(volume) is None:
+        _await_import(draft, volume)
+
+
+def _await_import(draft: Draft, volume: str) -> None:
+    """Wait for a volume that other members have and this node does not, yet.
+
+    A node that was just invited is connected before it has all volumes: 0.25 s for each
+    (facts.md#C-J.2). One whose volumes are older than its glusterd was not invited just now.
+    """
+    obs = draft.state
+    if is_known(obs.node.volumes_at_start) and obs.node.volumes_at_start:
+        return
+    draft.needs.add(Facet("definitions", volume))
+    for peer in known(obs.peers):
+        told = obs.definitions.get(peer.uuid)
+        if told is not None and is_known(told) and volume in told:
+            what = f"has {volume}, which is not known here yet"
+            draft.waits.append(Wait(what, peer.name))
+            return
 
 
 def ready_paths(plan: Plan) -> tuple[str, ...]:

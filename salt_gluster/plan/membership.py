@@ -29,6 +29,7 @@ def with_membership(
     if pool is None:
         return _with_refusals(planned, _undeclared(planned, obs, hosts))
     own = plan_own_membership(obs, nodes=pool.nodes, hosts=hosts)
+    planned = replace(planned, needs=planned.needs | own.needs)
     if own.waits or own.refusals:  # who is alone sees no other member: that says nothing of them
         waits = [w for w in planned.waits if obs.peer_named(w.node) is not None]
         return _with_refusals(replace(planned, waits=(*own.waits, *waits)), own.refusals)
@@ -36,7 +37,8 @@ def with_membership(
 
 
 def _with_refusals(planned: Plan, refusals: Sequence[Refusal]) -> Plan:
-    return replace(planned, refusals=(*planned.refusals, *refusals)) if refusals else planned
+    more = [refusal for refusal in refusals if refusal not in planned.refusals]
+    return replace(planned, refusals=(*planned.refusals, *more)) if more else planned
 
 
 def _missing(planned: Plan, obs: Observation) -> list[Wait]:

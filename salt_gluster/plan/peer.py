@@ -48,15 +48,34 @@ def plan_peer(
 
 
 def plan_own_membership(obs: Observation, *, nodes: Sequence[str], hosts: Sequence[str]) -> Plan:
-    """Plan that this node itself is in the pool with the others; it can only wait for that."""
+    """Plan that this node itself is in the pool with the others; it can only wait for that.
+
+    The first declared node begins a pool, unless others of the declaration have one without it.
+    """
     node = obs.node.name
     refused = refuse_unknown_pool(node, obs)
     if refused:
         return refused
     draft = Draft(node, obs)
-    if len(nodes) > 1 and not _is_established(obs) and not _is_founder(obs, nodes):
+    if len(nodes) == 1 or _is_established(obs):
+        return draft.finish()
+    if not _is_founder(obs, nodes):
         _await_invitation(draft, nodes[0], hosts[0], obs)
+    else:
+        draft.needs |= {Facet("candidate", h) for h in hosts if obs.peer_named(h) is None}
+        _await_declared_pool(draft, obs, hosts)
     return draft.finish()
+
+
+def _await_declared_pool(draft: Draft, obs: Observation, hosts: Sequence[str]) -> bool:
+    """Wait for the declared nodes' pool where it is there without this one; return whether."""
+    invited = _declared_pool(obs, hosts)
+    if invited is None:
+        return False
+    what = "is in the declared pool already and has to invite this node"
+    way = f"invite it      salt {invited} state.apply gluster"
+    draft.waits.append(Wait(what, invited, ways=(way,)))
+    return True
 
 
 def plan_peer_absent(host: str, obs: Observation) -> Plan:
@@ -173,11 +192,7 @@ def _invite(draft: Draft, node: str, host: str, obs: Observation, hosts: Sequenc
     if not _is_established(obs):
         # Two halves must not form two pools: before the first probe every node is asked.
         draft.needs |= {Facet("candidate", h) for h in hosts if obs.peer_named(h) is None}
-        invited = _declared_pool(obs, hosts)
-        if invited is not None:
-            what = "is in the declared pool already and has to invite this node"
-            way = f"invite it      salt {invited} state.apply gluster"
-            draft.waits.append(Wait(what, invited, ways=(way,)))
+        if _await_declared_pool(draft, obs, hosts):
             return
     candidate = obs.candidates.get(host)
     known_as = _member_with_uuid(candidate, obs)

@@ -98,6 +98,12 @@ PLANS = [
         ("own_mark_stays", "OUR_LEFTOVER_AFTER_S = 20", "OUR_LEFTOVER_AFTER_S = 2000",
          "a create that failed once makes the volume impossible"),
     ]),
+    *_of("plan/brick.py", "unit/plan/test_own_bricks.py", [
+        ("stranger_prepares", "    if paths:\n        _await_pool(", "    if False:\n        _await_pool(",
+         "a node that is no member yet makes bricks for a volume that the pool has without it"),
+        ("importing_is_known", "if not draft.waits and obs.volume(volume) is None:", "if False:",
+         "a node that was just invited makes bricks for volumes that it has not heard of yet"),
+    ]),
     *_of("status/announcement.py", "simulation/test_impossible_volume.py", [
         ("anyone_speaks_for_anyone", "if host not in taken:", "if True:",
          "a minion says of another node's brick that it fits"),

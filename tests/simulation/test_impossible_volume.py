@@ -164,7 +164,7 @@ def one_run(pool: Bricks, spec: PoolSpec, name: str, after_s: float = 0) -> list
 
     goals = [
         Goal(bricks, on_end=lambda out: world.announcer.add(
-            "data", ready_paths(out.plan), volume.accept_risk)),
+            "data", () if out.plan.waits else ready_paths(out.plan), volume.accept_risk)),
         Goal(lambda obs: plan_volume(volume, obs, spec)),
     ]  # fmt: skip
     converge_all(goals, world, spec.nodes)
