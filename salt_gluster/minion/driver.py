@@ -301,14 +301,7 @@ class GlusterDriver:
                 self._announcer.note_refused(str(step.args.get("volume", "")))
         if self._announcer is not None:
             self._announcer.note_meant(path)
-        try:
-            node.make_brick_dir(path, accept_root="root_disk" in step.args.get("accept_risk", ()))
-        except OSError as err:
-            raise GlusterError(
-                f"{path} cannot be made: {err.strerror}.",
-                kind="unwritable",
-                hint="Look at the disk below it: gluster_brick.devices, and the kernel's log.",
-            ) from err
+        node.make_brick_dir(path, accept_root="root_disk" in step.args.get("accept_risk", ()))
 
     def _ids_alive_at(self, here: BrickPath, volumes: Iterable[Volume]) -> list[str]:
         """Return the ids of volumes that a directory may be a brick of.

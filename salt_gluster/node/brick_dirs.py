@@ -5,10 +5,11 @@ Nothing here removes a file; the one thing removed is an xattr (see there).
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -135,14 +136,28 @@ def make_brick_dir(path: str, *, accept_root: bool = False, test: bool = False) 
     made: list[str] = []
     if test:
         return tuple(str(folder) for folder in reversed(missing))
-    for folder in reversed(missing):
-        try:
-            folder.mkdir()
-        except FileExistsError:  # another job was faster
-            continue
-        folder.chmod(0o755)  # whatever the umask says
-        made.append(str(folder))
+    with _writing(path, "cannot be made"):
+        for folder in reversed(missing):
+            try:
+                folder.mkdir()
+            except FileExistsError:  # another job was faster
+                continue
+            folder.chmod(0o755)  # whatever the umask says
+            made.append(str(folder))
     return tuple(made)
+
+
+@contextlib.contextmanager
+def _writing(path: str, what: str) -> Iterator[None]:
+    """Raise an error of the system (EROFS, ENOSPC, EPERM …) as a ``GlusterError`` of that path."""
+    try:
+        yield
+    except OSError as problem:
+        raise GlusterError(
+            f"{path} {what}: {problem.strerror}.",
+            kind="unwritable",
+            hint="Look at the disk below it: gluster_brick.devices, and the kernel's log.",
+        ) from problem
 
 
 def remove_stale_volume_id(path: str, live_ids: Collection[str]) -> str:
@@ -176,9 +191,10 @@ def remove_stale_volume_id(path: str, live_ids: Collection[str]) -> str:
             kind="refused",
             hint="Choose another path, or look what is in it and empty it yourself.",
         )
-    if is_marked:
-        own.rmdir()  # which fails if anything is in it after all
-    os.removexattr(real, VOLUME_ID)
+    with _writing(path, "keeps its mark"):
+        if is_marked:
+            own.rmdir()  # which fails if anything is in it after all
+        os.removexattr(real, VOLUME_ID)
     return volume_id
 
 
