@@ -72,6 +72,7 @@ class Goal:
     unproven: Step | None = None
     is_ours: bool = False
     is_over: bool = False
+    was_allowed: bool = False
     refused_since: float | None = None
     rounds: Counter[str] = field(default_factory=Counter)
     #: Refused by another's lock, and answered "already exists" (True), since the last success.
@@ -103,13 +104,27 @@ class Goal:
         ]
 
     def needs(self) -> frozenset[Facet]:
-        """Return the facets without which the plan is not final."""
+        """Return the facets without which the plan is not final.
+
+        Who waits has the guards checked once, and again when nothing is waited for: they ask every
+        member.
+        """
+        if self.is_free_to_wait:
+            return self.plan.needs
         return self.plan.needs | guards.facets(self.plan.steps)
+
+    @property
+    def is_free_to_wait(self) -> bool:
+        """Whether only others hold it up: the guards had nothing against it."""
+        return bool(self.plan.waits) and self.was_allowed
 
     def judge(self, obs: Observation, hosts: Collection[str]) -> None:
         """Check the guards of the plan, and whether it is still the one that was accepted."""
+        if self.is_free_to_wait:
+            return
         results = guards.check(obs, self.plan.steps, hosts)
         refused = tuple(r.refusal for r in results if r.refusal is not None)
+        self.was_allowed = not refused
         self.plan = self._kept_to(replace(self.plan, refusals=self.plan.refusals + refused))
         self.out.guards = results
 
