@@ -73,6 +73,8 @@ class Goal:
     is_ours: bool = False
     is_over: bool = False
     was_allowed: bool = False
+    #: Not ours, but nobody does it: we look at all that its actor would.
+    is_looked_after: bool = False
     refused_since: float | None = None
     rounds: Counter[str] = field(default_factory=Counter)
     #: Refused by another's lock, and answered "already exists" (True), since the last success.

@@ -173,6 +173,8 @@ class Run:
             return frozenset() if goal in read_back else verify.facets(goal.pending.step)
         if goal.is_ours and not (is_first and goal.plan.steps):
             return goal.needs()
+        if goal.is_looked_after:
+            return goal.plan.needs
         return frozenset(facet for facet in goal.needs() if facet.kind in _CHEAP)
 
     def _judge(self, goal: Goal, obs: Observation) -> None:
@@ -333,7 +335,8 @@ class Run:
         now, forever = self.driver.now(), self.until + WAIT_S
         ours = [goal for goal in goals if goal.is_ours]
         still_s = max(STILL_S, STILL_LOOKS * self.look_s) + self.late_s
-        if not any(goal.step for goal in goals if not goal.is_ours):
+        undone = [goal for goal in goals if goal.step and not goal.is_ours]
+        if not undone:
             self.still_since = None  # nobody could act
         elif self.still_since is None:
             self.still_since = now
@@ -346,8 +349,16 @@ class Run:
             if not self.addressed and self.driver.stamps() != self.stamps:
                 self.still_since = None
                 return True
-        self.acts_for_all |= self.driver.now() >= act_at
+        if self.driver.now() >= act_at:
+            self._take_over(undone)
         return False
+
+    def _take_over(self, undone: Sequence[Goal]) -> None:
+        """Act for others; but first look as they do: they may wait for a third node."""
+        unsure = [g for g in undone if not g.is_looked_after and _kinds(g.plan.needs) - _CHEAP]
+        for goal in unsure:
+            goal.is_looked_after, self.still_since = True, None
+        self.acts_for_all |= not unsure
 
     def _let_others_finish(self) -> None:
         """Wait until the files are still for a moment: who writes one thing may write another."""
@@ -359,6 +370,10 @@ class Run:
             if now == before:
                 return
             before = now
+
+
+def _kinds(facets: Collection[Facet]) -> set[str]:
+    return {facet.kind for facet in facets}
 
 
 def _part(stamps: Mapping[str, object], step: Step) -> dict[str, object]:

@@ -16,7 +16,7 @@ from simulated import T0, Died, Machine, Pool, World
 from salt_gluster.errors import CommandFailed, OutcomeUnknown
 from salt_gluster.minion.apply import converge_all
 from salt_gluster.minion.goal import Goal
-from salt_gluster.model import Facet, Observation, Plan, Step, Wait
+from salt_gluster.model import BrickPath, Facet, Observation, Plan, Step, Wait
 from salt_gluster.plan import plan_peer, plan_volume
 from salt_gluster.plan.outcome import Planner, Result
 from salt_gluster.spec import BrickSpec, VolumeSpec
@@ -216,6 +216,27 @@ def test_who_took_over_in_vain_goes_back_to_waiting_when_others_move(seed: int) 
     outcomes = pool.time.run(jobs)
     assert [o.error for several in outcomes.values() for o in several] == [None] * 8
     assert {step for step, times in sent(pool).items() if times > 1} == set()
+
+
+@given(st.integers(0, 2**32))
+def test_while_a_third_node_is_waited_for_nobody_takes_the_create_over(seed: int) -> None:
+    """Its actor waits for g3, which says late that its brick fits; the others see that too."""
+    pool, spec = Pool(FOUR, seed, together=True), volumes(1)[0]
+    pool.prepared_all = False
+    for name in ("g1", "g2"):
+        pool.machines[name].paths["/bricks/v0"] = BrickPath("/bricks/v0", True, True, "/bricks")
+
+    def late() -> list[Result]:
+        pool.time.pass_(20)
+        pool.machines["g3"].paths["/bricks/v0"] = BrickPath("/bricks/v0", True, True, "/bricks")
+        return run(pool.world("g3"), [planner(spec)], FOUR)
+
+    jobs = {n: partial(run, pool.world(n), [planner(spec)], FOUR) for n in FOUR}
+    outcomes = pool.time.run({**jobs, "g3": late})
+    assert [(o.error, o.plan.is_empty) for row in outcomes.values() for o in row] == [
+        (None, True)
+    ] * 4
+    assert Counter(step.action for _, step in pool.asked)["volume_create"] == 1
 
 
 def test_a_long_run_tells_how_far_it_is_and_for_whom_it_waits() -> None:
