@@ -154,8 +154,8 @@ APPLY = [
     *_of("minion/run.py", "unit/minion/test_run.py", [
         ("all_act_at_once", "goal.is_ours = self.acts_for_all or not first or is_actor(obs, first[0], self.hosts)",
          "goal.is_ours = True", "every node sends every change"),
-        ("nobody_takes_over", "        self.acts_for_all |= self.driver.now() >= act_at\n", "", "an actor that died is waited for, for ever"),
-        ("all_take_over_what_nobody_can_do", "if not any(goal.step for goal in goals if not goal.is_ours):", "if False:",
+        ("nobody_takes_over", "        self.acts_for_all |= not unsure\n", "", "an actor that died is waited for, for ever"),
+        ("all_take_over_what_nobody_can_do", "[goal for goal in goals if goal.step and not goal.is_ours]", "[goal for goal in goals if not goal.is_ours]",
          "after a wait that all shared each node sends everything"),
         ("taken_over_while_a_third_is_waited_for",
          "unsure = [g for g in undone if not g.is_looked_after and _kinds(g.plan.needs) - _CHEAP]", "unsure: list[Goal] = []",
