@@ -2,8 +2,9 @@
 
 Rows: one node invites all others; new volumes with one option each, all nodes at once; one option
 on all volumes, all nodes at once and each node alone; one option ordered from each node, beside
-``test.ping``. For each: seconds of the script and of ours, processor seconds of the whole machine,
-gluster processes started in the pool. The last line is JSON.
+``test.ping``; the whole formula on bare nodes, and how long the runner's status takes beside a
+ping. For each: seconds of the script and of ours, processor seconds of the whole machine, gluster
+processes started in the pool. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -156,13 +157,59 @@ def orders(lab: Lab) -> dict[str, Any]:
     return found
 
 
+def bare(count: int, rounds: int) -> dict[str, Any]:
+    """Apply the whole formula on bare nodes at once, then ask for the status again and again."""
+    with Lab.up("bare", nodes=count, bare=True, consul=False) as lab:
+        names = [node.name for node in lab.nodes]
+        bricks = [f"{h}:/srv/gluster/data" for h in _three(names, 0)]
+        volume = {"replica": 3, "bricks": bricks, "mount": {"at": "/srv/data", "nodes": names[:1]}}
+        lab.write_pillar({"gluster": {"nodes": names, "volumes": {"data": volume}}})
+        red: list[str] = []
+        found = {"bare nodes": {"ours": measured(lab, lambda: red.extend(_apply_all(lab)))}}
+        found["bare nodes"]["ours"]["red"] = len(red)
+        again = measured(lab, lambda: apply(lab))
+        found["bare nodes"]["again"] = again
+        asked: dict[str, list[float]] = {"ping": [], "status": []}
+        for _ in range(rounds):
+            for what, act in (("ping", lambda: lab.salt("*", "test.ping")),
+                              ("status", lambda: lab.salt_run("gluster.status"))):  # fmt: skip
+                began = time.monotonic()
+                act()
+                asked[what].append(time.monotonic() - began)
+        for what, times in asked.items():
+            times.sort()
+            row = {"n": rounds, "median": times[len(times) // 2], "max": times[-1]}
+            found[f"asked: {what}"] = {key: round(value, 2) for key, value in row.items()}
+        return found
+
+
+def _apply_all(lab: Lab) -> list[str]:
+    """Apply the formula on every node; return who is red and why."""
+    answers = lab.salt("*", "state.apply", "gluster", timeout=600)
+    return [
+        f"{minion}: {states if not isinstance(states, dict) else bad[0]}"
+        for minion, states in answers.items()
+        if not isinstance(states, dict)
+        or (bad := [s["comment"] for s in states.values() if s["result"] is not True])
+    ]
+
+
 def main() -> None:
     """Measure, print each row, then all as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--nodes", type=int, default=8, help="of the pool that is joined")
     parser.add_argument("--volumes", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=20, help="of asking for the status")
+    parser.add_argument("--only", choices=("invite", "changes", "bare"), help="one part of it")
     asked = parser.parse_args()
-    rows = {"invite": invite(asked.nodes), **changes(asked.volumes)}
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
+        "invite": lambda: {"invite": invite(asked.nodes)},
+        "changes": lambda: changes(asked.volumes),
+        "bare": lambda: bare(asked.nodes, asked.rounds),
+    }
+    rows: dict[str, Any] = {}
+    for part in [asked.only] if asked.only else parts:
+        rows |= parts[part]()
     for name, row in rows.items():
         print(f"{name:24} {json.dumps(row)}")
     result = {"bench": "converge", "nodes": asked.nodes, "volumes": asked.volumes, "rows": rows}
