@@ -196,8 +196,24 @@ def tell(lab: Lab, kinds: dict[str, Kind]) -> Story:
     before = look(lab)
     told = run(lab, kinds, test=True)
     between = look(lab)
+    prepare(lab, kinds, before["volumes"])
     ran = run(lab, kinds)
     return Story(kinds, before, told, between, ran, look(lab), run(lab, kinds, test=True))
+
+
+def prepare(lab: Lab, kinds: dict[str, Kind], volumes: dict[str, Any]) -> None:
+    """Have the other nodes say that their new bricks fit, as they do in a run of their own."""
+
+    def one(node: Node) -> None:
+        for kind in kinds.values():
+            for brick in kind.args.get("bricks", ()):
+                host, path = brick.split(":")
+                is_there = brick in volumes.get(kind.name, {}).get("bricks", ())
+                if host == node.name and not is_there:
+                    words = {"path": path, "volume": kind.name}
+                    lab.salt(host, "gluster_brick.prepare", **words)
+
+    at_once(one, lab.nodes[1:])
 
 
 def expected(kind: Kind, story: Story) -> dict[str, Any]:
