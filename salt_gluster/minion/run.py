@@ -334,8 +334,10 @@ class Run:
         """
         now, forever = self.driver.now(), self.until + WAIT_S
         ours = [goal for goal in goals if goal.is_ours]
-        still_s = max(STILL_S, STILL_LOOKS * self.look_s) + self.late_s
         undone = [goal for goal in goals if goal.step and not goal.is_ours]
+        still_s = max(STILL_S, STILL_LOOKS * self.look_s)
+        if not any(goal.is_looked_after for goal in undone):  # these have waited once already
+            still_s += self.late_s
         if not undone:
             self.still_since = None  # nobody could act
         elif self.still_since is None:
@@ -357,7 +359,7 @@ class Run:
         """Act for others; but first look as they do: they may wait for a third node."""
         unsure = [g for g in undone if not g.is_looked_after and _kinds(g.plan.needs) - _CHEAP]
         for goal in unsure:
-            goal.is_looked_after, self.still_since = True, None
+            goal.is_looked_after, self.still_since, self.has_watched = True, None, False
         self.acts_for_all |= not unsure
 
     def _let_others_finish(self) -> None:
