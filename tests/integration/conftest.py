@@ -18,25 +18,27 @@ from lab import Lab
 PROGRAMS = ("glusterd", "gluster", "mkfs.xfs", "ip", "unshare", "nsenter", "losetup")
 HERE = Path(__file__).resolve().parent
 #: The files that take longest, in the order in which they begin: one begun last would run alone.
-#: The first of them begin before all other tests: they mostly wait, the unit tests never do.
-FIRST = (
-    "test_remediation_end_to_end",
-    "test_consul_deployment",
-    "test_approvals_and_holds",  # and with it all on a watched pool
-)
+#: Between those that compute stand those that mostly wait, so that neither are left for the end.
+#: With one of a shared pool come all others of that pool (tests/support/one_worker.py).
 LONGEST = (
-    *FIRST,
+    "test_remediation_end_to_end",
+    "test_approvals_and_holds",
     "test_maintenance",
-    "test_executor",
-    "test_config_history",
-    "test_drift",
+    "test_consul_deployment",
     "test_false_success",
-    "test_sensor",
+    "test_drift",
+    "test_config_history",
     "test_consul_chaos",
-    "test_engine",
-    "test_gluster_events",
+    "test_executor",
+    "test_impossible_volume",
     "test_consul",
+    "test_gluster_events",
+    "test_sensor",
+    "test_agents",
+    "test_concurrent_highstate",
 )
+#: After this folder, whose tests mostly wait, come those that fill every core to the last second.
+AFTERWARDS = ("simulation", "functional", "meta", "unit")
 _shared: list[Pools] = []
 
 
@@ -65,13 +67,11 @@ def _shared_with_nodes(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files of this folder first, and two of them before the other folders."""
-    ours = sorted((item for item in items if HERE in item.path.parents), key=_turn)
-    first = [item for item in ours if item.path.stem in FIRST]
-    others = [item for item in items if HERE not in item.path.parents]
-    items[:] = first + others + ours[len(first) :]
-    for item in ours:
-        item.add_marker(pytest.mark.lab)
+    """Put this folder before the others, and its longest files first."""
+    items.sort(key=_turn)
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.lab)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -116,6 +116,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     yield
 
 
-def _turn(item: pytest.Item) -> int:
-    name = item.path.stem
-    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+def _turn(item: pytest.Item) -> tuple[int, int]:
+    folder, name = item.path.relative_to(HERE.parent).parts[0], item.path.stem
+    if folder in AFTERWARDS:
+        return 1, AFTERWARDS.index(folder)
+    return 0, LONGEST.index(name) if name in LONGEST else len(LONGEST)
