@@ -2,15 +2,17 @@
 
 Rows: one node invites all others; new volumes with one option each, all nodes at once; one option
 on all volumes, all nodes at once and each node alone; one option ordered from each node, beside
-``test.ping``; the whole formula on bare nodes, and how long the runner's status takes beside a
-ping. For each: seconds of the script and of ours, processor seconds of the whole machine, gluster
-processes started in the pool. The last line is JSON.
+``test.ping``; the whole formula on bare nodes, and how long each runner takes beside a ping. For
+each: seconds of the script and of ours, processor seconds of the whole machine, gluster processes
+started in the pool, connections that the master accepted. With several sizes, the exponent with
+which processor time grows from the first to the last. The last line is JSON.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 import time
@@ -27,6 +29,13 @@ from lab import Lab, Node  # noqa: E402
 GLUSTER = ("gluster", "--mode=script")
 OPTION = "network.ping-timeout"
 TICK = os.sysconf("SC_CLK_TCK")
+#: Asked again and again, beside a ping of all minions.
+RUNNERS: dict[str, dict[str, str]] = {
+    "gluster.status": {},
+    "gluster.plan": {},
+    "gluster.impact": {"node": "g1"},
+    "gluster.explain": {"node": "g1"},
+}
 MEMBER = "State: Peer in Cluster (Connected)"
 
 
@@ -36,22 +45,34 @@ def busy_s() -> float:
     return (user + nice + system) / TICK
 
 
-def started(lab: Lab) -> int:
-    """Return how many gluster processes were started in the pool, and count anew."""
-    count = 0
+def started(lab: Lab) -> int | None:
+    """Return how many gluster processes were started in the pool, and count anew.
+
+    None where nobody counts them: on bare nodes there is no gluster command yet.
+    """
+    count, watched = 0, False
     for node in lab.nodes:
-        count += len(node.run(["cat", "/run/gluster-started"]).stdout.splitlines())
+        seen = node.run(["cat", "/run/gluster-started"])
+        watched |= seen.returncode == 0
+        count += len(seen.stdout.splitlines())
         node.ok(["sh", "-c", ": > /run/gluster-started"])
-    return count
+    return count if watched else None
+
+
+def accepted(lab: Lab) -> int:
+    """Return how many connections the master has accepted: a request to it is one."""
+    head, row = (line.split() for line in lab.master.ok(["cat", "/proc/net/snmp"]).splitlines()
+                 if line.startswith("Tcp:"))  # fmt: skip
+    return int(row[head.index("PassiveOpens")])
 
 
 def measured(lab: Lab, act: Callable[[], object]) -> dict[str, Any]:
-    """Return seconds, processor seconds and gluster processes of something."""
+    """Return seconds, processor seconds, gluster processes and connections of something."""
     started(lab)
-    began, cpu = time.monotonic(), busy_s()
+    connections, began, cpu = accepted(lab), time.monotonic(), busy_s()
     act()
     row = {"s": round(time.monotonic() - began, 1), "cpu_s": round(busy_s() - cpu, 1)}
-    return {**row, "processes": started(lab)}
+    return {**row, "processes": started(lab), "connections": accepted(lab) - connections}
 
 
 def script(node: Node, lines: Sequence[Sequence[str]]) -> None:
@@ -103,12 +124,12 @@ def invite(count: int) -> dict[str, Any]:
         apply(lab, "g1")
         all_know_all(lab)
 
-    found = {}
+    found: dict[str, Any] = {}
     for what, act in (("script", by_script), ("ours", by_state)):
         with Lab.up(f"invite-{what}", nodes=count, consul=False) as lab:
             lab.write_pillar({"gluster": {"nodes": [n.name for n in lab.nodes]}})
             found[what] = measured(lab, lambda act=act, lab=lab: act(lab))
-    return found
+    return {"invite": found}
 
 
 def changes(volumes: int) -> dict[str, Any]:
@@ -169,17 +190,19 @@ def bare(count: int, rounds: int) -> dict[str, Any]:
         found["bare nodes"]["ours"]["red"] = len(red)
         again = measured(lab, lambda: apply(lab))
         found["bare nodes"]["again"] = again
-        asked: dict[str, list[float]] = {"ping": [], "status": []}
+        asked: dict[str, list[float]] = {}
         for _ in range(rounds):
-            for what, act in (("ping", lambda: lab.salt("*", "test.ping")),
-                              ("status", lambda: lab.salt_run("gluster.status"))):  # fmt: skip
+            for what in ("test.ping", *RUNNERS):
                 began = time.monotonic()
-                act()
-                asked[what].append(time.monotonic() - began)
+                if what in RUNNERS:
+                    lab.salt_run(what, **RUNNERS[what])
+                else:
+                    lab.salt("*", what)
+                asked.setdefault(what, []).append(time.monotonic() - began)
         for what, times in asked.items():
             times.sort()
             row = {"n": rounds, "median": times[len(times) // 2], "max": times[-1]}
-            found[f"asked: {what}"] = {key: round(value, 2) for key, value in row.items()}
+            found[what] = {key: round(value, 2) for key, value in row.items()}
         return found
 
 
@@ -197,23 +220,43 @@ def _apply_all(lab: Lab) -> list[str]:
 def main() -> None:
     """Measure, print each row, then all as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--nodes", type=int, default=8, help="of the pool that is joined")
-    parser.add_argument("--volumes", type=int, default=10)
-    parser.add_argument("--rounds", type=int, default=20, help="of asking for the status")
+    many = {"type": int, "nargs": "+"}
+    parser.add_argument("--nodes", default=[4, 8], **many, help="of the pool that is joined")
+    parser.add_argument("--volumes", default=[10, 30], **many, help="of a pool of four")
+    parser.add_argument("--rounds", type=int, default=20, help="of asking the runners")
     parser.add_argument("--only", choices=("invite", "changes", "bare"), help="one part of it")
     asked = parser.parse_args()
-    parts: dict[str, Callable[[], dict[str, Any]]] = {
-        "invite": lambda: {"invite": invite(asked.nodes)},
-        "changes": lambda: changes(asked.volumes),
-        "bare": lambda: bare(asked.nodes, asked.rounds),
+    parts: dict[str, tuple[Sequence[int], Callable[[int], dict[str, Any]]]] = {
+        "invite": (asked.nodes, invite),
+        "changes": (asked.volumes, changes),
+        "bare": (asked.nodes, lambda count: bare(count, asked.rounds)),
     }
-    rows: dict[str, Any] = {}
+    rows: dict[str, dict[str, Any]] = {}
     for part in [asked.only] if asked.only else parts:
-        rows |= parts[part]()
-    for name, row in rows.items():
-        print(f"{name:24} {json.dumps(row)}")
-    result = {"bench": "converge", "nodes": asked.nodes, "volumes": asked.volumes, "rows": rows}
-    print(json.dumps(result))
+        sizes, measure = parts[part]
+        by_size = {size: measure(size) for size in sizes}
+        for size, found in by_size.items():
+            unit = "volumes" if part == "changes" else "nodes"
+            rows |= {f"{name}, {size} {unit}": row for name, row in found.items()}
+            for name, row in found.items():
+                print(f"{name + f', {size} {unit}':34} {json.dumps(row)}", flush=True)
+        rows |= exponents(by_size)
+    print(json.dumps({"bench": "converge", "rows": rows}))
+
+
+def exponents(by_size: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    """Return with which power of the size the processor time of each row of ours grows."""
+    first, last = min(by_size), max(by_size)
+    if first == last:
+        return {}
+    found = {}
+    for name, row in by_size[last].items():
+        before = by_size[first].get(name, {}).get("ours", {}).get("cpu_s")
+        if before and row.get("ours", {}).get("cpu_s"):
+            power = math.log(row["ours"]["cpu_s"] / before) / math.log(last / first)
+            found[f"{name}, exponent of CPU from {first} to {last}"] = {"exponent": round(power, 2)}
+            print(f"{name}: CPU grows with the power {power:.2f} from {first} to {last}")
+    return found
 
 
 if __name__ == "__main__":

@@ -45,6 +45,8 @@ THREADS = 8
 MAX_AGE_S = 30.0
 #: Seconds after which a node that did not answer ``--remote-host`` is left as unknown.
 _REMOTE_S = 15.0
+#: What a member has just told is not asked again: less than the pause between two looks of a wait.
+_TOLD_S = 0.4
 
 Stat = tuple[int, int, int] | None
 Pool = tuple["tuple[Peer, ...] | Unknown", "Mapping[str, Volume] | Unknown"]
@@ -115,10 +117,17 @@ class Reader:
         self._clock, self._dir = clock, glusterd_dir
         self._reach, self._accepts, self._resolve = reach, accepts, resolve
         self._kept: tuple[Stamp, float, Pool] | None = None
+        self._told: dict[str, tuple[float, Mapping[str, str]]] = {}
 
-    def drop(self) -> None:
-        """Forget everything: call it before an action, not after."""
-        self._kept = None
+    def drop(self, older_than_s: float = 0.0) -> None:
+        """Forget what is older than that: all of it before an action, not after.
+
+        What is kept is vouched for by glusterd's files; they do not tell who is connected.
+        """
+        if self._kept and not 0 <= self._clock() - self._kept[1] < older_than_s:
+            self._kept = None
+        if not older_than_s:
+            self._told = {}
 
     def peers(self) -> tuple[Peer, ...] | Unknown:
         """Return the members, the own row named "localhost"."""
@@ -172,14 +181,22 @@ class Reader:
     def definitions(self, peers: Iterable[Peer]) -> dict[str, Mapping[str, str] | Unknown]:
         """Return, for each member's UUID, ``{volume: digest}`` as that member's glusterd has it.
 
-        Each is asked directly (``--remote-host``), eight at a time, this node too.
+        Each is asked directly (``--remote-host``), eight at a time, this node too; but not who has
+        just answered, unless ``drop`` was called.
         """
-        return _parallel(
-            {peer.uuid: peer for peer in peers},
+        now = self._clock()
+        self._told = {u: row for u, row in self._told.items() if 0 <= now - row[0] < _TOLD_S}
+        peers = list(peers)
+        answers = _parallel(
+            {peer.uuid: peer for peer in peers if peer.uuid not in self._told},
             self._definition,
             lambda peer: Unknown(f"{peer.name} did not answer in {_REMOTE_S:.0f} s"),
             _REMOTE_S,
         )
+        self._told.update((uuid, (now, row)) for uuid, row in answers.items() if is_known(row))
+        return {
+            p.uuid: answers[p.uuid] if p.uuid in answers else self._told[p.uuid][1] for p in peers
+        }
 
     def candidates(self, names: Iterable[str]) -> dict[str, Candidate]:
         """Return what each node says of itself: its UUID, its pool list, its volumes' names.

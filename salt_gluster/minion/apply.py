@@ -26,13 +26,14 @@ def evaluate(
 ) -> View:
     """Observe, plan, observe what the plan needs to be sure, check the guards. Changes nothing."""
     asked: frozenset[Facet] = frozenset()
+    obs = driver.observe(asked, fresh=fresh)
     while True:
-        obs = driver.observe(asked, fresh=fresh and not asked)
         plan = planner(obs)
         shown_by = {wait.shown_by for wait in plan.waits if wait.shown_by is not None}
         wanted = plan.needs | guards.facets(plan.steps) | shown_by
         if wanted <= asked:
             break
+        obs = driver.observe_more(obs, wanted - asked)
         asked |= wanted
     results = guards.check(obs, plan.steps, hosts)
     refused = tuple(r.refusal for r in results if r.refusal is not None)

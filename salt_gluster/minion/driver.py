@@ -50,6 +50,9 @@ from salt_gluster.plan.actions import ACTIONS, NEW_BRICKS
 
 #: How long a changing job waits for another one on this node.
 JOB_WAIT_S = 120.0
+#: A fresh look asks gluster again after that, or as soon as one of glusterd's files has moved. Only
+#: who is connected may be told so late.
+JUST_NOW_S = 1.0
 
 
 class Driver(Protocol):
@@ -62,7 +65,7 @@ class Driver(Protocol):
         """Let time pass."""
 
     def observe(self, needs: frozenset[Facet], *, fresh: bool = False) -> Observation:
-        """Observe the pool with these facets; ``fresh`` = nothing from a cache."""
+        """Observe the pool with these facets; ``fresh`` = nothing from before this moment."""
 
     def observe_more(self, obs: Observation, needs: frozenset[Facet]) -> Observation:
         """Return the observation with these facets as well; what it has is not looked at again."""
@@ -122,6 +125,7 @@ class GlusterDriver:
         self._preview = preview
         self._own = own or OwnNode(name, self.aliases)
         self._about = about
+        self._imported = False
 
     # --- observing ---------------------------------------------------------------------------
 
@@ -146,14 +150,16 @@ class GlusterDriver:
     def observe(self, needs: frozenset[Facet] = frozenset(), *, fresh: bool = False) -> Observation:
         """Observe the pool, with these facets."""
         if fresh:
-            self.reader.drop()
+            self.reader.drop(older_than_s=JUST_NOW_S)
         own = self._own.observe(fresh=fresh)
         if own.glusterd_started is None:
             obs = self._without_glusterd(own)
         else:
             self.reader.started = own.glusterd_started if is_known(own.glusterd_started) else None
             peers, volumes = self.reader.pool(self._about)
-            obs = Observation(self.now(), own, peers=peers, volumes=volumes)
+            obs = Observation(
+                self.now(), own, peers=peers, volumes=volumes, imported=self._imported
+            )
         return self._with_facets(obs, needs) if needs else obs
 
     def observe_more(self, obs: Observation, needs: frozenset[Facet]) -> Observation:
@@ -187,7 +193,13 @@ class GlusterDriver:
         if "definitions" in named and is_known(obs.peers) and is_known(obs.volumes):
             hosts = named.get("holder", ())
             asked = guards.asked_for_definitions(obs, named["definitions"], hosts)
-            more["definitions"] = self.reader.definitions(asked)
+            # One answer has all volumes: who has given it in this look is not asked again.
+            asked = tuple(peer for peer in asked if peer.uuid not in obs.definitions)
+            more["definitions"] = told = {**obs.definitions, **self.reader.definitions(asked)}
+            self._imported |= bool(told) and all(
+                is_known(d) and d.keys() <= obs.volumes.keys() for d in told.values()
+            )
+            more["imported"] = self._imported
         if "status" in named:
             silent = _silent(peers, more.get("reach", obs.reach))
             more["status"] = {
@@ -270,11 +282,11 @@ class GlusterDriver:
 
     def execute(self, step: Step) -> None:
         """Carry out one step with the command of its row."""
-        self.reader.drop()
-        action = ACTIONS[step.action]
-        if step.action == "brick_prepare":
+        if step.action == "brick_prepare":  # of which glusterd knows nothing
             self._prepare(step)
             return
+        self.reader.drop()
+        action = ACTIONS[step.action]
         arguments = action.arguments(step.args)
         if step.action.startswith(("volume", "option", "brick")):
             arguments["volume"] = step.subject
@@ -333,6 +345,7 @@ def with_facets_of(obs: Observation, more: Observation) -> Observation:
         prepared=more.prepared if is_known(more.prepared) else obs.prepared,
         reach={**obs.reach, **more.reach},
         definitions={**obs.definitions, **more.definitions},
+        imported=obs.imported or more.imported,
     )
 
 

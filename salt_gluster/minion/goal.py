@@ -47,11 +47,15 @@ def how_far(goals: Sequence[Goal]) -> str:
 
 @dataclass
 class Pending:
-    """A step that gluster has answered, until it is read back: what was seen before, and since."""
+    """A step that gluster has answered, until it is read back: what was seen before, and since.
+
+    ``agreed``: the members tell the same of it, only its bricks are not up yet.
+    """
 
     step: Step
     before: Observation
     at: float
+    agreed: bool = False
 
 
 @dataclass(eq=False)
@@ -69,7 +73,9 @@ class Goal:
     #: The state of the run, from here on.
     plan: Plan = field(default_factory=lambda: Plan(""))
     pending: Pending | None = None
+    #: A step that was carried out and did not show, and when that was.
     unproven: Step | None = None
+    unproven_at: float = 0.0
     is_ours: bool = False
     is_over: bool = False
     was_allowed: bool = False
@@ -143,14 +149,16 @@ class Goal:
             return plan
         return replace(plan, refusals=(*plan.refusals, _OTHER_PLAN))
 
-    def book(self, step: Step, before: Observation, after: Observation, *, is_done: bool) -> bool:
-        """Record what a step was seen to change; return whether it did anything."""
+    def book(
+        self, step: Step, before: Observation, after: Observation, *, is_done: bool, at: float
+    ) -> bool:
+        """Record what a step, sent ``at``, was seen to change; return whether it did anything."""
         changes = seen_changes(before, after, step) if verify.is_seen(after, step) else {}
         merge_changes(self.out.changes, changes)
         if is_done or changes:
             self.out.done.append(step)
         if not is_done:
-            self.unproven = step
+            self.unproven, self.unproven_at = step, at
         elif self.unproven and key_of(self.unproven) == key_of(step):
             self.unproven = None
         return is_done or bool(changes)

@@ -170,7 +170,9 @@ class Run:
         if goal.is_over:
             return frozenset()
         if goal.pending is not None:
-            return frozenset() if goal in read_back else verify.facets(goal.pending.step)
+            pending = goal.pending
+            done = goal in read_back
+            return frozenset() if done else verify.facets(pending.step, agreed=pending.agreed)
         if goal.is_ours and not (is_first and goal.plan.steps):
             return goal.needs()
         if goal.is_looked_after:
@@ -182,9 +184,8 @@ class Run:
         if goal.is_ours:
             goal.judge(obs, self.hosts)
         if goal.plan.is_empty:
-            if goal.unproven and verify.read_back(self.driver, goal.unproven)[1]:
-                step = goal.unproven
-                goal.end(not_done(step, _missing(step)))
+            if goal.unproven and not self._shows(goal.unproven, goal.unproven_at):
+                goal.end(not_done(goal.unproven, _missing(goal.unproven)))
             else:
                 goal.end()
         elif goal.against:
@@ -194,15 +195,21 @@ class Run:
         else:
             goal.refused_since = None
 
+    def _shows(self, step: Step, at: float) -> bool:
+        """Return whether a step shows after all, for which it has had some time since ``at``."""
+        left_s = max(0.0, at + verify.READ_BACK_S - self.driver.now())
+        return not verify.read_back(self.driver, step, wait_s=left_s)[1]
+
     def _read_back(self, goal: Goal, obs: Observation) -> None:
         """Book a pending step that shows, or that had its time."""
         pending = goal.pending
         assert pending is not None
-        missing = verify.unmet(obs, pending.step)
+        missing = verify.unmet(obs, pending.step, agreed=pending.agreed)
+        pending.agreed |= verify.is_agreed(obs, pending.step)
         if missing and self.driver.now() - pending.at < verify.READ_BACK_S:
             return
         goal.pending = None
-        did = goal.book(pending.step, pending.before, obs, is_done=not missing)
+        did = goal.book(pending.step, pending.before, obs, is_done=not missing, at=pending.at)
         if not did and pending.step.action == "volume_create":
             what = f"was answered with success, but {verify.READ_BACK_S:.0f} s later is not so"
             goal.end(not_done(pending.step, what))
@@ -272,7 +279,7 @@ class Run:
         out.error, out.unknown_step, out.unknown_at = None, None, None
         out.done.append(step)
         goal.rounds[key_of(step)] += 1
-        goal.unproven = step
+        goal.unproven, goal.unproven_at = step, self.driver.now()
 
     def _stop(self, goal: Goal, step: Step) -> None:
         """End the whole run: the lock may live on, and the next change would hang as well."""
@@ -293,7 +300,7 @@ class Run:
         if verify.is_seen(after, step) and is_done(after, step):
             goal.rounds[key_of(step)] += 1
             if not theirs:
-                goal.book(step, self.obs, after, is_done=False)
+                goal.book(step, self.obs, after, is_done=False, at=self.driver.now())
             return
         is_there = isinstance(err, AlreadyExists)
         goal.tries[is_there] += 1

@@ -33,9 +33,9 @@ def read_back(
         driver.sleep(POLL_S)
 
 
-def facets(step: Step) -> frozenset[Facet]:
-    """Return what has to be observed to verify a step."""
-    wanted = set(guards.definition_facets(step)) if is_on_volume(step) else set()
+def facets(step: Step, *, agreed: bool = False) -> frozenset[Facet]:
+    """Return what has to be observed to verify a step; ``agreed`` as in ``unmet``."""
+    wanted = set(guards.definition_facets(step)) if is_on_volume(step) and not agreed else set()
     if step.action in ("volume_start", "brick_restart"):
         wanted.add(Facet("status", step.subject))
     if step.action == "brick_restart":
@@ -45,16 +45,29 @@ def facets(step: Step) -> frozenset[Facet]:
     return frozenset(wanted)
 
 
-def unmet(obs: Observation, step: Step) -> tuple[Refusal, ...]:
-    """Return what of a step's post-condition does not hold; () = the step is verified."""
+def unmet(obs: Observation, step: Step, *, agreed: bool = False) -> tuple[Refusal, ...]:
+    """Return what of a step's post-condition does not hold; () = the step is verified.
+
+    With ``agreed`` the members have told the same definition since the step: they were not asked
+    again.
+    """
     if not is_seen(obs, step):
         return (Refusal("seen", "glusterd here does not answer"),)
     if step.action == "brick_restart":
         return _unmet_of_brick(obs, step)
     if not is_done(obs, step):
         return (Refusal("done", f"'{step.text}' does not show"),)
-    differs = guards.definitions_equal(obs, step, ()) if is_on_volume(step) else None
+    differs = None if agreed or not is_on_volume(step) else guards.definitions_equal(obs, step, ())
     return (differs,) if differs is not None else ()
+
+
+def is_agreed(obs: Observation, step: Step) -> bool:
+    """Return whether the members tell the same of a volume that was started."""
+    if step.action != "volume_start" or not is_seen(obs, step):
+        return False
+    volume = known(obs.volumes).get(step.subject)
+    is_started = volume is not None and volume.is_started
+    return is_started and guards.definitions_equal(obs, step, ()) is None
 
 
 def is_seen(obs: Observation, step: Step) -> bool:

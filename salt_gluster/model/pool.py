@@ -299,6 +299,8 @@ class Observation:
     prepared      what other nodes have announced of their brick directories
     heal          volume -> rows
     dead          volume -> this node's own bricks of it that have no process
+
+    ``imported``: this node has had every volume of which the other members tell.
     """
 
     now: float
@@ -313,6 +315,7 @@ class Observation:
     prepared: Prepared | Unknown = NOT_ASKED
     heal: Mapping[str, tuple[Heal, ...] | Unknown] = field(default_factory=dict)
     dead: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    imported: bool = False
 
     def peer_named(self, name: str) -> Peer | None:
         """Return the member known by ``name``, if there is one. Names compare without case."""

@@ -181,7 +181,7 @@ def _await_import(draft: Draft, volume: str) -> None:
     (facts.md#C-J.2). One whose volumes are older than its glusterd was not invited just now.
     """
     obs = draft.state
-    if is_known(obs.node.volumes_at_start) and obs.node.volumes_at_start:
+    if obs.imported or (is_known(obs.node.volumes_at_start) and obs.node.volumes_at_start):
         return
     draft.needs.add(Facet("definitions", volume))
     for peer in known(obs.peers):

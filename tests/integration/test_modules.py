@@ -148,7 +148,7 @@ def test_options_are_set_in_one_call_compared_by_meaning_and_reset(
     assert virt["features.shard"] == "on"
 
 
-@pytest.mark.capability(91, 92, 96)
+@pytest.mark.capability(92, 96)
 def test_what_a_dead_brick_missed_is_counted_healed_and_waited_for(
     pool: Pool, data: dict[str, Any]
 ) -> None:
@@ -170,6 +170,29 @@ def test_what_a_dead_brick_missed_is_counted_healed_and_waited_for(
     names = pool.lab.node("g3").ok(["ls", "/srv/gluster/data/1"]).split()
     assert {f"new{i}" for i in range(1, 6)} <= set(names)
     assert pool("gluster_heal.split_brain", "data") == {brick: [] for brick in BRICKS}
+
+
+@pytest.mark.capability(91)
+def test_a_full_heal_fills_a_brick_that_lost_all_its_files_unnoticed(
+    pool: Pool, data: dict[str, Any]
+) -> None:
+    """The sweep starts from the last brick of a set: another one is emptied (facts.md#C-A.3)."""
+    path = BRICKS[0].split(":")[1]
+    node = pool.lab.node("g1")
+
+    def files() -> set[str]:
+        return {name for name in node.ok(["ls", path]).split() if name.startswith("new")}
+
+    whole = files()
+    assert whole
+    pool.lab.fault("brick-kill", "g1", "data")
+    node.ok(["find", path, "-mindepth", "1", "-delete"])
+    node.ok(["mkdir", "-m", "0600", f"{path}/.glusterfs"])
+    pool.lab.heal("brick-kill", "g1", "data")
+    pool("gluster_heal.start", "data")
+    assert (pool("gluster_heal.wait", "data", 60)["healed"], files()) == (True, set())
+    pool("gluster_heal.start", "data", full=True)
+    until(lambda: files() == whole, 60, "the full sweep to fill the brick of g1")
 
 
 def test_upkeep_leaves_its_traces_on_the_nodes(pool: Pool, data: dict[str, Any]) -> None:

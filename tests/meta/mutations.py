@@ -148,7 +148,7 @@ APPLY = [
          "one step is sent again and again"),
         ("declared_hosts_are_not_compared", "goal.judge(obs, self.hosts)", "goal.judge(obs, ())",
          "a pool of strangers is written to"),
-        ("unproven_is_done", "if goal.unproven and verify.read_back(self.driver, goal.unproven)[1]:", "if False:",
+        ("unproven_is_done", "if goal.unproven and not self._shows(goal.unproven, goal.unproven_at):", "if False:",
          "a start whose bricks stay down is called done"),
     ]),
     *_of("minion/run.py", "unit/minion/test_run.py", [
@@ -175,8 +175,9 @@ VERIFY = [
     *_of("minion/verify.py", "unit/minion/test_apply.py", [
         ("answer_is_believed", "missing = unmet(obs, step)", "missing = ()",
          "success is reported for what did not happen"),
-        ("one_members_word_is_enough", "differs = guards.definitions_equal(obs, step, ()) if is_on_volume(step) else None",
+        ("one_members_word_is_enough", "differs = None if agreed or not is_on_volume(step) else guards.definitions_equal(obs, step, ())",
          "differs = None", "success is reported though a member tells another definition"),
+        ("agreed_before_it_is_started", "return is_started and", "return", "success is reported though a member tells another definition"),
     ]),
     *_of("minion/verify.py", "unit/minion/automation/test_remediate.py", [
         ("nobody_at_the_port", "if not any(port and node.accepts(host, port, CONNECT_S) for port in ports):", "if not ports:",

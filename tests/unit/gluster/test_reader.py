@@ -130,6 +130,26 @@ def test_a_drop_a_restart_of_glusterd_and_age_make_the_pool_read_again(glusterd_
     assert one.gluster.started == 5
 
 
+def test_what_was_read_just_now_is_read_again_when_a_file_has_moved(
+    glusterd_dir: Path,
+) -> None:
+    clock = Clock()
+    one = reader(Pool(), glusterd_dir, clock)
+    one.pool()
+    clock.now += 0.9
+    one.drop(older_than_s=1.0)
+    one.pool()
+    assert one.gluster.started == 1
+    touch_info(glusterd_dir)
+    one.drop(older_than_s=1.0)
+    one.pool()
+    assert one.gluster.started == 2
+    clock.now += 1.0
+    one.drop(older_than_s=1.0)
+    one.pool()
+    assert one.gluster.started == 3
+
+
 def test_nothing_is_kept_where_the_files_cannot_be_looked_at(tmp_path: Path) -> None:
     assert stamp(tmp_path / "nothing") is None
     one = reader(Pool(), tmp_path / "nothing")
@@ -201,6 +221,28 @@ def test_every_members_definitions_are_asked_of_that_member(glusterd_dir: Path) 
     assert isinstance(found["u5"], Unknown)
     asked = sorted(argv[4] for argv, _ in pool.asked)
     assert asked == ["--remote-host=gfn2", "--remote-host=gfn4", "volume"]
+
+
+def test_a_member_that_has_just_told_its_definitions_is_not_asked_again(glusterd_dir: Path) -> None:
+    clock = Clock()
+    pool = Pool()
+    pool.down.add("gfn4")
+    peers = (*PEERS, Peer("u4", ("gfn4",), True, 3))
+    one = reader(pool, glusterd_dir, clock)
+
+    def asked() -> list[str]:
+        pool.asked.clear()
+        assert set(one.definitions(peers)) == {p.uuid for p in peers}
+        return sorted(argv[4] for argv, _ in pool.asked)
+
+    both = ["--remote-host=gfn2", "--remote-host=gfn4", "volume"]
+    assert asked() == both
+    clock.now += 0.3
+    assert asked() == ["--remote-host=gfn4"]  # who did not answer is no answer
+    one.drop()  # an action
+    assert asked() == both
+    clock.now += 0.5  # the next look of a wait
+    assert asked() == both
 
 
 def test_a_candidate_is_one_process_and_no_answer_is_unknown(glusterd_dir: Path) -> None:

@@ -9,14 +9,16 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from simulated import T0, Died, Machine, Pool, World
 
 from salt_gluster.errors import CommandFailed, OutcomeUnknown
+from salt_gluster.minion import verify
 from salt_gluster.minion.apply import converge_all
 from salt_gluster.minion.goal import Goal
-from salt_gluster.model import BrickPath, Facet, Observation, Plan, Step, Wait
+from salt_gluster.model import BrickPath, Facet, Observation, Plan, Step, Wait, known
 from salt_gluster.plan import plan_peer, plan_volume
 from salt_gluster.plan.outcome import Planner, Result
 from salt_gluster.spec import BrickSpec, VolumeSpec
@@ -140,6 +142,29 @@ def test_what_a_node_asks_grows_with_its_own_changes_and_not_with_the_pool() -> 
         # One round of looks; each change is seen, read back from MOST_ASKED members, and shown.
         assert world.processes <= (8 if not own[name] else 20 + 8 * 10 + 3 * own[name]), name
         assert world.dear["prepared"] <= 2, name
+
+
+def test_who_waits_for_the_ports_of_bricks_asks_the_members_once() -> None:
+    pool = Pool(FOUR, together=True)
+    pool.bricks_never_up = True
+    world = Counted(pool, pool.machines["g1"])
+    outcomes = run(world, [planner(s) for s in volumes(3)], FOUR, addressed=True)
+    assert [str(o.error).count("not every brick is up") for o in outcomes] == [1] * 3
+    assert pool.time.now - T0 < 30, "each of them was waited for by itself"
+    assert world.dear["status"] > 20
+    assert world.dear["definitions"] <= 5 + 3  # once more for each at its end
+
+
+@pytest.mark.parametrize("status", ["Created", "Started"])
+def test_members_agree_on_a_start_only_when_it_shows(status: str) -> None:
+    pool, spec = Pool(FOUR, together=True), volumes(1)[0]
+    run(pool.world("g1"), [planner(spec)], FOUR, addressed=True)
+    step = pool.log[-1][1]
+    obs = pool.world("g1").observe(verify.facets(step))
+    here = replace(known(obs.volumes)[spec.name], status=status)
+    digests = {uuid: {spec.name: here.digest()} for uuid in obs.definitions}
+    obs = replace(obs, volumes={spec.name: here}, definitions=digests)
+    assert verify.is_agreed(obs, step) is (status == "Started")
 
 
 def test_who_does_not_act_asks_no_other_node_and_no_master() -> None:

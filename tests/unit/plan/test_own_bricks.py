@@ -64,3 +64,5 @@ def test_a_volume_that_another_member_has_is_not_prepared_for_before_it_is_here(
     assert plan_own_bricks(DATA, here, POOL).is_empty, "it has its bricks, none of them here"
     old = replace(fresh, node=replace(fresh.node, volumes_at_start=("x",)))
     assert Facet("definitions", "data") not in plan_own_bricks(DATA, old, POOL).needs
+    imported = plan_own_bricks(DATA, replace(fresh, imported=True), POOL)
+    assert Facet("definitions", "data") not in imported.needs
