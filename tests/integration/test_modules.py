@@ -191,8 +191,13 @@ def test_a_full_heal_fills_a_brick_that_lost_all_its_files_unnoticed(
     pool.lab.heal("brick-kill", "g1", "data")
     pool("gluster_heal.start", "data")
     assert (pool("gluster_heal.wait", "data", 60)["healed"], files()) == (True, set())
-    pool("gluster_heal.start", "data", full=True)
-    until(lambda: files() == whole, 60, "the full sweep to fill the brick of g1")
+
+    def swept() -> bool:  # again: the daemon may not be connected to the new process yet
+        said = pool("gluster_heal.start", "data", full=True)
+        assert isinstance(said, dict), said
+        return files() == whole
+
+    until(swept, 60, "the full sweep to fill the brick of g1")
 
 
 def test_upkeep_leaves_its_traces_on_the_nodes(pool: Pool, data: dict[str, Any]) -> None:
