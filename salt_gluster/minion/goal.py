@@ -21,6 +21,10 @@ _OTHER_PLAN = Refusal(
 )
 
 
+#: The first words of the other nodes about their bricks come within this time.
+SHORT_S = 2.0
+
+
 def key_of(step: Step) -> str:
     """Return what makes a step the same step, whatever its text."""
     return digest_of([step.action, step.subject, step.args])
@@ -79,6 +83,8 @@ class Goal:
     is_ours: bool = False
     is_over: bool = False
     was_allowed: bool = False
+    waits_since: float | None = None
+    waited_s: float = 0.0
     #: Not ours, but nobody does it: we look at all that its actor would.
     is_looked_after: bool = False
     refused_since: float | None = None
@@ -115,7 +121,7 @@ class Goal:
         """Return the facets without which the plan is not final.
 
         Who waits has the guards checked once, and again when nothing is waited for: they ask every
-        member.
+        member. A short wait has them checked at its end only.
         """
         if self.is_free_to_wait:
             return self.plan.needs
@@ -123,8 +129,8 @@ class Goal:
 
     @property
     def is_free_to_wait(self) -> bool:
-        """Whether only others hold it up: the guards had nothing against it."""
-        return bool(self.plan.waits) and self.was_allowed
+        """Whether only others hold it up: the guards had nothing against it, or may come later."""
+        return bool(self.plan.waits) and (self.was_allowed or self.waited_s < SHORT_S)
 
     def judge(self, obs: Observation, hosts: Collection[str]) -> None:
         """Check the guards of the plan, and whether it is still the one that was accepted."""

@@ -136,7 +136,7 @@ class Run:
             for goal in goals:
                 if goal.pending is None or goal in read_back:
                     self._plan(goal, obs)
-            each = (self._wanted(g, read_back, is_first=is_first) for g in goals)
+            each = (self._wanted(g, read_back, asked, is_first=is_first) for g in goals)
             wanted = frozenset[Facet]().union(*each)
             if wanted <= asked:
                 late = [g for g in goals if g.pending and g not in read_back]
@@ -161,11 +161,21 @@ class Run:
         except GlusterError as err:
             goal.end(err)
             return
+        if not goal.plan.waits:
+            goal.waits_since = None
+        elif goal.waits_since is None:
+            goal.waits_since = obs.now
+        goal.waited_s = 0.0 if goal.waits_since is None else obs.now - goal.waits_since
         first = goal.plan.steps[:1]
         goal.is_ours = self.acts_for_all or not first or is_actor(obs, first[0], self.hosts)
 
     def _wanted(
-        self, goal: Goal, read_back: Collection[Goal], *, is_first: bool
+        self,
+        goal: Goal,
+        read_back: Collection[Goal],
+        asked: frozenset[Facet],
+        *,
+        is_first: bool,
     ) -> frozenset[Facet]:
         if goal.is_over:
             return frozenset()
@@ -174,7 +184,7 @@ class Run:
             done = goal in read_back
             return frozenset() if done else verify.facets(pending.step, agreed=pending.agreed)
         if goal.is_ours and not (is_first and goal.plan.steps):
-            return goal.needs()
+            return goal.needs() if goal.plan.needs <= asked else goal.plan.needs
         if goal.is_looked_after:
             return goal.plan.needs
         return frozenset(facet for facet in goal.needs() if facet.kind in _CHEAP)
@@ -336,8 +346,8 @@ class Run:
     def _watch(self, goals: Sequence[Goal]) -> bool:
         """Wait until the next look is due, or until glusterd's files have moved: return whether.
 
-        What waits on our side is looked at again soon. What another node could do and does not is
-        ours, once for the whole run.
+        What waits on our side is looked at again soon, however busy the others are. What another
+        node could do and does not is ours, once for the whole run.
         """
         now, forever = self.driver.now(), self.until + WAIT_S
         ours = [goal for goal in goals if goal.is_ours]
@@ -357,7 +367,9 @@ class Run:
             self.driver.sleep(_STAT_S)
             if not self.addressed and self.driver.stamps() != self.stamps:
                 self.still_since = None
-                return True
+                if not ours:
+                    return True
+                act_at = forever  # ours is looked at in its time, whatever the others do meanwhile
         if self.driver.now() >= act_at:
             self._take_over(undone)
         return False

@@ -243,6 +243,30 @@ def test_who_took_over_in_vain_goes_back_to_waiting_when_others_move(seed: int) 
     assert {step for step, times in sent(pool).items() if times > 1} == set()
 
 
+def test_what_waits_here_is_looked_at_soon_however_busy_the_others_are() -> None:
+    """For 20 s others change what is theirs; g1 waits for one word, then has a create."""
+    pool = Pool(FOUR, together=True)
+    spec = VolumeSpec("own", bricks=(BrickSpec("g1", "/bricks/own"),))
+    created: list[float] = []
+
+    def until_said(obs: Observation) -> Plan:
+        waits = (Wait("g2", "has not said that its brick fits"),) if obs.now < T0 + 2 else ()
+        return replace(plan_volume(spec, obs), waits=waits)
+
+    def others() -> None:
+        for n in range(40):
+            pool.time.pass_(0.5)
+            pool.touched["other"] = n
+
+    def fault(node: str, step: Step, carry_out: Callable[[], None]) -> None:
+        created.append(pool.time.now)
+        carry_out()
+
+    pool.fault = fault
+    pool.time.run({"g1": partial(run, pool.world("g1"), [until_said], FOUR), "g2": others})
+    assert created and created[0] - T0 < 6
+
+
 @given(st.integers(0, 2**32))
 def test_while_a_third_node_is_waited_for_nobody_takes_the_create_over(seed: int) -> None:
     """Its actor waits for g3, which says late that its brick fits; the others see that too."""
