@@ -6,7 +6,6 @@ that the pool has taken this node in.
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,9 @@ from salt_gluster.minion.install import SERVICE
 from salt_gluster.model import Unknown, is_known
 from salt_gluster.plan.restore import DIRECTORY, GlusterdIdentity
 
-#: What came with the package, and is not told by anybody else.
-_KEPT = frozenset({"groups", "hooks"})
+#: What of before must not meet the pool: who this node was, and options of a pool that may have a
+#: higher version. Whatever else lies there stays: bricks, mounts, keys, hooks, groups.
+_REPLACED = ("glusterd.info", "options")
 #: Connected after 3-4 s, the volumes a moment later; an import window may last 14 s
 #: (facts.md#C-B.3).
 BACK_S = 60.0
@@ -53,7 +53,7 @@ def restore_identity(
 
 
 def _nothing_to_lose(own: str | Unknown | None, identity: GlusterdIdentity) -> None:
-    why = ""
+    why, peers = "", _peers()
     hold = node.read_hold(node.HOLD_FILE)
     if hold is not None:
         why = "an operator holds this node, or its hold cannot be read"
@@ -61,7 +61,9 @@ def _nothing_to_lose(own: str | Unknown | None, identity: GlusterdIdentity) -> N
         why = f"who this node is cannot be read: {own.why}"
     elif _names("vols"):
         why = f"it has definitions of volumes: {', '.join(_names('vols'))}"
-    elif own != identity.uuid and _names("peers"):
+    elif snapshots := [name for name in _names("snaps") if Path(DIRECTORY, "snaps", name).is_dir()]:
+        why = f"it has definitions of snapshots: {', '.join(snapshots)}"
+    elif own != identity.uuid and peers:
         why = "it has peers of its own, by another uuid"
     elif any(True for _ in node.glusterfsd_processes()):
         why = "bricks run here: glusterd would forget their ports (facts.md#C-B.2)"
@@ -81,6 +83,15 @@ def _names(folder: str) -> list[str]:
     return sorted(entry.name for entry in where.iterdir()) if where.is_dir() else []
 
 
+def _peers() -> list[str]:
+    """Return the files that glusterd keeps of its peers."""
+    folder = Path(DIRECTORY, "peers")
+    if folder.is_symlink():
+        raise GlusterError(f"{folder} is a link; nothing was given back.", kind="not_lost",
+                           hint="glusterd keeps a directory there.")  # fmt: skip
+    return [name for name in _names("peers") if not (folder / name).is_dir()]
+
+
 def _write(minion: Minion, identity: GlusterdIdentity) -> Path | None:
     """Put the files there while glusterd is down; return the copy of what was."""
     if node.observe_node(minion.name).glusterd_started is not None:
@@ -92,14 +103,10 @@ def _write(minion: Minion, identity: GlusterdIdentity) -> Path | None:
             raise GlusterError("glusterd does not end; nothing was given back.", kind="daemon_up")
         driver.sleep(0.2)
     copy = node.copy_glusterd_dir(driver.now())
-    Path(DIRECTORY, "peers").mkdir(mode=0o755, parents=True, exist_ok=True)
-    for entry in Path(DIRECTORY).iterdir():
-        if entry.name in _KEPT:
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
+    peers = Path(DIRECTORY, "peers")
+    peers.mkdir(mode=0o755, parents=True, exist_ok=True)
+    for old in (*(Path(DIRECTORY, name) for name in _REPLACED), *map(peers.joinpath, _peers())):
+        old.unlink(missing_ok=True)
     for path, text in identity.files().items():
         node.write_private(Path(path), text, mode=0o600)
     return copy

@@ -4,6 +4,7 @@ No gluster command is run here, and nothing is decided. Callers import from ``sa
 not from its files:
 
 * ``glusterd``      the identity of this node, when glusterd started, stamps of glusterd's files
+* ``glusterd_copy`` copies of glusterd's configuration, made before it is changed
 * ``groups``        the option groups that GlusterFS ships
 * ``hold``          the hold file
 * ``brick_dirs``    brick directories and what is in them
@@ -16,7 +17,7 @@ not from its files:
 * ``change_watch``  noticing that something has changed
 * ``mounts``        mountinfo, fstab, mounting
 * ``network``       name resolution and TCP probes, with limits
-* ``local_state``   one job at a time, records between runs, copies of glusterd's directory
+* ``local_state``   one job at a time, records between runs
 * ``files``         writing whole or not at all, readable by few only
 * ``command``       how a process is run; handed in, so that a test can hand in a recording
 """
@@ -54,9 +55,10 @@ from salt_gluster.node.glusterd import (
     local_bricks,
     observe_node,
 )
+from salt_gluster.node.glusterd_copy import copy_glusterd_dir
 from salt_gluster.node.groups import option_groups
 from salt_gluster.node.hold import HOLD_FILE, read_hold, remove_hold, write_hold
-from salt_gluster.node.local_state import LocalState, copy_glusterd_dir, one_job
+from salt_gluster.node.local_state import LocalState, one_job
 from salt_gluster.node.mounts import (
     FstabEntry,
     Mount,

@@ -1,5 +1,6 @@
-"""What this node keeps for itself: its lock for changing jobs, its records, copies of glusterd's
-directory. All below ``/run`` and ``/var/lib/salt-gluster``.
+"""What this node keeps for itself: its lock for changing jobs and its records.
+
+Below ``/run`` and ``/var/lib/salt-gluster``; copies of glusterd's files: ``glusterd_copy.py``.
 """
 
 from __future__ import annotations
@@ -8,22 +9,16 @@ import contextlib
 import fcntl
 import json
 import os
-import stat
-import tarfile
 import time
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from salt_gluster.errors import Conflict, GlusterError
-from salt_gluster.node.files import new_file, write_atomically
-from salt_gluster.node.glusterd import GLUSTERD_DIR
+from salt_gluster.errors import Conflict
+from salt_gluster.node.files import write_atomically
 
 LOCK_FILE = "/run/salt-gluster.lock"
 STATE_FILE = "/var/lib/salt-gluster/state.json"
-BACKUP_DIR = "var/lib/salt-gluster/backup"
-COPIES_KEPT = 10
 
 
 @contextlib.contextmanager
@@ -102,47 +97,3 @@ class LocalState:
 
 def _tuples(value: Any) -> Any:
     return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
-
-
-# --- copies --------------------------------------------------------------------------------------
-
-
-def copy_glusterd_dir(now: float, root: str | Path = "/") -> Path | None:
-    """Copy ``/var/lib/glusterd`` to a tar.gz (0600, it holds passwords); return it.
-
-    The newest ten are kept. None where glusterd has no directory. Taken before the first change of
-    a plan.
-    """
-    source = Path(root) / GLUSTERD_DIR
-    if not source.is_dir():
-        return None
-    folder = Path(root) / BACKUP_DIR
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    when = datetime.fromtimestamp(now, timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
-    copy = folder / f"glusterd-{when}.tar.gz"
-    try:
-        with new_file(copy, 0o600) as raw, tarfile.open(fileobj=raw, mode="w:gz") as tar:
-            _add(tar, source, "glusterd")
-    except OSError as problem:
-        raise GlusterError(
-            f"no copy of {source} could be made: {problem}",
-            kind="no_backup",
-            hint="Nothing was changed. Make room below /var/lib/salt-gluster.",
-        ) from problem
-    for old in sorted(folder.glob("glusterd-*.tar.gz"))[:-COPIES_KEPT]:
-        old.unlink(missing_ok=True)
-    return copy
-
-
-def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
-    """Add ``path`` and what is below it; glusterd renames its files while we look."""
-    try:
-        mode = path.lstat().st_mode
-        if stat.S_ISSOCK(mode):
-            return
-        tar.add(path, arcname=name, recursive=False)
-        below = sorted(path.iterdir()) if stat.S_ISDIR(mode) else []
-    except FileNotFoundError:
-        return
-    for entry in below:
-        _add(tar, entry, f"{name}/{entry.name}")

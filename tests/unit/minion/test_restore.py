@@ -140,7 +140,7 @@ def kind(place: Place) -> str:
     return refused.value.kind
 
 
-def test_a_node_that_lost_everything_gets_uuid_and_peers_and_nothing_else_of_before(
+def test_a_node_that_lost_everything_gets_uuid_and_peers_instead_of_those_of_before(
     place: Place,
 ) -> None:
     done = give(place)
@@ -185,6 +185,11 @@ TO_LOSE: dict[str, Callable[[Place], object]] = {
     "it is not known who it is": lambda p: setattr(p, "uuid", Unknown("damaged")),
     "it has a volume": volume,
     "it has the volume and the uuid": lambda p: (volume(p), vars(p).update(uuid=OWN, peers={})),
+    "it has a snapshot": lambda p: (p.folder / "snaps" / "s1").mkdir(parents=True),
+    "its peers lie elsewhere": lambda p: (
+        (p.folder / "peers").rmdir(),
+        (p.folder / "peers").symlink_to(p.folder / "vols"),
+    ),
     "it is in a pool by another uuid": peer,
     "it is in a pool and never had a uuid": lambda p: (peer(p), setattr(p, "uuid", None)),
     "bricks run": lambda p: p.bricks.append(object()),
@@ -238,15 +243,24 @@ def test_a_glusterd_that_takes_its_time_to_end_is_waited_for(place: Place) -> No
     assert place.clock >= 1015
 
 
-def test_a_directory_that_is_a_link_is_taken_away_and_what_it_means_stays(
-    place: Place, tmp_path: Path
-) -> None:
+def test_what_glusterd_does_not_need_to_forget_is_not_touched(place: Place, tmp_path: Path) -> None:
+    """Bricks of the shared storage, keys, webhooks, what an operator has put or linked there."""
+    others = {
+        "ss_brick/user": "data", "ss_brick/.glusterfs/x": "", "events/webhooks.json": "{}",
+        "geo-replication/secret.pem": "key", "of-an-operator": "text",
+        "snaps/missed_snaps_list": "",
+    }  # fmt: skip
+    for name, text in others.items():
+        (place.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (place.folder / name).write_text(text)
     other = tmp_path / "other"
     other.mkdir()
     (other / "kept").write_text("data of another")
-    (place.folder / "snaps").symlink_to(other)
+    (place.folder / "nfs").symlink_to(other)
     give(place)
-    assert not (place.folder / "snaps").exists()
+    assert others.items() <= place.files().items()
+    assert "options" not in place.files(), "those of a pool that was left may have a higher version"
+    assert (place.folder / "nfs").is_symlink()
     assert (other / "kept").read_text() == "data of another"
 
 

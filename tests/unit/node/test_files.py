@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import stat
-import tarfile
 from pathlib import Path
 
 import pytest
 
 from salt_gluster.errors import GlusterError
 from salt_gluster.minion.automation import engine_config
-from salt_gluster.node import copy_glusterd_dir, events_daemon, files, is_different, write_private
+from salt_gluster.node import events_daemon, files, is_different, write_private
 
 
 def mode(path: Path) -> int:
@@ -116,22 +115,6 @@ def test_a_file_that_is_replaced_keeps_its_mode_and_is_never_half(tmp_path: Path
     before = file.stat().st_ino
     files.write_atomically(file, "new", 0o644)
     assert (mode(file), file.read_text(), file.stat().st_ino != before) == (0o640, "new", True)
-
-
-def test_the_copy_of_glusterds_files_is_for_root_alone(tmp_path: Path) -> None:
-    source = tmp_path / "var/lib/glusterd/vols/data"
-    source.mkdir(parents=True)
-    (source / "info").write_text("password=x")
-    copy = copy_glusterd_dir(1e9, tmp_path)
-    assert copy is not None
-    assert (mode(copy), mode(copy.parent)) == (0o600, 0o700)
-    with tarfile.open(copy) as tar:
-        assert "glusterd/vols/data/info" in tar.getnames()
-    for second in range(12):
-        copy_glusterd_dir(1e9 + 1 + second, tmp_path)
-    kept = sorted(copy.parent.iterdir())
-    assert len(kept) == 10
-    assert copy not in kept, "the oldest goes first"
 
 
 def test_the_tokens_of_webhooks_are_for_root_alone_and_others_entries_stay(tmp_path: Path) -> None:
