@@ -22,6 +22,7 @@ from salt_gluster.errors import (
 from salt_gluster.minion import verify
 from salt_gluster.minion.driver import Driver
 from salt_gluster.minion.goal import Goal, Pending, end_in_vain, how_far, key_of, not_done
+from salt_gluster.minion.watch import CHEAP, POLL_S, Ended, Watch
 from salt_gluster.model import Facet, Observation, Step, known, merge_changes
 from salt_gluster.plan.actions import NEW_BRICKS, is_done, seen_changes
 from salt_gluster.plan.actor import is_actor, phase
@@ -41,16 +42,6 @@ TRIES = 5
 TELL_S = 15.0
 #: How often a step is put off because another node writes to the same subject.
 OVERTAKEN = 20
-#: Glusterd's files stand still for so long before another node than the actor acts; or for so many
-#: of its own looks: where everything is slow, the actor is too.
-STILL_S, JITTER_S, STILL_LOOKS = 3.0, 2.0, 3
-#: What waits on our side is looked at so often: before others take it for ours to do and undone.
-_POLL_S, _SLOWEST_POLL_S = 0.5, 2.5
-_STAT_S = 0.25
-#: Between two changes of another node's run lies less than this; a look is worth it after that.
-_PAUSED_S, _MOVING_S = 1.0, 6.0
-#: Looking is cheap for these: no gluster process, no other node, no request to the master.
-_CHEAP = frozenset({"path", "dead"})
 #: Transient errors: they are tried again.
 _TRANSIENT = frozenset(
     {"locked", "brick_parent_missing", "not_a_peer", "peer_unreachable", "brick_in_use"}
@@ -76,14 +67,9 @@ class Run:
         self.moved_at = driver.now()
         self.until = self.moved_at + MOST_WAITS * wait_s
         self.tell_at = self.moved_at + TELL_S
-        self.pause_s = _POLL_S
-        self.look_s = 0.0
-        #: Since when something could be done by another node, and is not.
-        self.still_since: float | None = None
-        self.late_s = JITTER_S * driver.jitter()
+        self.watch = Watch(driver, addressed=addressed)
         self.state: object = None
-        self.stamps: Mapping[str, object] = {}
-        self.copied = self.has_watched = False
+        self.copied = False
 
     def first_look(self) -> None:
         """Look without the lock, from what may be kept; what is as declared ends here."""
@@ -127,9 +113,9 @@ class Run:
     def _observe(self, *, fresh: bool, is_first: bool = False) -> Observation:
         """Observe, read back what is pending, and plan the rest, with all facets that it needs."""
         goals, began = self._open(), self.driver.now()
-        self.stamps = self.driver.stamps()
+        self.watch.stamps = self.driver.stamps()
         obs = self.driver.observe(frozenset(), fresh=fresh)
-        self.look_s = max(self.look_s, self.driver.now() - began)
+        self.watch.looked(self.driver.now() - began)
         asked: frozenset[Facet] = frozenset()
         read_back: set[Goal] = set()
         while True:
@@ -187,7 +173,7 @@ class Run:
             return goal.needs() if goal.plan.needs <= asked else goal.plan.needs
         if goal.is_looked_after:
             return goal.plan.needs
-        return frozenset(facet for facet in goal.needs() if facet.kind in _CHEAP)
+        return frozenset(facet for facet in goal.needs() if facet.kind in CHEAP)
 
     def _judge(self, goal: Goal, obs: Observation) -> None:
         """End a goal that has come to its end."""
@@ -264,13 +250,14 @@ class Run:
             goal.rounds[key_of(step)] += 1
             self.moved_at = self.driver.now()
             goal.pending = Pending(step, self.obs, self.moved_at)
-        self.stamps = {**self.stamps, **_part(self.driver.stamps(), step)}
+        self.watch.stamps = {**self.watch.stamps, **_part(self.driver.stamps(), step)}
 
     def _is_overtaken(self, goal: Goal, step: Step) -> bool:
         """Whether another node has just changed the same: an equal value is not sent again."""
-        if _part(self.driver.stamps(), step) == _part(self.stamps, step):
+        if _part(self.driver.stamps(), step) == _part(self.watch.stamps, step):
             return False
-        self.acts_for_all, self.still_since = self.addressed, None  # the actor is at work after all
+        self.acts_for_all = self.addressed  # the actor is at work after all
+        self.watch.reset()
         goal.overtaken += 1
         return goal.overtaken <= OVERTAKEN
 
@@ -319,7 +306,7 @@ class Run:
         if transient and (goal.tries[is_there] < TRIES or not self._is_late()):
             self.driver.sleep(0.1 + 0.4 * self.driver.jitter())
         elif is_there and goal.tries[is_there] < ROUNDS:
-            self.driver.sleep(_POLL_S)  # look again: the plan compares and names what differs
+            self.driver.sleep(POLL_S)  # look again: the plan compares and names what differs
         else:
             goal.end(err)
 
@@ -334,67 +321,19 @@ class Run:
         goals = self._open()
         state = [(g.plan.id, g.plan.waits) for g in goals]
         if state != self.state:
-            self.state, self.moved_at, self.pause_s = state, self.driver.now(), _POLL_S
+            self.state, self.moved_at = state, self.driver.now()
+            self.watch.progressed()
         if any(g.pending or g.against for g in goals):  # these have limits of their own
-            self.driver.sleep(_POLL_S)
-        elif self._is_late() and (self.has_watched or all(g.is_ours for g in goals)):
+            self.driver.sleep(POLL_S)
+            return True
+        if self._is_late() and (self.watch.has_watched or all(g.is_ours for g in goals)):
             return False
-        elif self._watch(goals):
-            self._let_others_finish()
+        ended = self.watch.wait(goals)
+        if ended is Ended.MOVED:
+            self.watch.let_others_finish()
+        elif ended is Ended.UNDONE:
+            self.acts_for_all |= self.watch.look_after(goals)
         return True
-
-    def _watch(self, goals: Sequence[Goal]) -> bool:
-        """Wait until the next look is due, or until glusterd's files have moved: return whether.
-
-        What waits on our side is looked at again soon, however busy the others are. What another
-        node could do and does not is ours, once for the whole run.
-        """
-        now, forever = self.driver.now(), self.until + WAIT_S
-        ours = [goal for goal in goals if goal.is_ours]
-        undone = [goal for goal in goals if goal.step and not goal.is_ours]
-        still_s = max(STILL_S, STILL_LOOKS * self.look_s)
-        if not any(goal.is_looked_after for goal in undone):  # these have waited once already
-            still_s += self.late_s
-        if not undone:
-            self.still_since = None  # nobody could act
-        elif self.still_since is None:
-            self.still_since = now
-        act_at = forever if self.still_since is None else self.still_since + still_s
-        until = min(act_at, now + (self.pause_s if ours else still_s))
-        self.pause_s = min(1.5 * self.pause_s, _SLOWEST_POLL_S)
-        self.has_watched |= len(ours) < len(goals)
-        while self.driver.now() < until:
-            self.driver.sleep(_STAT_S)
-            if not self.addressed and self.driver.stamps() != self.stamps:
-                self.still_since = None
-                if not ours:
-                    return True
-                act_at = forever  # ours is looked at in its time, whatever the others do meanwhile
-        if self.driver.now() >= act_at:
-            self._take_over(undone)
-        return False
-
-    def _take_over(self, undone: Sequence[Goal]) -> None:
-        """Act for others; but first look as they do: they may wait for a third node."""
-        unsure = [g for g in undone if not g.is_looked_after and _kinds(g.plan.needs) - _CHEAP]
-        for goal in unsure:
-            goal.is_looked_after, self.still_since, self.has_watched = True, None, False
-        self.acts_for_all |= not unsure
-
-    def _let_others_finish(self) -> None:
-        """Wait until the files are still for a moment: who writes one thing may write another."""
-        until = self.driver.now() + _MOVING_S
-        before = self.driver.stamps()
-        while self.driver.now() < until:
-            self.driver.sleep(_PAUSED_S)
-            now = self.driver.stamps()
-            if now == before:
-                return
-            before = now
-
-
-def _kinds(facets: Collection[Facet]) -> set[str]:
-    return {facet.kind for facet in facets}
 
 
 def _part(stamps: Mapping[str, object], step: Step) -> dict[str, object]:

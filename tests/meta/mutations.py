@@ -134,7 +134,7 @@ PLANS = [
 
 APPLY = [
     *_of("minion/run.py", "unit/minion/test_apply.py", [
-        ("changed_pool_is_written", "if _part(self.driver.stamps(), step) == _part(self.stamps, step):", "if True:",
+        ("changed_pool_is_written", "if _part(self.driver.stamps(), step) == _part(self.watch.stamps, step):", "if True:",
          "what another node has just set is sent again"),
         ("unknown_outcome_goes_on", 'if err.kind != "partial" or not done:', "if not done:",
          "after a time-out the run goes on as if nothing were open"),
@@ -154,14 +154,17 @@ APPLY = [
     *_of("minion/run.py", "unit/minion/test_run.py", [
         ("all_act_at_once", "goal.is_ours = self.acts_for_all or not first or is_actor(obs, first[0], self.hosts)",
          "goal.is_ours = True", "every node sends every change"),
-        ("nobody_takes_over", "        self.acts_for_all |= not unsure\n", "", "an actor that died is waited for, for ever"),
+        ("cut_off_run_goes_on", "            self._stop(goal, step)", "            goal.end()",
+         "after a time-out every other change hangs for two minutes, too"),
+        ("nobody_takes_over", "self.acts_for_all |= self.watch.look_after(goals)", "pass", "an actor that died is waited for, for ever"),
+    ]),
+    *_of("minion/watch.py", "unit/minion/test_run.py", [
         ("all_take_over_what_nobody_can_do", "[goal for goal in goals if goal.step and not goal.is_ours]", "[goal for goal in goals if not goal.is_ours]",
          "after a wait that all shared each node sends everything"),
         ("taken_over_while_a_third_is_waited_for",
-         "unsure = [g for g in undone if not g.is_looked_after and _kinds(g.plan.needs) - _CHEAP]", "unsure: list[Goal] = []",
+         "unsure = [g for g in undone if not g.is_looked_after and _kinds(g.plan.needs) - CHEAP]", "unsure: list[Goal] = []",
          "who sees less than the actor sends what the actor rightly waits with"),
-        ("cut_off_run_goes_on", "            self._stop(goal, step)", "            goal.end()",
-         "after a time-out every other change hangs for two minutes, too"),
+        ("busy_others_hold_up_what_is_ours", "if not ours:", "if True:", "a create of our own waits until all others are done"),
     ]),
     *_of("minion/goal.py", "unit/minion/test_apply.py", [
         ("accepted_for_any_plan", "steps == self._accepted[-len(steps) or len(self._accepted) :]", "True",
