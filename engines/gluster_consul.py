@@ -99,14 +99,31 @@ class _MasterBus:
     def __init__(self, opts):
         self._opts = opts
         self._events = salt.utils.event.get_master_event(opts, opts["sock_dir"], listen=False)
+        self._of_thread = threading.local()
 
     def fire(self, event):
         return bool(self._events.fire_event(dict(event["data"]), event["tag"]))
 
     def ask(self, minions, function, arguments, is_over):
-        """Return who answered; the silent ones are not looked for."""
-        with salt.client.get_local_client(mopts=self._opts) as client:
+        """Return who answered; the silent ones are not looked for.
+
+        A thread that asks has one client, for as long as it lives: making one costs a loader, and
+        each leaves descriptors behind. It listens to the bus only while it waits for answers: what
+        nobody reads piles up in the master.
+        """
+        client = getattr(self._of_thread, "client", None)
+        try:
+            if client is None:
+                client = self._of_thread.client = salt.client.get_local_client(mopts=self._opts)
             job = client.run_job(
                 list(minions), function, arg=list(arguments), tgt_type="list", listen=True
             )
             return jobs.collect(client, job, is_over) if job else {}
+        except Exception:
+            self._of_thread.client = None  # the next question begins with a new one
+            if client is not None:
+                client.destroy()
+            raise
+        finally:
+            if client is not None:
+                client.event.close_pub()

@@ -42,6 +42,9 @@ class ClusterState:
         self.facts: dict[str, NodeFacts | Unknown] = {}
         #: proposal id -> the index that compare-and-set wants.
         self.proposal_index: dict[str, int] = {}
+        #: Acknowledgements that no leader has seen yet.
+        self.unseen: list[Document] = []
+        self._operation_index: dict[str, int] = {}
         self._pool: Observation | Unknown = _NO_REPORT
         #: Of which reports, by their times, that is the sum.
         self._summed: dict[str, float] = {}
@@ -138,14 +141,20 @@ class ClusterState:
             self.store.write(self._roster_key(new.roster_digest), new.roster_data())
         self.store.write(self.keys.members, new.to_data(), guard=guard)
         if other and before.roster_digest:
-            self.store.remove(self._roster_key(before.roster_digest))
+            self.store.remove(self._roster_key(before.roster_digest), guard=guard)
 
     def _roster_key(self, digest: str) -> str:
         return f"{self.keys.members}/{digest}"
 
     def operations(self) -> Mapping[str, Operation] | Unknown:
         """Return all operations; one that is broken makes all of them unknown."""
-        return self._all(self.keys.operation(""), lambda d: operation_from(d.data))
+        self._operation_index = {}
+
+        def operation(document: Document) -> Operation:
+            self._operation_index[document.name] = document.index
+            return operation_from(document.data)
+
+        return self._all(self.keys.operation(""), operation)
 
     def proposals(self) -> Mapping[str, Operation] | Unknown:
         """Return all proposals."""
@@ -187,9 +196,29 @@ class ClusterState:
         return Unknown("neither a hold nor the canary is there: Consul proves nothing")
 
     def acknowledged(self) -> tuple[Acknowledged, ...] | Unknown:
-        """Return what operators have acknowledged."""
-        rows = self._all(self.keys.acknowledged(""), _acknowledged)
+        """Return what operators have acknowledged, as of when a leader first saw it.
+
+        The clock of the machine where it was typed says nothing. What Consul got before an
+        operation became what it is now was not about that.
+        """
+        self.unseen = []
+
+        def acknowledged(document: Document) -> Acknowledged:
+            data = document.data
+            what, at = str(data["what"]), data.get("seen_at")
+            if at is None and document.index > self._operation_index.get(what, 0):
+                self.unseen.append(document)
+            return Acknowledged(what, float(at or 0), str(data.get("by", "")))
+
+        rows = self._all(self.keys.acknowledged(""), acknowledged)
         return rows if isinstance(rows, Unknown) else tuple(rows.values())
+
+    def see_acknowledged(self, now: float, guard: Callable[[], Sequence[Op]]) -> None:
+        """Write the leader's time beside those that are new; they count from the next look on."""
+        unseen, self.unseen = self.unseen, []
+        for document in unseen:
+            data = {**document.data, "seen_at": now}
+            self.store.write(document.key, data, cas=document.index, guard=guard)
 
     def recorded(self) -> Mapping[BrickKey, Recorded] | Unknown:
         """Return what was written down of every brick when it was well."""
@@ -258,11 +287,6 @@ def sets_of(pool: Observation | Unknown, nodes: Collection[str]) -> Iterator[set
 def _at(data: Mapping[str, Any]) -> float:
     at = data.get("at")
     return float(at) if isinstance(at, (int, float)) else 0.0
-
-
-def _acknowledged(document: Document) -> Acknowledged:
-    data = document.data
-    return Acknowledged(str(data["what"]), float(data["at"]), str(data.get("by", "")))
 
 
 def _maintenance(value: bytes) -> Maintenance:

@@ -23,6 +23,7 @@ class Keys:
         self.rev = self.root + "rev"
         self.leader = self.root + "leader"
         self.epoch = self.root + "epoch"
+        self.alive = self.root + "alive"
         self.hint = self.root + "hint"
         self.hold = self.root + "hold"
         self.restart_lock = self.root + "turn"

@@ -1,6 +1,7 @@
 """Hold the leader's lock and its epoch.
 
-Every engine renews its session every few seconds (``Lease``), on the write path. That is at once
+Every engine renews its session every few seconds (``Lease``) and writes a key: Consul renews a
+session without a write, also while its servers can store nothing (facts.md#K-4.6). That is at once
 the heartbeat of the trust gate, the holder's right to believe in itself, and a standby's try to
 take over. An act is claimed in one transaction that Consul itself fences; nothing here decides what
 to do.
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -62,6 +64,11 @@ class LeaderLock:
         self._clock = clock
         self._session = ""
         self._epoch = 0
+        #: Whether the lock may be ours in Consul: until the answer to its release.
+        self._may_hold = False
+        #: One renewal or one stop at a time: a session that a stop has ended writes nothing more.
+        self._busy = threading.Lock()
+        self._is_stopped = False
         #: When the last good renewal was sent, by the clock: the heartbeat of the trust gate.
         self.renewed_at: float | None = None
         #: Why the last renewal failed, "" when it did not.
@@ -86,16 +93,19 @@ class LeaderLock:
 
         Never raises a ``ConsulError``: it stands in ``error``, and the next renewal is tried.
         """
-        try:
-            self._renew()
-            if not lead:
-                self._resign()
-            elif not self._epoch or not self._holds_key():
-                self._epoch = 0
-                self._acquire()
-            self.error = ""
-        except ConsulError as err:
-            self.error = str(err)
+        with self._busy:
+            if self._is_stopped:
+                return False
+            try:
+                if not lead:
+                    self._resign()  # first: a lock that cannot be released has to end by itself
+                self._renew()
+                if lead and (not self._epoch or not self._holds_key()):
+                    self._epoch = 0
+                    self._acquire()
+                self.error = ""
+            except ConsulError as err:
+                self.error = str(err)
         return self.holds()
 
     def _renew(self) -> None:
@@ -106,7 +116,7 @@ class LeaderLock:
             except ConsulError as err:
                 if err.kind != "not_found":
                     raise
-                self._session, self._epoch = "", 0  # ended: whoever leads now, it is not us
+                self._forget_session()  # ended: whoever leads now, it is not us
                 sent_at = self._clock()
         if not self._session:
             self._session = self._client.session_create(
@@ -114,7 +124,11 @@ class LeaderLock:
                 ttl_s=self.lease.session_ttl_s,
                 lock_delay_s=self.lease.lock_delay_s,
             )
+        self._client.kv_put(self._keys.alive, json.dumps({"by": self._name}))
         self.renewed_at = sent_at
+
+    def _forget_session(self) -> None:
+        self._session, self._epoch, self._may_hold = "", 0, False
 
     def _holds_key(self) -> bool:
         entry = self._client.kv_get(self._keys.leader)
@@ -123,12 +137,14 @@ class LeaderLock:
     def _acquire(self) -> None:
         """Take the lock and make an epoch of our own; both or neither count."""
         words = json.dumps({"holder": self._name})
+        self._may_hold = True
         try:
             if not self._client.kv_put(self._keys.leader, words, acquire=self._session):
+                self._may_hold = False
                 return
         except ConsulError as err:
             if err.kind == "session_gone":
-                self._session = ""
+                self._forget_session()
             raise
         mine = check_session_op(self._keys.leader, self._session)
         # Never the same words twice: Consul keeps the index of a value that stays as it is, and a
@@ -138,18 +154,36 @@ class LeaderLock:
         self._epoch = next(e.modify_index for e in done if e.key == self._keys.epoch)
 
     def _resign(self) -> None:
-        if self._epoch:
-            self._epoch = 0
-            words = json.dumps({"holder": ""})
+        """Release the lock; an error leaves it to be tried again, and the session unrenewed."""
+        self._epoch = 0
+        if not self._may_hold:
+            return
+        words = json.dumps({"holder": ""})
+        try:
             self._client.kv_put(self._keys.leader, words, release=self._session)
+        except ConsulError as err:
+            if err.kind != "session_gone":
+                raise
+            self._forget_session()
+        self._may_hold = False
 
     def stop(self) -> None:
-        """Hand over: release first, then end the session, or the lock-delay holds."""
-        with contextlib.suppress(ConsulError):
-            self._resign()
-            if self._session:
-                self._client.session_destroy(self._session)
-        self._epoch, self._session, self.renewed_at = 0, "", None
+        """Hand over: release first, then end the session, or the lock-delay holds.
+
+        A renewal under way is waited for; one that does not end leaves the session to its TTL.
+        """
+        self._is_stopped = True
+        if not self._busy.acquire(timeout=2 * self.lease.renew_timeout_s):
+            return
+        try:
+            with contextlib.suppress(ConsulError):
+                self._resign()
+                if self._session:
+                    self._client.session_destroy(self._session)
+            self._forget_session()
+            self.renewed_at = None
+        finally:
+            self._busy.release()
 
     # --- writing as the leader -------------------------------------------------------------------
 
@@ -158,11 +192,12 @@ class LeaderLock:
 
         ``Fenced`` without asking Consul when we do not believe it ourselves.
         """
-        if not self.holds():
+        session, epoch = self._session, self._epoch  # a stop may end both meanwhile
+        if not (self.holds() and session and epoch):
             raise Fenced(f"{self._name} does not lead.", hint="Only the leader writes this.")
         return [
-            check_session_op(self._keys.leader, self._session),
-            check_index_op(self._keys.epoch, self._epoch),
+            check_session_op(self._keys.leader, session),
+            check_index_op(self._keys.epoch, epoch),
         ]
 
     def write(self, ops: Sequence[Op]) -> None:

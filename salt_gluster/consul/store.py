@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from salt_gluster.consul.client import (
     MOST_OPS,
@@ -169,13 +170,12 @@ class Store:
 
     # --- what operators and highstates write -----------------------------------------------------
 
-    def acknowledge(self, what: str, by: str, now: float) -> None:
+    def acknowledge(self, what: str, by: str) -> None:
         """Write that an operator has seen the cluster (its name), a node (uuid) or an operation.
 
-        The newest counts; an earlier one is replaced.
+        The newest counts; an earlier one is replaced. When it was is the leader's to say.
         """
-        document = {"schema": 1, "what": what, "at": now, "by": by}
-        self.write(self.keys.acknowledged(what), document, seen=True)
+        self.write(self.keys.acknowledged(what), acknowledgement(what, by), seen=True)
 
     def acknowledged(self) -> list[Document | Unknown]:
         """Return all of them."""
@@ -284,11 +284,13 @@ class Store:
         """Return these versions, as far as they are there."""
         return self.several([self.keys.version(number) for number in numbers])
 
-    def prune_versions(self, keep: int, also: Collection[int] = ()) -> int:
+    def prune_versions(
+        self, keep: int, also: Collection[int] = (), guard: Callable[[], Sequence[Op]] = list
+    ) -> int:
         """Take away all but the newest ``keep`` versions, and never one of ``also``; how many."""
         old = [n for n in self.version_numbers()[: -max(1, keep)] if n not in also]
         for number in old:
-            self.remove(self.keys.version(number))
+            self.remove(self.keys.version(number), guard=guard)
         return len(old)
 
     # --- proposals, operations, outcomes, audit --------------------------------------------------
@@ -323,20 +325,25 @@ class Store:
         """Add one line; ``stamp`` sorts by time, such as 20261122T031409Z."""
         self.write(self.keys.audit(f"{stamp}-{name}"), entry, cas=0)
 
-    def prune_audit(self, keep: int, older_than: str) -> int:
+    def prune_audit(
+        self, keep: int, older_than: str, guard: Callable[[], Sequence[Op]] = list
+    ) -> int:
         """Take away lines beyond the newest ``keep`` that are older than the stamp; how many."""
         keys = sorted(self._client.kv_keys(self.keys.audit("")))
         old = [k for k in keys[: max(0, len(keys) - max(1, keep))] if _stamp(k) < older_than]
-        return self._take_away(old)
+        return self._take_away(old, guard)
 
-    def prune_operations(self, finished: Iterable[Document], keep: int) -> int:
+    def prune_operations(
+        self, finished: Iterable[Document], keep: int, guard: Callable[[], Sequence[Op]] = list
+    ) -> int:
         """Take away all but the newest ``keep`` of these, each with its outcome; how many.
 
         The caller knows that they are finished.
         """
         ordered = sorted(finished, key=lambda d: d.index)
         old = ordered[: max(0, len(ordered) - max(1, keep))]
-        self._take_away([*filter(None, map(self._outcome_of, old)), *(d.key for d in old)])
+        keys = [*filter(None, map(self._outcome_of, old)), *(d.key for d in old)]
+        self._take_away(keys, guard)
         return len(old)
 
     def _outcome_of(self, operation: Document) -> str:
@@ -346,10 +353,15 @@ class Store:
         except SpecError:
             return ""
 
-    def _take_away(self, keys: Sequence[str]) -> int:
+    def _take_away(self, keys: Sequence[str], guard: Callable[[], Sequence[Op]]) -> int:
         for begin in range(0, len(keys), 60):
-            self._client.txn([delete_op(key) for key in keys[begin : begin + 60]])
+            self._client.txn([*guard(), *(delete_op(key) for key in keys[begin : begin + 60])])
         return len(keys)
+
+
+def acknowledgement(what: str, by: str) -> dict[str, Any]:
+    """Return its document, never the same twice: an equal one would keep the index of the first."""
+    return {"schema": 1, "what": what, "by": by, "once": uuid4().hex}
 
 
 def hold_of(value: bytes) -> Hold:

@@ -43,6 +43,7 @@ class ProbeFacts:
     leader            Consul's own leader (address); "" = none
     regressions       how often an index went back, so far
     trust_s           how long a good heartbeat is believed
+    cannot_look       why a leader could not look for itself, "" if it could: it must not lead
     """
 
     heartbeat_at: float | None = None
@@ -54,6 +55,7 @@ class ProbeFacts:
     leader: str = ""
     regressions: int = 0
     trust_s: float = LEASE.trust_s
+    cannot_look: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ GATES: tuple[tuple[str, ViewState, Callable[[ProbeFacts, float], str]], ...] = (
     ("wiped", ViewState.WIPED, _wiped),
     ("canary", ViewState.BLIND, _canary),
     ("own_agent", ViewState.BLIND, _own_agent),
+    ("cannot_look", ViewState.BLIND, lambda facts, now: facts.cannot_look),
 )
 
 

@@ -32,8 +32,10 @@ class TrustProbe:
     def __init__(
         self, client: Client, cluster: str, heartbeat: Heartbeat, marker: Marker,
         *, lease: Lease = LEASE, clock: Callable[[], float] = time.monotonic,
+        cannot_look: Callable[[], str] = str,
     ) -> None:  # fmt: skip
         self._client = client
+        self._cannot_look = cannot_look
         self._keys = Keys(cluster)
         self._heartbeat = heartbeat
         self._marker = marker
@@ -51,11 +53,12 @@ class TrustProbe:
     def renew(self, *, lead: bool = True) -> ViewVerdict:
         """Renew, read and evaluate: 8 s at most without an answer. Raises no ``ConsulError``."""
         before = self._heartbeat.renewed_at
-        self._heartbeat.renew(lead=lead and self.verdict.is_fresh)
+        may_lead = lead and self.verdict.is_fresh and not self._cannot_look()
+        self._heartbeat.renew(lead=may_lead)
         renewed_at, error = self._heartbeat.renewed_at, self._heartbeat.error
         facts = replace(
             self._facts, heartbeat_at=renewed_at, heartbeat_error=error,
-            regressions=self._regressions,
+            regressions=self._regressions, cannot_look=self._cannot_look(),
         )  # fmt: skip
         # Renewed and then refused: a token that has lost its rights may keep its session, and what
         # was read before does not count any more.

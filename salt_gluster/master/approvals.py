@@ -14,7 +14,7 @@ from salt_gluster.consul.client import Op, cas_op, delete_op, set_op
 from salt_gluster.consul.cluster_snapshot import ClusterSnapshot
 from salt_gluster.consul.codec import pack
 from salt_gluster.consul.pool import PoolClient
-from salt_gluster.consul.store import Document
+from salt_gluster.consul.store import Document, acknowledgement
 from salt_gluster.errors import ConsulError, GlusterError, NotFound
 from salt_gluster.master.deploy.credentials import engine_access
 from salt_gluster.model import Unknown
@@ -87,8 +87,7 @@ def acknowledge(pool: PoolClient, what: str, by: str) -> dict[str, Any]:
     snapshot = pool.snapshot()
     subject, words = _subject(pool, snapshot, what)
     key = pool.store.keys.acknowledged(subject)
-    document = {"schema": 1, "what": subject, "at": pool.now(), "by": by}
-    pool.store.write(key, document, seen=True, rev=snapshot.rev)
+    pool.store.write(key, acknowledgement(subject, by), seen=True, rev=snapshot.rev)
     return {"acknowledged": words, "by": by, "pool": pool.cluster}
 
 

@@ -213,12 +213,18 @@ class Memory:
         return replace(self, clocks={}, candidate=None)
 
 
-def remembered(snapshot: Snapshot, before: Memory | None = None) -> Memory:
+def remembered(
+    snapshot: Snapshot, before: Memory | None = None, now: float | None = None
+) -> Memory:
     """Return the memory of an engine that starts, or takes the lock: what was told, and no clock.
 
     ``before`` is its memory until now: the view is each engine's own, announced on its own bus.
+    What began after ``now``, by a clock that was ahead, began now.
     """
-    conditions = dict(snapshot.conditions)
+    conditions = {
+        k: c if now is None or c.since <= now else replace(c, since=now)
+        for k, c in snapshot.conditions.items()
+    }
     conditions.pop(VIEW, None)
     if before is not None and VIEW in before.conditions:
         conditions[VIEW] = before.conditions[VIEW]

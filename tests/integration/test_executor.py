@@ -62,7 +62,8 @@ class World:
         """A person has seen what was done by hand until now."""
         time.sleep(0.01)
         with inside(self.g1):
-            self.store.acknowledge(CLUSTER, "test", time.time())
+            document = {"schema": 1, "what": CLUSTER, "by": "test", "seen_at": time.time()}
+            self.store.write(self.store.keys.acknowledged(CLUSTER), document)
 
     def operation(self, **changed: Any) -> Operation:
         now = time.time()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import simtruth
 from simparts import CLUSTER, T0
 
+from salt_gluster.master.engine.steady_clock import SteadyClock
 from salt_gluster.remediation import FleetObservation, LockView, Memory, decide, remembered
 from salt_gluster.remediation.decide import Asks
 from salt_gluster.remediation.fleet_mode import CALM, SEEN
@@ -41,6 +42,7 @@ class Engine:
 
     def __init__(self, world: World, name: str) -> None:
         self.world, self.name = world, name
+        self.clock_set_s = 0.0  # by how much its machine's clock was set
         self.up, self.frozen_until, self.agent = True, 0.0, True
         self.canary = True  # False: the gate says no, and yet Consul takes what is written
         self.forgets = True  # what was thought before the lock was taken
@@ -52,11 +54,18 @@ class Engine:
         self.memory = Memory()
         self.asks = Asks()
         self.last_ok = T0 - 9999
+        self.clock = SteadyClock(lambda: self.time_of_day(), lambda: self.true_time())
         self.fresh_since = self.world.now if hasattr(self.world, "now") else T0
         self.process: Process | None = None
         self.holds = self.unsure = False
         self.epoch = 0
         self.view_lost_at = self.crowd_at = self.held_at = T0 - 9999
+
+    def true_time(self) -> float:
+        return self.world.now if hasattr(self.world, "now") else T0
+
+    def time_of_day(self) -> float:
+        return self.true_time() + self.clock_set_s
 
     @property
     def is_frozen(self) -> bool:
@@ -141,9 +150,9 @@ class Engine:
         trust = ViewTrust(fresh, "" if fresh else "no answer for 10 s", since)
         if not self.holds:
             view = ConsulView(trust, w.registered(), w.consul.index)
-            return FleetObservation(w.now, CLUSTER, view, lock, {})
+            return FleetObservation(self.clock.now(), CLUSTER, view, lock, {})
         w.refresh(self.asks.facts)
-        return w.observe(trust, lock, self.asks)
+        return replace(w.observe(trust, lock, self.asks), now=self.clock.now())
 
     def _has_no_news(self) -> bool:
         """As the real edge: with a view, nothing to ask and no node in trouble there is no tick."""

@@ -31,6 +31,25 @@ def test_a_healthy_pool_is_asked_nothing_and_told_nothing() -> None:
     assert done.memory.conditions == engine.memory.conditions
 
 
+@pytest.mark.parametrize("set_s", [-3600.0, 3600.0])
+@pytest.mark.parametrize("after_s", [0, 45])
+def test_a_clock_that_is_set_on_the_master_makes_it_neither_wait_longer_nor_shorter(
+    set_s: float, after_s: int
+) -> None:
+    def started_after_s(step_s: float) -> float:
+        world = settled_world()
+        began = world.now
+        world.kill_brick("g1", "data")
+        world.run(after_s)
+        for engine in world.engines.values():
+            engine.clock_set_s = step_s
+        run_until(world, lambda: world.applied() == 1)
+        assert world.wrong == []
+        return world.now - began
+
+    assert started_after_s(set_s) == pytest.approx(started_after_s(0.0), abs=10)
+
+
 @pytest.mark.parametrize("mode", [Mode.OBSERVE, Mode.PROPOSE])
 def test_a_rung_that_may_not_act_says_so_once_and_touches_nothing(mode: Mode) -> None:
     world = settled_world()

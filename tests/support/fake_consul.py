@@ -19,6 +19,7 @@ from uuid import uuid4
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.settings import Access
 from salt_gluster.consul.transport import Transport
+from salt_gluster.errors import ConsulError
 
 #: As ``kv_max_value_size`` and ``txn_max_req_len`` are by default.
 MOST_BYTES = 512 * 1024
@@ -52,6 +53,8 @@ class FakeConsul:
         self.requests: list[str] = []
         #: Called before each answer; may raise a ``ConsulError`` or change what is there.
         self.before: Callable[[str, str], None] = lambda method, path: None
+        #: False: it has a leader, renews sessions and answers reads, and can store nothing.
+        self.takes_writes = True
 
     def client(self) -> Client:
         """Return a client that speaks to nobody else."""
@@ -139,6 +142,8 @@ class FakeConsul:
         words = dict(parse_qsl(parts.query, keep_blank_values=True))
         self.requests.append(f"{method} {path}")
         self.before(method, path)
+        if not self.takes_writes and _is_write(method, path, body):
+            raise ConsulError("the agent did not answer in time.", kind="timeout", maybe_done=True)
         self.index += method != "GET"
         if len(body) > MOST_BYTES:
             return 413, "Request body too large"
@@ -188,6 +193,12 @@ class FakeConsul:
             "agent": {"Config": {"NodeName": self.node}},
         }
         return (200, known[what]) if what in known else (404, f"the fake has no {path}")
+
+
+def _is_write(method: str, path: str, body: bytes) -> bool:
+    if path == "txn":
+        return any(op["KV"]["Verb"] in ("set", "cas", "delete") for op in json.loads(body))
+    return method != "GET" and not path.startswith("session/renew")
 
 
 class _Wire(Transport):

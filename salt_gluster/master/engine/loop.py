@@ -22,10 +22,17 @@ from salt_gluster.consul.heartbeat import heartbeat_op
 from salt_gluster.errors import ConsulError, GlusterError
 from salt_gluster.master.engine.config_history import ConfigHistory
 from salt_gluster.master.engine.declared_config import Accepted, accept
+from salt_gluster.master.engine.direct_look import DirectLook
 from salt_gluster.master.engine.maintenance_expiry import MaintenanceExpiry
-from salt_gluster.master.engine.probe import ProbeRunner, probe_request, still_so
+from salt_gluster.master.engine.probe import (
+    ProbeRequest,
+    ProbeRunner,
+    probe_request,
+    still_so,
+)
 from salt_gluster.master.engine.publish import Bus, EventPublisher
 from salt_gluster.master.engine.status_document import is_news, status
+from salt_gluster.master.engine.steady_clock import SAME_S, SteadyClock, is_corrected
 from salt_gluster.master.engine.watches import Watches
 from salt_gluster.model import (
     ENGINE_TIMES,
@@ -65,14 +72,21 @@ class Engine:
         self, connect: Callable[[float | None], Client], cluster: str, name: str, bus: Bus,
         *, marker: Marker | None = None, journal: Callable[[Mapping[str, Any]], None] | None = None,
         lease: Lease = LEASE, times: EngineTimes = ENGINE_TIMES,
+        clock: SteadyClock | None = None,
     ) -> None:  # fmt: skip
         self.cluster, self.name = cluster, name
         self._times = times
-        self.watches = Watches(connect, cluster, name, marker=marker, lease=lease)
+        self._clock = clock or SteadyClock()
+        self._now = self._clock.now
+        self._probes = ProbeRunner(bus, lambda: self.watches.news.set(), self._now)
+        self.watches = Watches(
+            connect, cluster, name, marker=marker, lease=lease, clock=self._clock,
+            cannot_look=lambda: self._probes.trouble.why,
+        )  # fmt: skip
         self._lock = self.watches.lock
         self._state = ClusterState(connect(times.records_timeout_s), cluster)
-        self._probes = ProbeRunner(bus, self.watches.news.set)
         self._publisher = EventPublisher(cluster, name, bus, self._state, self._lock, journal)
+        self._direct = DirectLook(self._state, self._probes, self._publisher.publish_unstored)
         self._history = ConfigHistory(self._state, self._lock, times)
         self._expiry = MaintenanceExpiry(bus, self._state, self._lock)
         self._accepted = Accepted()
@@ -125,11 +139,32 @@ class Engine:
         waits = hints or self._is_waited_for
         if self._asks or waits or self._publisher.is_behind or self._memory.mode != "open":
             return self._accepted.policy.tick_s
-        quiet_s = self._collected_at + self._times.collect_s - time.monotonic()
-        return max(1.0, min(quiet_s, self._expiry.due_s(time.time())))
+        quiet_s = self._collected_at + self._times.collect_s - self._clock.monotonic()
+        return max(1.0, min(quiet_s, self._expiry.due_s(self._now())))
+
+    def _correct_clock(self) -> None:
+        """Go by the wall clock again where it was wrong before and the nodes say it is right now.
+
+        Nothing that was seen counts after such a jump: everything is read and waited for anew.
+        """
+        behind_s = self._clock.behind_s()
+        if abs(behind_s) <= SAME_S or not self._lock.holds():
+            return
+        known = self._probes.skews(self._now()).values()
+        skews = [skew for skew in known if not isinstance(skew, Unknown)]
+        if not skews:
+            minions = {uuid: minion for uuid, _, minion, _ in self.watches.catalog.nodes}
+            self._probes.begin(ProbeRequest(minions, ()), self._times.collect_s / 5)
+        elif is_corrected(behind_s, skews):
+            log.warning("the clock of this machine was corrected by %.0f s", behind_s)
+            self._clock.set_anew()
+            self._probes.forget()
+            self.watches.disturbed()
+            self._memory, self._led = Memory(), 0
 
     def tick(self) -> None:
         """See, decide, carry out."""
+        self._correct_clock()
         if self._lock.holds():
             self._resume()
         obs = self._observe()
@@ -148,7 +183,7 @@ class Engine:
             epoch = self._lock.epoch
             snapshot = self._publisher.resume()
             again = self._memory.epoch == epoch  # ours all the time, only read anew
-            self._memory = remembered(snapshot, self._memory)
+            self._memory = remembered(snapshot, self._memory, self._now())
             if again:
                 self._memory = replace(self._memory, epoch=epoch)
             else:
@@ -161,18 +196,18 @@ class Engine:
             self._led = epoch
         if self._rev != rev:
             before = self._accepted
-            self._accepted = accept(self._state.store, self._lock, time.time())
+            self._accepted = accept(self._state.store, self._lock, self._now())
             self._rev = rev
             self._history.current = self._accepted.current
             if before.number != self._accepted.number or before.number == 0:
                 log.info("policy: %s", self._accepted.words)
-        if time.monotonic() - self._collected_at >= self._times.collect_s:
+        if self._clock.monotonic() - self._collected_at >= self._times.collect_s:
             self._state.collect()
             self._prune()
-            self._collected_at = time.monotonic()
+            self._collected_at = self._clock.monotonic()
 
     def _observe(self) -> FleetObservation:
-        w, now = self.watches, time.time()
+        w, now = self.watches, self._now()
         trust = w.trust()
         catalog, critical = w.catalog, w.critical  # a watch may bring the next ones while we look
         view = consul_view(catalog, critical, trust, w.index)
@@ -254,11 +289,17 @@ class Engine:
     def _stand_by(self, obs: FleetObservation, done: Decisions) -> None:
         """Announce only this engine's own view; the rest is the leader's."""
         self._publisher.publish_view(obs, done.notices)
+        if obs.consul.trust.fresh:
+            self._direct.end()
+        else:
+            known = self._memory.conditions
+            self._direct.look(obs, self.watches.catalog, self._accepted.policy, known)
         self._memory, self._asks, self._is_waited_for = done.memory, Asks(), False
         self.watches.looked_at(self.watches.hints())  # the leader's business
 
     def _act(self, obs: FleetObservation, done: Decisions) -> None:
         self._publisher.publish_view(obs, done.notices)
+        self._direct.end()
         done = self._history.keep(obs, done)
         if not self._publisher.publish(obs, done.memory, done.notices):
             # It may have been stored after all: everything is read again. The view was announced.
@@ -269,6 +310,9 @@ class Engine:
         self._memory, self._asks = done.memory, done.asks
         self._ask(obs, done.asks)
         store = self._state.store
+        if self._state.unseen:
+            self._state.see_acknowledged(obs.now, self._lock.guard)
+            self.watches.news.set()
         for op in done.updates:
             store.write(store.keys.operation(op.id), op.to_data(), guard=self._lock.guard)
             self._note(obs.now, op)
@@ -356,11 +400,11 @@ class Engine:
 
     def _write_heartbeat(self, now: float) -> None:
         """Write our time: by it a reader knows how old the nodes' reports are."""
-        if time.monotonic() - self._heartbeat_at < self._times.heartbeat_s:
+        if self._clock.monotonic() - self._heartbeat_at < self._times.heartbeat_s:
             return
         try:
             self._lock.write([heartbeat_op(self._state.keys, self.name, now)])
-            self._heartbeat_at = time.monotonic()
+            self._heartbeat_at = self._clock.monotonic()
         except ConsulError as err:
             log.info("the heartbeat could not be written: %s", err)
 
@@ -370,9 +414,12 @@ class Engine:
             d for d in store.operations()
             if is_known(d) and d.data.get("state") in {s.value for s in ENDED}
         ]  # fmt: skip
-        store.prune_operations(ended, KEPT)
-        store.prune_versions(KEPT_VERSIONS, {self._accepted.number})
-        store.prune_audit(KEPT, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(time.time() - 864000)))
+        # One that was frozen before these lines, and is no leader any more, removes nothing.
+        guard = self._lock.guard
+        store.prune_operations(ended, KEPT, guard)
+        store.prune_versions(KEPT_VERSIONS, {self._accepted.number}, guard)
+        ten_days_ago = time.gmtime(self._now() - 864000)
+        store.prune_audit(KEPT, time.strftime("%Y%m%dT%H%M%SZ", ten_days_ago), guard)
 
 
 def _missed(obs: FleetObservation) -> frozenset[str]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
 import time
 
 from salt_gluster.consul.client import check_index_op
 from salt_gluster.consul.cluster_state import ClusterState
 from salt_gluster.consul.leader_lock import LeaderLock
 from salt_gluster.errors import ConsulError
+from salt_gluster.master.engine.asking import AskingThread
 from salt_gluster.master.engine.probe import WITHIN_S, MinionClient
 from salt_gluster.model import Unknown
 from salt_gluster.remediation import FleetObservation
@@ -30,10 +30,11 @@ TICK_S = 5.0
 
 
 class MaintenanceExpiry:
-    """What a leader does about it in a tick; a minion is asked in a thread of its own."""
+    """What a leader does about it in a tick; minions are asked in a thread of its own."""
 
     def __init__(self, bus: MinionClient, records: ClusterState, lock: LeaderLock) -> None:
         self._bus, self._state, self._lock = bus, records, lock
+        self._asking = AskingThread("gluster-maintenance")
         self._asked_at: dict[str, float] = {}
         self._next_at = math.inf
 
@@ -60,8 +61,8 @@ class MaintenanceExpiry:
         now = time.monotonic()
         if now - self._asked_at.get(minion, -AGAIN_S) < AGAIN_S:
             return
-        self._asked_at[minion] = now
-        threading.Thread(target=self._end, args=(minion, window), daemon=True).start()
+        if self._asking.begin(lambda: self._end(minion, window)):  # else at one of the next ticks
+            self._asked_at[minion] = now
 
     def _end(self, minion: str, window: Maintenance) -> None:
         # By name: Salt would take a reason such as `disk=bad` for a name and its value.

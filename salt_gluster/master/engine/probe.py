@@ -7,7 +7,6 @@ silent minion delays neither the renewals nor the next news of Consul.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from salt_gluster.consul.cluster_state import sets_of
+from salt_gluster.master.engine.asking import AskingThread, AskingTrouble
 from salt_gluster.model import NodeFacts, Observation, Unknown, Volume, is_known
 from salt_gluster.remediation.decide import Asks
 from salt_gluster.remediation.membership import ConsulView, Signal
@@ -36,6 +36,8 @@ STILL_A_LOOK_S = 40.0
 #: Minions come back to a master that was started again within this: until one of them is there,
 #: that no node answers says nothing about the pool.
 GATHERING_S = 60.0
+#: A leader that could put no question for so long gives the lock up.
+CANNOT_ASK_S = 20.0
 #: A clock does not jump: what was measured of it is believed for as long as a report.
 CLOCK_S = 60.0
 
@@ -208,12 +210,18 @@ def _skew(at: Any, sent_at: float, came_at: float) -> float | Unknown:
 
 
 class ProbeRunner:
-    """Ask in a thread; ``latest`` is what came last. One round at a time."""
+    """Ask in a thread of its own; ``latest`` is what came last. One round at a time.
 
-    def __init__(self, bus: MinionClient, done: Callable[[], None]) -> None:
-        self._bus, self._done = bus, done
-        self._thread: threading.Thread | None = None
-        self._born_at = time.time()
+    ``now`` is the engine's time, which never steps.
+    """
+
+    def __init__(
+        self, bus: MinionClient, done: Callable[[], None], now: Callable[[], float] = time.time
+    ) -> None:
+        self._bus, self._done, self._now = bus, done, now
+        self.asking = AskingThread("gluster-questions")
+        self.trouble = AskingTrouble(CANNOT_ASK_S, now)
+        self._born_at = now()
         self._is_heard = False
         self._began_at = 0.0
         self._latest = ProbeResults()
@@ -221,27 +229,28 @@ class ProbeRunner:
 
     def begin(self, asked: ProbeRequest, every_s: float) -> bool:
         """Begin a round, unless one is under way or the last one began a moment ago."""
-        busy = self._thread is not None and self._thread.is_alive()
-        if busy or not asked.minions or time.time() - self._began_at < every_s:
+        if not asked.minions or self._now() - self._began_at < every_s:
             return False
-        self._began_at = time.time()
-        self._thread = threading.Thread(target=self._ask, args=(asked,), daemon=True)
-        self._thread.start()
+        if not self.asking.begin(lambda: self._ask(asked)):
+            return False
+        self._began_at = self._now()
         return True
 
     def _ask(self, asked: ProbeRequest) -> None:
-        sent_at = time.time()
+        sent_at = self._now()
         try:
             ports = [list(row) for row in asked.ports]
             minions = list(asked.minions.values())
             returned = self._bus.ask(minions, FUNCTION, [ports], asked.is_over)
-            came = probe_results(asked, returned, sent_at, time.time())
+            came = probe_results(asked, returned, sent_at, self._now())
+            self.trouble.succeeded()
             self._is_heard |= bool(returned)
             if not self._is_heard and came.at - self._born_at < GATHERING_S:
                 return
             self._clocks |= {u: (came.at, skew) for u, skew in came.skews.items()}
             self._latest = came
-        except Exception:  # whatever Salt has: silence is not a verdict, and it is asked again
+        except Exception as err:  # whatever Salt has: silence is not a verdict
+            self.trouble.failed(f"{type(err).__name__}: {err}")
             log.exception("asking the minions failed")
         finally:
             self._done()

@@ -88,6 +88,15 @@ class EventPublisher:
             )  # fmt: skip
             self.fire(event)
 
+    def publish_unstored(self, obs: FleetObservation, notices: Iterable[Notice]) -> None:
+        """Fire what cannot be stored now: under the id that it gets once it can be."""
+        for notice in notices:
+            event = salt_events.payload(
+                self._cluster, notice, self._snapshot.version, obs.now,
+                consul_index=obs.consul.index, origin=self._name,
+            )  # fmt: skip
+            self.fire(event)
+
     def fire(self, event: Mapping[str, Any]) -> bool:
         """Fire one event; it is in the journal when the bus has taken it."""
         taken = self._bus.fire(event)

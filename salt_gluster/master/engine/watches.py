@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +25,7 @@ from salt_gluster.consul.trust_probe import TrustProbe
 from salt_gluster.consul.watch import BlockingWatch, Query
 from salt_gluster.errors import ConsulError
 from salt_gluster.gluster.events import decode_wakeup
+from salt_gluster.master.engine.steady_clock import SteadyClock
 from salt_gluster.model import LEASE, Lease
 from salt_gluster.remediation.membership import ViewTrust
 
@@ -62,7 +62,10 @@ class Watches:
     def __init__(
         self, connect: Callable[[float | None], Client], cluster: str, name: str,
         *, marker: Marker | None = None, lease: Lease = LEASE,
+        clock: SteadyClock | None = None, cannot_look: Callable[[], str] = str,
     ) -> None:  # fmt: skip
+        clock = clock or SteadyClock()
+        self._now = clock.now
         self.news = threading.Event()
         self.catalog = Catalog()
         self.critical = CriticalChecks()
@@ -72,12 +75,18 @@ class Watches:
         self._waits_for: set[str] = set()
         self._guard = threading.Lock()
         self._stopped = threading.Event()
-        self._disturbed_at = time.time()
+        self._disturbed_at = self._now()
         self._lease = lease
         lock_client = connect(lease.renew_timeout_s)
-        self.lock = LeaderLock(lock_client, cluster, name, lease=lease)
+        self.lock = LeaderLock(lock_client, cluster, name, lease=lease, clock=clock.monotonic)
         self.probe = TrustProbe(
-            lock_client, cluster, self.lock, marker or FileMarker(), lease=lease
+            lock_client,
+            cluster,
+            self.lock,
+            marker or FileMarker(),
+            lease=lease,
+            clock=clock.monotonic,
+            cannot_look=cannot_look,
         )
         self._lock_client, self._keys = lock_client, Keys(cluster)
         keys = self._keys
@@ -140,7 +149,7 @@ class Watches:
         verdict = self.probe.renew()
         if verdict.reread:
             with self._guard:
-                self._disturbed_at = time.time()
+                self._disturbed_at = self._now()
                 self._waits_for = set(_NEEDED)
             for watch in self._watches.values():
                 watch.reread()
@@ -191,10 +200,15 @@ class Watches:
             return ViewTrust(False, why, self._disturbed_at)
         return ViewTrust(verdict.is_fresh, verdict.why, self._disturbed_at)
 
+    def disturbed(self) -> None:
+        """Let what was seen so far be no evidence: it has to settle anew."""
+        with self._guard:
+            self._disturbed_at = self._now()
+
     def is_reading(self, within_s: float) -> bool:
         """Whether the view came back just now and the watches still read in full."""
         with self._guard:
-            young = time.time() - self._disturbed_at < within_s
+            young = self._now() - self._disturbed_at < within_s
             return young and bool(self._waits_for) and self.probe.verdict.is_fresh
 
     def view_lost_in_s(self) -> float:

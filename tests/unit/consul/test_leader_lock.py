@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -143,6 +144,26 @@ def test_a_session_that_has_ended_is_enough_even_if_the_lock_cannot_be_read(here
     assert lock.epoch == 0
 
 
+def test_a_session_that_is_renewed_while_nothing_can_be_written_is_no_heartbeat(
+    here: Watched,
+) -> None:
+    """Consul renews it without a write, also while its servers have no place for one."""
+    lock = here.led()
+    here.consul.takes_writes = False
+    here.now += 5
+    assert lock.renew(), "believed for as long as the last write"
+    assert (lock.renewed_at, bool(lock.error)) == (1000.0, True)
+    here.now += 5
+    assert not lock.renew()
+
+
+def test_a_heartbeat_is_a_write_whoever_leads(here: Watched) -> None:
+    here.led("m1")
+    here.consul.requests.clear()
+    assert not here.lock("m2").renew()
+    assert "PUT kv/gluster/main/alive" in here.consul.requests
+
+
 # --- who -----------------------------------------------------------------------------------------
 
 
@@ -221,6 +242,67 @@ def test_a_lock_whose_key_was_deleted_is_taken_anew_with_an_epoch_of_its_own(her
     del here.consul.keys["gluster/main/leader"]
     assert lock.renew()
     assert lock.epoch > before
+
+
+def test_who_cannot_release_the_lock_renews_its_session_no_more_and_tries_again(
+    here: Watched,
+) -> None:
+    """It would keep the lock for ever, and nobody would lead."""
+    lock = here.led()
+
+    def silence() -> None:
+        raise ConsulError("no agent answers", kind="timeout")
+
+    here.at("kv/gluster/main/leader", silence)
+    here.consul.requests.clear()
+    for _ in range(3):
+        assert not lock.renew(lead=False)
+    assert not [path for path in here.consul.requests if "session" in path]
+    assert lock.error
+    here.consul.before = lambda method, path: None
+    assert not lock.renew(lead=False)
+    assert here.led("m2").holds()
+
+
+def test_a_lock_whose_taking_was_not_answered_is_released_all_the_same(here: Watched) -> None:
+    lock = here.lock()
+
+    def cut() -> None:
+        raise ConsulError("cut", kind="timeout", maybe_done=True)
+
+    here.at("txn", cut)
+    assert not lock.renew()
+    assert here.consul.keys["gluster/main/leader"]["Session"]
+    here.consul.before = lambda method, path: None
+    assert not lock.renew(lead=False)
+    assert not here.consul.keys["gluster/main/leader"]["Session"]
+
+
+def test_a_stop_beside_a_renewal_leaves_no_lock_and_writes_none_without_a_session(
+    here: Watched,
+) -> None:
+    lock, began, go_on = here.lock(), threading.Event(), threading.Event()
+
+    def pauses() -> None:
+        began.set()
+        go_on.wait(10)
+
+    here.at("kv/gluster/main/alive", pauses)
+    renewal = threading.Thread(target=lock.renew)
+    renewal.start()
+    assert began.wait(10)
+    stop = threading.Thread(target=lock.stop)
+    stop.start()
+    stop.join(0.2)
+    here.consul.before = lambda method, path: None
+    go_on.set()
+    renewal.join(10)
+    stop.join(10)
+    assert not here.consul.sessions
+    assert not here.consul.keys["gluster/main/leader"]["Session"]
+    puts = [path for path in here.consul.requests if path == "PUT kv/gluster/main/leader"]
+    assert not lock.renew(), "a lock that was stopped is over"
+    assert puts == [path for path in here.consul.requests if path == "PUT kv/gluster/main/leader"]
 
 
 # --- claiming ------------------------------------------------------------------------------------

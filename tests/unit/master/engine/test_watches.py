@@ -15,6 +15,7 @@ from salt_gluster.consul.canary import FileMarker
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.settings import Access
 from salt_gluster.master.engine import Engine
+from salt_gluster.master.engine.steady_clock import SteadyClock
 from salt_gluster.model import ENGINE_TIMES, EngineTimes, Lease
 from salt_gluster.remediation import FleetObservation, LockView
 from salt_gluster.remediation.decide import Asks
@@ -43,14 +44,15 @@ class Bus:
 class Leader:
     """An engine without its loop."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path) -> None:
         self.bus = Bus()
-        self.engine = Engine(
-            lambda limit_s: Client(Access()), "main", "m1", self.bus, marker=FileMarker(folder)
-        )
-        self.watches = self.engine.watches
         self.now = 1000.0
-        monkeypatch.setattr("salt_gluster.master.engine.probe.time.time", lambda: self.now)
+        clock = SteadyClock(lambda: self.now, lambda: self.now)
+        self.engine = Engine(
+            lambda limit_s: Client(Access()), "main", "m1", self.bus, marker=FileMarker(folder),
+            clock=clock,
+        )  # fmt: skip
+        self.watches = self.engine.watches
         rows = {u: Registered(u, u, f"minion-{u}", Signal.GOOD) for u in NODES}
         view = ConsulView(ViewTrust(True), rows)
         self.obs = FleetObservation(self.now, "main", view, LockView(True, 9.0, 7), {})
@@ -63,15 +65,13 @@ class Leader:
         self.now += later_s
         before = len(self.bus.rounds)
         self.engine._ask(replace(self.obs, now=self.now, **other), asks)
-        thread = self.engine._probes._thread
-        if thread is not None:
-            thread.join(20)
+        assert self.engine._probes.asking.wait(20)
         return self.bus.rounds[-1] if len(self.bus.rounds) > before else None
 
 
 @pytest.fixture
-def leader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Leader:
-    return Leader(tmp_path, monkeypatch)
+def leader(tmp_path: Path) -> Leader:
+    return Leader(tmp_path)
 
 
 def test_whom_a_hint_names_is_asked_once(leader: Leader) -> None:
@@ -160,7 +160,7 @@ def test_what_nodes_answered_is_kept_by_who_leads_on_and_forgotten_by_who_leads_
     engine._led = 0  # a tick was given up: all is read again
     engine._resume()
     assert {u: r["at"] for u, r in state.reports.items()} == {"u1": 2000.0}
-    lock.stop()
+    consul.end_session(next(iter(consul.sessions)))
     assert lock.renew()
     engine._resume()
     assert state.reports == {}

@@ -1,0 +1,231 @@
+"""The whole engine over a long time and over what fails around it: Salt, Consul's disks, clocks."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine_world import T0, UUIDS, World
+from fleet import operation
+
+from salt_gluster.errors import ConsulError
+from salt_gluster.model import Unknown
+from salt_gluster.remediation.operations import Life
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    world = World(tmp_path)
+    world.passes(90)
+    assert world.watches.lock.holds()
+    assert world.engine._memory.mode == "open"
+    return world
+
+
+# --- asking --------------------------------------------------------------------------------------
+
+
+def _as_salt_asks(bus: Any) -> None:
+    """Let the bus leave an event loop in each thread that asks, as Salt's client does."""
+    ask = bus.ask
+
+    def asks(*words: Any) -> Mapping[str, Any]:
+        try:
+            asyncio.get_event_loop_policy().get_event_loop()
+        except RuntimeError:
+            asyncio.set_event_loop(asyncio.new_event_loop())
+        return ask(*words)
+
+    bus.ask = asks
+
+
+def _used() -> tuple[int, int, int]:
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return len(list(Path("/proc/self/fd").iterdir())), threading.active_count(), pages // 256
+
+
+@pytest.mark.parametrize(
+    "ticks", [1_000, pytest.param(100_000, marks=pytest.mark.long)]
+)  # fmt: skip
+def test_questions_cost_no_descriptors_no_threads_and_no_memory(world: World, ticks: int) -> None:
+    _as_salt_asks(world.bus)
+    world.dead = {1}
+    world.report()
+    world.passes(600, step_s=10)  # whatever is made once is made
+    asked, before = len(world.bus.rounds), _used()
+    world.passes(10.0 * ticks, step_s=10)
+    after = _used()
+    assert len(world.bus.rounds) - asked > ticks / 40
+    assert after[0] <= before[0] + 3
+    assert after[1] <= before[1]
+    assert after[2] <= before[2] + 24  # MB
+
+
+def test_a_leader_that_can_ask_nobody_says_so_and_gives_the_lock_up(world: World) -> None:
+    world.dead = {1}
+    world.report()
+    world.passes(10)
+    assert world.bus.rounds, "it asks about the dead brick"
+    world.bus.broken = "Too many open files"
+    world.passes(20)
+    assert world.watches.lock.holds(), "one failure is none yet"
+    world.passes(40)
+    assert not world.watches.lock.holds()
+    (lost,) = [e["data"] for e in world.bus.fired if e["data"]["event"] == "view_lost"]
+    assert "cannot ask its minions" in lost["why"]
+    assert "Too many open files" in lost["why"]
+    world.bus.broken = ""
+    world.passes(200)
+    assert world.watches.lock.holds()
+    assert world.events("view_restored") == [("main", "view_restored")]
+
+
+def test_silence_of_all_minions_is_no_reason_to_give_the_lock_up(world: World) -> None:
+    world.dead, world.silent = {1}, {"g1", "g2", "g3"}
+    world.report()
+    world.passes(200)
+    assert len(world.bus.rounds) > 2
+    assert world.watches.lock.holds()
+
+
+# --- a Consul that can store nothing -------------------------------------------------------------
+
+
+def test_without_a_write_for_ten_seconds_the_view_is_lost_and_dead_bricks_are_told(
+    world: World,
+) -> None:
+    world.consul.takes_writes = False
+    world.passes(14)
+    assert ("main", "view_lost") in world.events()
+    assert not world.watches.lock.holds()
+    world.dead = {1}
+    world.passes(60)
+    assert world.events("down", "up") == [("g2:/srv/gluster/data/1", "down")]
+    world.dead = ()
+    world.passes(120)
+    assert world.events("down", "up")[1:] == [("g2:/srv/gluster/data/1", "up")]
+
+
+def test_a_brick_that_was_told_without_consul_is_told_under_the_same_id_once_it_is_back(
+    world: World,
+) -> None:
+    world.consul.takes_writes = False
+    world.dead = {1}
+    world.passes(60)
+    world.consul.takes_writes = True
+    world.report()
+    world.passes(120)
+    assert world.watches.lock.holds()
+    told = [e["data"] for e in world.bus.fired if e["data"]["event"] == "down"]
+    assert len({event["id"] for event in told}) == 1
+
+
+def test_what_was_told_before_consul_was_lost_is_not_told_again(world: World) -> None:
+    world.dead = {1}
+    world.report()
+    world.passes(30)
+    assert world.events("down") == [("g2:/srv/gluster/data/1", "down")]
+    world.consul.takes_writes = False
+    world.passes(120)
+    assert world.events("down") == [("g2:/srv/gluster/data/1", "down")]
+
+
+# --- an operator's word --------------------------------------------------------------------------
+
+
+def _acknowledged(world: World, what: str) -> float:
+    state = world.engine._state
+    state.refresh()
+    state.operations()
+    rows = state.acknowledged()
+    assert not isinstance(rows, Unknown)
+    return {row.what: row.at for row in rows}.get(what, -1.0)
+
+
+def test_an_acknowledgement_is_of_when_the_leader_first_saw_it_and_keeps_that(world: World) -> None:
+    """Also one that was typed where the clock is years ahead, or behind."""
+    world.engine._state.store.acknowledge("main", "ann")
+    assert _acknowledged(world, "main") == 0.0, "no leader has seen it"
+    world.passes(10)
+    seen = _acknowledged(world, "main")
+    assert abs(seen - world.engine._now()) <= 10
+    world.passes(60)
+    assert _acknowledged(world, "main") == seen
+    world.engine._state.store.acknowledge("main", "ann")
+    world.passes(10)
+    assert _acknowledged(world, "main") > seen
+
+
+def test_what_was_acknowledged_before_the_operation_became_what_it_is_does_not_count(
+    world: World,
+) -> None:
+    store = world.engine._state.store
+    store.acknowledge("op1", "ann")
+    frozen = operation(id="op1", state=Life.FROZEN, at=T0, changed=T0, node=UUIDS[0])
+    store.write(store.keys.operation("op1"), frozen.to_data())
+    world.passes(30)
+    assert _acknowledged(world, "op1") == 0.0
+    assert store.operation("op1").data["state"] == "frozen"
+    store.acknowledge("op1", "ann")
+    world.passes(30)
+    assert store.operation("op1").data["state"] == "closed"
+
+
+# --- a leader that is none any more --------------------------------------------------------------
+
+
+def test_who_was_frozen_and_is_no_leader_any_more_removes_nothing(world: World) -> None:
+    store = world.engine._state.store
+    for number in range(250):
+        store.audit("20010101T000000Z", f"line-{number}", {"at": 1})
+        ended = {"id": f"op{number}", "state": "done", "node": UUIDS[0]}
+        store.write(store.keys.operation(f"op{number}"), ended)
+    for number in range(2, 62):
+        store.write(store.keys.version(number), {"version": number})
+    before = set(world.consul.keys)
+    world.consul.end_session(next(iter(world.consul.sessions)))
+    with pytest.raises(ConsulError):
+        world.engine._prune()
+    assert set(world.consul.keys) == before
+
+
+# --- clocks --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step_s", [-3600.0, 3600.0])
+def test_a_clock_that_is_set_makes_the_engine_neither_deaf_nor_hasty(
+    world: World, step_s: float
+) -> None:
+    world.step_s = step_s
+    world.dead = {1}
+    world.report()
+    world.passes(25)
+    assert world.events("down") == [("g2:/srv/gluster/data/1", "down")]
+    assert world.bus.rounds
+    assert world.engine._memory.mode == "open"
+    asked = len(world.bus.rounds)
+    world.passes(60)
+    assert len(world.bus.rounds) >= asked + 3
+
+
+@pytest.mark.parametrize("step_s", [-3600.0, 3600.0])
+def test_a_clock_that_is_set_to_what_the_nodes_have_is_gone_by_from_then_on(
+    world: World, step_s: float
+) -> None:
+    """The nodes' clocks say which of both is right."""
+    world.step_s = step_s
+    world.nodes_ahead_s = step_s
+    world.report()
+    world.passes(90)
+    assert abs(world.engine._now() - world.node_time()) < 1
+    world.dead = {1}
+    world.report()
+    world.passes(120)
+    assert world.engine._memory.mode == "open"
+    assert ("g2:/srv/gluster/data/1", "down") in world.events("down")
