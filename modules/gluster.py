@@ -207,6 +207,9 @@ def hold(reason, by=""):
     """
     Stop every change of the pool that this node would make, until it is released.
 
+    ``held`` is what the node's file says afterwards: with ``test: True`` in the minion's
+    configuration nothing is written, and the exit code is 1.
+
     Changes: yes, a file of this node. Takes the cluster lock: no.
 
     CLI Example:
@@ -216,14 +219,15 @@ def hold(reason, by=""):
         salt 'g*' gluster.hold 'moving the rack' by=ann
     """
     with errors_as(CommandExecutionError):
+        before = plain(node.read_hold())
         if not __opts__.get("test"):
             node.write_hold(str(reason), str(by), time.time())
-        return {"changes": {"hold": {"old": None, "new": str(reason)}}}
+        return _held(before, str(reason), wanted=True)
 
 
 def release():
     """
-    Take the hold of this node off.
+    Take the hold of this node off. ``held`` is what the node's file says afterwards.
 
     Changes: yes, a file of this node. Takes the cluster lock: no.
 
@@ -234,10 +238,21 @@ def release():
         salt 'g*' gluster.release
     """
     with errors_as(CommandExecutionError):
-        held = plain(node.read_hold())
-        if held is not None and not __opts__.get("test"):
+        before = plain(node.read_hold())
+        if before is not None and not __opts__.get("test"):
             node.remove_hold()
-        return {"changes": {"hold": {"old": held, "new": None}} if held is not None else {}}
+        return _held(before, None, wanted=False)
+
+
+def _held(before, new, *, wanted):
+    """Return what has changed or would, and whether the node is held now."""
+    held = node.read_hold()
+    changes = {} if before is None and new is None else {"hold": {"old": before, "new": new}}
+    if (held is not None) == wanted:
+        return {"changes": changes, "held": plain(held)}
+    __context__["retcode"] = 1
+    why = "`test: True` is set in this minion's configuration: nothing was written"
+    return {"changes": changes, "held": plain(held), "test": True, "comment": why}
 
 
 def _minion(declared=True, fresh=False):

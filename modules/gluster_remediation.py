@@ -56,8 +56,8 @@ def execute(operation):
     from salt_gluster.minion.automation.remediate import carry_out
 
     with errors_as(CommandExecutionError):
-        settings = __opts__.get("gluster_consul") or {}
-        return carry_out(str(operation), _minion().driver(), settings)
+        settings, only_tells = __opts__.get("gluster_consul") or {}, bool(__opts__.get("test"))
+        return carry_out(str(operation), _minion().driver(), settings, only_tells=only_tells)
 
 
 def _minion():

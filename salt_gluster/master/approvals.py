@@ -99,6 +99,10 @@ def _subject(pool: PoolClient, snapshot: ClusterSnapshot, what: str) -> tuple[st
             return member.uuid, f"node {member.minion or member.node}"
     if snapshot.document(pool.store.keys.operation(what)) is not None:
         return what, f"operation {what}"
+    left = (d for d in pool.store.all(pool.store.keys.node("")) if isinstance(d, Document))
+    for report in left:  # of a node that has left the catalog
+        if what in (report.name, dict(report.data).get("node")):
+            return report.name, f"node {what}, which is not in Consul's catalog"
     raise NotFound(
         f"{what} is neither a node in Consul's catalog nor an operation.", kind="not_found",
         hint="See: salt-run gluster_remediation.journal, salt '*' gluster_consul.members.",

@@ -9,8 +9,13 @@ from salt_gluster.consul.client import Op, delete_op, set_op
 from salt_gluster.consul.codec import pack
 from salt_gluster.consul.heartbeat import change_op
 from salt_gluster.consul.pool import PoolClient
+from salt_gluster.consul.store import acknowledgement
 from salt_gluster.errors import GlusterError
 from salt_gluster.master.minions import Ask, PoolResult, _nobody, last_line, no_answer
+from salt_gluster.remediation.fleet_mode import NODE_HOLDS
+
+_NO_ANSWER = "it did not answer"
+_SILENT = "while it is away it holds nothing; a hold file there counts again once it is back"
 
 
 def hold(ask: Ask, target: str, reason: str, by: str, pool: PoolResult = None) -> dict[str, Any]:
@@ -26,9 +31,21 @@ def hold(ask: Ask, target: str, reason: str, by: str, pool: PoolResult = None) -
 
 
 def release(ask: Ask, target: str, pool: PoolResult = None) -> dict[str, Any]:
-    """Take the hold off every node and out of Consul; say where it could not be."""
+    """Take the hold off every node and out of Consul; say where it could not be.
+
+    What nodes have told that are away and cannot answer holds the pool no longer.
+    """
     done, missing = _on_nodes(ask, target, pool, "gluster.release")
-    _in_consul(pool, lambda client: [delete_op(client.store.keys.hold)], done, missing)
+
+    def ops(client: PoolClient) -> list[Op]:
+        keys = client.store.keys
+        seen = pack(acknowledgement(NODE_HOLDS, "gluster.release"))
+        return [delete_op(keys.hold), set_op(keys.acknowledged(NODE_HOLDS), seen)]
+
+    _in_consul(pool, ops, done, missing)
+    if isinstance(pool, PoolClient) and "Consul" not in missing:
+        silent = {m: f"{why}; {_SILENT}" for m, why in missing.items() if why == _NO_ANSWER}
+        missing.update(silent)
     return _result("free", "perhaps still held", done, missing, target)
 
 
@@ -37,15 +54,26 @@ def _on_nodes(
 ) -> tuple[list[str], dict[str, str]]:
     """Return the minions that did it, and those that did not with why."""
     answers = ask(target, function, *arguments)
-    done = [minion for minion in sorted(answers) if not no_answer(answers[minion])]
+    told = {m: answer for m, answer in sorted(answers.items()) if not no_answer(answer)}
+    undone = {m: _undone(answer, function == "gluster.hold") for m, answer in told.items()}
+    done = [minion for minion, why in undone.items() if not why]
     missing = {
         minion: last_line(answer) for minion, answer in sorted(answers.items())
-        if minion not in done and isinstance(answer, str) and "is not available" not in answer
+        if minion not in told and isinstance(answer, str) and "is not available" not in answer
     }  # fmt: skip
+    missing |= {minion: why for minion, why in undone.items() if why}
     for minion in _registered(pool) if target == "*" else ():
         if minion not in done:
-            missing.setdefault(minion, "it did not answer")
+            missing.setdefault(minion, _NO_ANSWER)
     return done, missing
+
+
+def _undone(answer: Any, wanted: bool) -> str:
+    """Say why a node that answered is not as it was asked to be, or ""."""
+    held = answer.get("held", wanted or None) if isinstance(answer, Mapping) else None
+    if bool(held) == wanted:
+        return ""
+    return str(answer.get("comment") or "") if isinstance(answer, Mapping) else str(answer)
 
 
 def _registered(pool: PoolResult) -> list[str]:

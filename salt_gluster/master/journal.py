@@ -105,6 +105,8 @@ def automation(pool: PoolClient, snapshot: ClusterSnapshot) -> dict[str, Any]:
         "now": pool.now(),
         "mode": status.get("mode"),
         "why": status.get("why", ""),
+        "hold": plain(snapshot.hold()),
+        "holds": status.get("holds", []),
         "restart_brick": None if policy is None else policy.restart_brick.value,
         "operations": [
             {"id": op.id, "brick": op.brick, "state": op.state.value, "why": op.why}
@@ -146,7 +148,10 @@ def explain(pool: PoolClient, name: str) -> dict[str, Any]:
             if isinstance(op, Operation) and op.node == uuid and op.is_open
         ],
     }  # fmt: skip
-    return {**data, **_status_of(uuid, status)}
+    told = _status_of(uuid, status)
+    if told["verdict"] is None:
+        told["verdict"] = _untold(told, data, member)
+    return {**data, **told}
 
 
 def _checks(rows: list[Any], member: service.Member | None) -> Any:
@@ -169,18 +174,34 @@ def _unknown(why: str) -> dict[str, str]:
     return {"unknown": why}
 
 
+def _untold(
+    told: Mapping[str, Any], seen: Mapping[str, Any], member: service.Member | None
+) -> dict[str, Any]:
+    """Return the verdict on a node that the leader does not name: it names who is not healthy."""
+    if member is None:
+        return _unknown("the leader has told nothing of it")
+    if seen["leader"] is None:
+        return _unknown("nobody leads: what was told last may be over")
+    if told["mode"] == "blind":
+        return _unknown(f"the leader sees nothing now: {told['why']}")
+    if any(check["status"] == "critical" for check in seen["checks"]):
+        return _unknown("the leader has not told it yet; its own checks say what is wrong")
+    why = "no witness misses it, and no brick of it is known to be down"
+    return {"name": member.minion or member.node, "state": "healthy", "since": None, "row": "-",
+            "why": why, "witnesses": []}  # fmt: skip
+
+
 def _status_of(uuid: str, status: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return what the leader has told of one node."""
+    """Return what the leader has told of one node; verdict None = it does not name it."""
     if status is None:
         nothing = _unknown("no leader has told anything yet")
         return {"told_at": None, "told_by": None, "mode": None, "why": "", "policy": None,
                 "verdict": nothing, "bricks": [], "refused": []}  # fmt: skip
-    silent = _unknown("the leader has told nothing of it")
     guards = status.get("guards", {})
     return {
         "told_at": status["at"], "told_by": status.get("by"),
         "mode": status.get("mode"), "why": status.get("why", ""), "policy": status.get("policy"),
-        "verdict": status.get("nodes", {}).get(uuid, silent),
+        "verdict": status.get("nodes", {}).get(uuid),
         "bricks": [
             {"path": key.partition(":")[2], **row}
             for key, row in sorted(status.get("bricks", {}).items()) if key.startswith(f"{uuid}:")

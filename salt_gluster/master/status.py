@@ -37,7 +37,9 @@ def status(
         data = pool.pool_status(minions.reports(ask, target), clock=local_clock)
         data |= {"source": "nodes", "asked_because": copy, "ages_s": {}}
     if consul_pool is not None:
-        data["automation"] = _automation(consul_pool, snapshot)
+        automation = data["automation"] = _automation(consul_pool, snapshot)
+        told, own = automation.get("holds", ()), automation.get("hold")
+        data["holds"] = pool.with_leaders_holds(data["holds"], told, own)
     return data if as_data else render_status(data)
 
 

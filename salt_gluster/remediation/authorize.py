@@ -48,7 +48,8 @@ class Request:
     """One request as its executor finds it: what Consul has, and a fresh look from this node.
 
     ``outcome`` is what this node said of the operation before, ``obs.executor_node`` the own uuid,
-    ``minion`` the own id, ``begun`` = this very run wrote *issued*.
+    ``minion`` the own id, ``begun`` = this very run wrote *issued*, ``only_tells`` = this minion is
+    configured to change nothing.
     """
 
     operation: Operation
@@ -59,6 +60,7 @@ class Request:
     skew_s: float | Unknown
     conditions: Mapping[Ref, Condition]
     begun: bool
+    only_tells: bool = False
 
     @property
     def context(self) -> GuardContext:
@@ -75,7 +77,7 @@ Precondition = Callable[[Request], Refusal | None]
 def authorize(
     operation: Operation | Unknown | None, outcome: ExecutionReport | Unknown | None,
     obs: FleetObservation, policy: Policy, *, minion: str, skew_s: float | Unknown,
-    conditions: Mapping[Ref, Condition], begun: bool = False,
+    conditions: Mapping[Ref, Condition], begun: bool = False, only_tells: bool = False,
 ) -> Authorization:  # fmt: skip
     """Return what to do about a request for ``operation``.
 
@@ -83,12 +85,13 @@ def authorize(
     ``outcome`` what this node said of it before, ``obs`` a fresh look from this node
     (``obs.executor_node`` is the own uuid), ``minion`` the own id, ``skew_s`` this clock minus the
     leader's as the leader measured it (``operation.evidence["skew_s"]``; None = Unknown),
-    ``conditions`` those of the document ``members``. ``begun`` = this very run wrote *issued*.
+    ``conditions`` those of the document ``members``. ``begun`` = this very run wrote *issued*,
+    ``only_tells`` = Salt's ``test`` is set in this minion's configuration.
     """
     if operation is None or isinstance(operation, Unknown):
         why = "there is no such operation" if operation is None else operation.why
         return Authorization(Decision.IGNORE, (Refusal("operation_known", why),))
-    it = Request(operation, outcome, obs, policy, minion, skew_s, conditions, begun)
+    it = Request(operation, outcome, obs, policy, minion, skew_s, conditions, begun, only_tells)
     for precondition in ADDRESSED:
         reason = precondition(it)
         if reason is not None:
@@ -172,6 +175,13 @@ def action_known(it: Request) -> Refusal | None:
     return Refusal("action_known", f"this version does not know {it.operation.action}")
 
 
+def may_change(it: Request) -> Refusal | None:
+    """The minion's configuration lets it change something: `test: True` is not set there."""
+    if not it.only_tells:
+        return None
+    return Refusal("may_change", f"`test: True` is set in the configuration of {it.minion}")
+
+
 def epoch_current(it: Request) -> Refusal | None:
     """The leader that decided it leads still."""
     epoch = it.obs.lock.epoch
@@ -222,5 +232,5 @@ def still_down(it: Request) -> Refusal | None:
 
 #: All are asked, all are reported, before the guards of the ladder.
 PRECONDITIONS: tuple[Precondition, ...] = (
-    action_known, epoch_current, in_intent, in_time, clocks_agree, still_down,
+    action_known, may_change, epoch_current, in_intent, in_time, clocks_agree, still_down,
 )  # fmt: skip

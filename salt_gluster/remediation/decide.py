@@ -69,6 +69,7 @@ class Decisions:
     refused     every target with every reason
     admission   candidates for the pool, and which of them are to be accepted
     rows        what -> the table row that was taken; ``MODE`` is the fleet's, for *explain*
+    mode_why    what has put the fleet into its mode: who holds, what is missing, who is not healthy
     """
 
     memory: Memory
@@ -82,13 +83,16 @@ class Decisions:
     refused: tuple[Refused, ...] = ()
     admission: AdmissionDecisions = AdmissionDecisions()  # noqa: RUF009  (frozen)
     rows: Mapping[Ref, Turn[Any]] = field(default_factory=dict)
+    mode_why: str = ""
 
 
 def decide(obs: FleetObservation, policy: Policy, memory: Memory) -> Decisions:
     """Return what is to be told, asked, written and done. At most one action for the whole pool."""
+    why = fleet_mode.event_of(obs, memory, policy)[1]
     memory, turn, notices = fleet_mode.next_mode(obs, memory, policy)
+    why = why or turn.why
     if fleet_mode.view_lost(obs):
-        return Decisions(memory, turn.state, notices, rows={MODE: turn})
+        return Decisions(memory, turn.state, notices, rows={MODE: turn}, mode_why=why)
     limit = policy.max_unhealthy(len(obs.members))
     membership = update_membership(
         memory.conditions, memory.roster, obs.consul, obs.now,
@@ -134,6 +138,7 @@ def decide(obs: FleetObservation, policy: Policy, memory: Memory) -> Decisions:
         refused=chosen.refused,
         admission=admitted,
         rows={**seen.rows, MODE: turn},
+        mode_why=why,
     )
 
 

@@ -131,16 +131,47 @@ def minority(obs: FleetObservation) -> str:
     return f"{sum(asked.values())} of {len(asked)} members that were asked answer"
 
 
+#: What ``gluster.release`` acknowledges: the holds of nodes that cannot answer it.
+NODE_HOLDS = "node-holds"
+
+
+def holds(obs: FleetObservation) -> tuple[tuple[str, Hold], ...]:
+    """Return every hold that counts, with where it is set: "Consul", or the name of a node.
+
+    A node that is away cannot take its own off: what it told last counts until an operator has
+    released the pool, or acknowledged the node, since.
+    """
+    own = [("Consul", obs.hold)] if isinstance(obs.hold, Hold) else []
+    facts = ((u, f) for u, f in obs.facts.items() if isinstance(f, NodeFacts))
+    told = [(u, f.at, f.hold) for u, f in facts if isinstance(f.hold, Hold)]
+    return (*own, *((_place(obs, u), h) for u, at, h in told if not _is_released(obs, u, at)))
+
+
+def _is_away(obs: FleetObservation, uuid: str) -> bool:
+    return uuid not in obs.members or obs.consul.signal(uuid) is not Signal.GOOD
+
+
+def _is_released(obs: FleetObservation, uuid: str, told_at: float) -> bool:
+    seen = obs.last_acknowledged(uuid)
+    if _is_away(obs, uuid):
+        seen = max(seen, obs.last_acknowledged(NODE_HOLDS))
+        told_at = min(told_at, obs.now - 1)  # its clock may have been ahead
+    return bool(seen) and seen >= told_at
+
+
+def _place(obs: FleetObservation, uuid: str) -> str:
+    away = ", which is no member" if uuid not in obs.members else ", which is away"
+    return obs.name(uuid) + (away if _is_away(obs, uuid) else "")
+
+
 def hold_of(obs: FleetObservation) -> str:
-    """Say by whom the pool is held, or ""; a hold that cannot be read counts as set."""
+    """Say where, by whom and why the pool is held, or ""; one that cannot be read counts."""
     if isinstance(obs.hold, Unknown):
         return f"whether a hold is set cannot be read: {obs.hold.why}"
-    if obs.hold is not None:
-        by = f" by {obs.hold.by}" if obs.hold.by else ""
-        return f"a hold is set{by}: {obs.hold.reason}"
-    for uuid, facts in obs.facts.items():
-        if isinstance(facts, NodeFacts) and isinstance(facts.hold, Hold):
-            return f"a hold is set on {obs.name(uuid)}: {facts.hold.reason}"
+    for place, hold in holds(obs):
+        by = f" by {hold.by}" if hold.by else ""
+        where = "" if place == "Consul" else f" on {place}"
+        return f"a hold is set{where}{by}: {hold.reason}"
     return ""
 
 

@@ -166,7 +166,7 @@ def _of_you(data: Mapping[str, Any]) -> list[str]:
     if data["versions"].get("equal") is False:
         todo.append("finish the upgrade: the members run different versions")
     todo += [_of_unmade(name, rows) for name, rows in data["not_made"].items()]
-    if data["hold"] and not is_unknown(data["hold"]):
+    if _hold(data).startswith("SET"):
         todo.append("a hold is set; when it is over: salt-run gluster.release")
     if not todo and data["exit"]:
         todo.append(f"look why it is {data['exit_word'].replace('_', ' ')}: see WHY below")
@@ -315,7 +315,7 @@ def _doing(data: Mapping[str, Any], width: int) -> list[str]:
     lines = wrap(_heal(data), width, "HEAL     ")
     pairs = (
         ("RUNNING", _running(data["running"])),
-        ("HOLD", _hold(data["hold"])),
+        ("HOLD", _hold(data)),
         ("VERSIONS", _versions(data["versions"])),
     )
     line = "        ".join(f"{label}  {text}" for label, text in pairs)
@@ -357,13 +357,26 @@ def _running(tasks: Any) -> str:
     return some([f"{t['kind'].lower()} of {t['volume']}" for t in tasks], 4) or "nothing"
 
 
-def _hold(hold: Any) -> str:
-    if is_unknown(hold):
+def _hold(data: Mapping[str, Any]) -> str:
+    """Say where, by whom and why the pool is held: on a node, in Consul, or as the leader says."""
+    holds, automation = data.get("holds") or (), data.get("automation") or {}
+    if not holds and data["hold"] and not is_unknown(data["hold"]):
+        holds = [{"where": "", **data["hold"]}]
+    if holds:
+        rows = [_one_hold(row) for row in holds[:3]]
+        more = [f"and {len(holds) - 3} more"] if len(holds) > 3 else []
+        return clean("; ".join([*rows, *more]))
+    if is_unknown(data["hold"]):
         return "unknown, counts as set"
-    if hold is None:
-        return "none"
-    by = f" by {hold['by']}" if hold["by"] else ""
-    return clean(f"SET{by}: {hold['reason']}")
+    if automation.get("mode") == "held":
+        return clean(f"SET, says {automation.get('told_by') or 'the leader'}: {automation['why']}")
+    return "none"
+
+
+def _one_hold(row: Mapping[str, Any]) -> str:
+    where = {"": "", "Consul": " for the pool"}.get(row["where"], f" on {row['where']}")
+    by = f" by {row['by']}" if row["by"] else ""
+    return f"SET{where}{by}: {row['reason']}"
 
 
 def _versions(versions: Mapping[str, Any]) -> str:

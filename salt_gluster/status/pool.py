@@ -48,7 +48,7 @@ def screen(
     """Return the status screen's data of one observation of a pool and the reports it is from."""
     volumes = obs.volumes if is_known(obs.volumes) else {}
     losses = {name: impact.next_loss(obs, name) for name in volumes} if len(volumes) <= 50 else None
-    return status_data(
+    data = status_data(
         obs,
         impact.health(obs),
         space=report.space(obs, reports),
@@ -58,6 +58,28 @@ def screen(
         not_made=declared.not_made(reports, volumes) if is_known(obs.volumes) else {},
         **more,
     )
+    return {**data, "holds": _holds(reports)}
+
+
+def _holds(reports: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the holds that nodes tell of themselves: where, by whom, why."""
+    rows = sorted((str(r.get("node", "")), r.get("hold")) for r in reports if r.get("hold"))
+    return [
+        {"where": node, "by": str(hold.get("by", "")), "reason": str(hold.get("reason", ""))}
+        for node, hold in rows if isinstance(hold, Mapping) and "unknown" not in hold
+    ]  # fmt: skip
+
+
+def with_leaders_holds(
+    holds: Sequence[Mapping[str, Any]], told: Sequence[Mapping[str, Any]], in_consul: Any
+) -> list[Mapping[str, Any]]:
+    """Add those that stand in Consul: the pool's own, and what the leader knows of other nodes."""
+    rows = [*holds]
+    if isinstance(in_consul, Mapping) and "unknown" not in in_consul:
+        hold = {"by": in_consul.get("by", ""), "reason": in_consul.get("reason", "")}
+        rows.insert(0, {"where": "Consul", **hold})
+    here = {row["where"] for row in rows} | {"Consul"}
+    return [*rows, *(row for row in told if row["where"] not in here)]
 
 
 def impact_of(

@@ -183,3 +183,19 @@ def test_a_machine_leaves_consul_only_when_its_pillar_as_it_is_now_has_no_access
     finally:
         for file in files:
             file.unlink()
+
+
+def test_hold_and_release_say_what_is_where_the_minion_may_change_nothing(loaders: Any) -> None:
+    modules, opts = loaders.modules, loaders.modules.opts
+    assert modules.gluster.hold("rack", by="ann")["held"]["reason"] == "rack"
+    opts["test"] = True
+    told = modules.gluster.release()
+    assert (told["held"]["reason"], told["test"]) == ("rack", True)
+    assert "nothing was written" in told["comment"]
+    opts["test"] = False
+    assert modules.gluster.release()["held"] is None
+    opts["test"] = True
+    told = modules.gluster.hold("rack")
+    opts["test"] = None
+    assert (told["held"], told["test"]) == (None, True)
+    assert loaders.context["retcode"] == 1

@@ -258,6 +258,7 @@ PRECONDITIONS: dict[str, Story] = {
     "not_done_before": _asked_again(_unchecked),
     "is_open": _asked_late(lambda w, op: w.run(360), 1),
     "action_known": _asked_late(lambda w, op: op.update(action="brick_replace"), 1),
+    "may_change": _asked_late(lambda w, op: setattr(w.nodes["g1"], "only_tells", True), 1),
     "epoch_current": _asked_late(lambda w, op: w.engines["m1"].crash(), 60),
     "in_intent": _asked_again(_outcome_deleted_by_hand),
     "in_time": _asked_late(lambda w, op: None, 130),

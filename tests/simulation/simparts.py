@@ -73,6 +73,7 @@ class SimNode:
     history: list[Change] = field(default_factory=list)
     consul_maintenance: bool = False
     outcomes_readable: bool = True
+    only_tells: bool = False  # `test: True` in its minion's configuration
     unreadable: frozenset[str] = frozenset()  # fields of NodeFacts that it cannot read
     zone: str = ""
 

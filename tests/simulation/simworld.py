@@ -336,6 +336,8 @@ class World:
         yield self.rng.uniform(0, 0.1)
         if self._kill_point() or not node.there:
             return
+        if node.only_tells:
+            self.breach("acted where nothing may be changed")
         self.start_force(name, op, truth)
         yield self.rng.uniform(0.1, 2)
         if self._kill_point() or not node.there:
@@ -375,6 +377,7 @@ class World:
             op, before, obs, self.policy, minion=name,
             skew_s=Unknown("not measured") if said is None else said,
             conditions=snapshot_from(c.members).conditions, begun=begun,
+            only_tells=node.only_tells,
         )  # fmt: skip
 
     # --- people and faults -------------------------------------------------------------------

@@ -57,7 +57,7 @@ class World:
         self.nodes_ahead_s = 0.0
         self.dead: Collection[int] = ()
         self.silent: Collection[str] = ()
-        self.client = self.consul.client()
+        self.client, self.marker = self.consul.client(), FileMarker(folder)
         self.bus = Bus(self)
         self.client.kv_put("gluster/main/canary", "1")
         self.client.kv_put("gluster/main/rev", "1")
@@ -69,14 +69,14 @@ class World:
         self.clock = SteadyClock(lambda: T0 + self.now + self.step_s, lambda: self.now)
         self.engine = Engine(
             lambda limit_s: self.consul.client(), "main", "m1", self.bus,
-            marker=FileMarker(folder), clock=self.clock,
+            marker=self.marker, clock=self.clock,
         )  # fmt: skip
         self.watches = self.engine.watches
 
     def node_time(self) -> float:
         return T0 + self.now + self.nodes_ahead_s
 
-    def report(self) -> None:
+    def report(self, hold: Mapping[int, Mapping[str, Any]] | None = None) -> None:
         """Let every node write its report, and push its checks."""
         self.consul.checks = [
             {"Node": NAMES[n], "CheckID": "gluster:bricks", "ServiceName": "gluster",
@@ -85,6 +85,7 @@ class World:
         volume = recorded_pool.replicated(NAMES)
         for number, uuid in enumerate(UUIDS):
             told = recorded_pool.report(number, NAMES, volume, self.node_time(), dead=self.dead)
+            told["hold"] = told["facts"]["hold"] = (hold or {}).get(number)
             self.client.kv_put(f"gluster/main/nodes/{uuid}", pack(told))
 
     def passes(self, seconds: float, step_s: float = 1.0) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from salt_gluster.model import Ref, Unknown
-from salt_gluster.remediation import Decisions, FleetObservation, ladder
-from salt_gluster.remediation.decide import MODE, Refused
+from salt_gluster.remediation import Decisions, FleetObservation, fleet_mode, ladder
+from salt_gluster.remediation.decide import Refused
 from salt_gluster.remediation.health import peer_signal, port_signal
 from salt_gluster.remediation.operations import Operation
 
@@ -19,7 +19,6 @@ def status(
     obs: FleetObservation, done: Decisions, *, by: str, policy: str
 ) -> dict[str, Any]:  # fmt: skip
     """Return the evidence, the rows and the guards' answers of one tick as plain data."""
-    fleet = done.rows.get(MODE)
     operations = {} if isinstance(obs.operations, Unknown) else obs.operations
     proposals = {} if isinstance(obs.proposals, Unknown) else obs.proposals
     return {
@@ -27,7 +26,11 @@ def status(
         "at": obs.now,
         "by": by,
         "mode": done.mode.value,
-        "why": fleet.why if fleet else "",
+        "why": done.mode_why,
+        "holds": [
+            {"where": where, "by": hold.by, "reason": hold.reason}
+            for where, hold in fleet_mode.holds(obs)
+        ],
         "policy": policy,
         "nodes": {
             ref.id: _node(obs, done, ref) for ref in done.rows if ref.kind == "node"

@@ -60,10 +60,12 @@ def carry_out(
     driver: GlusterDriver,
     settings: Mapping[str, Any],
     *,
+    only_tells: bool = False,
     after: After = lambda step: None,
 ) -> dict[str, Any]:
     """Do what this operation wants, if it is right as seen from here; return what was done.
 
+    ``only_tells``: this minion is configured to change nothing, which is a refusal.
     ``after`` is called at the end of each of ``STEPS``. Never raises for Consul or gluster.
     """
     me = registration.load_registration()
@@ -72,7 +74,7 @@ def carry_out(
     try:
         with node.one_job(JOB_WAIT_S), _client(settings) as client:
             after("locked")
-            return _Execution(operation, driver, me, client, after).go()
+            return _Execution(operation, driver, me, client, after, only_tells).go()
     except Conflict as busy:
         return _answer(operation, _ignored("node_free", str(busy)))
     except GlusterError as problem:
@@ -106,8 +108,10 @@ class _Execution:
     """One request being followed."""
 
     def __init__(
-        self, operation: str, driver: GlusterDriver, me: Member, client: Client, after: After
-    ):
+        self, operation: str, driver: GlusterDriver, me: Member, client: Client, after: After,
+        only_tells: bool,
+    ):  # fmt: skip
+        self.only_tells = only_tells
         self.id, self.driver, self.me, self.after = operation, driver, me, after
         self.client = client
         self.state = ClusterState(client, me.cluster)
@@ -181,6 +185,7 @@ class _Execution:
             skew_s=float(skew) if is_number else Unknown("it was not measured"),
             conditions=self.state.snapshot().conditions,
             begun=begun,
+            only_tells=self.only_tells,
         )  # fmt: skip
 
     def _observe(self) -> FleetObservation:

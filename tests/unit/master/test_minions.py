@@ -12,7 +12,7 @@ from salt_gluster.master import hold, minions, plans
 from salt_gluster.master.approvals import name_of
 
 NO_CONSUL = ConsulError("no Consul agent answers.", kind="unreachable")
-DONE = {"changes": {}}
+DONE: dict[str, Any] = {"changes": {}}
 
 
 def asking(answers: Mapping[str, Any]) -> minions.Ask:
@@ -34,6 +34,18 @@ def test_a_minion_that_fails_is_named_and_one_without_gluster_is_not() -> None:
     assert told["held"] == ["g1"]
     assert told["not held"] == {"g2": "OSError: No space left on device"}
     assert told["retcode"] == 1
+
+
+def test_a_node_that_only_tells_what_it_would_do_is_not_held_and_not_released() -> None:
+    why = "`test: True` is set in this minion's configuration: nothing was written"
+    tells = {"changes": {}, "test": True, "comment": why}
+    set_there = {"reason": "rack", "by": "ann"}
+    answers = {"g1": {**DONE, "held": set_there}, "g2": {**tells, "held": None}}
+    told = hold.hold(asking(answers), "*", "rack", "ann")
+    assert told == {"held": ["g1"], "not held": {"g2": why}, "retcode": 1}
+    answers = {"g1": {**DONE, "held": None}, "g2": {**tells, "held": set_there}}
+    told = hold.release(asking(answers), "*")
+    assert told == {"free": ["g1"], "perhaps still held": {"g2": why}, "retcode": 1}
 
 
 def test_a_consul_that_cannot_be_reached_may_still_be_held() -> None:

@@ -12,7 +12,7 @@ from fake_consul import FakeConsul
 
 from salt_gluster.consul.canary import FileMarker
 from salt_gluster.consul.pool import PoolClient
-from salt_gluster.errors import ConsulError, GlusterError
+from salt_gluster.errors import ConsulError, GlusterError, NotFound
 from salt_gluster.master import (
     approvals,
     config_history,
@@ -22,7 +22,9 @@ from salt_gluster.master import (
     maintenance,
     status,
 )
+from salt_gluster.remediation.fleet_mode import NODE_HOLDS
 from salt_gluster.remediation.operations import ExecutionReport, Life, Operation, operation_from
+from salt_gluster.render import render_explained
 
 OP = Operation(
     id="4c1e90ab12de34f0", action="start_brick", rung=1, volume="data", volume_id="v",
@@ -217,6 +219,47 @@ def test_of_a_node_its_own_checks_and_those_of_gluster_are_shown(world: World) -
     assert told["checks"] == [{"check": "gluster:bricks", "status": "critical", "says": "1 down"}]
     assert told["catalog"]["minion"] == "g1"
     assert told["leader"] == "m1"
+
+
+def test_a_node_that_is_well_is_explained_as_healthy_and_only_while_somebody_looks(
+    world: World,
+) -> None:
+    store = world.pool().store
+    told = {"schema": 1, "at": 1.0, "by": "m1", "mode": "open", "why": "all is open"}
+    store.write(store.keys.status, told)
+    assert "its own checks" in journal.explain(world.pool(), "g1")["verdict"]["unknown"]
+    world.consul.checks = []
+    explained = journal.explain(world.pool(), "g1")
+    assert explained["verdict"]["state"] == "healthy"
+    assert "VERDICT" in render_explained(explained)
+    store.write(store.keys.status, {**told, "mode": "blind", "why": "no heartbeat"})
+    blind = journal.explain(world.pool(), "g1")["verdict"]
+    assert blind == {"unknown": "the leader sees nothing now: no heartbeat"}
+    store.write(store.keys.status, told)
+    world.consul.end_session(world.consul.keys["gluster/main/leader"]["Session"])
+    assert "nobody leads" in journal.explain(world.pool(), "g1")["verdict"]["unknown"]
+
+
+def test_a_release_says_what_a_node_that_is_away_means_and_ends_what_it_told(world: World) -> None:
+    told = hold.release(nobody, "*", world.pool())
+    assert all("counts again once it is back" in why for why in told["perhaps still held"].values())
+    assert told["retcode"] == 1
+    (seen,) = world.pool().store.acknowledged()
+    assert seen.name == NODE_HOLDS  # type: ignore[union-attr]
+
+
+def test_a_node_that_has_left_the_catalog_can_be_acknowledged_while_its_report_is_left(
+    world: World,
+) -> None:
+    store = world.pool().store
+    store.write(store.keys.node("u-gone"), {"node": "g77", "at": 1.0})
+    for name in ("g77", "u-gone"):
+        assert (
+            "not in Consul's catalog"
+            in approvals.acknowledge(world.pool(), name, "ann")["acknowledged"]
+        )
+    with pytest.raises(NotFound):
+        approvals.acknowledge(world.pool(), "g78", "ann")
 
 
 def test_the_journal_has_the_outcome_of_each_operation(world: World) -> None:

@@ -13,7 +13,9 @@ import pytest
 from engine_world import T0, UUIDS, World
 from fleet import operation
 
+from salt_gluster.consul.pool import PoolClient
 from salt_gluster.errors import ConsulError
+from salt_gluster.master.hold import release
 from salt_gluster.model import Unknown
 from salt_gluster.remediation.operations import Life
 
@@ -134,6 +136,29 @@ def test_what_was_told_before_consul_was_lost_is_not_told_again(world: World) ->
     world.consul.takes_writes = False
     world.passes(120)
     assert world.events("down") == [("g2:/srv/gluster/data/1", "down")]
+
+
+# --- holds ---------------------------------------------------------------------------------------
+
+
+def test_the_hold_of_a_node_that_died_is_told_with_its_place_and_ends_with_a_release(
+    world: World,
+) -> None:
+    world.report(hold={1: {"reason": "rack", "by": "ann", "since": 1.0}})
+    world.passes(320)
+    assert world.events("held") == [("main", "held")], "told within one collection"
+    world.consul.checks = [{"Node": "g2", "CheckID": "serfHealth", "Status": "critical"}]
+    world.silent = {"g2"}
+    world.passes(30)
+    status = world.engine._state.store.read("gluster/main/status").data
+    assert status["why"] == "a hold is set on g2, which is away by ann: rack"
+    assert status["holds"] == [{"where": "g2, which is away", "by": "ann", "reason": "rack"}]
+    nobody = lambda target, function, *words: {}  # noqa: E731
+    pool = PoolClient({"cluster": "main"}, client=world.client, marker=world.marker)
+    assert "g2" in release(nobody, "*", pool)["perhaps still held"]
+    world.passes(15)
+    assert world.events("held", "released")[-1] == ("main", "released")
+    assert world.engine._memory.mode != "held"
 
 
 # --- an operator's word --------------------------------------------------------------------------

@@ -448,6 +448,12 @@ def test_a_begin_that_nobody_answered_is_taken_for_begun(pool: Pool, kind: str, 
     assert pool.place.sent == []
 
 
+def test_a_minion_that_is_configured_to_change_nothing_refuses_by_name(pool: Pool) -> None:
+    pool.intend()
+    told = carry_out("op1", pool.place, {}, only_tells=True)  # type: ignore[arg-type]
+    refused(pool, told, "may_change")
+
+
 # --- it judges again, right before ---------------------------------------------------------------
 
 BETWEEN: dict[str, tuple[Callable[[Pool], object], str]] = {
