@@ -104,8 +104,24 @@ class _MasterBus:
     def fire(self, event):
         return bool(self._events.fire_event(dict(event["data"]), event["tag"]))
 
+    def send(self, minion, function, arguments):
+        """Give one minion a job; nobody waits for its answer."""
+        self._run(lambda client: client.run_job([minion], function, arg=list(arguments),
+                                                tgt_type="list"))  # fmt: skip
+
     def ask(self, minions, function, arguments, is_over):
-        """Return who answered; the silent ones are not looked for.
+        """Return who answered; the silent ones are not looked for."""
+
+        def asked(client):
+            job = client.run_job(
+                list(minions), function, arg=list(arguments), tgt_type="list", listen=True
+            )
+            return jobs.collect(client, job, is_over) if job else {}
+
+        return self._run(asked)
+
+    def _run(self, use):
+        """Use this thread's client.
 
         A thread that asks has one client, for as long as it lives: making one costs a loader, and
         each leaves descriptors behind. It listens to the bus only while it waits for answers: what
@@ -115,10 +131,7 @@ class _MasterBus:
         try:
             if client is None:
                 client = self._of_thread.client = salt.client.get_local_client(mopts=self._opts)
-            job = client.run_job(
-                list(minions), function, arg=list(arguments), tgt_type="list", listen=True
-            )
-            return jobs.collect(client, job, is_over) if job else {}
+            return use(client)
         except Exception:
             self._of_thread.client = None  # the next question begins with a new one
             if client is not None:

@@ -16,6 +16,7 @@ from salt.exceptions import SaltException
 from salt_gluster.errors import GlusterError
 from salt_gluster.master import approvals, jobs
 from salt_gluster.master.deploy import deployment
+from salt_gluster.master.rate_limit import RateLimit
 from salt_gluster.minion.context import Minion
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,9 @@ __virtualname__ = "gluster_consul"
 
 #: A node that is asked for its uuid waits for the answer to its own request meanwhile.
 _ANSWER_S = 10
+#: A minion is looked at no more often: it may ask every 5 s, and others may ask in its name. One
+#: that was admitted has its rights; it asks again where Consul has lost them.
+_AGAIN_S, _ADMITTED_S = 4.0, 30.0
 
 
 def __virtual__():
@@ -61,7 +65,8 @@ def admit(minion, uuid):
     Give a node its rights in the pool's Consul: its agent, its own keys, its service.
 
     The shipped reactor calls this when a node asks. Admitted is who the pillar names as a node and
-    who says itself that it has this gluster uuid; two nodes with one uuid are refused.
+    who says itself that it has this gluster uuid; two nodes with one uuid are refused. However
+    often it is called, of one minion the pillar is compiled every 4 s at most.
 
     Changes: yes, policies and tokens in Consul. Takes the cluster lock: no.
 
@@ -76,10 +81,17 @@ def admit(minion, uuid):
 
         salt-run gluster_consul.admit g1 6a1c9a3e-0c5e-4b7e-9b86-6d1f5b1d2c11
     """
+    asked = (str(minion), str(uuid))
+    if asked[0] not in _minions():  # costs a look into a folder, not a pillar
+        return {"error": f"{minion} is no minion that this master has accepted.", "retcode": 1}
+    limit = RateLimit(Path(__opts__["cachedir"]) / "gluster" / "admit")
+    if not limit.begin(asked[0], _AGAIN_S):
+        return {"error": f"{minion} was looked at a moment ago.", "retcode": 1}
     try:
-        asked = (str(minion), str(uuid))
         says = functools.partial(_uuid_of, asked[0])
-        return deployment.admit(__opts__["conf_file"], *asked, _pillar(asked[0]), says, _minions)
+        done = deployment.admit(__opts__["conf_file"], *asked, _pillar(asked[0]), says, _minions)
+        limit.pause(asked[0], _ADMITTED_S)
+        return done
     except (GlusterError, OSError) as err:
         log.warning("%s was not admitted to Consul: %s", minion, err)
         return {"error": str(err), "retcode": 1}

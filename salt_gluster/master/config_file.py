@@ -19,7 +19,6 @@ ENGINE, EVENTS = "gluster_consul", "gluster_events"
 RESTART = "systemctl restart salt-master"
 #: Which of the shipped SLS answers which event.
 REACTIONS = {
-    "salt/gluster/*/remediation/*/execute": "execute.sls",
     "salt/gluster/*/node/*/admit": "admit.sls",
 }
 #: Where a node's declaration comes from, and the word for it in the line of the nodes' pillar.

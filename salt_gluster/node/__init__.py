@@ -58,7 +58,7 @@ from salt_gluster.node.glusterd import (
 from salt_gluster.node.glusterd_copy import copy_glusterd_dir
 from salt_gluster.node.groups import option_groups
 from salt_gluster.node.hold import HOLD_FILE, read_hold, remove_hold, write_hold
-from salt_gluster.node.local_state import LocalState, one_job
+from salt_gluster.node.local_state import LocalState, one_executor, one_job
 from salt_gluster.node.mounts import (
     FstabEntry,
     Mount,
@@ -112,6 +112,7 @@ __all__ = [
     "mounts",
     "note_sent",
     "observe_node",
+    "one_executor",
     "one_job",
     "option_groups",
     "reaches_from",

@@ -18,6 +18,7 @@ from salt_gluster.errors import Conflict
 from salt_gluster.node.files import write_atomically
 
 LOCK_FILE = "/run/salt-gluster.lock"
+EXECUTOR_LOCK = "/run/salt-gluster-executor.lock"
 STATE_FILE = "/var/lib/salt-gluster/state.json"
 
 
@@ -48,6 +49,11 @@ def one_job(wait_s: float, path: str | Path = LOCK_FILE) -> Iterator[None]:
             os.ftruncate(handle, 0)
     finally:
         os.close(handle)
+
+
+def one_executor(path: str | Path = EXECUTOR_LOCK) -> contextlib.AbstractContextManager[None]:
+    """Hold the lock of the one request of automation that is followed here; waits for none."""
+    return one_job(0.0, path)
 
 
 def _locked(handle: int) -> bool:

@@ -98,7 +98,7 @@ _ROWS = (
     Event("remediation", "rejected", _I, "rejected by an operator: not done, nor proposed again"),
     Event("remediation", "would_act", _I, "it would have acted; the mode is observe"),
     Event("remediation", "started", _I, "its intent is written"),
-    Event("remediation", "execute", _I, "request: look at this operation", is_request=True),
+    Event("remediation", "execute", _I, "an executor is asked to look", is_request=True),
     Event("remediation", "done", _I, "the executor did it; it is being verified"),
     Event("remediation", "repaired", _I, "it is verified", ("refused", "frozen")),
     Event("remediation", "refused", _W, "a guard says no; every reason is told", stays=_ENDED),

@@ -22,7 +22,7 @@ from salt_gluster.master.deploy import secret_store
 from salt_gluster.remediation.salt_events import admission, request
 
 FORMULA = str(Path(salt_gluster.__file__).parent / "formula")
-SLS, ADMIT = (f"{FORMULA}/reactor/{name}.sls" for name in ("execute", "admit"))
+ADMIT = f"{FORMULA}/reactor/admit.sls"
 DEFAULT_ROOTS = salt.config.DEFAULT_MASTER_OPTS["file_roots"]["base"]
 
 
@@ -94,7 +94,7 @@ def test_a_plain_master_gets_engine_reactor_and_formula(master: Master) -> None:
     assert engines(opts) == ["reactor", "gluster_consul", "gluster_events"]
     assert opts["file_roots"]["base"] == [*DEFAULT_ROOTS, FORMULA]
     assert opts["ext_pillar"] == [{"gluster_consul": {}}]
-    assert reacts(opts, request("prod", "p-1", "g1", 1.0)["tag"]) == [SLS]
+    assert reacts(opts, request("prod", "p-1", "g1", 1.0)["tag"]) == []
     assert reacts(opts, admission("prod", "g1", "u", 1.0)["tag"]) == [ADMIT]
     assert reacts(opts, "salt/gluster/prod/remediation/p-1/done") == []
 
@@ -125,13 +125,13 @@ def test_what_the_master_has_stays_once_wherever_it_stands(master: Master, name:
     opts = master.opts()
     assert sorted(engines(opts)) == ["gluster_consul", "gluster_events", "http_logstash", "reactor"]
     assert [e for e in opts["engines"] if "http_logstash" in e] == before["engines"]
-    assert len(opts["reactor"]) == 4
+    assert len(opts["reactor"]) == 3
     assert sorted(next(iter(e)) for e in opts["ext_pillar"]) == ["cmd_json", "gluster_consul"]
     assert [r for r in opts["reactor"] if r in before["reactor"]] == before["reactor"]
     assert sorted(opts["file_roots"]["base"]) == sorted(["/one", FORMULA])
     assert opts["file_roots"]["dev"] == ["/two", "/three"]
-    tag = request("prod", "p-1", "g1", 1.0)["tag"]
-    assert sorted(reacts(opts, tag)) == sorted(["/mine.sls", SLS])
+    tag = admission("prod", "g1", "u", 1.0)["tag"]
+    assert sorted(reacts(opts, tag)) == sorted(["/mine.sls", ADMIT])
 
 
 def test_what_the_own_file_gains_later_is_taken_up(master: Master) -> None:

@@ -56,6 +56,9 @@ class FileBus:
         self._add("fired", {"wall": time.time(), "epoch": self.epoch(), **event})
         return True
 
+    def send(self, minion: str, function: str, arguments: Sequence[Any]) -> None:
+        self._add("sent", [minion, function, list(arguments)])
+
     def ask(
         self, minions: Sequence[str], function: str, arguments: Sequence[Any], is_over: object
     ) -> Mapping[str, Any]:

@@ -30,11 +30,15 @@ class Bus:
         self._world = world
         self.fired: list[Mapping[str, Any]] = []
         self.rounds: list[list[str]] = []
+        self.sent: list[tuple[Any, ...]] = []
         self.broken = ""
 
     def fire(self, event: Mapping[str, Any]) -> bool:
         self.fired.append(event)
         return True
+
+    def send(self, minion: str, function: str, arguments: Sequence[Any]) -> None:
+        self.sent.append((minion, function, *arguments))
 
     def ask(
         self, minions: Sequence[str], function: str, arguments: Sequence[Any], is_over: object

@@ -20,6 +20,7 @@ from salt_gluster.consul.cluster_state import ClusterState
 from salt_gluster.consul.codec import pack
 from salt_gluster.consul.heartbeat import heartbeat_op
 from salt_gluster.errors import ConsulError, GlusterError
+from salt_gluster.master.engine.asking import AskingThread
 from salt_gluster.master.engine.config_history import ConfigHistory
 from salt_gluster.master.engine.declared_config import Accepted, accept
 from salt_gluster.master.engine.direct_look import DirectLook
@@ -63,6 +64,8 @@ log = logging.getLogger(__name__)
 KEPT = 200
 #: Versions of the configuration; a big pool's may have half a megabyte each.
 KEPT_VERSIONS = 50
+#: What an executor is sent, with the id of the operation.
+EXECUTE = "gluster_remediation.execute"
 
 
 class Engine:
@@ -78,6 +81,7 @@ class Engine:
         self._times = times
         self._clock = clock or SteadyClock()
         self._now = self._clock.now
+        self._bus, self._sending = bus, AskingThread("gluster-requests")
         self._probes = ProbeRunner(bus, lambda: self.watches.news.set(), self._now)
         self.watches = Watches(
             connect, cluster, name, marker=marker, lease=lease, clock=self._clock,
@@ -329,9 +333,22 @@ class Engine:
         for operation, minion in done.requests:
             if self._lock.holds():
                 self._publisher.fire(salt_events.request(self.cluster, operation, minion, obs.now))
+                self._send(operation, minion)
         self._write_status(obs, done)
         self._expiry.expire(obs)
         self._write_heartbeat(obs.now)
+
+    def _send(self, operation: str, minion: str) -> None:
+        """Let its minion look at an operation: by a job, which nobody but a master can make.
+
+        An event could be forged by any minion. What does not go out is sent again.
+        """
+
+        def send() -> None:
+            self._bus.send(minion, EXECUTE, [operation])
+
+        if not self._sending.begin(send):
+            log.warning("%s was not sent to %s: the last request is under way", operation, minion)
 
     def _write_intent(self, obs: FleetObservation, op: Operation) -> None:
         """Write the intent in the one transaction; a lost race is decided anew."""

@@ -7,7 +7,7 @@ can be stored.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -28,6 +28,9 @@ class Bus(MinionClient, Protocol):
 
     def fire(self, event: Mapping[str, Any]) -> bool:
         """Fire ``{"tag", "data"}``; False when the bus did not take it."""
+
+    def send(self, minion: str, function: str, arguments: Sequence[Any]) -> None:
+        """Give one minion a job; nobody waits for its answer."""
 
 
 class EventPublisher:

@@ -26,13 +26,13 @@ from salt_gluster.errors import Conflict, ConsulError, GlusterError, OutcomeUnkn
 from salt_gluster.minion import apply, verify
 from salt_gluster.minion.automation import publish, registration
 from salt_gluster.minion.driver import GlusterDriver
-from salt_gluster.model import Observation, Plan, Refusal, Step, Unknown, is_known
+from salt_gluster.model import Observation, Plan, Ref, Refusal, Step, Unknown, is_known
 from salt_gluster.plan.actions import is_done
 from salt_gluster.remediation import FleetObservation, LockView, Policy, authorize
 from salt_gluster.remediation.authorize import Authorization, Decision
 from salt_gluster.remediation.fleet_mode import FleetMode
 from salt_gluster.remediation.guards.context import GuardContext, Target
-from salt_gluster.remediation.membership import ConsulView, ViewTrust
+from salt_gluster.remediation.membership import Condition, ConsulView, ViewTrust
 from salt_gluster.remediation.operations import (
     ExecutionReport,
     Life,
@@ -72,9 +72,15 @@ def carry_out(
     if me is None:
         return _answer(operation, _ignored("registered", "this node is not registered in Consul"))
     try:
-        with node.one_job(JOB_WAIT_S), _client(settings) as client:
-            after("locked")
-            return _Execution(operation, driver, me, client, after, only_tells).go()
+        with _client(settings) as client:
+            execution = _Execution(operation, driver, me, client, after, only_tells)
+            # What is forged, done or not for us takes no lock, and nobody waits behind another one:
+            # a flood of requests must not keep this node from its own work.
+            if (known := execution.is_ours()).do is Decision.IGNORE:
+                return _answer(operation, known)
+            with node.one_executor(), node.one_job(JOB_WAIT_S):
+                after("locked")
+                return execution.go()
     except Conflict as busy:
         return _answer(operation, _ignored("node_free", str(busy)))
     except GlusterError as problem:
@@ -117,6 +123,10 @@ class _Execution:
         self.state = ClusterState(client, me.cluster)
         self.store = self.state.store
         self.policy = Policy()
+
+    def is_ours(self) -> Authorization:
+        """Judge only whether it concerns this node and is open; nothing here is looked at."""
+        return self._verdict(*self._read(), self._unseen(), conditions={})
 
     def go(self) -> dict[str, Any]:
         """Judge, begin, judge again, act once, read back, tell."""
@@ -174,6 +184,7 @@ class _Execution:
     def _verdict(
         self, operation: Operation | Unknown | None, outcome: ExecutionReport | Unknown | None,
         obs: FleetObservation, *, begun: bool = False,
+        conditions: Mapping[Ref, Condition] | None = None,
     ) -> Authorization:  # fmt: skip
         skew: Any = None
         if isinstance(operation, Operation):
@@ -183,7 +194,7 @@ class _Execution:
             operation, outcome, obs, self.policy,
             minion=self.me.minion,
             skew_s=float(skew) if is_number else Unknown("it was not measured"),
-            conditions=self.state.snapshot().conditions,
+            conditions=self.state.snapshot().conditions if conditions is None else conditions,
             begun=begun,
             only_tells=self.only_tells,
         )  # fmt: skip

@@ -96,6 +96,21 @@ def test_silence_of_all_minions_is_no_reason_to_give_the_lock_up(world: World) -
     assert world.watches.lock.holds()
 
 
+def test_an_executor_is_sent_a_job_and_a_second_one_does_not_wait_behind_a_first(
+    world: World,
+) -> None:
+    """A request is no event that a reactor would turn into a job: any minion can forge those."""
+    world.engine._send("op1", "g1")
+    assert world.engine._sending.wait(10)
+    assert world.bus.sent == [("g1", "gluster_remediation.execute", "op1")]
+    went_on = threading.Event()
+    world.bus.send = lambda *words: went_on.wait(10)  # type: ignore[assignment,method-assign]
+    for _ in range(5):
+        world.engine._send("op2", "g1")
+    went_on.set()
+    assert world.engine._sending.wait(10)
+
+
 # --- a Consul that can store nothing -------------------------------------------------------------
 
 

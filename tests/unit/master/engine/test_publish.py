@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -38,6 +38,9 @@ class Store:
 class Bus:
     def __init__(self) -> None:
         self.ids: list[str] = []
+
+    def send(self, minion: str, function: str, arguments: Sequence[Any]) -> None:
+        raise AssertionError("nobody is sent anything")
 
     def fire(self, event: Mapping[str, Any]) -> bool:
         self.ids.append(event["data"]["id"])

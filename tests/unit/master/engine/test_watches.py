@@ -32,6 +32,9 @@ class Bus:
         self.rounds: list[list[str]] = []
         self.asked = threading.Semaphore(0)
 
+    def send(self, minion: str, function: str, arguments: Sequence[Any]) -> None:
+        raise AssertionError("nobody is sent anything")
+
     def fire(self, event: Mapping[str, Any]) -> bool:
         raise AssertionError("a hint tells nobody anything")
 

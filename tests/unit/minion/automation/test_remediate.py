@@ -174,6 +174,7 @@ def pool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Pool:
     monkeypatch.setattr(remediate, "connect", lambda settings, timeout_s: pool.consul.client())
     monkeypatch.setattr(report, "collect_report", lambda site: pool.place.report())
     monkeypatch.setattr(node, "one_job", lambda wait_s: contextlib.nullcontext())
+    monkeypatch.setattr(node, "one_executor", contextlib.nullcontext)
     monkeypatch.setattr(node, "accepts", lambda host, port, limit: port in pool.place.listens)
     monkeypatch.setattr(node.LocalState, "get", lambda self, key: None)
     monkeypatch.setattr(node.LocalState, "put", lambda self, key, record: None)
@@ -446,6 +447,25 @@ def test_a_begin_that_nobody_answered_is_taken_for_begun(pool: Pool, kind: str, 
 
     assert pool.execute("judged", cut)["did"] == did
     assert pool.place.sent == []
+
+
+def test_what_is_forged_or_done_takes_no_lock_and_nobody_queues_behind_another(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """150 events left a node without an answer for 98 s."""
+
+    def busy(*wait_s: float) -> Any:
+        raise Conflict("another change is running here", kind="node_busy")
+
+    monkeypatch.setattr(node, "one_job", busy)
+    assert names(pool.execute(op="forged")) == {"operation_known"}
+    pool.intend(executor="gfn3")
+    assert names(pool.execute()) == {"named_here"}
+    pool.intend()
+    monkeypatch.setattr(node, "one_job", lambda wait_s: pytest.fail("it waits for the lock"))
+    monkeypatch.setattr(node, "one_executor", busy)
+    assert names(pool.execute()) == {"node_free"}
+    assert pool.place.looks == 0, "none of it looks at gluster"
 
 
 def test_a_minion_that_is_configured_to_change_nothing_refuses_by_name(pool: Pool) -> None:
