@@ -15,7 +15,7 @@ def __virtual__():
     return __virtualname__
 
 
-def observe(ports=None):
+def observe(ports=None, nonce=""):
     """
     Return this node's own report, afresh, and which of these ports accept a connection from here.
 
@@ -26,6 +26,10 @@ def observe(ports=None):
     ports
         A list of ``[uuid, path, host, port]``; each is tried for 3 s, all at once.
 
+    nonce
+        A word of the leader's. The answer is written to Consul beside it, by this node's own right,
+        and not returned: any minion can put an answer of any other on the master's bus.
+
     CLI Example:
 
     .. code-block:: bash
@@ -35,7 +39,8 @@ def observe(ports=None):
     from salt_gluster.minion.automation.witness import observe as look_around
 
     with errors_as(CommandExecutionError):
-        return look_around(_minion().driver(), __opts__.get("gluster_consul") or {}, ports or ())
+        settings = __opts__.get("gluster_consul") or {}
+        return look_around(_minion().driver(), settings, ports or (), str(nonce))
 
 
 def execute(operation):

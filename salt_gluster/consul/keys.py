@@ -58,6 +58,10 @@ class Keys:
         """A node's own report."""
         return self._below("nodes", uuid)
 
+    def answer(self, uuid: str) -> str:
+        """What a node answered the leader last; below its report, where only it can write."""
+        return self._below("nodes", uuid, "answer")
+
     def proposal(self, name: str) -> str:
         """Something planned, waiting or approved."""
         return self._below("proposals", name)

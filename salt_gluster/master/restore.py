@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import uuid4
 
+from salt_gluster.consul.answers import confirmed_answers
 from salt_gluster.consul.pool import PoolClient
+from salt_gluster.consul.service import Member
 from salt_gluster.errors import GlusterError, NotFound, SpecError
 from salt_gluster.master.config_history import current_version
 from salt_gluster.master.minions import Ask, last_line, no_answer
@@ -32,7 +35,7 @@ def restore(ask: Ask, pool: PoolClient, name: str, confirm: str = "") -> dict[st
     members = pool.members()
     uuid, called = find(version, name, {m.minion or m.node: m.uuid for m in members})
     minion = next((m.minion for m in members if m.uuid == uuid and m.minion), called)
-    lost_node, own = _evaluate(ask, version, uuid, called, minion)
+    lost_node, own = _evaluate(ask, pool, version, uuid, called, minion)
     checks = (*lost_node.checks, own, _not_held(pool))
     ready = lost_node.identity is not None and all(check.yes for check in checks)
     plan = _plan(pool.cluster, version, lost_node, minion, checks, ready)
@@ -45,19 +48,37 @@ def restore(ask: Ask, pool: PoolClient, name: str, confirm: str = "") -> dict[st
     if not ready:
         no = "; ".join(f"{c.name}: {c.why}" for c in checks if not c.yes)
         raise GlusterError(f"nothing was done. {no}", kind="not_ready")
-    return {**plan, **_carried_out(ask, minion, lost_node, version)}
+    return {**plan, **_carried_out(ask, pool, minion, lost_node, version)}
+
+
+def _members(
+    ask: Ask, pool: PoolClient, version: Mapping[str, Any], uuid: str
+) -> dict[str, Mapping[str, Any]]:
+    """Return what the other members say now, each by its own right in Consul.
+
+    What came by Salt's bus any minion may have said for any other: it only makes them look.
+    """
+    nonce = f"n{uuid4().hex}"
+    ask("*", "gluster_remediation.observe", [], nonce)
+    others = [u for u in version["actual"]["peers"] if u != uuid]
+    answers = confirmed_answers(pool.store, others, nonce)
+    return {u: a["report"] for u, a in answers.items() if usable(a["report"])}
+
+
+def _op_versions(ask: Ask, members: list[Member]) -> dict[str, int]:
+    """Return the op-version that each member tells, and that its registration has: two words."""
+    registered = {m.minion: int(m.op_version) for m in members if m.op_version.isdecimal()}
+    told = ask(list(registered), "gluster.op_version") if registered else {}
+    numbers = {m: n for m, n in told.items() if isinstance(n, int) and m in registered}
+    return {**numbers, **{f"{m}, registered": registered[m] for m in numbers}}
 
 
 def _evaluate(
-    ask: Ask, version: Mapping[str, Any], uuid: str, name: str, minion: str
+    ask: Ask, pool: PoolClient, version: Mapping[str, Any], uuid: str, name: str, minion: str
 ) -> tuple[Lost, RestoreCheck]:  # fmt: skip
     """Return what the members say, and what the node itself says to the plan."""
-    answers = ask("*", "gluster.report")
-    reports = {r["uuid"]: r for r in answers.values() if usable(r) and r["uuid"] != uuid}
-    others = [m for m, r in answers.items() if usable(r) and r["uuid"] in version["actual"]["peers"]
-              and r["uuid"] != uuid]  # fmt: skip
-    numbers = ask(others, "gluster.op_version") if others else {}
-    op_versions = {m: n for m, n in numbers.items() if isinstance(n, int)}
+    reports = _members(ask, pool, version, uuid)
+    op_versions = _op_versions(ask, [m for m in pool.members() if m.uuid in reports])
     lost_node = lost(version, uuid, name, reports, op_versions)
     if lost_node.identity is None:
         why = "it was not asked: the plan is not whole"
@@ -119,7 +140,7 @@ def _refill(brick: Mapping[str, str]) -> list[str]:
 
 
 def _carried_out(
-    ask: Ask, minion: str, lost_node: Lost, version: Mapping[str, Any]
+    ask: Ask, pool: PoolClient, minion: str, lost_node: Lost, version: Mapping[str, Any]
 ) -> dict[str, Any]:  # fmt: skip
     """Have the node do it, and ask the members whether they have it back."""
     answer = _asked(ask, minion, lost_node, version, test=False).get(minion)
@@ -129,12 +150,8 @@ def _carried_out(
         )
         raise GlusterError(f"{minion} did not say that it is done: {why}.", kind="unknown_outcome",
                            hint="Look first: salt-run gluster.status.")  # fmt: skip
-    answers = ask("*", "gluster.report")
-    others = {u for u in version["actual"]["peers"] if u != lost_node.uuid}
-    missing = sorted(
-        str(r["node"]) for r in answers.values()
-        if usable(r) and r["uuid"] in others and not _has(r, lost_node.uuid)
-    )  # fmt: skip
+    reports = _members(ask, pool, version, lost_node.uuid)
+    missing = sorted(str(r["node"]) for r in reports.values() if not _has(r, lost_node.uuid))
     if missing:
         raise GlusterError(f"{minion} is back, but not for {', '.join(missing)}.", kind="not_back",
                            hint="See: salt '*' gluster_peer.status.")  # fmt: skip

@@ -33,8 +33,11 @@ BRICK_LOGS = "var/log/glusterfs/bricks"
 #: Gluster's own root directory in a brick: an empty brick would look healthy and hold nothing.
 GLUSTER_ROOT = ".glusterfs/00/00/00000000-0000-0000-0000-000000000001"
 
-_STARTED = re.compile(r"Started running .*version")
-_ENDED = re.compile(r"health[-_ ]check failed, going down|still alive! -> SIG")
+#: How a line of gluster's log begins, up to who speaks. What follows may name a file, which any
+#: client can call as it likes: only a whole line of the right speaker is evidence.
+_HEAD = r"^\[[^\]]+\] [A-Z] (?:\[MSGID: \d+\] )?(?:\[[\w.-]+:\d+:\w+\] )?\d+-"
+_STARTED = re.compile(_HEAD + r"\S*glusterfsd: Started running .*version")
+_ENDED = r"-posix: (?:health[-_ ]check failed, going down|still alive! -> SIG\w+)\s*$"
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,7 @@ def _health_check_ended(brick: LocalBrick, root: Path) -> bool | Unknown:
     The log is asked, by order and not by time: is the health check's line behind the last start?
     """
     log = root / BRICK_LOGS / (brick.path.strip("/").replace("/", "-") + ".log")
+    ended = re.compile(_HEAD + re.escape(brick.volume) + _ENDED)
     seen: list[bool] = []
     for file in (log.with_name(log.name + ".1"), log):
         try:
@@ -152,9 +156,9 @@ def _health_check_ended(brick: LocalBrick, root: Path) -> bool | Unknown:
         except OSError as problem:
             return Unknown(f"{file} cannot be read: {problem.strerror}")
         for line in text.splitlines():
-            if _ENDED.search(line):
+            if ended.match(line):
                 seen.append(True)
-            elif _STARTED.search(line):
+            elif _STARTED.match(line):
                 seen.append(False)
     if not seen:
         return Unknown(f"{log} does not go back to the last start")

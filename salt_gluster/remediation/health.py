@@ -263,7 +263,9 @@ def witnesses(
         gluster = BAD if peers is BAD or quiet_over else UNKNOWN
     elif bad or (dead and any(s is GOOD for s in signals)):
         gluster = None
-    return Witnesses(obs.consul.signal(uuid), gluster, answers, explained, glusterd_dead)
+    # An answer that anybody may have given is enough for doing nothing, and for nothing else.
+    heard = answers or uuid in obs.unconfirmed
+    return Witnesses(obs.consul.signal(uuid), gluster, heard, explained, glusterd_dead)
 
 
 def node_event(

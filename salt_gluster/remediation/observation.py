@@ -93,6 +93,7 @@ class FleetObservation:
     ports        brick -> {asked member's uuid: accepted?} (W2)
     peers        asked member's uuid -> {uuid: connected?} (W3)
     answered     uuid -> did it answer when it was asked; empty = no node was asked
+    unconfirmed  uuids for which an answer came of which it is not known who gave it
     skews        uuid -> its clock minus the leader's in seconds, measured when it was asked
     has_policy   a configuration was accepted; without one there are only notices
     executor_node  "" = the engine; else the uuid of the node of the executor
@@ -110,6 +111,7 @@ class FleetObservation:
     ports: Mapping[BrickKey, Mapping[str, bool | Unknown]] = field(default_factory=dict)
     peers: Mapping[str, Mapping[str, bool] | Unknown] = field(default_factory=dict)
     answered: Mapping[str, bool] = field(default_factory=dict)
+    unconfirmed: frozenset[str] = frozenset()
     skews: Mapping[str, float | Unknown] = field(default_factory=dict)
     hold: Hold | Unknown | None = NOT_ASKED
     maintenance: Mapping[str, Maintenance] | Unknown = NOT_ASKED

@@ -24,10 +24,13 @@ from short_timers import REAL, Timers
 from waiting import until
 
 from lab import Node, forked
+from salt_gluster.consul.answers import write_answer
 from salt_gluster.consul.canary import FileMarker
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.settings import Access
+from salt_gluster.consul.store import Store
 from salt_gluster.consul.transport import TIMEOUT_S
+from salt_gluster.errors import ConsulError
 from salt_gluster.master.engine import Engine
 
 HERE = Path(__file__).resolve()
@@ -39,8 +42,8 @@ WORK = forked.Work(
 class FileBus:
     """A bus that never loses anything and that nobody listens to."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, store: Store) -> None:
+        self._folder, self.store = folder, store
         #: Under which epoch its engine speaks; 0 = it does not lead, by its own clock.
         self.epoch: Callable[[], int] = lambda: 0
 
@@ -66,7 +69,19 @@ class FileBus:
         pool = self._folder.parent / "pool.json"
         if not pool.exists():
             return {}
-        return answers(json.loads(pool.read_text()), minions, arguments[0], time.time())
+        said = answers(json.loads(pool.read_text()), minions, arguments[0], time.time())
+        return {minion: self._written(answer, arguments[1]) for minion, answer in said.items()}
+
+    def _written(self, answer: Mapping[str, Any], nonce: str) -> Mapping[str, Any]:
+        """Write an answer to Consul, as a node does; what cannot be written goes by the bus."""
+        uuid = answer["report"]["uuid"]
+        try:
+            self.store.write(self.store.keys.node(uuid), answer["report"])
+            at, ports = answer["at"], answer["ports"]
+            write_answer(self.store, uuid, nonce, at=at, ports=ports)
+        except ConsulError:
+            return answer
+        return {"schema": 1, "at": at, "confirmed": True}
 
 
 class Process:
@@ -148,7 +163,7 @@ def serve(cluster: str, name: str, folder: Path, access: Access, timers: Timers)
     def connect(timeout_s: float | None) -> Client:
         return Client(access, timeout_s=timeout_s or TIMEOUT_S)
 
-    bus = FileBus(folder)
+    bus = FileBus(folder, Store(connect(None), cluster))
     engine = Counted(
         connect, cluster, name, bus, marker=FileMarker(folder),
         lease=timers.lease, times=timers.engine,

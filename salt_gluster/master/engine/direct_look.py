@@ -47,7 +47,7 @@ class DirectLook:
             bricks = {k: c for k, c in known.items() if k.kind == "brick" and c.state != "off"}
             self._down, self._seen_at = bricks, obs.now
         minions = {uuid: minion for uuid, _, minion, _ in catalog.nodes}
-        if self._probes.begin(ProbeRequest(minions, ()), self._pause_s):
+        if self._probes.begin(ProbeRequest(minions, (), is_direct=True), self._pause_s):
             self._pause_s = min(2 * self._pause_s, LONGEST_S)
         answers = self._probes.latest(obs.now)
         if answers.at <= self._seen_at or not self._state.reports:

@@ -19,6 +19,7 @@ from salt_gluster.consul.client import Client, Op, check_absent_op
 from salt_gluster.consul.cluster_state import ClusterState
 from salt_gluster.consul.codec import pack
 from salt_gluster.consul.heartbeat import heartbeat_op
+from salt_gluster.consul.store import Store
 from salt_gluster.errors import ConsulError, GlusterError
 from salt_gluster.master.engine.asking import AskingThread
 from salt_gluster.master.engine.config_history import ConfigHistory
@@ -82,7 +83,10 @@ class Engine:
         self._clock = clock or SteadyClock()
         self._now = self._clock.now
         self._bus, self._sending = bus, AskingThread("gluster-requests")
-        self._probes = ProbeRunner(bus, lambda: self.watches.news.set(), self._now)
+        self._probes = ProbeRunner(
+            bus, lambda: self.watches.news.set(), self._now, sleep=self._clock.sleep,
+            answers=Store(connect(times.records_timeout_s), cluster),
+        )  # fmt: skip
         self.watches = Watches(
             connect, cluster, name, marker=marker, lease=lease, clock=self._clock,
             cannot_look=lambda: self._probes.trouble.why,
@@ -247,6 +251,7 @@ class Engine:
             ports=still_so(answers, state.facts),
             peers=answers.peers,
             answered=answers.answered,
+            unconfirmed=answers.unconfirmed,
             skews=self._probes.skews(obs.now),
             hold=state.hold(),
             maintenance=state.maintenance(),

@@ -12,8 +12,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Protocol
+from uuid import uuid4
 
+from salt_gluster.consul.answers import confirmed_answers
 from salt_gluster.consul.cluster_state import sets_of
+from salt_gluster.consul.store import Store
+from salt_gluster.errors import ConsulError
 from salt_gluster.master.engine.asking import AskingThread, AskingTrouble
 from salt_gluster.model import NodeFacts, Observation, Unknown, Volume, is_known
 from salt_gluster.remediation.decide import Asks
@@ -38,6 +42,8 @@ STILL_A_LOOK_S = 40.0
 GATHERING_S = 60.0
 #: A leader that could put no question for so long gives the lock up.
 CANNOT_ASK_S = 20.0
+#: Between two looks for an answer in Consul that somebody has announced on the bus.
+CONFIRM_S = 0.5
 #: A clock does not jump: what was measured of it is believed for as long as a report.
 CLOCK_S = 60.0
 
@@ -59,6 +65,8 @@ class ProbeRequest:
     minions: Mapping[str, str]  # uuid -> minion
     ports: tuple[tuple[str, str, str, int], ...]  # uuid, path, host, port
     doubtful: frozenset[str] = frozenset()  # minions
+    #: Consul cannot be asked whose the answers are: they are good for telling, not for deciding.
+    is_direct: bool = False
 
     def is_over(self, answered: Collection[str], passed_s: float) -> bool:
         """Whether no answer has to be waited for any more."""
@@ -71,7 +79,8 @@ class ProbeRequest:
 class ProbeResults:
     """What one round brought; ``at`` 0 = no node was asked yet. Clocks are the leader's.
 
-    ``numbers`` are the ports that were asked.
+    ``numbers`` are the ports that were asked. ``unconfirmed`` are the nodes that somebody has
+    answered for, perhaps they themselves.
     """
 
     at: float = 0.0
@@ -82,6 +91,7 @@ class ProbeResults:
     answered: Mapping[str, bool] = field(default_factory=dict)
     reports: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     skews: Mapping[str, float | Unknown] = field(default_factory=dict)
+    unconfirmed: frozenset[str] = frozenset()
 
 
 # --- what to ask ---------------------------------------------------------------------------------
@@ -144,13 +154,23 @@ def _volumes(pool: Observation | Unknown) -> Iterable[Volume]:
 
 
 def probe_results(
-    asked: ProbeRequest, returned: Mapping[str, Any], sent_at: float, came_at: float
+    asked: ProbeRequest, returned: Mapping[str, Any], sent_at: float, came_at: float,
+    confirmed: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> ProbeResults:  # fmt: skip
-    """Return what a round says; an answer that is none (a text, an old version) is silence."""
-    answers = {u: returned.get(minion) for u, minion in asked.minions.items()}
+    """Return what a round says; an answer that is none (a text, an old version) is silence.
+
+    ``returned`` came by Salt's bus. Of ``confirmed`` it is known whose they are, and only they
+    count; None = nothing can be confirmed.
+    """
+    on_bus = {u: returned.get(minion) for u, minion in asked.minions.items()}
+    answers = on_bus if confirmed is None else {u: confirmed.get(u) for u in asked.minions}
     usable: dict[str, Mapping[str, Any]] = {
         u: a for u, a in answers.items()
-        if isinstance(a, Mapping) and isinstance(a.get("report"), Mapping)
+        if isinstance(a, Mapping) and isinstance(a.get("report"), Mapping) and _is_whole(a)
+    }  # fmt: skip
+    said = {
+        u for u, a in on_bus.items()
+        if isinstance(a, Mapping) and (a.get("confirmed") or isinstance(a.get("report"), Mapping))
     }  # fmt: skip
     ports: dict[BrickKey, dict[str, bool | Unknown]] = {(u, p): {} for u, p, _, _ in asked.ports}
     for uuid, answer in usable.items():
@@ -164,9 +184,19 @@ def probe_results(
         numbers={(u, path): port for u, path, _, port in asked.ports},
         ports=ports,
         peers={u: _connected(a["report"]) for u, a in usable.items()},
-        answered={u: u in usable for u in asked.minions},
+        answered={u: u in usable or u in said for u in asked.minions},
         reports={u: a["report"] for u, a in usable.items()},
         skews={u: _skew(a.get("at"), sent_at, came_at) for u, a in usable.items()},
+        unconfirmed=frozenset(said - usable.keys()),
+    )
+
+
+def _is_whole(answer: Mapping[str, Any]) -> bool:
+    """Whether its rows of ports are rows: a broken answer is one silent node, no lost round."""
+    rows = answer.get("ports") or ()
+    return isinstance(rows, list | tuple) and all(
+        isinstance(row, list | tuple) and len(row) == 3 and all(isinstance(w, str) for w in row[:2])
+        for row in rows
     )
 
 
@@ -216,9 +246,11 @@ class ProbeRunner:
     """
 
     def __init__(
-        self, bus: MinionClient, done: Callable[[], None], now: Callable[[], float] = time.time
-    ) -> None:
+        self, bus: MinionClient, done: Callable[[], None], now: Callable[[], float] = time.time,
+        *, answers: Store | None = None, sleep: Callable[[float], object] = time.sleep,
+    ) -> None:  # fmt: skip
         self._bus, self._done, self._now = bus, done, now
+        self._answers, self._sleep = answers, sleep
         self.asking = AskingThread("gluster-questions")
         self.trouble = AskingTrouble(CANNOT_ASK_S, now)
         self._born_at = now()
@@ -241,8 +273,10 @@ class ProbeRunner:
         try:
             ports = [list(row) for row in asked.ports]
             minions = list(asked.minions.values())
-            returned = self._bus.ask(minions, FUNCTION, [ports], asked.is_over)
-            came = probe_results(asked, returned, sent_at, self._now())
+            nonce = f"n{uuid4().hex}"  # never a number, which Salt would make of digits
+            returned = self._bus.ask(minions, FUNCTION, [ports, nonce], asked.is_over)
+            confirmed = self._confirmed(asked, nonce, sent_at)
+            came = probe_results(asked, returned, sent_at, self._now(), confirmed)
             self.trouble.succeeded()
             self._is_heard |= bool(returned)
             if not self._is_heard and came.at - self._born_at < GATHERING_S:
@@ -254,6 +288,27 @@ class ProbeRunner:
             log.exception("asking the minions failed")
         finally:
             self._done()
+
+    def _confirmed(
+        self, asked: ProbeRequest, nonce: str, sent_at: float
+    ) -> dict[str, Mapping[str, Any]] | None:
+        """Return what stands in Consul under this word, waiting for it as long as for the bus.
+
+        That somebody has answered for a node ends no waiting for its own word.
+        """
+        if asked.is_direct or self._answers is None:
+            return None
+        found: dict[str, Mapping[str, Any]] = {}
+        while True:
+            missing = asked.minions.keys() - found.keys()
+            try:
+                found |= confirmed_answers(self._answers, missing, nonce)
+            except ConsulError as err:
+                log.info("what the nodes answered cannot be confirmed: %s", err)
+                return found
+            if asked.is_over([asked.minions[u] for u in found], self._now() - sent_at):
+                return found
+            self._sleep(CONFIRM_S)
 
     def latest(self, now: float) -> ProbeResults:
         """Return the last round while it is young enough to count as a look of this tick."""

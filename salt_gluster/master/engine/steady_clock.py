@@ -17,9 +17,11 @@ class SteadyClock:
     """The wall clock as it was at the beginning, carried on by the monotonic clock."""
 
     def __init__(
-        self, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._wall, self.monotonic = wall, monotonic
+        self, wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:  # fmt: skip
+        self._wall, self.monotonic, self.sleep = wall, monotonic, sleep
         self._base = wall() - monotonic()
 
     def now(self) -> float:

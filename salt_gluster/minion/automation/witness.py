@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from salt_gluster import node
+from salt_gluster.consul.answers import write_answer
 from salt_gluster.consul.client import Client, connect
 from salt_gluster.consul.store import Store
 from salt_gluster.errors import GlusterError
@@ -24,25 +25,28 @@ CONSUL_S = 2.0
 
 
 def observe(
-    driver: GlusterDriver, settings: Mapping[str, Any], ports: Sequence[Sequence[Any]]
-) -> dict[str, Any]:
-    """Return own clock, own report, and for each port whether it accepts; None = not asked."""
-    answers = _Connects(ports)
-    own = _own_report(driver, settings)
-    return {"schema": SCHEMA, "at": driver.now(), "report": own, "ports": answers.rows()}
+    driver: GlusterDriver, settings: Mapping[str, Any], ports: Sequence[Sequence[Any]],
+    nonce: str = "",
+) -> dict[str, Any]:  # fmt: skip
+    """Return own clock, own report, and for each port whether it accepts; None = not asked.
 
-
-def _own_report(driver: GlusterDriver, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the own report, and write it to Consul as well, best effort.
-
-    After one silence nothing else is asked of Consul; whoever asked has the report in the answer.
+    With the leader's ``nonce`` the answer stands in Consul, and here only that it does. Where
+    Consul does not take it, it is here; then nobody can know whose it is.
     """
+    connects = _Connects(ports)
     me = registration.load_registration()
+    own: dict[str, Any] | None = None
     if me is not None:  # else never registered: it has no place there
+        # After one silence nothing else is asked of Consul.
         with contextlib.suppress(GlusterError), contextlib.closing(_client(settings)) as client:
             store = Store(client, me.cluster)
-            return collect_and_publish(driver, store, me, best_effort=True)
-    return report.collect_report(driver)
+            own = collect_and_publish(driver, store, me, best_effort=True)
+            if nonce and "after" in own:
+                at = driver.now()
+                write_answer(store, me.uuid, nonce, at=at, ports=connects.rows())
+                return {"schema": SCHEMA, "at": at, "confirmed": True}
+    own = own if own is not None else report.collect_report(driver)
+    return {"schema": SCHEMA, "at": driver.now(), "report": own, "ports": connects.rows()}
 
 
 def _client(settings: Mapping[str, Any]) -> Client:

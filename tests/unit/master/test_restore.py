@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,9 @@ import fleet
 import pytest
 from fleet import GFN1, GFN2, GFN3, VOLUME
 
+from salt_gluster.consul.keys import Keys
 from salt_gluster.consul.service import Member
+from salt_gluster.consul.store import Document
 from salt_gluster.errors import GlusterError, NotFound, SpecError
 from salt_gluster.master.restore import FUNCTION, restore
 from salt_gluster.model import Hold, NodeFacts, Unknown
@@ -58,16 +61,22 @@ class Pool:
         self.store = SimpleNamespace(
             version=lambda number: SimpleNamespace(data=self.version),
             hold=lambda: self.hold,
+            keys=Keys("main"),
+            several=self.several,
         )
+        self.nonce, self.registered = "", "100000"
+        #: Members that Salt's bus has an answer of, and that have written none.
+        self.forged: set[str] = set()
 
     def snapshot(self) -> Any:
         return SimpleNamespace(version_number=0 if self.version is None else 7)
 
     def members(self) -> list[Member]:
-        return [Member(u, n, n, "main") for u, n in NAMES.items()]
+        return [Member(u, n, n, "main", op_version=self.registered) for u, n in NAMES.items()]
 
     def ask(self, target: Any, function: str, *arguments: Any) -> Mapping[str, Any]:
-        if function == "gluster.report":
+        if function == "gluster_remediation.observe":
+            self.nonce = arguments[1]
             return self.reports
         if function == "gluster.op_version":
             return {m: n for m, n in self.numbers.items() if m in target}
@@ -80,6 +89,20 @@ class Pool:
             self.reports["a client"] = "'gluster.report' is not available."
             return {} if self.done is None else {"gfn3": self.done}
         return {} if self.says is None else {"gfn3": self.says}
+
+    def several(self, keys: Sequence[str]) -> list[Document]:
+        """Return what the members have written under their own right."""
+        documents = []
+        for key in keys:
+            uuid = key.removeprefix("gluster/main/nodes/").removesuffix("/answer")
+            told = self.reports.get(NAMES[uuid])
+            if not isinstance(told, Mapping) or NAMES[uuid] in self.forged:
+                continue
+            if key.endswith("/answer"):
+                documents.append(Document(key, {"nonce": self.nonce}, 1))
+                continue
+            documents.append(Document(key, copy.deepcopy(dict(told)), 1))
+        return documents
 
     def run(self, confirm: str = "", name: str = "gfn3") -> dict[str, Any]:
         return restore(self.ask, self, name, confirm)  # type: ignore[arg-type]
@@ -130,6 +153,7 @@ def stored(change: Callable[[dict[str, Any]], object]) -> Callable[[Pool], objec
 
 #: What speaks against it -> the check that says no, or cannot tell.
 AGAINST: dict[str, tuple[Callable[[Pool], object], str]] = {
+    "another minion answers for a member": (lambda p: p.forged.add("gfn2"), "members_answer"),
     "a member is silent": (lambda p: p.reports.pop("gfn2"), "members_answer"),
     "a member answers with an error": (
         lambda p: p.reports.update(gfn2="ERROR: gone"), "members_answer",
@@ -157,6 +181,12 @@ AGAINST: dict[str, tuple[Callable[[Pool], object], str]] = {
     "no op-version": (lambda p: p.numbers.clear(), "one_op_version"),
     "an op-version that is an error": (
         lambda p: p.numbers.update(gfn1="ERROR", gfn2="ERROR"), "one_op_version",
+    ),
+    "another op-version than they have registered": (
+        lambda p: p.numbers.update(gfn1=110000, gfn2=110000), "one_op_version",
+    ),
+    "an op-version that nobody has registered": (
+        lambda p: setattr(p, "registered", ""), "one_op_version",
     ),
     "quota": (
         stored(lambda v: v["actual"]["volumes"]["rep3"]["options"].update(

@@ -233,6 +233,16 @@ def test_a_file_system_tells_its_own_uuid(tmp_path: Path) -> None:
 BRICK = LocalBrick("data", "g1", "/srv/gluster/data", 49152)
 START = "[t] I [MSGID: 100030] 0-/usr/sbin/glusterfsd: Started running version [{arg=x}]\n"
 ENDED = "[t] M [MSGID: 113075] 0-data-posix: health-check failed, going down\n"
+WHERE = "[posix-helpers.c:2127:posix_health_check_thread_proc] "
+#: What a client can bring into the log by the names of its files.
+NAMED = (
+    "[t] E [MSGID: 113001] [posix.c:1:open] 0-data-posix: open on /b/health-check failed, going"
+    " down failed [No such file or directory]\n"
+    "[t] W [MSGID: 1] 0-data-server: 7: GETXATTR /still alive! -> SIGTERM (1) ==> (client: c)\n"
+    "health-check failed, going down\n"
+    "[t] E [MSGID: 1] 0-other-posix: health-check failed, going down\n"
+    "[t] E [MSGID: 1] 0-data-posix: health-check failed, going down: open failed\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +251,10 @@ ENDED = "[t] M [MSGID: 113075] 0-data-posix: health-check failed, going down\n"
         ({"": START}, False),
         ({"": START + ENDED}, True),
         ({"": START + ENDED + START}, False),
-        ({"": START + "0-data-posix: still alive! -> SIGTERM\n"}, True),
+        ({"": START + "[t] M [MSGID: 1] 0-data-posix: still alive! -> SIGTERM\n"}, True),
+        ({"": START + ENDED.replace("0-data", WHERE + "0-data")}, True),
+        ({"": START + NAMED}, False),
+        ({"": START + ENDED + "[t] E 0-data-posix: open on /Started running version: no\n"}, True),
         ({".1": START + ENDED, "": ""}, True),
         ({".1": START + ENDED, "": START}, False),
         ({"": "some other line\n"}, None),

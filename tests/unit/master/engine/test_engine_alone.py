@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_world import T0, UUIDS, World
+import recorded_pool
+from engine_world import NAMES, T0, UUIDS, World
 from fleet import operation
 
 from salt_gluster.consul.pool import PoolClient
@@ -109,6 +110,51 @@ def test_an_executor_is_sent_a_job_and_a_second_one_does_not_wait_behind_a_first
         world.engine._send("op2", "g1")
     went_on.set()
     assert world.engine._sending.wait(10)
+
+
+def _forged(number: int, **changed: Any) -> dict[str, Any]:
+    """Return what a hostile minion says in the name of another: all is well, or something else."""
+    told = recorded_pool.report(number, NAMES, recorded_pool.replicated(NAMES), T0 + 99_999)
+    told["facts"] |= changed
+    ports = [[UUIDS[1], recorded_pool.PATH, True]]
+    return {"schema": 1, "at": T0 + 99_999, "report": told, "ports": ports}
+
+
+def test_what_a_minion_says_in_the_name_of_others_is_not_believed(world: World) -> None:
+    """Salt's bus and its job cache take an answer of anybody under any name."""
+    world.dead, world.silent = {1}, {"g2"}
+    world.forged = {"g2": _forged(1), "g3": _forged(2, hold={"reason": "x", "by": "y"})}
+    world.report()
+    world.passes(60)
+    assert world.events("down") == [("g2:/srv/gluster/data/1", "down")]
+    assert world.engine._memory.mode == "open", "and no hold of g3 came with it"
+    facts = world.engine._state.facts[UUIDS[1]]
+    assert facts.at < T0 + 50_000
+    assert not isinstance(world.engine._probes.latest(world.engine._now()).skews.get(UUIDS[2]), str)
+
+
+def test_a_forged_answer_does_not_end_the_waiting_for_the_true_one(world: World) -> None:
+    """Whoever answers first for all nodes would make them silent."""
+    world.dead = {1}
+    world.report()
+    world.bus.late = 2
+    world.forged = {name: _forged(n) for n, name in enumerate(NAMES)}
+    world.passes(60)
+    latest = world.engine._probes.latest(world.engine._now())
+    assert set(latest.reports) == set(UUIDS)
+    assert all(report["at"] < T0 + 50_000 for report in latest.reports.values())
+
+
+@pytest.mark.parametrize(
+    "broken", [{"ports": [[1]]}, {"ports": 7}, {"ports": [[None, None, True]]}, {"at": "x"}]
+)
+def test_one_broken_answer_is_one_silent_node(world: World, broken: dict[str, Any]) -> None:
+    world.dead = {1}
+    world.broken_answers = {"g3": broken}
+    world.report()
+    world.passes(60)
+    latest = world.engine._probes.latest(world.engine._now())
+    assert {UUIDS[0], UUIDS[1]} <= set(latest.reports)
 
 
 # --- a Consul that can store nothing -------------------------------------------------------------

@@ -1,0 +1,53 @@
+"""What a node answers the leader: in Consul under its own right, hardly anything on the bus."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fake_consul import FakeConsul
+from fleet import GFN2
+
+from salt_gluster.consul.answers import confirmed_answers
+from salt_gluster.consul.service import Member
+from salt_gluster.consul.store import Store
+from salt_gluster.minion.automation import publish, registration, witness
+
+OWN = {"uuid": GFN2, "at": 5.0}
+DRIVER: Any = SimpleNamespace(now=lambda: 7.0)
+
+
+@pytest.fixture
+def consul(monkeypatch: pytest.MonkeyPatch) -> FakeConsul:
+    consul = FakeConsul()
+    me = Member(GFN2, "gfn2", "gfn2", "main")
+    monkeypatch.setattr(registration, "load_registration", lambda: me)
+    monkeypatch.setattr(witness, "_client", lambda settings: consul.client())
+    monkeypatch.setattr(publish.report, "collect_report", lambda driver: dict(OWN))
+    return consul
+
+
+def test_an_answer_to_the_leader_stands_in_consul_and_the_bus_has_only_that_it_does(
+    consul: FakeConsul,
+) -> None:
+    said = witness.observe(DRIVER, {}, [["u1", "/b", "127.0.0.1", 1]], "n1")
+    assert said == {"schema": 1, "at": 7.0, "confirmed": True}
+    store = Store(consul.client(), "main")
+    (answer,) = confirmed_answers(store, [GFN2, "u-other"], "n1").values()
+    assert (answer["at"], answer["ports"]) == (7.0, [["u1", "/b", False]])
+    assert (answer["report"]["uuid"], answer["report"]["at"]) == (GFN2, 5.0)
+    assert confirmed_answers(store, [GFN2], "another question") == {}
+
+
+def test_what_consul_does_not_take_is_answered_by_the_bus(consul: FakeConsul) -> None:
+    consul.takes_writes = False
+    said = witness.observe(DRIVER, {}, [], "n1")
+    assert "confirmed" not in said
+    assert said["report"]["at"] == 5.0
+
+
+def test_an_operator_who_asks_gets_the_whole_answer(consul: FakeConsul) -> None:
+    said = witness.observe(DRIVER, {}, [])
+    assert (said["report"]["uuid"], said["ports"]) == (GFN2, [])
+    assert f"gluster/main/nodes/{GFN2}" in consul.keys
