@@ -18,7 +18,14 @@ from salt_gluster.remediation.guards.context import GuardContext, Target
 from salt_gluster.remediation.health import NodeEvent, NodeState
 from salt_gluster.remediation.membership import update_membership
 from salt_gluster.remediation.observation import FleetObservation, Memory, remembered
-from salt_gluster.remediation.operations import Happened, Life, Operation, moved, operation_id
+from salt_gluster.remediation.operations import (
+    UNDER_WAY,
+    Happened,
+    Life,
+    Operation,
+    moved,
+    operation_id,
+)
 from salt_gluster.remediation.policy import Mode, Policy
 from salt_gluster.remediation.progress import announce_operations, followed
 from salt_gluster.remediation.salt_events import Notice
@@ -134,7 +141,7 @@ def decide(obs: FleetObservation, policy: Policy, memory: Memory) -> Decisions:
         proposals=(*chosen.proposals, *_expired(obs, policy, seen)),
         intents=chosen.intents,
         requests=requests,
-        asks=_asks(obs, conditions, seen),
+        asks=_asks(obs, policy, conditions, seen, chosen.refused),
         refused=chosen.refused,
         admission=admitted,
         rows={**seen.rows, MODE: turn},
@@ -297,7 +304,10 @@ def _requests(
     return tuple(due), asked
 
 
-def _asks(obs: FleetObservation, conditions: Mapping[Ref, Any], seen: Evaluation) -> Asks:
+def _asks(
+    obs: FleetObservation, policy: Policy, conditions: Mapping[Ref, Any], seen: Evaluation,
+    refused: tuple[Refused, ...],
+) -> Asks:  # fmt: skip
     """Return what the next tick needs about everything that is not healthy."""
     operations = {} if isinstance(obs.operations, Unknown) else obs.operations
     nodes = {
@@ -308,9 +318,17 @@ def _asks(obs: FleetObservation, conditions: Mapping[Ref, Any], seen: Evaluation
     fine = (NodeEvent.GOOD, NodeEvent.LEFT)
     nodes |= {uuid for uuid, event in seen.nodes.items() if event not in fine}
     members = frozenset(uuid for uuid in nodes if uuid in obs.members)
-    # Versions and histories of all are needed only where something may be done.
-    everyone = frozenset(obs.members) if seen.targets else members
-    return Asks(members, members, everyone)
+    # Versions and histories of all are needed only where something may be done. What has just begun
+    # is not known well enough to say that nothing will be.
+    free = len(seen.targets) - len(refused) if obs.has_policy else 0
+    new_s, soon_s = 4 * policy.decide_twice_s, 2 * policy.decide_twice_s
+    soon = any(
+        obs.now - r.target.down_since <= new_s or guards.needs_all(r.reasons, soon_s)
+        for r in refused
+    )
+    # An executor judges by what all have told within a minute, also one that is asked again.
+    asked = any(op.state in UNDER_WAY for op in operations.values())
+    return Asks(members, members, frozenset(obs.members) if free or soon or asked else members)
 
 
 def _of_fleet(clocks: Mapping[tuple[Ref, str], float]) -> dict[tuple[Ref, str], float]:

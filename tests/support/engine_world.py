@@ -126,7 +126,7 @@ class World:
         end = self.now + seconds
         while self.now < end:
             self.now += step_s
-            if int(self.now) % 3 == 0:
+            if step_s >= 3 or int(self.now) % 3 == 0:
                 self.watches._renew()
                 self._see()
             self.engine.run_once()

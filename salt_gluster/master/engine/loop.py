@@ -22,6 +22,7 @@ from salt_gluster.consul.heartbeat import heartbeat_op
 from salt_gluster.consul.store import Store
 from salt_gluster.errors import ConsulError, GlusterError
 from salt_gluster.master.engine.asking import AskingThread
+from salt_gluster.master.engine.backoff import Backoff
 from salt_gluster.master.engine.config_history import ConfigHistory
 from salt_gluster.master.engine.declared_config import Accepted, accept
 from salt_gluster.master.engine.direct_look import DirectLook
@@ -94,6 +95,7 @@ class Engine:
         self._lock = self.watches.lock
         self._state = ClusterState(connect(times.records_timeout_s), cluster)
         self._publisher = EventPublisher(cluster, name, bus, self._state, self._lock, journal)
+        self._backoff = Backoff()
         self._direct = DirectLook(self._state, self._probes, self._publisher.publish_unstored)
         self._history = ConfigHistory(self._state, self._lock, times)
         self._expiry = MaintenanceExpiry(bus, self._state, self._lock)
@@ -317,7 +319,7 @@ class Engine:
             self._memory = replace(self._memory, conditions={**self._memory.conditions, **own_view})
             return
         self._memory, self._asks = done.memory, done.asks
-        self._ask(obs, done.asks)
+        self._ask(obs, done.asks, done)
         store = self._state.store
         if self._state.unseen:
             self._state.see_acknowledged(obs.now, self._lock.guard)
@@ -383,7 +385,7 @@ class Engine:
         except ConsulError as err:
             log.warning("%s was not accepted: %s", name, err)
 
-    def _ask(self, obs: FleetObservation, asks: Asks) -> None:
+    def _ask(self, obs: FleetObservation, asks: Asks, done: Decisions | None = None) -> None:
         """Ask what the decision needs, and at once whoever one of gluster's events hints at.
 
         The first one, that is: a flood of them makes no more rounds than anything else.
@@ -397,9 +399,12 @@ class Engine:
         tick_s = self._accepted.policy.tick_s
         at_once = bool(known) and obs.now - self._hinted_at >= tick_s
         asked = probe_request(asks, obs.consul, obs.pool, obs.facts)
-        if self._probes.begin(asked, self._times.hints_s if at_once else tick_s / 2) and known:
-            self.watches.looked_at(known)
-            self._hinted_at = obs.now
+        every_s = tick_s / 2 if done is None else self._backoff.pause_s(obs, done, tick_s / 2)
+        if self._probes.begin(asked, self._times.hints_s if at_once else every_s):
+            self._backoff.asked()
+            if known:
+                self.watches.looked_at(known)
+                self._hinted_at = obs.now
 
     # --- for operators ---------------------------------------------------------------------------
 

@@ -64,6 +64,24 @@ PATIENCE: frozenset[str] = frozenset(
 )  # fmt: skip
 
 
+#: These look at what every member tells: asked for only when all the others say yes, or soon may.
+OF_ALL: frozenset[str] = frozenset(
+    {"single_version", "no_recent_manual_change", "bricks_known", "not_held"}
+)
+
+
+def needs_all(reasons: tuple[Refusal, ...], within_s: float) -> bool:
+    """Whether every member has to be asked for a decision that these reasons stand against.
+
+    Not while a guard says no that one node answers: a standing failure costs the others nothing.
+    A guard that only waits, and for no longer than ``within_s``, is none of them.
+    """
+    return not any(
+        r.name not in OF_ALL and r.name != "same_twice" and not 0 < r.waits_s <= within_s
+        for r in reasons
+    )
+
+
 def refusals(context: GuardContext, guards: tuple[Guard, ...]) -> tuple[Refusal, ...]:
     """Return every reason against it, in the order of the ladder."""
     asked = (g for g in guards if not (context.obs.executor_node and g.__name__ in ENGINE_ONLY))

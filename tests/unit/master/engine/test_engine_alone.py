@@ -157,6 +157,31 @@ def test_one_broken_answer_is_one_silent_node(world: World, broken: dict[str, An
     assert {UUIDS[0], UUIDS[1]} <= set(latest.reports)
 
 
+def test_a_standing_failure_is_asked_about_ever_less_often_and_a_new_one_at_once(
+    world: World,
+) -> None:
+    """One dead disk had cost every node a job and a report every ten seconds, for ever."""
+    store = world.engine._state.store
+    spec, now = {"nodes": list(NAMES)}, world.engine._now()
+    store.accept({"schema": 1, "spec": spec, "policy": {}}, by="g1", why="test", now=now)
+    world.watches.saw("rev", 2, 99)
+    world.dead = {1}
+    for _ in range(20):  # its sensor writes, too
+        world.report()
+        world.passes(30, step_s=10)
+    assert world.engine._memory.candidate is None, "it is refused: never recorded"
+    rounds = len(world.bus.rounds)
+    for _ in range(60):
+        world.report()
+        world.passes(30, step_s=10)
+    assert len(world.bus.rounds) - rounds <= 20, "half an hour: it was 180"
+    rounds = len(world.bus.rounds)
+    world.dead = {1, 2}
+    world.report()
+    world.passes(40, step_s=10)
+    assert len(world.bus.rounds) - rounds >= 3
+
+
 # --- a Consul that can store nothing -------------------------------------------------------------
 
 
