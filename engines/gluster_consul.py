@@ -17,6 +17,7 @@ import salt.client
 import salt.utils.event
 
 from salt_gluster.master import approvals, jobs
+from salt_gluster.node.files import append_line
 
 log = logging.getLogger(__name__)
 
@@ -89,8 +90,7 @@ class _Journal:
         self._path = path
 
     def add(self, event):
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(event, sort_keys=True, default=str) + "\n")
+        append_line(self._path, json.dumps(event, sort_keys=True, default=str), 0o600)
 
 
 class _MasterBus:

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import pwd
 import subprocess
 from pathlib import Path
 
@@ -25,7 +26,6 @@ from salt_gluster.master import (
 )
 from salt_gluster.master import hold as master_hold
 from salt_gluster.master import status as master_status
-from salt_gluster.master.deploy import secret_store
 from salt_gluster.render import render_diff, render_explained, render_history
 
 __virtualname__ = "gluster"
@@ -254,9 +254,14 @@ def _wanted(at, file, version):
     try:
         text = Path(file).read_text(encoding="utf-8")
         return declaration.body_of(salt.utils.yaml.safe_load(text))
-    except (OSError, UnicodeError, salt.utils.yaml.YAMLError) as err:
-        raise SpecError("file", f"{file} cannot be read: {err}",
-                        hint="It is plain YAML, no template.") from err  # fmt: skip
+    except OSError as err:
+        raise SpecError("file", f"{file} cannot be read: {err.strerror}.") from err
+    except (UnicodeError, salt.utils.yaml.YAMLError) as err:
+        # The error's own text quotes the lines around, whatever stands there.
+        mark = getattr(err, "problem_mark", None)
+        line = "" if mark is None else f", line {mark.line + 1}: {getattr(err, 'problem', '')}"
+        raise SpecError("file", f"{file} is no YAML{line}.",
+                        hint="It is plain YAML, no template.") from None  # fmt: skip
 
 
 def _number(value):
@@ -314,7 +319,8 @@ def setup(test=False, remove=False, restart=False, pillar_from=None):
     test
         Only show what would be written.
     remove
-        Take the file away again; the secrets of a Consul that was prepared stay, and it says where.
+        Take the file away again, this machine's Consul agent, and this master's webhook on the
+        nodes. The secrets of a Consul that was prepared stay, and it says where.
     restart
         Restart the master when this command has ended; it then takes some seconds to be back.
     pillar_from
@@ -334,7 +340,7 @@ def setup(test=False, remove=False, restart=False, pillar_from=None):
 
 def _set_up(test, remove, restart, pillar_from):
     changes = _write_file(test, remove, _source(pillar_from))
-    consul = _left() if remove else __salt__["gluster_consul.prepare"](test=test)
+    consul = __salt__["gluster_consul.remove" if remove else "gluster_consul.prepare"](test=test)
     changes = {**changes, **consul.pop("changes", {})}
     folder = str(Path(__opts__["conf_file"]).parent)
     stale = any(key.startswith(folder) for key in changes)  # what a master reads when it starts
@@ -343,11 +349,6 @@ def _set_up(test, remove, restart, pillar_from):
         subprocess.Popen([*_RESTART, str(os.getpid())], start_new_session=True, **_QUIET)
         answer["then"] = "the master restarts now"
     return {**answer, **{key: row for key, row in consul.items() if row}}
-
-
-def _left():
-    kept = secret_store.of(__opts__["conf_file"])
-    return {"comment": f"{kept.folder} stays: the secrets of the running Consul." if kept else ""}
 
 
 def _source(asked):
@@ -365,13 +366,19 @@ def _source(asked):
 def _write_file(test, remove, source):
     own, others, file = _configuration()
     roots = salt.config.DEFAULT_MASTER_OPTS["file_roots"]
-    todo = config_file.Setup(file, own, others, roots, source)
+    todo = config_file.Setup(file, own, others, roots, source, _owner())
     changes = todo.bring_about(_DUMP, test=test, remove=remove)
     if not (test or remove):
         lost = config_file.not_in_effect(salt.config.master_config(__opts__["conf_file"]), source)
         if lost:
             raise config_file.overridden(lost, file)
     return changes
+
+
+def _owner():
+    """Return user and group of the master."""
+    user = pwd.getpwnam(__opts__.get("user") or "root")
+    return user.pw_uid, user.pw_gid
 
 
 def _configuration():

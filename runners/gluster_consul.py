@@ -15,8 +15,8 @@ from salt.exceptions import SaltException
 
 from salt_gluster.errors import GlusterError
 from salt_gluster.master import approvals, jobs
-from salt_gluster.master.deploy import deployment
 from salt_gluster.master.rate_limit import RateLimit
+from salt_gluster.master.deploy import deployment, removal
 from salt_gluster.minion.context import Minion
 
 log = logging.getLogger(__name__)
@@ -55,6 +55,31 @@ def prepare(test=False):
     """
     try:
         changes, comment = deployment.set_up(_master(), test=test)
+        return {"changes": changes, "comment": comment}
+    except (GlusterError, OSError) as err:
+        return {"error": str(err), "retcode": 1}
+
+
+def remove(test=False):
+    """
+    Take this machine's Consul agent away, and this master's webhook on the nodes.
+
+    ``gluster.setup remove=True`` does it with the rest. The agent of a machine that is a node of
+    the pool stays, and so does the pool's Consul with its secrets.
+
+    Changes: yes, on this master and in the nodes' webhooks. Takes the cluster lock: no.
+
+    test
+        Only show what would be done.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run gluster_consul.remove test=True
+    """
+    try:
+        changes, comment = removal.remove(_master(), test=test)
         return {"changes": changes, "comment": comment}
     except (GlusterError, OSError) as err:
         return {"error": str(err), "retcode": 1}

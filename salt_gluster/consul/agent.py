@@ -243,16 +243,16 @@ def _need(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
 def _write(wanted: Mapping[Path, str], changes: dict[str, Any], *, test: bool) -> str:
     """Write what is not as it should be; return what an agent that runs needs for its PEMs."""
     group = node.group_of(PROGRAM)
-    how = {"mode": 0o600 if group is None else 0o640, "group": group or 0}
+    mode, own_group = 0o600 if group is None else 0o640, group or 0
     need = ""
     for path, text in wanted.items():
-        why = node.is_different(path, text, **how)
+        why = node.is_different(path, text, mode=mode, group=own_group)
         if not why:
             continue
         need = "reload" if path != FILE else need
         changes[str(path)] = {"old": why, "new": "written"}
         if not test:
-            node.write_private(path, text, **how)
+            node.write_private(path, text, mode=mode, group=own_group)
     return need
 
 

@@ -36,6 +36,7 @@ class FileMarker:
                 self._file(cluster),
                 "Consul's canary of this cluster was seen here. Remove this file only after\n"
                 "Consul was emptied on purpose.\n",
+                0o644,
             )
 
 

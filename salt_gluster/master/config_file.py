@@ -2,7 +2,9 @@
 
 Salt lets a list in the master's own file be replaced by one of ``master.d``, and joins the lists of
 all files there (facts.md#S-4.2). So the lists of the own file are repeated here, those of
-other files not. How Salt reads and writes its configuration is handed in; nothing imports Salt.
+other files not. Those may hold the site's passwords: the file is for the master's user alone, and
+what changed is told in words. How Salt reads and writes its configuration is handed in; nothing
+imports Salt.
 """
 
 from __future__ import annotations
@@ -12,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from salt_gluster.errors import GlusterError
-from salt_gluster.node.files import write_atomically
+from salt_gluster.node.files import is_different, write_atomically
 
 NAME = "salt-gluster.conf"
+#: For the master's user alone.
+MODE = 0o600
 ENGINE, EVENTS = "gluster_consul", "gluster_events"
 RESTART = "systemctl restart salt-master"
 #: Which of the shipped SLS answers which event.
@@ -38,14 +42,14 @@ class Setup:
 
     ``own`` is what the master's own file says, ``others`` what the other files of ``master.d`` say
     together, ``default_roots`` Salt's own file roots. ``pillar_from`` is where nodes have their
-    declaration from.
+    declaration from, ``owner`` user and group of the master.
     """
 
     def __init__(
         self, file: Path, own: Settings, others: Settings, default_roots: Settings,
-        pillar_from: str = FILES,
+        pillar_from: str = FILES, owner: tuple[int, int] = (0, 0),
     ):  # fmt: skip
-        self.file, self._pillar_from = file, pillar_from
+        self.file, self._pillar_from, self._owner = file, pillar_from, owner
         self._own, self._others, self._roots = own, others, default_roots
         self.before = file.read_text(encoding="utf-8") if file.exists() else None
         if self.before is not None and not self.before.startswith(_OURS):
@@ -57,24 +61,44 @@ class Setup:
     def bring_about(
         self, dump: Callable[[Any], str], *, test: bool, remove: bool
     ) -> dict[str, dict[str, Any]]:
-        """Write, show or remove the file; return what changed or would."""
-        after = None if remove else self.text(dump)
-        if self.before == after:
+        """Write or remove the file; return what changed or would: in words, no text of it."""
+        if remove:
+            if self.before is None:
+                return {}
+            if not test:
+                self.file.unlink()
+            return {str(self.file): {"old": "written", "new": None}}
+        text = self.text(dump)
+        old = is_different(self.file, text, mode=MODE, owner=self._owner)
+        if not old:
             return {}
         if not test:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            self.file.unlink() if after is None else write_atomically(self.file, after)
-        return {str(self.file): {"old": self.before, "new": after}}
+            write_atomically(self.file, text, MODE, owner=self._owner)
+        return {str(self.file): {"old": old, "new": self._in_words()}}
 
-    def text(self, dump: Callable[[Any], str]) -> str:
-        """Return the file."""
-        wanted = {
+    def _in_words(self) -> str:
+        """Return what the file has: of the site's own entries the names, never what they say."""
+        wanted = self._wanted()
+        names = {
+            "engines": [_name(engine) for engine in wanted["engines"]],
+            "reactor": [_name(reaction) for reaction in wanted["reactor"]],
+            "file_roots": list(wanted["file_roots"]),
+            "ext_pillar": [_name(source) for source in wanted["ext_pillar"]],
+        }
+        return "written: " + "; ".join(f"{key}: {', '.join(row)}" for key, row in names.items())
+
+    def _wanted(self) -> dict[str, Any]:
+        return {
             "engines": self._engines(),
             "reactor": [*self._repeated("reactor"), *_reactions()],
             "file_roots": self._file_roots(),
             "ext_pillar": self._ext_pillar(),
         }
-        return _OURS + _REPEATS + dump(wanted)
+
+    def text(self, dump: Callable[[Any], str]) -> str:
+        """Return the file."""
+        return _OURS + _REPEATS + dump(self._wanted())
 
     def _engines(self) -> list[Any]:
         """Salt's runners see no reactor that is not named among engines (facts.md#S-4.1)."""

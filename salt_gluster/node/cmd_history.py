@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from salt_gluster.model import Change, Unknown
-from salt_gluster.node.files import tail, write_atomically
+from salt_gluster.node.files import append_line, tail, write_atomically
 
 HISTORY = "var/log/glusterfs/cmd_history.log"
 SENT_FILE = "/var/lib/salt-gluster/commands.jsonl"
@@ -152,9 +152,7 @@ def _append(file: Path, note: dict[str, Any]) -> None:
         file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         with _alone(file.parent):
             # As glusterd's own history: not for other users.
-            handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            with os.fdopen(handle, "w", encoding="utf-8") as out:
-                out.write(json.dumps(note) + "\n")
+            append_line(file, json.dumps(note), 0o600)
             if file.stat().st_size > _MOST_BYTES:
                 lines = file.read_text(encoding="utf-8").splitlines()[-_MOST_NOTES:]
                 write_atomically(file, "\n".join(lines) + "\n", 0o600)

@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from salt_gluster.errors import GlusterError, Unreadable
-from salt_gluster.node.files import write_atomically
+from salt_gluster.node.files import open_lock, write_atomically
 from salt_gluster.node.glusterd import GLUSTERD_DIR, started_scripts
 
 FOLDER = GLUSTERD_DIR + "/events"
@@ -100,7 +100,7 @@ def write_webhooks(
     file = Path(root) / WEBHOOKS
     with _locked(file):
         text = json.dumps(change(_read(file)))
-        write_atomically(file, text, 0o600, keep=False)
+        write_atomically(file, text, 0o600)
 
 
 @contextlib.contextmanager
@@ -108,7 +108,7 @@ def _locked(file: Path) -> Iterator[None]:
     """Hold the lock of the file that has this name: its holder before may have replaced it."""
     end = time.monotonic() + _LOCK_S
     while True:
-        handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = open_lock(file)
         try:
             if _is_ours(handle, file):
                 yield

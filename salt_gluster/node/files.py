@@ -1,4 +1,7 @@
-"""Write a file whole or not at all, or for few readers only; read the end of a long one."""
+"""Write a file whole or not at all, or for few readers only; read the end of a long one.
+
+Every file that the extension writes is written here, with its mode and owner.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +30,10 @@ def tail(path: Path) -> str:
 def write_atomically(
     path: Path,
     text: str,
-    mode: int = 0o644,
+    mode: int,
     *,
     owner: tuple[int, int] | None = None,
-    keep: bool = True,
+    keep: bool = False,
     once: bool = False,
 ) -> None:
     """Write ``text`` to ``path`` completely or not at all: the only writer of a whole file.
@@ -84,6 +87,21 @@ def new_file(
         temporary.unlink(missing_ok=True)
 
 
+def append_line(path: Path, text: str, mode: int) -> None:
+    """Add one line to a file in one write; a new file gets this mode, no link is followed."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    handle = os.open(path, flags, mode)
+    try:
+        os.write(handle, (text + "\n").encode("utf-8", "surrogateescape"))
+    finally:
+        os.close(handle)
+
+
+def open_lock(path: str | Path) -> int:
+    """Open a file to be locked, made where it is not there, for its owner alone; return it."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+
 # --- files for few eyes --------------------------------------------------------------------------
 
 
@@ -95,8 +113,13 @@ def group_of(name: str) -> int | None:
         return None
 
 
-def is_different(path: Path, text: str, *, mode: int, group: int = 0) -> str:
-    """Return why root's file is not as it should be, "" when it is: words without its content."""
+def is_different(
+    path: Path, text: str, *, mode: int, group: int = 0, owner: tuple[int, int] | None = None
+) -> str:
+    """Return why a file is not as it should be, "" when it is: words without its content.
+
+    It is root's, or that of ``owner``, user and group.
+    """
     try:
         before = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -108,10 +131,10 @@ def is_different(path: Path, text: str, *, mode: int, group: int = 0) -> str:
         return "different"
     if stat.S_IMODE(status.st_mode) != mode:
         return f"mode {stat.S_IMODE(status.st_mode):04o}"
-    return "" if (status.st_uid, status.st_gid) == (0, group) else "another owner"
+    return "" if (status.st_uid, status.st_gid) == (owner or (0, group)) else "another owner"
 
 
 def write_private(path: Path, text: str, *, mode: int, group: int = 0) -> None:
     """Write root's file with exactly this mode; it is never open to others, not for a moment."""
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    write_atomically(path, text, mode, owner=(0, group), keep=False)
+    write_atomically(path, text, mode, owner=(0, group))

@@ -45,7 +45,8 @@ def write_hold(reason: str, by: str, now: float, path: str | Path = HOLD_FILE) -
     """Write the hold and return it; an earlier one is replaced."""
     file = Path(path)
     file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    write_atomically(file, json.dumps({"reason": reason, "by": by, "since": now}) + "\n")
+    text = json.dumps({"reason": reason, "by": by, "since": now}) + "\n"
+    write_atomically(file, text, 0o644, keep=True)
     return Hold(reason, by, now)
 
 

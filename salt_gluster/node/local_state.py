@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from salt_gluster.errors import Conflict
-from salt_gluster.node.files import write_atomically
+from salt_gluster.node.files import open_lock, write_atomically
 
 LOCK_FILE = "/run/salt-gluster.lock"
 EXECUTOR_LOCK = "/run/salt-gluster-executor.lock"
@@ -29,7 +29,7 @@ def one_job(wait_s: float, path: str | Path = LOCK_FILE) -> Iterator[None]:
     Raises ``Conflict`` of kind ``node_busy`` naming the process that holds it. The kernel frees the
     lock when its holder dies; the file stays and means nothing.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = open_lock(path)
     try:
         end = time.monotonic() + wait_s
         while not _locked(handle):

@@ -161,7 +161,7 @@ def write_fstab(
     else:
         after.append(entry.line)
     if not test:
-        write_atomically(Path(fstab), "\n".join(after) + "\n")
+        write_atomically(Path(fstab), "\n".join(after) + "\n", 0o644, keep=True)
         _tell_systemd()
     return {"old": "; ".join(old) or None, "new": entry.line}
 

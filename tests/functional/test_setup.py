@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import os
@@ -12,11 +13,10 @@ import pytest
 import salt.client
 import salt.config
 import salt.loader
-import yaml
 
 import salt_gluster
 from salt_gluster import node
-from salt_gluster.consul import agent
+from salt_gluster.consul import agent, agent_removal, pool
 from salt_gluster.master import jobs
 from salt_gluster.master.deploy import secret_store
 from salt_gluster.remediation.salt_events import admission, request
@@ -159,13 +159,59 @@ def test_an_engine_that_somebody_has_configured_is_not_written_twice(master: Mas
     assert master.opts()["engines"] == theirs
 
 
-def test_test_mode_shows_the_file_and_writes_nothing(master: Master) -> None:
-    told = master.setup(test=True)
-    shown = yaml.safe_load(told["changes"][str(master.file)]["new"])
-    assert set(shown) == {"engines", "reactor", "file_roots", "ext_pillar"}
-    assert not master.drop_ins.exists()
-    master.setup()
-    assert yaml.safe_load(master.file.read_text()) == shown
+def test_test_mode_says_what_would_be_written_and_writes_nothing(master: Master) -> None:
+    master.says(OWN)
+    shown = master.setup(test=True)["changes"]
+    assert shown == {
+        str(master.file): {
+            "old": "absent",
+            "new": "written: engines: http_logstash, reactor, gluster_consul, gluster_events;"
+            " reactor: salt/minion/*/start, salt/gluster/*, salt/gluster/*/remediation/*/execute,"
+            " salt/gluster/*/node/*/admit; file_roots: base, dev;"
+            " ext_pillar: cmd_json, gluster_consul",
+        }
+    }
+    assert not master.file.exists()
+    assert master.setup()["changes"] == shown
+
+
+def test_what_the_site_keeps_secret_is_for_the_master_alone_and_on_no_screen(
+    master: Master, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Salt's merge of lists makes us repeat what stands in the master's own file."""
+    planted = [f"planted-{kind}" for kind in ("engine", "reactor", "pillar", "root")]
+    master.says(
+        f"engines: [{{http_logstash: {{url: 'http://u:{planted[0]}@h'}}}}]\n"
+        f"reactor: [{{'a/*': ['salt://x.sls?saltenv={planted[1]}']}}]\n"
+        f"ext_pillar: [{{mysql: {{pass: {planted[2]}}}}}]\n"
+        f"file_roots: {{base: [/srv/{planted[3]}]}}"
+    )
+    shown: list[Any] = []
+    with caplog.at_level("DEBUG", "salt_gluster"):
+        shown += [master.setup(test=True), master.setup()]
+        text = master.file.read_text()
+        assert [word for word in planted if word not in text] == [], "its own still works"
+        assert master.file.stat().st_mode & 0o7777 == 0o600
+        master.file.chmod(0o644)
+        shown.append(master.setup())
+        assert shown[-1]["changes"][str(master.file)]["old"] == "mode 0644"
+        assert master.file.stat().st_mode & 0o7777 == 0o600
+        master.says("gluster_events: {port: 1}")
+        shown += [master.setup(remove=True, test=True), master.setup(remove=True)]
+    assert [s["changes"].keys() for s in shown] == [{str(master.file)}] * 5
+    said = json.dumps(shown) + "".join(r.getMessage() for r in caplog.records)
+    assert [word for word in planted if word in said] == []
+
+
+def test_a_declaration_that_is_no_yaml_is_not_quoted(
+    master: Master, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "PoolClient", lambda settings: contextlib.nullcontext())
+    file = master.conf.parent / "pool.yml"
+    file.write_text("gluster:\n  password: planted\n  nodes: [planted\n x: planted: {\n")
+    said = salt.loader.runner(master.opts())["gluster.import"](str(file), reason="x")
+    assert "pool.yml is no YAML, line" in str(said)
+    assert "planted" not in str(said)
 
 
 def test_remove_takes_only_our_file_away(master: Master) -> None:
@@ -450,12 +496,74 @@ def test_an_agent_that_cannot_be_is_an_error_and_the_rest_is_done(
     assert master.file.exists() and master.vault.exists
 
 
-def test_remove_leaves_the_secrets_and_says_where(master: Master, own_agent: Agent) -> None:
+class Removal:
+    """Nodes that are asked to take a webhook out, and an agent on this machine."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+        self.done: set[str] = set()
+        self.agents: list[bool] = []
+
+    def ask(
+        self, client: object, target: list[str], *words: Any, silence_s: float
+    ) -> dict[str, Any]:
+        self.asked.append((tuple(target), *words))
+        right = {"x": {"result": True, "changes": {}, "comment": ""}}
+        return {n: right if n in self.done else ["Rendering failed"] for n in target[1:]}
+
+    def remove(self, call: Any, *, test: bool = False) -> dict[str, Any]:
+        self.agents.append(test)
+        return {"consul": {"old": "running", "new": "left"}}
+
+
+@pytest.fixture
+def removal(own_agent: Agent, monkeypatch: pytest.MonkeyPatch) -> Removal:
+    made = Removal()
+    monkeypatch.setattr(jobs, "ask", own_agent.ask)
+    monkeypatch.setattr(agent_removal, "remove", made.remove)
+    return made
+
+
+def test_remove_takes_agent_and_webhooks_away_and_leaves_the_secrets_and_says_so(
+    master: Master, removal: Removal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from salt_gluster.master.deploy import credentials
+
     master.has_minions("g1", pillar=POOL)
     master.setup()
+    monkeypatch.setattr(jobs, "ask", removal.ask)
+    for name in ("g1", "g2", "g3"):
+        master.vault.node(name)
+    url, before = "http://192.0.2.1:24017/gluster", master.file.read_text()
+    would = master.setup(remove=True, test=True)
+    assert (removal.asked, removal.agents) == ([], [True])
+    assert master.file.read_text() == before and master.vault.events()
+    removal.done = {"g2"}
     told = master.setup(remove=True)
-    assert str(master.vault.folder) in told["comment"] and master.vault.exists
-    assert not master.file.exists()
+    assert told["changes"] == would["changes"] == {
+        str(master.file): {"old": "written", "new": None},
+        f"webhook {url}": {"old": "handed out to the nodes", "new": None},
+        "consul": {"old": "running", "new": "left"},
+    }  # fmt: skip
+    absent = ("state.single", ("gluster_events.webhook_absent", url))
+    assert removal.asked == [(("g1", "g2", "g3"), *absent)]
+    left = f"salt -L g1,g3 state.single gluster_events.webhook_absent {url}"
+    assert left in told["comment"] and f"{master.vault.folder} stays" in told["comment"]
+    assert master.vault.exists and not master.file.exists()
+    assert credentials.events_access(str(master.conf)) == {}, "and no pillar hands it out again"
+    said = json.dumps([would, told])
+    assert [text for text in secrets_of(master) if text in said] == []
+
+
+def test_remove_leaves_the_agent_of_a_machine_that_is_a_node(
+    master: Master, removal: Removal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    master.has_minions("g2", pillar=POOL)
+    (master.conf.parent / "minion").write_text(f"id: g2\nroot_dir: {master.conf.parent}\n")
+    master.setup()
+    monkeypatch.setattr(jobs, "ask", removal.ask)
+    told = master.setup(remove=True)
+    assert removal.agents == [] and "that of the node g2" in told["comment"]
 
 
 def test_the_engine_and_the_runners_use_what_was_made(master: Master, own_agent: Agent) -> None:

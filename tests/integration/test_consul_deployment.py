@@ -139,6 +139,7 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backbone]:
     """From bare nodes to a watched pool; the clock runs from the first command on."""
     with Lab.up("backbone", nodes=5, bare=True) as lab:
         lab.write_pillar(PILLAR)
+        plant(lab)
         here = Backbone(lab, tmp_path_factory.mktemp("backbone"))
         try:
             began = time.monotonic()
@@ -157,6 +158,22 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backbone]:
             yield here
         finally:
             here.close()
+
+
+#: What others keep where we read and write: who reacts to what, and their webhook.
+PLANTED = {kind: f"planted-{kind}-3f6c1d" for kind in ("reactor", "webhook")}
+OTHERS_HOOK = {"http://127.0.0.1:9/": {"token": PLANTED["webhook"], "secret": ""}}
+
+
+def plant(lab: Lab) -> None:
+    """Put secrets of the site's own into files that `gluster.setup` and the formula read."""
+    line = f"reactor: [{{'planted/*': ['salt://x.sls?saltenv={PLANTED['reactor']}']}}]"
+    lab.master.ok(["sh", "-c", 'echo "$1" >> /etc/salt/master', "sh", line])
+    lab.node("g1").ok(["mkdir", "-p", str(Path(HOOKS).parent)])
+    lab.node("g1").ok(["tee", HOOKS], input=json.dumps(OTHERS_HOOK))
+
+
+HOOKS = "/var/lib/glusterd/events/webhooks.json"
 
 
 # --- there it is ---------------------------------------------------------------------------------
@@ -387,17 +404,20 @@ def test_who_brings_no_token_sees_who_is_there_and_may_do_nothing(pool: Backbone
     assert "g4" in pool.consul("catalog", "nodes")
 
 
+_NAMES = ("encrypt", "management", "engine", "reader", "agent", "node", "webhook")
+
+
 def secrets_of(pool: Backbone) -> dict[str, bytes]:
     """Return everything that must stay where it is, under names that may be shown."""
     files = pool.lab.master.ok(["find", VAULT, "-type", "f"]).split()
-    found: dict[str, bytes] = {}
+    found = {name: word.encode() for name, word in PLANTED.items()}
     for path in sorted(files):
         file, text = path.removeprefix(f"{VAULT}/"), pool.lab.master.ok(["cat", path])
         if file.endswith(".key"):
             found[file] = key_of(text)
         elif file.endswith(".json") and file != "servers.json":
             said = json.loads(text)
-            for name in ("encrypt", "management", "engine", "reader", "agent", "node"):
+            for name in _NAMES:
                 if said.get(name):
                     found[f"{file} {name}"] = said[name].encode()
             if said.get("key"):
@@ -434,7 +454,26 @@ def test_no_secret_is_in_a_log_an_event_the_job_cache_or_where_others_may_read(
         told |= {(node.name, "cmdline", n) for n, s in secrets.items() if s.decode() in words}
     assert told == set()
     # They are where they belong: whoever looks would have found them elsewhere too.
-    assert {n for _, _, n in kept} == set(secrets)
+    assert {n for _, _, n in kept} | {"webhook"} == set(secrets)
+    hooks = {name: pool.lab.node(name).ok(["cat", HOOKS]) for name in ("g1", "g2", "g3", "g4")}
+    assert OTHERS_HOOK.items() <= json.loads(hooks["g1"]).items()
+    assert all(pool.secret("webhook") in text for text in hooks.values())
+    for name in hooks:
+        assert pool.lab.node(name).ok(["stat", "-c", "%a", HOOKS]).strip() == "600"
+
+
+def test_what_we_write_others_can_neither_read_nor_change(pool: Backbone) -> None:
+    """Whatever lies in our own folders, and the one file among Salt's, of the master and a node."""
+    for name, owned in (("master", "/etc/salt/master.d"), ("g1", "/etc/salt/minion.d")):
+        node = pool.lab.node(name)
+        where = ["/etc/consul.d", "/var/lib/salt-gluster", "/etc/salt/gluster", owned]
+        looked = node.run(["find", *where, "-type", "f", "-printf", "%m %u %p\\n"]).stdout
+        rows = {path: (mode, user) for mode, user, path in map(str.split, looked.splitlines())}
+        ours = {p: row for p, row in rows.items() if "gluster" in p}
+        assert f"{owned}/salt-gluster.conf" in ours
+        open_ones = {p: row for p, row in ours.items() if row[0] not in ("600", "640")}
+        # A marker that a canary was there: its name says all that it has.
+        assert {p for p in open_ones if "/canary-" not in p} == set()
 
 
 #: Folders that people copy around and hand on, whoever may read them here.
@@ -591,3 +630,20 @@ def test_a_consul_that_was_wiped_is_not_taken_for_a_new_one(pool: Backbone) -> N
         node.ok(["rm", "/var/lib/salt-gluster/canary-main"])
     assert failures(pool.apply()) == []
     pool.wait("view_restored", began, 200)
+
+
+def test_what_was_set_up_is_taken_back_and_no_secret_is_shown(pool: Backbone) -> None:
+    secrets = {name: text.decode() for name, text in secrets_of(pool).items()}
+    told = pool.lab.salt_run("gluster.setup", remove=True)
+    assert "error" not in told, told
+    said = json.dumps(told)
+    assert [name for name, text in secrets.items() if text in said] == []
+    master = pool.lab.master
+    assert master.run(["ls", "/etc/salt/master.d/salt-gluster.conf"]).returncode != 0
+    assert master.run(["ls", "/etc/consul.d/gluster.json"]).returncode != 0
+    assert master.run(["systemctl", "is-active", "consul"]).stdout.strip() != "active"
+    for node in pool.nodes:
+        hooks = json.loads(node.ok(["cat", HOOKS]))
+        assert hooks == (OTHERS_HOOK if node.name == "g1" else {})
+    assert VAULT in told["comment"] and "did not say" not in told["comment"]
+    assert "secrets.json" in master.ok(["ls", VAULT])  # the pool's Consul runs on

@@ -371,7 +371,7 @@ RIGHTS = [
          "a right that was taken out of the rules stays for ever"),
     ]),
     *_of("node/files.py", "unit/node/test_files.py", [
-        ("secret_file_is_open", "write_atomically(path, text, mode, owner=(0, group), keep=False)", "write_atomically(path, text, mode, owner=(0, group))",
+        ("secret_file_is_open", "write_atomically(path, text, mode, owner=(0, group))", "write_atomically(path, text, mode, owner=(0, group), keep=True)",
          "a token is written into a file that all could read before"),
         ("mode_is_not_set", "os.fchmod(out.fileno(), mode)", "os.fchmod(out.fileno(), 0o644)",
          "a token stands in a file that all can read"),
@@ -381,8 +381,15 @@ RIGHTS = [
          "a file with a token belongs to whoever wrote it"),
         ("open_files_are_fine", "if stat.S_IMODE(status.st_mode) != mode:", "if False:",
          "a token that was made readable stays so"),
-        ("anybodys_file", "(status.st_uid, status.st_gid) == (0, group)", "True",
+        ("anybodys_file", "(status.st_uid, status.st_gid) == (owner or (0, group))", "True",
          "the owner of a file with a token is not looked at"),
+    ]),
+    *_of("master/config_file.py", "functional/test_setup.py", [
+        ("readable_setup", "MODE = 0o600", "MODE = 0o644", "the site's passwords are open to all users"),
+        ("shown_setup", '"new": self._in_words()', '"new": text', "the site's passwords are on the screen"),
+    ]),
+    *_of("master/deploy/removal.py", "functional/test_setup.py", [
+        ("webhook_handed_out", "    kept.take_no_events()\n", "", "the next highstate brings the webhook back"),
     ]),
     *_of("node/glusterd_copy.py", "unit/node/test_glusterd_copy.py", [
         ("readable_copies", "new_file(copy, 0o600)", "new_file(copy, 0o644)",
@@ -395,7 +402,7 @@ RIGHTS = [
         ("endless_copies", "if len(data) > limit:", "if False:", "a copy fills the disk"),
     ]),
     *_of("node/events_daemon.py", "unit/node/test_files.py", [
-        ("readable_webhooks", "write_atomically(file, text, 0o600, keep=False)", "write_atomically(file, text, 0o600)",
+        ("readable_webhooks", "write_atomically(file, text, 0o600)", "write_atomically(file, text, 0o600, keep=True)",
          "the tokens of all webhooks are open where gluster-eventsapi wrote them before"),
     ]),
     *_of("minion/automation/engine_config.py", "unit/node/test_files.py", [
@@ -411,7 +418,7 @@ RIGHTS = [
          "Consul's snapshots, with every token, are open"),
     ]),
     *_of("master/deploy/secret_store.py", "unit/master/deploy/test_secret_store.py", [
-        ("readable_secrets", "write_atomically(file, text, 0o600, owner=owner, keep=False, once=once)", "write_atomically(file, text, 0o644, owner=owner, keep=False, once=once)",
+        ("readable_secrets", "write_atomically(file, text, 0o600, owner=owner, once=once)", "write_atomically(file, text, 0o644, owner=owner, once=once)",
          "every secret of the pool is open on the master"),
         ("open_secret_folder", "        new.mkdir(mode=0o700)\n", "        new.mkdir(mode=0o755)\n",
          "the names of the secrets are open on the master"),

@@ -32,7 +32,7 @@ from typing import Any, TypeVar
 from salt_gluster.errors import GlusterError
 from salt_gluster.master.deploy import servers as voting
 from salt_gluster.master.deploy.ca import CA_DAYS, CERT_DAYS, Authority, is_due
-from salt_gluster.node.files import write_atomically
+from salt_gluster.node.files import open_lock, write_atomically
 from salt_gluster.spec import PoolSpec
 from salt_gluster.spec.names import check_word
 
@@ -166,6 +166,10 @@ class SecretStore:
         """Write down where this master takes them."""
         self._save("events.json", {"schema": _SCHEMA, "address": address, "port": port})
 
+    def take_no_events(self) -> None:
+        """Forget it: no pillar names a webhook of this master any more."""
+        (self.folder / "events.json").unlink(missing_ok=True)
+
     # --- nodes and masters -----------------------------------------------------------------------
 
     def node(self, minion: str, *, server: bool = False) -> AgentCredentials:
@@ -226,7 +230,7 @@ class SecretStore:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Let one process at a time change what is written."""
-        file = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        file = open_lock(self.folder / "lock")
         try:
             _give(_owner(self.folder), self.folder / "lock")
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -340,7 +344,7 @@ def put(file: Path, text: str, *, once: bool = False) -> None:
     With ``once`` the first writer wins.
     """
     owner = _owner(file.parent) if os.geteuid() == 0 else None
-    write_atomically(file, text, 0o600, owner=owner, keep=False, once=once)
+    write_atomically(file, text, 0o600, owner=owner, once=once)
 
 
 def _owner(folder: Path) -> tuple[int, int]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from salt_gluster.consul import agent
-from salt_gluster.consul.settings import KEPT
+from salt_gluster.consul import agent_removal
 from salt_gluster.errors import GlusterError
 
 Call = Callable[..., Any]
@@ -24,22 +22,4 @@ def leave(credentials: object, call: Call, *, test: bool = False) -> dict[str, A
             "this machine still is a node of the pool: its pillar has its access.", kind="needed",
             hint="Take it out of gluster: nodes first.",
         )  # fmt: skip
-    if not agent.is_ours():
-        return {}
-    kept = (agent.FILE, *map(agent.pem, agent.PEMS), Path(KEPT))
-    files = [path for path in kept if path.exists()]
-    changes: dict[str, Any] = {str(path): {"old": "there", "new": None} for path in files}
-    runs = bool(call("service.status", agent.SERVICE))
-    if runs:
-        changes[agent.SERVICE] = {"old": "running", "new": "left"}
-    if test:
-        return changes
-    mine = agent.configured()
-    if runs and mine.get("server"):
-        agent.leave_raft(mine, call)  # the one step that may be refused comes first
-    elif runs:
-        call("service.stop", agent.SERVICE)
-    call("service.disable", agent.SERVICE)
-    for path in files:
-        path.unlink(missing_ok=True)
-    return changes
+    return agent_removal.remove(call, test=test)

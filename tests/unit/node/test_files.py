@@ -89,7 +89,7 @@ def test_a_write_that_fails_leaves_what_was_there(
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="no space"):
-        files.write_atomically(file, "new")
+        files.write_atomically(file, "new", 0o644)
     assert (list(tmp_path.iterdir()), file.read_text()) == ([file], "old")
 
 
@@ -113,8 +113,22 @@ def test_a_file_that_is_replaced_keeps_its_mode_and_is_never_half(tmp_path: Path
     file.write_text("old")
     file.chmod(0o640)
     before = file.stat().st_ino
-    files.write_atomically(file, "new", 0o644)
+    files.write_atomically(file, "new", 0o644, keep=True)
     assert (mode(file), file.read_text(), file.stat().st_ino != before) == (0o640, "new", True)
+
+
+def test_a_line_is_added_for_its_owner_alone_and_through_no_link(tmp_path: Path) -> None:
+    file, link = tmp_path / "journal", tmp_path / "link"
+    files.append_line(file, "one", 0o600)
+    files.append_line(file, "two", 0o600)
+    assert (mode(file), file.read_text()) == (0o600, "one\ntwo\n")
+    link.symlink_to(file)
+    with pytest.raises(OSError):
+        files.append_line(link, "three", 0o600)
+    with pytest.raises(OSError):
+        files.open_lock(link)
+    os.close(files.open_lock(tmp_path / "lock"))
+    assert mode(tmp_path / "lock") == 0o600
 
 
 def test_the_tokens_of_webhooks_are_for_root_alone_and_others_entries_stay(tmp_path: Path) -> None:

@@ -502,11 +502,11 @@ def test_a_file_is_written_whole_and_with_its_owner_and_mode(tmp_path: Path) -> 
     file = tmp_path / "x"
     write_atomically(file, "one", 0o640)
     assert (file.read_text(), file.stat().st_mode & 0o777) == ("one", 0o640)
-    write_atomically(file, "two", 0o600)  # what is there keeps its mode
+    write_atomically(file, "two", 0o600, keep=True)  # what is there keeps its mode
     assert (file.read_text(), file.stat().st_mode & 0o777) == ("two", 0o640)
-    write_atomically(file, "three", 0o600, keep=False)
+    write_atomically(file, "three", 0o600)
     assert (file.read_text(), file.stat().st_mode & 0o777) == ("three", 0o600)
-    write_atomically(file, "four", once=True)
+    write_atomically(file, "four", 0o644, once=True)
     assert file.read_text() == "three"
     with pytest.raises(RuntimeError), new_file(file, 0o600) as out:
         out.write(b"half")
