@@ -34,6 +34,8 @@ def ext_pillar(minion_id, pillar, *args, pillar_from="files", **kwargs):
         ext_pillar:
           - gluster_consul: {}
     """
+    if __opts__.get("ext_pillar_first"):
+        _refuse_first(minion_id)
     given = {} if pillar_from == "files" else _declared(minion_id, pillar, pillar_from)
     if "gluster" not in pillar and not given:
         return {}
@@ -54,6 +56,15 @@ def _minions():
     import salt.key
 
     return salt.key.get_key(__opts__).list_keys()["minions"]
+
+
+def _refuse_first(minion_id):
+    """Raise for a node: files are not read yet, so it would lose its access without a word."""
+    from salt_gluster.master import pillar_source
+    from salt_gluster.master.deploy import credentials
+
+    if credentials.is_known(__opts__["conf_file"], minion_id):
+        pillar_source.refuse_ext_pillar_first(__opts__)
 
 
 def _declared(minion_id, pillar, pillar_from):

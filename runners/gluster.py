@@ -339,6 +339,8 @@ def setup(test=False, remove=False, restart=False, pillar_from=None):
 
 
 def _set_up(test, remove, restart, pillar_from):
+    if not remove:
+        pillar_source.refuse_ext_pillar_first(__opts__)
     changes = _write_file(test, remove, _source(pillar_from))
     consul = __salt__["gluster_consul.remove" if remove else "gluster_consul.prepare"](test=test)
     changes = {**changes, **consul.pop("changes", {})}

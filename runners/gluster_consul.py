@@ -1,5 +1,6 @@
 """Prepare the pool's own Consul, and admit a node to it."""
 
+import copy
 import functools
 import logging
 import pwd
@@ -14,9 +15,9 @@ import salt.utils.minions
 from salt.exceptions import SaltException
 
 from salt_gluster.errors import GlusterError
-from salt_gluster.master import approvals, jobs
+from salt_gluster.master import approvals, jobs, pillar_source
+from salt_gluster.master.deploy import deployment, pillar_environment, removal
 from salt_gluster.master.rate_limit import RateLimit
-from salt_gluster.master.deploy import deployment, removal
 from salt_gluster.minion.context import Minion
 
 log = logging.getLogger(__name__)
@@ -114,7 +115,8 @@ def admit(minion, uuid):
         return {"error": f"{minion} was looked at a moment ago.", "retcode": 1}
     try:
         says = functools.partial(_uuid_of, asked[0])
-        done = deployment.admit(__opts__["conf_file"], *asked, _pillar(asked[0]), says, _minions)
+        pillar = _pillar(lambda: asked[:1], {}, asked[0])
+        done = deployment.admit(__opts__["conf_file"], *asked, pillar, says, _minions)
         limit.pause(asked[0], _ADMITTED_S)
         return done
     except (GlusterError, OSError) as err:
@@ -143,7 +145,7 @@ def _master():
         conf_file=str(__opts__["conf_file"]),
         name=str(__opts__["id"]),
         minions=_minions,
-        pillar=_pillar,
+        pillar=functools.partial(_pillar, _minions, {}),
         call=_functions,
         configured=approvals.configured(__opts__),
         minion=_own_id(),
@@ -162,11 +164,31 @@ def _of_engine(name):
     return next((e[name] for e in engines if e.get(name)), {})
 
 
-def _pillar(minion):
-    """Compile what a minion gets, with the grains that the master knows of it."""
+def _pillar(minions, answers, minion):
+    """Compile what a minion gets: its own environment, the grains that the master knows of it.
+
+    The first time that it matters ``minions`` are asked for theirs, into ``answers``.
+    """
+    pillar_source.refuse_ext_pillar_first(__opts__)
     grains = salt.utils.minions.get_minion_data(minion, __opts__)[1] or {"fqdn": minion}
-    made = salt.pillar.Pillar(__opts__, {**grains, "id": minion}, minion, "base")
-    return made.compile_pillar()
+
+    def compile_pillar(environment):
+        opts = {**__opts__, "pillar_roots": copy.deepcopy(__opts__["pillar_roots"])}
+        of = {**grains, "id": minion}
+        made = salt.pillar.Pillar(opts, of, minion, "base", pillarenv=environment)
+        return made.compile_pillar()
+
+    def told(name):
+        if name not in answers:
+            answers[name] = _ask(minions(), "config.get", name)
+        return answers[name]
+
+    def own():
+        saltenvs = told("saltenv") if __opts__.get("pillarenv_from_saltenv") else {}
+        return pillar_environment.own_environment(told("pillarenv"), minion, __opts__, saltenvs)
+
+    known = pillar_environment.environments(__opts__)
+    return pillar_environment.compiled(known, own, compile_pillar)
 
 
 def _own_id():

@@ -159,15 +159,21 @@ class Source:
             log.warning("no copy of the pillar is kept: %s", err)
 
 
+def refuse_ext_pillar_first(opts: Mapping[str, Any]) -> None:
+    """Raise where Salt asks external pillars before it reads files: who is a node is not seen."""
+    if opts.get("ext_pillar_first"):
+        raise SpecError("ext_pillar_first", "with it nobody sees whether pillar files declare the"
+                        " pool too, and no node gets its access to Consul.",
+                        hint="Take it out of the master's configuration.")  # fmt: skip
+
+
 def declared(opts: Mapping[str, Any], minion: str, pillar: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is added to a minion's pillar: the declaration for a node that it names.
 
     Raises where pillar files say something else of the same pool or node: which of two is meant, a
     program cannot know. With ``ext_pillar_first`` Salt would merge the two behind our back.
     """
-    if opts.get("ext_pillar_first"):
-        raise SpecError("ext_pillar_first", "with it nobody sees whether pillar files declare the"
-                        " pool too.", hint="Take it out, or pillar_from: consul.")  # fmt: skip
+    refuse_ext_pillar_first(opts)
     kept = Source(opts).kept()
     pool = pool_of({"gluster": kept.body}, lambda: (minion,))
     is_node = pool is not None and minion in pool.nodes

@@ -6,11 +6,13 @@ imports little, and never asks Consul.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from salt_gluster.errors import GlusterError
 from salt_gluster.gluster.events import url
 from salt_gluster.master.deploy import secret_store
 from salt_gluster.master.deploy.secret_store import DATACENTER, AgentCredentials, SecretStore
@@ -62,6 +64,14 @@ def for_pillar(
         return {}
     kept = secret_store.of(conf_file, pool.cluster)
     return {} if kept is None else {"gluster_consul": node_credentials(kept, pool, minion)}
+
+
+def is_known(conf_file: str | Path, minion: str) -> bool:
+    """Return whether a minion has been a node of a pool of this master."""
+    stores = secret_store.all_of(conf_file)
+    with contextlib.suppress(GlusterError):  # no name of a node, or a file that says nothing
+        return any(store.known(minion) is not None for store in stores)
+    return False
 
 
 def node_credentials(kept: SecretStore, pool: PoolSpec, minion: str) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from salt_gluster.master.deploy.credentials import (
     pool_of,
     voters,
 )
+from salt_gluster.master.deploy.pillar_environment import CompiledPillar
 from salt_gluster.master.deploy.secret_store import AgentCredentials, SecretStore
 from salt_gluster.spec import PoolSpec
 
@@ -41,6 +42,12 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 NO_POOL = (
     "No minion's pillar declares a pool yet, so no Consul was prepared: run this again when it does"
     " and the minions' keys are accepted."
+)
+
+#: Followed by which minion it is, and why.
+UNKNOWN_POOL = (
+    "Which pool is declared is not known, so no Consul was prepared and nothing was taken away: run"
+    " this again when it is."
 )
 
 Call = Callable[..., Any]
@@ -60,7 +67,7 @@ class Master:
     conf_file: str
     name: str
     minions: Callable[[], Iterable[str]]
-    pillar: Callable[[str], Mapping[str, Any]]
+    pillar: Callable[[str], CompiledPillar]
     call: Callable[[], Call]
     configured: Mapping[str, Any]
     minion: str = ""
@@ -79,9 +86,9 @@ def set_up(master: Master, *, test: bool) -> tuple[dict[str, Any], str]:
     """
     if where := agent.existing(master.configured):
         return {}, f"An existing Consul is used: {where}."
-    pool, pillar = _pool(master)
+    pool, pillar, unknown = _pool(master)
     if pool is None:
-        return {}, NO_POOL
+        return {}, f"{UNKNOWN_POOL} {unknown}" if unknown else NO_POOL
     named = (pillar.get("gluster_consul") or {}).get("address")
     if named:
         return {}, f"An existing Consul is used: the pillar names {named}."
@@ -237,24 +244,30 @@ def _own_agent(master: Master, kept: SecretStore, pool: PoolSpec, *, test: bool)
     return dict(agent.ensure(credentials, master.call(), name=name, address=address, test=test))
 
 
-def _pool(master: Master) -> tuple[PoolSpec | None, Mapping[str, Any]]:
+def _pool(master: Master) -> tuple[PoolSpec | None, Mapping[str, Any], str]:
     """Return the pool that the configuration names, else the first that a node's pillar declares.
 
     Only minions that no pool seen so far has as a node are asked: each costs a rendered pillar.
+    At last whose pillar is not known, and why.
     """
     wanted = str(master.configured.get("cluster") or "")
     seen: set[str] = set()
+    unknown = ""
     for minion in sorted(master.minions()):
         if minion in seen:
             continue
-        pillar = master.pillar(minion)
+        compiled = master.pillar(minion)
+        if compiled.why:
+            unknown = unknown or f"{minion}: {compiled.why}."
+            continue
+        pillar = compiled.data
         pool = pool_of(pillar, master.minions)
         if pool is None or minion not in pool.nodes:
             continue
         if wanted in ("", pool.cluster):
-            return pool, pillar
+            return pool, pillar, ""
         seen.update(pool.nodes)
-    return None, {}
+    return None, {}, unknown
 
 
 # --- admission -----------------------------------------------------------------------------------
@@ -264,7 +277,7 @@ def admit(
     conf_file: str,
     minion: str,
     uuid: str,
-    pillar: Mapping[str, Any],
+    compiled: CompiledPillar,
     says: Callable[[], Any],
     minions: Minions = tuple,
 ) -> dict[str, Any]:
@@ -274,7 +287,12 @@ def admit(
     event, but fires a list of events as it came). So the pillar says whether the minion is a node,
     and ``says`` asks the minion itself for its gluster uuid, unless that is known already.
     """
-    pool = pool_of(pillar, minions)
+    if compiled.why:
+        raise GlusterError(
+            f"whether {minion} is a node is not known: {compiled.why}.", kind="unknown",
+            hint="Nothing was admitted and nothing taken away; the node asks again.",
+        )  # fmt: skip
+    pool = pool_of(compiled.data, minions)
     kept = (
         secret_store.of(conf_file, pool.cluster)
         if pool is not None and minion in pool.nodes

@@ -310,18 +310,22 @@ def of(conf_file: str | Path, cluster: str = "") -> SecretStore | None:
 
     Without a name it is that of ``main``, or the only one.
     """
-    root = Path(conf_file).parent / "gluster"
     if cluster:
-        store = SecretStore(root / _plain(cluster))
+        store = place(conf_file, cluster)
         return store if store.exists else None
-    try:
-        stores = [
-            v for f in sorted(root.iterdir()) if f.name[0] != "." and (v := SecretStore(f)).exists
-        ]
-    except OSError:
-        return None
+    stores = all_of(conf_file)
     main = [v for v in stores if v.cluster == "main"]
     return (main or stores)[0] if main or len(stores) == 1 else None
+
+
+def all_of(conf_file: str | Path) -> list[SecretStore]:
+    """Return every vault beside a master's configuration."""
+    root = Path(conf_file).parent / "gluster"
+    try:
+        folders = [folder for folder in sorted(root.iterdir()) if folder.name[0] != "."]
+    except OSError:
+        return []
+    return [store for store in map(SecretStore, folders) if store.exists]
 
 
 def place(conf_file: str | Path, cluster: str) -> SecretStore:

@@ -9,6 +9,7 @@ import pytest
 
 from salt_gluster.errors import ConsulError, GlusterError
 from salt_gluster.master.deploy import deployment, secret_store
+from salt_gluster.master.deploy.pillar_environment import CompiledPillar
 from salt_gluster.master.deploy.secret_store import SecretStore
 
 ONE, TWO = (f"0000000{n}-0000-4000-8000-000000000000" for n in (1, 2))
@@ -31,7 +32,8 @@ def admit(
     kept: SecretStore, minion: str, uuid: str, *, says: Any = "", pillar: dict[str, Any] = PILLAR
 ) -> dict[str, Any]:
     conf = str(kept.folder.parent.parent / "master")
-    return deployment.admit(conf, minion, uuid, pillar, lambda: uuid if says == "" else says)
+    given = CompiledPillar(pillar)
+    return deployment.admit(conf, minion, uuid, given, lambda: uuid if says == "" else says)
 
 
 def test_a_node_that_says_the_same_itself_is_admitted(kept: SecretStore) -> None:
@@ -68,6 +70,16 @@ def test_a_request_that_the_minion_does_not_confirm_binds_nothing(
     with pytest.raises(GlusterError, match="itself says"):
         admit(kept, "g1", ONE, says=says)
     assert kept.nodes() == []
+
+
+def test_whose_pillar_is_not_known_is_neither_admitted_nor_called_no_node(
+    kept: SecretStore,
+) -> None:
+    conf = str(kept.folder.parent.parent / "master")
+    unknown = CompiledPillar(why="its pillar environment is not known: the minion did not answer")
+    with pytest.raises(GlusterError, match="is not known: its pillar environment") as refused:
+        deployment.admit(conf, "g1", ONE, unknown, lambda: ONE)
+    assert (refused.value.kind, kept.nodes()) == ("unknown", [])
 
 
 def test_who_is_known_already_is_not_asked_again(kept: SecretStore) -> None:
