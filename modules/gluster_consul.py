@@ -180,6 +180,35 @@ def leave(test=None):
     return {"changes": changes, "test": only_look}
 
 
+def master_agent(conf_file, test=None):
+    """
+    Bring about the Consul agent beside a master that does not run as root; this minion does.
+
+    ``gluster.setup`` writes down which agent it wants, in the folder of the pool's secrets, and
+    asks the minion of its own machine; no secret is in the job.
+
+    Changes: yes, on this machine. Takes the cluster lock: no.
+
+    conf_file
+        The configuration file of the master.
+    test
+        Say what would change. Default: the minion's own ``test``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call --local gluster_consul.master_agent /etc/salt/master
+    """
+    from salt_gluster.master.deploy import deployment
+
+    only_look = bool(__opts__.get("test") if test is None else test)
+    call = Minion(__opts__, __salt__, __context__, {}).call
+    with errors_as(CommandExecutionError):
+        changes = deployment.bring_about_agent(str(conf_file), call, test=only_look)
+        return {"changes": changes, "test": only_look}
+
+
 def _place():
     from salt_gluster.minion.automation.registration import NodeRegistration
 

@@ -26,6 +26,7 @@ from salt_gluster.master import (
 )
 from salt_gluster.master import hold as master_hold
 from salt_gluster.master import status as master_status
+from salt_gluster.master.deploy import rights
 from salt_gluster.render import render_diff, render_explained, render_history
 
 __virtualname__ = "gluster"
@@ -341,13 +342,16 @@ def setup(test=False, remove=False, restart=False, pillar_from=None):
 def _set_up(test, remove, restart, pillar_from):
     if not remove:
         pillar_source.refuse_ext_pillar_first(__opts__)
+    folder = Path(__opts__["conf_file"]).parent
+    rights.refuse_unwritable((folder / "master.d", folder / "gluster"))
     changes = _write_file(test, remove, _source(pillar_from))
     consul = __salt__["gluster_consul.remove" if remove else "gluster_consul.prepare"](test=test)
     changes = {**changes, **consul.pop("changes", {})}
-    folder = str(Path(__opts__["conf_file"]).parent)
-    stale = any(key.startswith(folder) for key in changes)  # what a master reads when it starts
+    stale = any(
+        key.startswith(str(folder)) for key in changes
+    )  # what a master reads when it starts
     answer = {"changes": changes, "test": test, "then": config_file.RESTART if stale else ""}
-    if restart:
+    if restart and rights.is_root():
         subprocess.Popen([*_RESTART, str(os.getpid())], start_new_session=True, **_QUIET)
         answer["then"] = "the master restarts now"
     return {**answer, **{key: row for key, row in consul.items() if row}}

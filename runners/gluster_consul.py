@@ -16,7 +16,7 @@ from salt.exceptions import SaltException
 
 from salt_gluster.errors import GlusterError
 from salt_gluster.master import approvals, jobs, pillar_source
-from salt_gluster.master.deploy import deployment, pillar_environment, removal
+from salt_gluster.master.deploy import deployment, pillar_environment, removal, rights
 from salt_gluster.master.rate_limit import RateLimit
 from salt_gluster.minion.context import Minion
 
@@ -151,6 +151,7 @@ def _master():
         minion=_own_id(),
         owner=(owner.pw_uid, owner.pw_gid),
         ask=_ask,
+        is_root=rights.is_root(),
         events={**(__opts__.get("gluster_events") or {}), **_of_engine("gluster_events")},
     )
 

@@ -22,7 +22,7 @@ from salt_gluster.consul.settings import Access
 from salt_gluster.consul.store import Store
 from salt_gluster.errors import ConsulError, GlusterError
 from salt_gluster.gluster.events import PORT, url
-from salt_gluster.master.deploy import secret_store
+from salt_gluster.master.deploy import rights, secret_store
 from salt_gluster.master.deploy import servers as voting
 from salt_gluster.master.deploy.credentials import (
     Minions,
@@ -59,7 +59,7 @@ class Master:
 
     ``minions`` are the accepted ones; ``pillar`` compiles what one gets; ``call`` gives execution
     functions of this machine; ``minion`` is the machine's own name as a minion, "" = it is none.
-    ``ask(minions, function, *arguments)`` gives what minions return.
+    ``ask(minions, function, *arguments)`` gives what minions return. ``is_root``: this process is.
     ``configured`` is what its configuration says of an existing Consul, ``events`` what it says of
     where GlusterFS's own events are taken.
     """
@@ -73,6 +73,7 @@ class Master:
     minion: str = ""
     owner: tuple[int, int] | None = None
     ask: Callable[..., Mapping[str, Any]] = lambda minions, function, *arguments: {}
+    is_root: bool = True
     events: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -101,21 +102,23 @@ def set_up(master: Master, *, test: bool) -> tuple[dict[str, Any], str]:
         chosen = list(voting.choose(voters(pool).nodes, pool.zones))
         changes["servers"] = {"old": [], "new": chosen}
         changes["consul"] = {"old": None, "new": "this master's own agent"}
-        return {**changes, **_events(master, kept, pool, test=True)}, ""
+        left = "" if master.is_root or master.minion else rights.as_root(*_agent_words(master))
+        return {**changes, **_events(master, kept, pool, test=True)}, left
     if not test:
         kept.make(master.owner)
     try:
         fitted, why = follow(kept, pool, test=test)
     except ConsulError as err:
         fitted, why = {}, f"The servers, and who may do what, stay as they are: {err}"
-    changes |= fitted | _own_agent(master, kept, pool, test=test)
+    own, left = _own_agent(master, kept, pool, test=test)
+    changes |= fitted | own
     if not why:
         seated, why = _reconcile_voters(master, kept, pool, fitted, test=test)
         changes |= seated
     if not test and not why:
         changes |= _shared(kept)
     changes |= _events(master, kept, pool, test=test)
-    return changes, why
+    return changes, " ".join(filter(None, (why, left)))
 
 
 def _reconcile_voters(
@@ -231,8 +234,14 @@ def _revoke(kept: SecretStore, credentials: AgentCredentials) -> None:
                 Registrar(client).revoke(grant)
 
 
-def _own_agent(master: Master, kept: SecretStore, pool: PoolSpec, *, test: bool) -> dict[str, Any]:
-    """Give this machine its agent: as the node that it is, else as a client beside the pool."""
+def _own_agent(
+    master: Master, kept: SecretStore, pool: PoolSpec, *, test: bool
+) -> tuple[dict[str, Any], str]:
+    """Give this machine its agent: as the node that it is, else as a client beside the pool.
+
+    Without root it is written down what is wanted, and the machine's own minion brings it about:
+    no secret is in that job. At last what is left for an operator.
+    """
     as_node = master.minion in pool.nodes
     credentials = (
         node_credentials(kept, pool, master.minion)
@@ -241,7 +250,39 @@ def _own_agent(master: Master, kept: SecretStore, pool: PoolSpec, *, test: bool)
     )
     name = master.minion if as_node else master.name
     address = pool.address(name) if as_node else ""
-    return dict(agent.ensure(credentials, master.call(), name=name, address=address, test=test))
+    if master.is_root:
+        ensured = agent.ensure(credentials, master.call(), name=name, address=address, test=test)
+        return dict(ensured), ""
+    words = _agent_words(master)
+    wanted = {"credentials": credentials, "name": name, "address": address}
+    if kept.wanted_agent() != wanted:
+        if test:
+            left = "" if master.minion else rights.as_root(*words)
+            return {"consul": {"old": None, "new": "this master's own agent"}}, left
+        kept.want_agent(wanted)
+    returned = master.ask([master.minion], *words, test) if master.minion else {}
+    answer = returned.get(master.minion)
+    if isinstance(answer, Mapping) and "changes" in answer:
+        return dict(answer["changes"]), ""
+    said = f" The minion {master.minion} says: {str(answer)[:300]}." if answer else ""
+    return {}, rights.as_root(*words) + said
+
+
+def _agent_words(master: Master) -> tuple[str, str]:
+    return rights.AGENT, master.conf_file
+
+
+def bring_about_agent(conf_file: str, call: Call, *, test: bool) -> dict[str, Any]:
+    """As root: bring about the agent that a master wants which is not root."""
+    wanted = [row for store in secret_store.all_of(conf_file) if (row := store.wanted_agent())]
+    if len(wanted) != 1:
+        raise GlusterError(
+            f"{conf_file} has {len(wanted)} agents to be brought about, not one.", kind="absent",
+            hint="On the master first: salt-run gluster.setup.",
+        )  # fmt: skip
+    (row,) = wanted
+    name, address = str(row["name"]), str(row["address"])
+    return dict(agent.ensure(row["credentials"], call, name=name, address=address, test=test))
 
 
 def _pool(master: Master) -> tuple[PoolSpec | None, Mapping[str, Any], str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from salt_gluster.consul import agent_removal
 from salt_gluster.gluster.events import url
-from salt_gluster.master.deploy import secret_store
+from salt_gluster.master.deploy import rights, secret_store
 from salt_gluster.master.deploy.deployment import Master
 from salt_gluster.master.deploy.secret_store import SecretStore
 
@@ -64,4 +64,10 @@ def _without(nodes: Sequence[str], returned: Mapping[str, Any]) -> list[str]:
 def _agent(master: Master, kept: SecretStore, *, test: bool) -> tuple[dict[str, Any], str]:
     if master.minion and kept.known(master.minion) is not None:
         return {}, f"Consul's agent here stays: it is that of the node {master.minion}."
-    return agent_removal.remove(master.call(), test=test), ""
+    if master.is_root:
+        return agent_removal.remove(master.call(), test=test), ""
+    returned = master.ask([master.minion], rights.LEAVE, test) if master.minion else {}
+    answer = returned.get(master.minion)
+    if isinstance(answer, Mapping) and "changes" in answer:
+        return dict(answer["changes"]), ""
+    return {}, rights.as_root(rights.LEAVE) + "."

@@ -5,6 +5,7 @@
 * ``secrets.json``        gossip key; the tokens of management, engine and reader; the webhook's
 * ``ca.pem``, ``ca.key``  the authority that signs the agents' certificates
 * ``servers.json``        the Consul servers, in order, chosen once (``servers.py``)
+* ``agent.json``          the agent that root is to bring about where the master is not root
 * ``events.json``         where this master takes GlusterFS's own events
 * ``nodes/MINION.json``   a node's two tokens, certificate, key; its gluster uuid once admitted
 * ``masters/ID.json``     the same for the client agent of a master
@@ -169,6 +170,16 @@ class SecretStore:
     def take_no_events(self) -> None:
         """Forget it: no pillar names a webhook of this master any more."""
         (self.folder / "events.json").unlink(missing_ok=True)
+
+    # --- the agent of this machine -------------------------------------------------------------
+
+    def want_agent(self, wanted: Mapping[str, Any]) -> None:
+        """Write down which agent root is to bring about on this machine."""
+        self._save("agent.json", wanted)
+
+    def wanted_agent(self) -> dict[str, Any] | None:
+        """Return it; None = none was."""
+        return self._read("agent.json") if (self.folder / "agent.json").exists() else None
 
     # --- nodes and masters -----------------------------------------------------------------------
 
