@@ -38,6 +38,13 @@ def leave(client: Client) -> None:
             raise
 
 
+def forget_node(client: Client, name: str) -> None:
+    """Take an agent that is no more out of gossip and out of the catalog."""
+    client.transport.put(lambda answer: None, f"/v1/agent/force-leave/{name}", [("prune", 1)])
+    data = json.dumps({"Node": name})
+    client.transport.put(lambda answer: None, "/v1/catalog/deregister", data=data)
+
+
 def voters(client: Client) -> tuple[set[str], set[str]]:
     """Return the names of the voters, and of those that are alive."""
     names = {str(s["Node"]) for s in _asked(client, _VOTERS)["Servers"] if s["Voter"]}

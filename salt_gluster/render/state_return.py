@@ -225,7 +225,7 @@ def _error_lines(error: GlusterError, clock: Clock) -> list[str]:
     text = error.text if error.text and error.text not in error.message else ""
     lines = wrap(error.message, COMMENT)
     if text:
-        lines += wrap(f"gluster said: {text}", COMMENT, "", "    ")
+        lines += wrap(f"{error.speaker} said: {text}", COMMENT, "", "    ")
     if error.hosts:
         lines += wrap(f"Gluster names {', '.join(error.hosts)}.", COMMENT)
     until = error.locked_until if isinstance(error, OutcomeUnknown) else None

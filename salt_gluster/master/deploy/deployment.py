@@ -355,10 +355,35 @@ def admit(
             hint="Nothing was admitted; the node asks again.",
         )  # fmt: skip
     kept.node(minion, server=minion in kept.servers(voters(pool)))
+    former = _former(kept, pool, minion, uuid, minions)
+    done = [] if former is None else _withdraw(kept, former)
     with kept.locked():
+        if former is not None:
+            kept.forget(former.name)
         mine = kept.admit(minion, uuid)
-    done = _registered(kept, wanted(kept, [mine], first_of(pool)))
+    done += _registered(kept, wanted(kept, [mine], first_of(pool)))
     return {"admitted": minion, "uuid": uuid, "pool": kept.cluster, "done": done}
+
+
+def _former(
+    kept: SecretStore, pool: PoolSpec, minion: str, uuid: str, minions: Minions
+) -> AgentCredentials | None:
+    """Return the name that this node had before its minion was renamed; None = it had no other.
+
+    A name that is still in ``nodes``, or whose key is still accepted, is another machine's.
+    """
+    others = [n for n in kept.nodes() if n.uuid == uuid and n.name != minion]
+    accepted = set(minions()) if others else set()
+    gone = [n for n in others if n.name not in (*pool.nodes, *accepted)]
+    return gone[0] if gone and minion in accepted else None
+
+
+def _withdraw(kept: SecretStore, former: AgentCredentials) -> list[str]:
+    """Take a name's rights and its row in Consul's catalog away."""
+    _revoke(kept, former)
+    with _management(kept) as client:
+        raft.forget_node(client, former.name)
+    return [f"{former.name} is withdrawn: its minion has another name"]
 
 
 def wanted(kept: SecretStore, nodes: Iterable[AgentCredentials], first: str) -> list[Grant]:

@@ -226,8 +226,10 @@ class SecretStore:
                 raise GlusterError(
                     f"{other.name} is the node with the gluster uuid {gluster_uuid}; {minion} was"
                     " not admitted with it.", kind="taken",
-                    hint="A machine that was copied has the uuid of its original: make a new one"
-                    " (/var/lib/glusterd/glusterd.info) before it starts.",
+                    hint=f"Was the minion renamed? Take {other.name} out of gluster: nodes, and"
+                    f" delete its key: salt-key -d {other.name}; then apply {minion}'s highstate"
+                    " again. A machine that was copied has the uuid of its original: make a new"
+                    " one (/var/lib/glusterd/glusterd.info) before it starts.",
                 )  # fmt: skip
         if mine.uuid != gluster_uuid:
             data = self._read(f"nodes/{minion}.json")

@@ -202,6 +202,8 @@ def registered(
         admission = AdmissionRequest(minion, registration, known) if asks else None
         changes = _retry_until_admitted(admission, lambda: registration.register(test=minion.test))
     except GlusterError as err:
+        if deployed and isinstance(err, ConsulError) and err.kind == "forbidden":
+            err = _not_admitted(minion.name, load_registration(), err)
         if not needed and known and isinstance(err, ConsulError) and err.kind in _SILENT:
             credentials = state_dict(
                 name, True, {}, f"{minion.name} was registered in Consul, which is silent"
@@ -222,6 +224,23 @@ def registered(
         result, comment = False, f"{comment}, but its report could not be written: {err}"
     # The state of the pool, which tells it too, has run before this node was known here.
     return state_dict(name, result, changes, "\n".join(filter(None, (comment, submit(minion)))))
+
+
+def _not_admitted(name: str, before: service.Member | None, err: ConsulError) -> GlusterError:
+    """Return the error for a node that the master has not let in: why, and what to type."""
+    if before is not None and before.minion not in ("", name):
+        old = before.minion
+        return ConsulError(
+            f"this node was {old} in Consul and its minion is called {name} now: the master lets"
+            f" it in under one name only.", kind="renamed", text=err.text,
+            hint=f"Take {old} out of gluster: nodes and put {name} there, delete the old key on the"
+            f" master (salt-key -d {old}), and apply this again; the old row goes with it.",
+        )  # fmt: skip
+    return ConsulError(
+        f"the master has not admitted {name} to Consul within {ADMIT_S:.0f} s.", kind=err.kind,
+        text=err.text, hint=f"It says why: salt-run gluster_consul.admit {name} UUID, with the uuid"
+        f" of: salt {name} gluster_peer.uuid",
+    )  # fmt: skip
 
 
 def _opened(registration: NodeRegistration, until: float) -> bool:

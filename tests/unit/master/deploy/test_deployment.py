@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +127,72 @@ def test_only_the_first_node_may_make_the_canary(kept: SecretStore) -> None:
         if g.role == "node"
     }
     assert found == {"main/g1": True, "main/g2": False}
+
+
+# --- a minion with another name ------------------------------------------------------------------
+
+
+class Managed:
+    """A Consul that takes everything: what it was told, in order."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.told: list[str] = []
+        monkeypatch.setattr(deployment, "_management", lambda kept: contextlib.nullcontext(self))
+        monkeypatch.setattr(deployment, "_registered", lambda kept, rights: self.granted(rights))
+        monkeypatch.setattr(
+            deployment, "Registrar", lambda client: type("R", (), {"revoke": self.revoke})()
+        )
+        monkeypatch.setattr(
+            deployment.raft, "forget_node", lambda client, name: self.told.append(f"forget {name}")
+        )
+
+    def granted(self, rights: list[Any]) -> list[str]:
+        self.told += [f"grant {g.role} {g.whose}" for g in rights if g.role == "node"]
+        return []
+
+    def revoke(self, grant: Any) -> None:
+        self.told.append(f"revoke {grant.role} {grant.whose}")
+
+
+def renamed(
+    kept: SecretStore, monkeypatch: pytest.MonkeyPatch, nodes: list[str], keys: tuple[str, ...]
+) -> tuple[Managed, dict[str, Any] | GlusterError]:
+    """Ask for the admission of g9, which was g3."""
+    with kept.locked():
+        kept.node("g3")
+        kept.admit("g3", ONE)
+    consul = Managed(monkeypatch)
+    pillar = CompiledPillar({"gluster": {"nodes": nodes}})
+    conf = str(kept.folder.parent.parent / "master")
+    try:
+        return consul, deployment.admit(conf, "g9", ONE, pillar, lambda: ONE, lambda: keys)
+    except GlusterError as err:
+        return consul, err
+
+
+def test_a_renamed_minion_is_admitted_and_its_old_row_and_rights_go(
+    kept: SecretStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consul, done = renamed(kept, monkeypatch, ["g[1-2]", "g9"], ("g1", "g2", "g9"))
+    assert isinstance(done, dict), done
+    assert done["done"] == ["g3 is withdrawn: its minion has another name"]
+    assert consul.told == [
+        "revoke agent main/g3", "revoke node main/g3", "forget g3", "grant node main/g9",
+    ]  # fmt: skip
+    assert [(n.name, n.uuid) for n in kept.nodes()] == [("g9", ONE)]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "keys"),
+    [(["g[1-3]", "g9"], ("g9",)), (["g9"], ("g3", "g9")), (["g9"], ())],
+    ids=["still a node", "its key is accepted", "no key is known"],
+)
+def test_a_name_that_may_still_be_another_machine_s_keeps_its_uuid(
+    kept: SecretStore, monkeypatch: pytest.MonkeyPatch, nodes: list[str], keys: tuple[str, ...]
+) -> None:
+    consul, refused = renamed(kept, monkeypatch, nodes, keys)
+    assert isinstance(refused, GlusterError) and refused.kind == "taken"
+    assert "salt-key -d g3" in refused.hint
+    assert consul.told == []
+    known = kept.known("g3")
+    assert known is not None and known.uuid == ONE
