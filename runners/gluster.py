@@ -258,11 +258,7 @@ def _wanted(at, file, version):
     except OSError as err:
         raise SpecError("file", f"{file} cannot be read: {err.strerror}.") from err
     except (UnicodeError, salt.utils.yaml.YAMLError) as err:
-        # The error's own text quotes the lines around, whatever stands there.
-        mark = getattr(err, "problem_mark", None)
-        line = "" if mark is None else f", line {mark.line + 1}: {getattr(err, 'problem', '')}"
-        raise SpecError("file", f"{file} is no YAML{line}.",
-                        hint="It is plain YAML, no template.") from None  # fmt: skip
+        raise declaration.no_yaml(file, getattr(err, "problem_mark", None)) from None
 
 
 def _number(value):

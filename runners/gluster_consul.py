@@ -171,13 +171,6 @@ def _pillar(minions, answers, minion):
     The first time that it matters ``minions`` are asked for theirs, into ``answers``.
     """
     pillar_source.refuse_ext_pillar_first(__opts__)
-    grains = salt.utils.minions.get_minion_data(minion, __opts__)[1] or {"fqdn": minion}
-
-    def compile_pillar(environment):
-        opts = {**__opts__, "pillar_roots": copy.deepcopy(__opts__["pillar_roots"])}
-        of = {**grains, "id": minion}
-        made = salt.pillar.Pillar(opts, of, minion, "base", pillarenv=environment)
-        return made.compile_pillar()
 
     def told(name):
         if name not in answers:
@@ -189,7 +182,14 @@ def _pillar(minions, answers, minion):
         return pillar_environment.own_environment(told("pillarenv"), minion, __opts__, saltenvs)
 
     known = pillar_environment.environments(__opts__)
-    return pillar_environment.compiled(known, own, compile_pillar)
+    return pillar_environment.compiled(known, own, functools.partial(_compile, minion))
+
+
+def _compile(minion, environment):
+    grains = salt.utils.minions.get_minion_data(minion, __opts__)[1] or {"fqdn": minion}
+    opts = {**__opts__, "pillar_roots": copy.deepcopy(__opts__["pillar_roots"])}
+    of = {**grains, "id": minion}
+    return salt.pillar.Pillar(opts, of, minion, "base", pillarenv=environment).compile_pillar()
 
 
 def _own_id():

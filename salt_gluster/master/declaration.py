@@ -122,3 +122,10 @@ def _about(before: Mapping[str, Any]) -> str | None:
     if not before:
         return None
     return f"{before.get('by')} at {local_datetime(before.get('at') or 0)}: {before.get('why')}"
+
+
+def no_yaml(file: str, mark: Any) -> SpecError:
+    """Return the error for a file that is none; YAML's own text quotes what stands there."""
+    where = "" if mark is None else f", line {mark.line + 1}"
+    return SpecError("file", f"{file} cannot be read as YAML{where}.",
+                     hint="It is plain YAML, no template.")  # fmt: skip

@@ -210,7 +210,7 @@ def test_a_declaration_that_is_no_yaml_is_not_quoted(
     file = master.conf.parent / "pool.yml"
     file.write_text("gluster:\n  password: planted\n  nodes: [planted\n x: planted: {\n")
     said = salt.loader.runner(master.opts())["gluster.import"](str(file), reason="x")
-    assert "pool.yml is no YAML, line" in str(said)
+    assert "pool.yml cannot be read as YAML, line" in str(said)
     assert "planted" not in str(said)
 
 

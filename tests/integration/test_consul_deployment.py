@@ -169,6 +169,7 @@ def plant(lab: Lab) -> None:
     """Put secrets of the site's own into files that `gluster.setup` and the formula read."""
     line = f"reactor: [{{'planted/*': ['salt://x.sls?saltenv={PLANTED['reactor']}']}}]"
     lab.master.ok(["sh", "-c", 'echo "$1" >> /etc/salt/master', "sh", line])
+    lab.master.ok(["chmod", "600", "/etc/salt/master"])
     lab.node("g1").ok(["mkdir", "-p", str(Path(HOOKS).parent)])
     lab.node("g1").ok(["tee", HOOKS], input=json.dumps(OTHERS_HOOK))
 

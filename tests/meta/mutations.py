@@ -412,7 +412,7 @@ RIGHTS = [
          "a configuration that a person wrote is replaced"),
     ]),
     *_of("consul/agent.py", "unit/consul/test_agent.py", [
-        ("readable_agent", '"mode": 0o600 if group is None else 0o640', '"mode": 0o644',
+        ("readable_agent", "mode, own_group = 0o600 if group is None else 0o640,", "mode, own_group = 0o644,",
          "the agent's token and key are open"),
         ("readable_snapshots", "folder.chmod(folder.stat().st_mode & 0o770)", "pass",
          "Consul's snapshots, with every token, are open"),
