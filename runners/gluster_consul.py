@@ -86,6 +86,32 @@ def remove(test=False):
         return {"error": str(err), "retcode": 1}
 
 
+def exchange_gossip_key(test=False):
+    """
+    Exchange the key by which Consul's agents encrypt their gossip, while all of them run.
+
+    Every agent must answer: one that is away would come back with the old key and never join. No
+    agent is restarted. The nodes' configuration gets the new key with their next highstate.
+
+    Changes: yes, the pool's Consul and its secrets. Takes the cluster lock: no.
+
+    test
+        Only show what would be done.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run gluster_consul.exchange_gossip_key
+    """
+    cluster = str(approvals.configured(__opts__).get("cluster") or "")
+    try:
+        changes = deployment.exchange_gossip_key(__opts__["conf_file"], cluster, test=bool(test))
+        return {"changes": changes, "test": bool(test)}
+    except (GlusterError, OSError) as err:
+        return {"error": str(err), "retcode": 1}
+
+
 def admit(minion, uuid):
     """
     Give a node its rights in the pool's Consul: its agent, its own keys, its service.

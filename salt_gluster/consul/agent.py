@@ -39,7 +39,8 @@ ANSWER_S = 30.0
 #: Names of agents become their ids in it.
 _SPACE = uuid.UUID("0d4f6c0e-6f0a-4c55-9b1e-6c2f5a8e7f31")
 #: Read when an agent starts or joins; one that runs needs no restart for them.
-_AT_START = frozenset({"retry_join", "bootstrap_expect", "autopilot"})
+#: An agent's own keyring goes over the gossip key here (facts.md#K-8.1).
+_AT_START = frozenset({"retry_join", "bootstrap_expect", "autopilot", "encrypt"})
 #: What an agent that runs may need, the least first.
 _NEEDS = ("", "reload", "restart")
 UNIT = """\

@@ -18,8 +18,8 @@ import salt.loader
 
 ROOT = Path(__file__).resolve().parents[2]
 GRAIN = ROOT / "grains" / "gluster.py"
-#: A node leaves its pool's Consul once, and a master's own minion sets its agent up; nothing else of
-#: a job comes late.
+#: A node leaves its pool's Consul once, and a master's own minion sets its agent up: nothing else
+#: of a job comes late.
 ONCE = {
     "salt_gluster.minion.automation.decommission", "salt_gluster.master.deploy",
     "salt_gluster.master.deploy.deployment",

@@ -22,7 +22,7 @@ from salt_gluster.consul.settings import Access
 from salt_gluster.consul.store import Store
 from salt_gluster.errors import ConsulError, GlusterError
 from salt_gluster.gluster.events import PORT, url
-from salt_gluster.master.deploy import rights, secret_store
+from salt_gluster.master.deploy import gossip, rights, secret_store
 from salt_gluster.master.deploy import servers as voting
 from salt_gluster.master.deploy.credentials import (
     Minions,
@@ -117,6 +117,8 @@ def set_up(master: Master, *, test: bool) -> tuple[dict[str, Any], str]:
         changes |= seated
     if not test and not why:
         changes |= _shared(kept)
+        keyed, why = _gossip(kept, test=test)
+        changes |= keyed
     changes |= _events(master, kept, pool, test=test)
     return changes, " ".join(filter(None, (why, left)))
 
@@ -133,6 +135,27 @@ def _reconcile_voters(
             return raft.reconcile_voters(client, servers, pool.nodes, master.ask, test=test)
     except ConsulError as err:
         return {}, f"Consul's own list of its servers stays as it is: {err}"
+
+
+def _gossip(kept: SecretStore, *, test: bool) -> tuple[dict[str, Any], str]:
+    """Compare the vault's gossip key with the one in use; there is none before the first node."""
+    if not any(credentials.uuid for credentials in kept.nodes()):
+        return {}, ""
+    try:
+        with _management(kept) as client:
+            return gossip.follow(kept, client, test=test)
+    except ConsulError as err:
+        return {}, f"The gossip key that Consul uses is not known: {err}"
+
+
+def exchange_gossip_key(conf_file: str, cluster: str, *, test: bool) -> dict[str, Any]:
+    """Exchange the gossip key of a pool's Consul; return what changed or would."""
+    kept = secret_store.of(conf_file, cluster)
+    if kept is None:
+        raise GlusterError("no Consul was prepared by this master.", kind="absent",
+                           hint="salt-run gluster.setup prepares one.")  # fmt: skip
+    with _management(kept) as client:
+        return gossip.exchange(kept, client, test=test)
 
 
 def _events(master: Master, kept: SecretStore, pool: PoolSpec, *, test: bool) -> dict[str, Any]:

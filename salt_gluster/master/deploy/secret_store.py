@@ -125,6 +125,11 @@ class SecretStore:
             str(data["reader"]), str(data["webhook"]),
         ))  # fmt: skip
 
+    def take_gossip_key(self, key: str) -> None:
+        """Keep another gossip key: every pillar has it from now on."""
+        with self.locked():
+            self._save("secrets.json", {**self._read("secrets.json"), "encrypt": key})
+
     def authority(self) -> Authority:
         """Return who signs."""
         return Authority(self._text("ca.pem"), self._text("ca.key"))
