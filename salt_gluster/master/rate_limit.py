@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from salt_gluster.node.files import open_lock
+
 #: No pause is longer.
 LONGEST_S = 3600.0
 
@@ -49,7 +51,7 @@ class RateLimit:
     def _opened(self, name: str) -> Iterator[int]:
         """Give the file, locked; -1 where another process has it."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(self._file(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = open_lock(self._file(name))
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield handle

@@ -6,6 +6,7 @@ import contextlib
 import copy
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -485,6 +486,8 @@ class Environments:
         return dict(self._own_agent.ask(client, target, function, arguments, silence_s=silence_s))
 
     def admit(self, minion: str) -> dict[str, Any]:
+        """Ask for an admission as if the last one were long ago."""
+        shutil.rmtree(Path(self._master.opts()["cachedir"]) / "gluster", ignore_errors=True)
         runners = salt.loader.runner(self._master.opts())
         return dict(runners["gluster_consul.admit"](minion, UUID))
 
