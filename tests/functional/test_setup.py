@@ -167,8 +167,8 @@ def test_test_mode_says_what_would_be_written_and_writes_nothing(master: Master)
         str(master.file): {
             "old": "absent",
             "new": "written: engines: http_logstash, reactor, gluster_consul, gluster_events;"
-            " reactor: salt/minion/*/start, salt/gluster/*, salt/gluster/*/node/*/admit; file_roots: base, dev;"
-            " ext_pillar: cmd_json, gluster_consul",
+            " reactor: salt/minion/*/start, salt/gluster/*, salt/gluster/*/node/*/admit;"
+            " file_roots: base, dev; ext_pillar: cmd_json, gluster_consul",
         }
     }
     assert not master.file.exists()
