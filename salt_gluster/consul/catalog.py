@@ -93,7 +93,7 @@ def catalog(rows: list[Any], cluster: str) -> Catalog:
 
 
 def consul_view(known: Catalog, checks: CriticalChecks, trust: ViewTrust, index: int) -> ConsulView:
-    """Return W1 of everybody, keyed by peer uuid.
+    """Return W1 of everybody, keyed by peer uuid; in maintenance if any row of it says so.
 
     A renamed node stands there twice for a while: the name that is alive speaks for it
     (facts.md#K-2.5).
@@ -101,12 +101,14 @@ def consul_view(known: Catalog, checks: CriticalChecks, trust: ViewTrust, index:
     registered = dict(known.as_healthy)
     critical = _touched(known, checks.serf | checks.maintenance.keys())
     for uuid in critical:
+        rows = known.by_uuid[uuid]
         good = None
-        for _, node, minion, zone in known.by_uuid[uuid]:
+        # Whoever adds a row of its own lifts nobody's maintenance by it.
+        held = next(filter(None, (checks.maintenance.get(node, "") for _, node, _, _ in rows)), "")
+        for _, node, minion, zone in rows:
             serf = Signal.BAD if node in checks.serf else Signal.GOOD
             if good is not None and serf is Signal.BAD:
                 continue
-            held = checks.maintenance.get(node, "")
             good = Registered(uuid, minion, minion, serf, zone, bool(held), held)
             registered[uuid] = good
     return ConsulView(trust, registered, index, frozenset(critical), known.zones, known.names)

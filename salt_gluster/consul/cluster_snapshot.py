@@ -6,18 +6,19 @@ leaders. Versions of the configuration and the audit are left out; both are long
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from salt_gluster.consul.client import Client, Entry, tree_op
+from salt_gluster.consul.codec import unpack
 from salt_gluster.consul.heartbeat import heartbeat, last_change
 from salt_gluster.consul.keys import Keys
 from salt_gluster.consul.leader_lock import Lead, lead_of
-from salt_gluster.consul.store import Document, authors, documents, stop_of
+from salt_gluster.consul.store import Document, authors, documents, stop_of, version_in
 from salt_gluster.errors import ConsulError
 from salt_gluster.model import Hold, Unknown
+from salt_gluster.status.report_document import report_from
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class ClusterSnapshot:
     def version_number(self) -> int:
         """The number of the current version of the configuration; 0 = none."""
         pointer = self.document(self.keys.current)
-        return 0 if pointer is None else int(pointer.data["version"])
+        return 0 if pointer is None else version_in(pointer)
 
     # --- documents -------------------------------------------------------------------------------
 
@@ -91,10 +92,18 @@ class ClusterSnapshot:
         return documents(prefix, [e for key, e in self.entries.items() if key.startswith(prefix)])
 
     @property
-    def reports(self) -> dict[str, Mapping[str, Any]]:
-        """The reports that can be read, by the node's uuid."""
-        read = (d for d in self.below(self.keys.node("")) if isinstance(d, Document))
-        return {d.name: d.data for d in read if isinstance(d.data, dict)}
+    def reports(self) -> dict[str, Mapping[str, Any] | Unknown]:
+        """The reports by the node's uuid; one that cannot be read is an ``Unknown``."""
+        prefix = self.keys.node("")
+        reports: dict[str, Mapping[str, Any] | Unknown] = {}
+        for key, entry in self.entries.items():
+            uuid = key[len(prefix) :]
+            if key.startswith(prefix) and "/" not in uuid:
+                (document,) = documents(prefix, [entry])
+                reports[uuid] = (
+                    document if isinstance(document, Unknown) else report_from(document.data, uuid)
+                )
+        return reports
 
     # --- what operators wrote --------------------------------------------------------------------
 
@@ -123,6 +132,6 @@ class ClusterSnapshot:
         if (entry := self.entries.get(key)) is None:
             return None
         try:
-            return str(json.loads(entry.value).get("uuid", ""))
-        except (ValueError, AttributeError):
+            return str(unpack(entry.value).get("uuid", ""))
+        except (ConsulError, AttributeError):
             return ""

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from salt_gluster.consul.client import Client, Entry, Op
+from salt_gluster.consul.keys import is_name
 from salt_gluster.consul.store import Document, Store, documents, hold_of
-from salt_gluster.errors import ConsulError, GlusterError
-from salt_gluster.model import Hold, NodeFacts, Observation, Unknown
+from salt_gluster.errors import ConsulError, GlusterError, Unreadable
+from salt_gluster.model import Hold, NodeFacts, Observation, Unknown, read_as
 from salt_gluster.remediation.membership import Snapshot, snapshot_from
 from salt_gluster.remediation.observation import Acknowledged, BrickKey, Maintenance, Recorded
 from salt_gluster.remediation.operations import (
@@ -22,8 +24,9 @@ from salt_gluster.remediation.operations import (
     operation_from,
     outcome_from,
 )
-from salt_gluster.status import report
+from salt_gluster.status import config_versions, report
 from salt_gluster.status.facts import facts_from
+from salt_gluster.status.report_document import report_from
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -45,6 +48,8 @@ class ClusterState:
         #: Acknowledgements that no leader has seen yet.
         self.unseen: list[Document] = []
         self._operation_index: dict[str, int] = {}
+        #: uuid -> Consul's index of its report that was read last, and the time in that.
+        self._written: dict[str, tuple[int, float]] = {}
         self._pool: Observation | Unknown = _NO_REPORT
         #: Of which reports, by their times, that is the sum.
         self._summed: dict[str, float] = {}
@@ -66,11 +71,7 @@ class ClusterState:
 
     def collect(self) -> None:
         """Read every node's report; ``ConsulError`` when Consul does not give them."""
-        for document in self.store.all(self.keys.node("")):
-            if isinstance(document, Document):
-                self.take(document.name, document.data)
-            else:
-                log.warning("a report cannot be read: %s", document.why)
+        self._take_all(self.store.by_name(self.keys.node("")))
 
     def read_sets_of(self, uuids: Iterable[str]) -> None:
         """Read the reports of these nodes and of those that share a set with them.
@@ -84,21 +85,47 @@ class ClusterState:
 
     def read_reports(self, uuids: Iterable[str]) -> None:
         """Read the reports of these nodes; what does not answer stays as it was."""
-        keys = [self.keys.node(uuid) for uuid in sorted(uuids)]
-        documents_read = self._ask(lambda: self.store.several(keys))
-        for document in () if isinstance(documents_read, Unknown) else documents_read:
-            if isinstance(document, Document):
-                self.take(document.name, document.data)
+        # A report may name a node that cannot be: nobody's key.
+        keys = [self.keys.node(uuid) for uuid in sorted(filter(is_name, uuids))]
+        read = self._ask(lambda: self.store.several_by_key(keys))
+        if not isinstance(read, Unknown):
+            self._take_all({key.rsplit("/", 1)[-1]: d for key, d in read.items()})
 
-    def take(self, uuid: str, data: Any) -> None:
-        """Keep a report unless a younger one is here."""
-        if not isinstance(data, Mapping) or _at(data) <= _at(self.reports.get(uuid, {})):
+    def _take_all(self, read: Mapping[str, Document | Unknown]) -> None:
+        for uuid, document in read.items():
+            if isinstance(document, Document):
+                self.take(uuid, document.data, document.index)
+            else:
+                self._unreadable(uuid, document)
+
+    def take(self, uuid: str, data: Any, index: int = 0) -> None:
+        """Keep a report unless a younger one is here; one that cannot be read is no report.
+
+        ``index`` is Consul's, 0 = it is an answer. A node's own times order what it tells, unless a
+        later write of it has an earlier time: then its clock was set back, and the write counts.
+        """
+        report = report_from(data, uuid)
+        if isinstance(report, Unknown):
+            self._unreadable(uuid, report)
             return
-        self.reports[uuid] = data
-        self.facts[uuid] = facts_from(data)
+        last, last_at = self._written.get(uuid, (0, 0.0))
+        is_set_back = index > last > 0 and _at(report) < last_at
+        if index > last:
+            self._written[uuid] = (index, _at(report))
+        if is_set_back or _at(report) > _at(self.reports.get(uuid, {})):
+            self.reports[uuid] = report
+            self.facts[uuid] = facts_from(report)
+
+    def _unreadable(self, uuid: str, why: Unknown) -> None:
+        """Know nothing of a node: what it told before is not what it tells now."""
+        before = self.facts.get(uuid)
+        if not isinstance(before, Unknown) or before.why != why.why:
+            log.warning("of %s nothing is known: %s", uuid, why.why)
+        self.reports.pop(uuid, None)
+        self.facts[uuid] = why
 
     def pool(self, missed: Mapping[str, float] | None = None) -> Observation | Unknown:
-        """Return the pool as the sum of the reports, the youngest believed for definitions.
+        """Return the pool as the sum of the reports; its definitions are what most of them tell.
 
         ``missed``: uuid -> since when a node is missed; what it had written before is not so now.
         """
@@ -110,13 +137,13 @@ class ClusterState:
         key = {u: _at(r) for u, r in usable.items()}
         if key != self._summed:
             self._summed = key
-            young = sorted(usable.values(), key=_at, reverse=True)
-            self._pool = report.observation(young) if young else _NO_REPORT
+            told = config_versions.most_told_first(usable, self.facts)
+            self._pool = report.observation(told) if told else _NO_REPORT
         return self._pool
 
     def forget(self) -> None:
         """Forget what was collected: another leader may have ruled meanwhile."""
-        self.reports, self.facts = {}, {}
+        self.reports, self.facts, self._written = {}, {}, {}
         self._pool, self._summed = _NO_REPORT, {}
 
     # --- documents -------------------------------------------------------------------------------
@@ -169,20 +196,30 @@ class ClusterState:
     def outcomes(
         self, operations: Mapping[str, Operation] | Unknown
     ) -> Mapping[str, ExecutionReport] | Unknown:
-        """Return what executors said of the operations that are open."""
+        """Return what executors said of the operations that are open.
+
+        What cannot be read is not said: such an operation is judged by what is so (R9 to R11).
+        """
         if isinstance(operations, Unknown):
             return operations
         reports = {}
         for op in (o for o in operations.values() if o.is_open):
-            document = self._ask(lambda op=op: self.store.outcome(op.node, op.id))  # type: ignore[misc]
+            document = self._ask(lambda op=op: self._outcome(op))  # type: ignore[misc]
             if isinstance(document, Unknown):
                 return document
-            if document is not None:
-                try:
-                    reports[op.id] = outcome_from(document.data)
-                except GlusterError as err:
-                    return Unknown(f"the outcome of {op.id} cannot be read: {err}")
+            if document is not None and (outcome := _outcome(op, document)) is not None:
+                reports[op.id] = outcome
         return reports
+
+    def _outcome(self, op: Operation) -> Document | None:
+        """Read an outcome; one that is no document is none."""
+        try:
+            return self.store.outcome(op.node, op.id)
+        except ConsulError as err:
+            if err.kind != "unreadable":
+                raise
+            log.warning("the outcome of %s cannot be read: %s", op.id, err)
+            return None
 
     def hold(self) -> Hold | Unknown | None:
         """Return the pool's hold; without the canary "no such key" proves nothing."""
@@ -222,14 +259,20 @@ class ClusterState:
 
     def recorded(self) -> Mapping[BrickKey, Recorded] | Unknown:
         """Return what was written down of every brick when it was well."""
-        by_node = self._all(self.keys.identity(""), lambda d: d.data["bricks"])
-        if isinstance(by_node, Unknown):
-            return by_node
-        return {
-            (uuid, path): Recorded(str(row["filesystem"]), str(row["volume_id"]))
-            for uuid, bricks in by_node.items()
-            for path, row in bricks.items()
-        }
+        prefix = self.keys.identity("")
+        entries = self._below(prefix)
+        if isinstance(entries, Unknown):
+            return entries
+        recorded: dict[BrickKey, Recorded] = {}
+        known = {e.key[len(prefix) :]: e for e in entries if "/" not in e.key[len(prefix) :]}
+        for uuid, entry in known.items():
+            (document,) = documents(prefix, [entry])
+            identity = _identity(document)
+            if isinstance(identity, Unknown):  # nothing is recorded of its bricks: none is started
+                log.warning("what was recorded of a node cannot be read: %s", identity.why)
+            else:
+                recorded |= {(uuid, path): row for path, row in identity.items()}
+        return recorded
 
     def maintenance(self) -> Mapping[str, Maintenance] | Unknown:
         """Return every node in maintenance; whatever was put there counts."""
@@ -249,7 +292,7 @@ class ClusterState:
                 if isinstance(document, Unknown):
                     return document
                 by_name[document.name] = read(document)
-        except (GlusterError, KeyError, TypeError, ValueError) as err:
+        except (GlusterError, KeyError, TypeError, ValueError, AttributeError) as err:
             return Unknown(f"{prefix} cannot be read: {err}")
         return by_name
 
@@ -287,6 +330,34 @@ def sets_of(pool: Observation | Unknown, nodes: Collection[str]) -> Iterator[set
 def _at(data: Mapping[str, Any]) -> float:
     at = data.get("at")
     return float(at) if isinstance(at, (int, float)) else 0.0
+
+
+@dataclass(frozen=True)
+class _Identity:
+    bricks: Mapping[str, Recorded]
+
+
+def _identity(document: Document | Unknown) -> Mapping[str, Recorded] | Unknown:
+    try:
+        if isinstance(document, Unknown):
+            return document
+        identity: _Identity = read_as(_Identity, document.data, document.key)
+        return identity.bricks
+    except Unreadable as err:
+        return Unknown(err.message)
+
+
+def _outcome(op: Operation, document: Document) -> ExecutionReport | None:
+    """Return what the executor said of this operation; None where it said nothing of it."""
+    try:
+        outcome = outcome_from(document.data)
+    except GlusterError as err:
+        log.warning("the outcome of %s cannot be read: %s", op.id, err)
+        return None
+    if outcome.id != op.id or outcome.node != op.node:
+        log.warning("the outcome of %s is another's: %s on %s", op.id, outcome.id, outcome.node)
+        return None
+    return outcome
 
 
 def _maintenance(value: bytes) -> Maintenance:

@@ -10,11 +10,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from salt_gluster.consul.client import Client, Entry, Op, set_op
+from salt_gluster.consul.codec import unpack
 from salt_gluster.consul.keys import Keys
 from salt_gluster.consul.store import Store
+from salt_gluster.errors import ConsulError, Unreadable
+from salt_gluster.model import read_as
+
+
+@dataclass(frozen=True)
+class _Heartbeat:
+    by: str
+    at: float
 
 
 def heartbeat_op(keys: Keys, by: str, now: float) -> Op:
@@ -25,9 +35,10 @@ def heartbeat_op(keys: Keys, by: str, now: float) -> Op:
 def heartbeat(entry: Entry | None) -> dict[str, Any]:
     """Return a heartbeat, ``by`` and ``at``; empty where there is none that can be read."""
     try:
-        data = json.loads(entry.value) if entry is not None else {}
-        return {"by": str(data["by"]), "at": float(data["at"])} if data else {}
-    except (ValueError, KeyError, TypeError):
+        if entry is None:
+            return {}
+        return asdict(read_as(_Heartbeat, unpack(entry.value), "it"))
+    except (ConsulError, Unreadable):
         return {}
 
 

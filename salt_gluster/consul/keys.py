@@ -10,6 +10,11 @@ from salt_gluster.errors import SpecError
 _NAME = re.compile(r"[A-Za-z0-9._:@+-]*")
 
 
+def is_name(name: str) -> bool:
+    """Whether this can be part of a key."""
+    return bool(name) and len(name) <= 255 and _NAME.fullmatch(name) is not None
+
+
 class Keys:
     """The keys of one cluster; an empty argument gives the prefix."""
 

@@ -30,6 +30,8 @@ from salt_gluster.model import Hold, Unknown, digest_of
 
 #: How often two writers of ``rev`` may meet before one of them gives up.
 _TRIES = 8
+#: A hold that is longer is a text; a time that is later is none.
+_MOST_HOLD, _MOST_TIME = 10_000, 1e12
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,22 @@ class Store:
         """Return all documents right below a prefix; one that is broken is an ``Unknown``."""
         return documents(prefix, self._client.kv_tree(prefix, consistent=True))
 
+    def by_name(self, prefix: str) -> dict[str, Document | Unknown]:
+        """Return all documents right below a prefix by name; a broken one is an ``Unknown``."""
+        entries = self._client.kv_tree(prefix, consistent=True)
+        known = {e.key: e for e in entries if "/" not in e.key[len(prefix) :]}
+        read = _documents(known, sorted(known))
+        return dict(zip((key[len(prefix) :] for key in sorted(known)), read, strict=True))
+
+    def several_by_key(self, keys: Sequence[str]) -> dict[str, Document | Unknown]:
+        """Return those of these documents that are there, by key."""
+        found = self._several(keys)
+        return dict(zip(found, _documents(found, found), strict=True))
+
+    def names(self, prefix: str) -> list[str]:
+        """Return the names of all keys below a prefix, without the prefix."""
+        return [key[len(prefix) :] for key in self._client.kv_keys(prefix)]
+
     def trees(self, prefixes: Sequence[str]) -> dict[str, list[Entry]]:
         """Return everything below each of these prefixes, as of one moment: one question."""
         ops = [tree_op(prefix) for prefix in prefixes]
@@ -75,11 +93,14 @@ class Store:
 
     def several(self, keys: Sequence[str]) -> list[Document | Unknown]:
         """Return those of these documents that are there, many in one question."""
+        return list(self.several_by_key(keys).values())
+
+    def _several(self, keys: Sequence[str]) -> dict[str, Entry]:
         entries = {}
         for begin in range(0, len(keys), MOST_OPS):
             ops = [tree_op(key) for key in keys[begin : begin + MOST_OPS]]
             entries.update({e.key: e for e in self._client.txn(ops)})
-        return _documents(entries, [key for key in keys if key in entries])
+        return {key: entries[key] for key in keys if key in entries}
 
     def write(
         self, key: str, data: Any, *, cas: int | None = None, seen: bool = False,
@@ -120,7 +141,8 @@ class Store:
         entry = known or self._client.kv_get(self.keys.rev)
         if entry is None:
             return [cas_op(self.keys.rev, b"1", 0)]
-        number = int(entry.value) if entry.value.isdigit() else 0
+        plain = entry.value.isdigit() and len(entry.value) < 18  # any node may write it
+        number = int(entry.value) if plain else 0
         return [cas_op(self.keys.rev, str(number + 1).encode(), entry.modify_index)]
 
     # --- an operator's stop ----------------------------------------------------------------------
@@ -229,7 +251,7 @@ class Store:
     def current(self) -> Document | None:
         """Return the current version: spec, policy, what glusterd said, who, when, why."""
         pointer = self.read(self.keys.current)
-        return None if pointer is None else self.version(int(pointer.data["version"]))
+        return None if pointer is None else self.version(version_in(pointer))
 
     def version(self, number: int) -> Document | None:
         """Return one version."""
@@ -247,8 +269,8 @@ class Store:
         pointer = self.read(self.keys.current)
         digest = digest_of(config)
         if pointer is not None and pointer.data.get("digest") == digest:
-            return int(pointer.data["version"])
-        number = 1 if pointer is None else int(pointer.data["version"]) + 1
+            return version_in(pointer)
+        number = 1 if pointer is None else version_in(pointer) + 1
         whole = {**config, **(notes or {}), "version": number, "digest": digest, "by": by,
                  "why": why, "at": now}  # fmt: skip
         key = self.keys.version(number)
@@ -331,7 +353,7 @@ class Store:
         """Take away lines beyond the newest ``keep`` that are older than the stamp; how many."""
         keys = sorted(self._client.kv_keys(self.keys.audit("")))
         old = [k for k in keys[: max(0, len(keys) - max(1, keep))] if _stamp(k) < older_than]
-        return self._take_away(old, guard)
+        return self.take_away(old, guard)
 
     def prune_operations(
         self, finished: Iterable[Document], keep: int, guard: Callable[[], Sequence[Op]] = list
@@ -343,7 +365,7 @@ class Store:
         ordered = sorted(finished, key=lambda d: d.index)
         old = ordered[: max(0, len(ordered) - max(1, keep))]
         keys = [*filter(None, map(self._outcome_of, old)), *(d.key for d in old)]
-        self._take_away(keys, guard)
+        self.take_away(keys, guard)
         return len(old)
 
     def _outcome_of(self, operation: Document) -> str:
@@ -353,7 +375,10 @@ class Store:
         except SpecError:
             return ""
 
-    def _take_away(self, keys: Sequence[str], guard: Callable[[], Sequence[Op]]) -> int:
+    def take_away(
+        self, keys: Sequence[str], guard: Callable[[], Sequence[Op]] = list
+    ) -> int:  # fmt: skip
+        """Take these keys away; how many."""
         for begin in range(0, len(keys), 60):
             self._client.txn([*guard(), *(delete_op(key) for key in keys[begin : begin + 60])])
         return len(keys)
@@ -368,18 +393,19 @@ def hold_of(value: bytes) -> Hold:
     """Return the hold that was written; whatever stands there is one."""
     text = value.decode(errors="replace").strip()
     try:
-        data = json.loads(text)
-    except ValueError:
+        data = json.loads(text) if len(text) <= _MOST_HOLD else None
+    except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
         return Hold(text.splitlines()[0][:200] if text else "put there by hand")
-    since, until = (
-        float(at) if isinstance(at := data.get(key), (int, float)) else None
-        for key in ("since", "until")
-    )
-    return Hold(
-        str(data.get("reason") or "no reason given"), str(data.get("by") or ""), since, until
-    )
+    since, until = (_time(data.get(key)) for key in ("since", "until"))
+    reason, by = (str(data.get(key) or "")[:500] for key in ("reason", "by"))
+    return Hold(reason or "no reason given", by, since, until)
+
+
+def _time(at: Any) -> float | None:
+    is_number = isinstance(at, int | float) and not isinstance(at, bool)
+    return float(at) if is_number and abs(at) < _MOST_TIME else None
 
 
 def stop_of(key: str, entry: Entry | None, has_canary: bool) -> Hold | Unknown | None:
@@ -423,4 +449,16 @@ def _documents(entries: Mapping[str, Entry], keys: Iterable[str]) -> list[Docume
 
 
 def _document(entry: Entry) -> Document:
-    return Document(entry.key, unpack(entry.value), entry.modify_index)
+    data = unpack(entry.value)
+    if not isinstance(data, dict):
+        raise ConsulError("a document in Consul is broken: it is no mapping.", kind="unreadable",
+                          hint="It may have been written by hand.")  # fmt: skip
+    return Document(entry.key, data, entry.modify_index)
+
+
+def version_in(pointer: Document) -> int:
+    """Return the number that the pointer to the current version names."""
+    number = pointer.data.get("version")
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 < number < 10**12:
+        raise ConsulError(f"{pointer.key} names no version.", kind="unreadable")
+    return number

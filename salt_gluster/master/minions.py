@@ -10,7 +10,9 @@ from typing import Any
 
 from salt_gluster.consul.pool import PoolClient
 from salt_gluster.errors import GlusterError
+from salt_gluster.model import Unknown
 from salt_gluster.status.report import usable
+from salt_gluster.status.report_document import report_from
 
 #: Seconds of silence after which minions are asked whether they still work on a job.
 SILENCE_S = 15.0
@@ -31,9 +33,11 @@ def first(ask: Ask, target: str, function: str, *arguments: Any) -> Any:
 def reports(ask: Ask, target: str) -> list[Mapping[str, Any]]:
     """Return what every node that can see a pool tells of itself, asked now."""
     answers = _answers(ask, target, "gluster.report")
-    if not any(usable(report) for report in answers.values()):
+    read = [report_from(answers[minion]) for minion in sorted(answers)]
+    known = [report for report in read if not isinstance(report, Unknown)]
+    if not any(map(usable, known)):
         raise _nobody(target)
-    return [answers[minion] for minion in sorted(answers)]
+    return known
 
 
 def last_line(text: str) -> str:

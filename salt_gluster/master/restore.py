@@ -18,6 +18,7 @@ from salt_gluster.master.minions import Ask, last_line, no_answer
 from salt_gluster.model import Hold, Unknown
 from salt_gluster.plan.restore import Lost, RestoreCheck, bricks_of, find, lost
 from salt_gluster.status.report import usable
+from salt_gluster.status.report_document import report_from
 
 FUNCTION = "gluster_peer.restore"
 
@@ -62,7 +63,8 @@ def _members(
     ask("*", "gluster_remediation.observe", [], nonce)
     others = [u for u in version["actual"]["peers"] if u != uuid]
     answers = confirmed_answers(pool.store, others, nonce)
-    return {u: a["report"] for u, a in answers.items() if usable(a["report"])}
+    reports = {u: report_from(a.get("report"), u) for u, a in answers.items()}
+    return {u: r for u, r in reports.items() if not isinstance(r, Unknown) and usable(r)}
 
 
 def _op_versions(ask: Ask, members: list[Member]) -> dict[str, int]:

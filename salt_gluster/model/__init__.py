@@ -4,6 +4,7 @@ No I/O and no rule. Everything outside this package imports the nouns from here.
 """
 
 from salt_gluster.model.announcement import AnnouncedBrick, Announcement, Prepared
+from salt_gluster.model.document import read_as
 from salt_gluster.model.facts import (
     BrickFacts,
     Change,
@@ -112,6 +113,7 @@ __all__ = [
     "merge_changes",
     "natural_key",
     "plain",
+    "read_as",
     "some",
     "text_id",
     "utc_clock",

@@ -8,12 +8,12 @@ twice.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import Enum
 from typing import Any
 
 from salt_gluster.errors import Unreadable
-from salt_gluster.model import digest_of
+from salt_gluster.model import digest_of, read_as
 from salt_gluster.remediation.state_machine import Ignored, Row, Table
 
 #: Raised when a key of the stored operation changes its meaning.
@@ -224,23 +224,27 @@ class ExecutionReport:
 
 def operation_from(data: Mapping[str, Any]) -> Operation:
     """Return a stored operation; raises ``Unreadable``, also for another schema."""
-    return Operation(**_fields(data, "operation"))
+    operation: Operation = _read(data, Operation, "operation")
+    if ":" not in operation.brick:
+        raise Unreadable(f"the operation has a brick without a host: {operation.brick[:60]}")
+    return operation
 
 
 def outcome_from(data: Mapping[str, Any]) -> ExecutionReport:
     """Return a stored outcome; raises ``Unreadable``, also for another schema."""
-    return ExecutionReport(**_fields(data, "outcome"))
+    report: ExecutionReport = _read(data, ExecutionReport, "outcome")
+    return report
 
 
-def _fields(data: Mapping[str, Any], what: str) -> dict[str, Any]:
-    wanted = (Operation if what == "operation" else ExecutionReport).__dataclass_fields__
-    try:
-        if data["schema"] != SCHEMA:
-            raise Unreadable(f"the {what} has schema {data['schema']}, we know {SCHEMA}")
-        values = {k: data[k] for k in wanted}
-        return {**values, "state": Life(values["state"]), "reasons": tuple(values["reasons"])}
-    except (KeyError, TypeError, ValueError) as problem:
-        raise Unreadable(f"the {what} cannot be read: {problem!r}") from problem
+def _read(data: Any, kind: Any, what: str) -> Any:
+    if not isinstance(data, Mapping):
+        raise Unreadable(f"the {what} is no document")
+    if data.get("schema") != SCHEMA:
+        raise Unreadable(f"the {what} has schema {str(data.get('schema'))[:20]}, we know {SCHEMA}")
+    missing = [f.name for f in fields(kind) if f.name not in data]
+    if missing:
+        raise Unreadable(f"the {what} has no {', '.join(missing)}")
+    return read_as(kind, data, f"the {what}")
 
 
 def operation_id(

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any
 
 from salt_gluster.errors import SpecError
+from salt_gluster.spec.remediation import RUNGS, STEPS, checked_setting
 
 
 class Mode(str, Enum):
@@ -105,24 +106,20 @@ class Policy:
         return max(1, nodes // self.unhealthy_divisor)
 
 
-def policy_from(data: Mapping[str, Any]) -> Policy:
-    """Return the policy with these fields set; raises ``SpecError`` naming the key."""
+def policy_from(data: Any) -> Policy:
+    """Return the policy with these fields set; raises ``SpecError`` naming the key.
+
+    The ranges are those of the pillar. A setting that is not known is a newer version's: it is left
+    out.
+    """
+    if not isinstance(data, Mapping):
+        raise SpecError("remediation", "is a mapping of settings")
     names = {f.name for f in fields(Policy)}
-    values: dict[str, Any] = {}
-    for key, value in data.items():
-        if key not in names:
-            raise SpecError(f"remediation.{key}", "is not a setting of remediation")
-        if key in ("restart_brick", "accept_node"):
-            try:
-                value = Mode(value)
-            except ValueError:
-                modes = ", ".join(m.value for m in Mode)
-                raise SpecError(f"remediation.{key}", f"is one of {modes}") from None
-        elif key == "restart_after_s":
-            value = tuple(float(v) for v in value)
-            if not value:
-                raise SpecError(f"remediation.{key}", "names at least one duration")
-        elif isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-            raise SpecError(f"remediation.{key}", "is a number, not negative")
-        values[key] = value
-    return Policy(**values)
+    values = {k: checked_setting(k, v, f"remediation.{k}") for k, v in data.items() if k in names}
+    return Policy(**{k: _typed(k, v) for k, v in values.items()})
+
+
+def _typed(name: str, value: Any) -> Any:
+    if name in RUNGS:
+        return Mode(value)
+    return tuple(value) if name in STEPS else value

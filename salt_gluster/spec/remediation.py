@@ -37,6 +37,8 @@ COUNTS = {
     "zeros": 1,
 }  # fmt: skip
 _LEAST_S = {"tick_s": 1.0}
+#: No duration is longer, no count larger: no clock of a process takes any number of seconds.
+_MOST_S, _MOST = 10 * 366 * 86400.0, 1_000_000
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?) ?([smhd])")
 _ONLY = "Only restart_brick and accept_node are built; nothing else is done by itself."
@@ -61,6 +63,16 @@ def parse_remediation(value: Any, key: str) -> dict[str, Any]:
     return settings
 
 
+def checked_setting(field: str, value: Any, key: str) -> Any:
+    """Return one field as ``parse_remediation`` gives it, checked in the same way.
+
+    What stands in Consul was written by a node: it is no better than what a pillar says.
+    """
+    if field in RUNGS:
+        return _word(value, key, RUNGS[field])
+    return _field(field, value, key)
+
+
 def _field(field: str, value: Any, key: str) -> Any:
     if field in RUNGS:
         return _mode(value, key, RUNGS[field])
@@ -68,6 +80,8 @@ def _field(field: str, value: Any, key: str) -> Any:
         count = values.number(value, key)
         if count < COUNTS[field]:
             raise SpecError(key, f"at least {COUNTS[field]} is expected, this is {count}.")
+        if count > _MOST:
+            raise SpecError(key, f"at most {_MOST} is expected.")
         return count
     if field in STEPS:
         steps = value if isinstance(value, (list, tuple)) else [value]
@@ -87,8 +101,14 @@ def _mode(value: Any, key: str, modes: tuple[str, ...]) -> str:
     if mode is None:
         raise SpecError(f"{key}:mode", "it says how far automation may go and is missing.",
                         hint=hint)  # fmt: skip
-    (word,) = values.chosen(values.text(mode, f"{key}:mode"), f"{key}:mode", modes)
-    return word
+    return _word(mode, f"{key}:mode", modes)
+
+
+def _word(value: Any, key: str, known: tuple[str, ...]) -> str:
+    words = values.chosen(values.text(value, key), key, known)
+    if len(words) != 1:
+        raise SpecError(key, "one word is expected.", hint=f"Known: {', '.join(known)}.")
+    return next(iter(words))
 
 
 def _duration(value: Any, key: str, least_s: float = 0.0) -> float:
@@ -97,10 +117,13 @@ def _duration(value: Any, key: str, least_s: float = 0.0) -> float:
     if isinstance(value, str) and (fits := _DURATION.fullmatch(value.strip())):
         seconds = float(fits[1]) * _UNITS[fits[2]]
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        seconds = float(value)
+        is_huge = isinstance(value, int) and value > _MOST_S  # it may be more than a float holds
+        seconds = 2 * _MOST_S if is_huge else float(value)
     if not math.isfinite(seconds) or seconds < 0:
         raise SpecError(key, f"a duration is expected, this is {values.described(value)}.",
                         hint="Seconds, or such as 90s, 30m, 1h.")  # fmt: skip
     if seconds < least_s:
         raise SpecError(key, f"at least {least_s:g} s is expected, this is {seconds:g} s.")
+    if seconds > _MOST_S:
+        raise SpecError(key, "at most 10 years are expected.")
     return seconds

@@ -11,7 +11,15 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from salt_gluster.model import Change, NodeFacts, Subject, Unknown, comparable_options, digest_of
+from salt_gluster.model import (
+    NOT_ASKED,
+    Change,
+    NodeFacts,
+    Subject,
+    Unknown,
+    comparable_options,
+    digest_of,
+)
 
 #: Sensors write at least every 300 s; an older report says nothing of now.
 FRESH_S = 400.0
@@ -158,6 +166,32 @@ def consensus(
     if 2 * votes <= len(youngest.members):
         return Unknown(f"{votes} of {len(youngest.members)} members tell the same: no majority")
     return Consensus(digest, youngest.uuid, nodes, len(counted) == 1)
+
+
+def most_told_first(
+    reports: Mapping[str, Mapping[str, Any]], facts: Mapping[str, NodeFacts | Unknown]
+) -> list[Mapping[str, Any]]:
+    """Return the reports of a pool, those first that tell what most of them tell, youngest first.
+
+    A node speaks for its own bricks; of members and volumes it is one of many, however late its
+    clock is. One whose definitions are not whole is behind the others. At a draw the youngest.
+    """
+    groups: dict[Any, list[str]] = {}
+    digests: dict[int, str] = {}  # the members share what they tell alike
+    by_age = sorted(reports, key=lambda uuid: float(reports[uuid]["at"]), reverse=True)
+    for uuid in by_age:
+        own = facts.get(uuid, NOT_ASKED)
+        volumes = own if isinstance(own, Unknown) else own.volumes
+        if isinstance(volumes, Unknown):
+            groups.setdefault(None, []).append(uuid)
+            continue
+        if id(volumes) not in digests:
+            digests[id(volumes)] = digest_of({n: v.digest() for n, v in volumes.items()})
+        members = frozenset(p["uuid"] for p in reports[uuid]["peers"])
+        groups.setdefault((members, digests[id(volumes)]), []).append(uuid)
+    unsure = groups.pop(None, [])
+    told = sorted(groups.values(), key=len, reverse=True)
+    return [reports[uuid] for group in (*told, unsure) for uuid in group]
 
 
 def actual(latest: ReportedConfig, looks: Iterable[ReportedConfig]) -> dict[str, Any]:

@@ -7,10 +7,11 @@ cannot be read, is Unknown as a whole, never a report of good news.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Any, TypeVar
 
-from salt_gluster.model import Brick, BrickFacts, Change, Hold, NodeFacts, Unknown, Volume
+from salt_gluster.errors import Unreadable
+from salt_gluster.model import BrickFacts, NodeFacts, Unknown, Volume, read_as
 
 T = TypeVar("T")
 
@@ -48,10 +49,22 @@ def facts_from(report: Mapping[str, Any]) -> NodeFacts | Unknown:
         return Unknown("its report has no facts: is its salt-gluster older than ours?")
     if data.get("schema") != SCHEMA:
         return Unknown(f"its facts have schema {data.get('schema')}, we know {SCHEMA}")
+    volumes = data["volumes"] if "volumes" in data else report.get("volumes")
     try:
-        return _facts(data, report)
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
-        return Unknown(f"its facts cannot be read: {problem!r}")
+        facts: NodeFacts = read_as(NodeFacts, {**data, "volumes": {}}, "its facts")
+        if missing := _missing(data):
+            return Unknown(f"its facts have no {missing}")
+        return replace(facts, volumes=_read(volumes, volumes_from))
+    except Unreadable as problem:
+        return Unknown(problem.message)
+
+
+def _missing(data: Mapping[str, Any]) -> str:
+    """Return what is missing, or "": what a node does not say is no good news."""
+    wanted = ({f.name for f in fields(NodeFacts)} - {"volumes"}) - data.keys()
+    for brick in data.get("bricks", {}).values():
+        wanted |= {f.name for f in fields(BrickFacts)} - brick.keys()
+    return ", ".join(sorted(wanted))
 
 
 def volumes_data(volumes: Mapping[str, Volume]) -> dict[str, Any]:
@@ -59,42 +72,19 @@ def volumes_data(volumes: Mapping[str, Volume]) -> dict[str, Any]:
     return {name: {**asdict(v), "options": dict(v.options)} for name, v in volumes.items()}
 
 
-def volumes_from(data: Mapping[str, Any]) -> dict[str, Volume]:
-    """Return definitions from plain data."""
-    return {
-        name: Volume(**{**v, "bricks": tuple(Brick(**b) for b in v["bricks"])})
-        for name, v in data.items()
-    }
+#: The last definitions that were read, as they came: the members of a pool tell the same.
+_SEEN: list[tuple[Any, dict[str, Volume]]] = []
+_MOST_SEEN = 3
 
 
-def _facts(data: Mapping[str, Any], report: Mapping[str, Any]) -> NodeFacts:
-    volumes = data["volumes"] if "volumes" in data else report["volumes"]
-    return NodeFacts(
-        at=float(data["at"]),
-        glusterd_started=_read(data["glusterd_started"], _or_none(float)),
-        glusterd_answers=_read(data["glusterd_answers"], _bool),
-        version=_read(data["version"], int),
-        volumes_without_info=_read(data["volumes_without_info"], _words),
-        volumes=_read(volumes, volumes_from),
-        connected=_read(data["connected"], _flags),
-        bricks={str(path): _brick(b) for path, b in data["bricks"].items()},
-        changes=_read(data["changes"], _changes),
-        hold=_read(data["hold"], _or_none(lambda hold: Hold(**hold))),
-    )
-
-
-def _brick(data: Mapping[str, Any]) -> BrickFacts:
-    return BrickFacts(
-        alive=_read(data["alive"], _bool),
-        port=_read(data["port"], _or_none(int)),
-        mounted=_read(data["mounted"], _bool),
-        read_only=_read(data["read_only"], _bool),
-        filesystem=_read(data["filesystem"], str),
-        volume_id=_read(data["volume_id"], _or_none(str)),
-        gluster_root=_read(data["gluster_root"], _bool),
-        io_errors=_read(data["io_errors"], int),
-        health_check_ended=_read(data["health_check_ended"], _bool),
-    )
+def volumes_from(data: Any) -> dict[str, Volume]:
+    """Return definitions from plain data; raises ``Unreadable``."""
+    for raw, volumes in _SEEN:
+        if raw == data:
+            return volumes
+    read: dict[str, Volume] = read_as(Mapping[str, Volume], data, "its volumes")
+    _SEEN[:] = [(data, read), *_SEEN[: _MOST_SEEN - 1]]
+    return read
 
 
 def _encoded(value: Any, as_data: Callable[[Any], Any] = lambda value: value) -> Any:
@@ -105,29 +95,6 @@ def _read(value: Any, read: Callable[[Any], T]) -> T | Unknown:
     if isinstance(value, Mapping) and isinstance(value.get("unknown"), str):
         return Unknown(value["unknown"])
     return read(value)
-
-
-def _or_none(read: Callable[[Any], T]) -> Callable[[Any], T | None]:
-    return lambda value: None if value is None else read(value)
-
-
-def _bool(value: Any) -> bool:
-    """Return a truth that was told; a word or a number is none."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{value!r} is neither true nor false")
-    return value
-
-
-def _flags(value: Mapping[str, Any]) -> dict[str, bool]:
-    return {str(k): _bool(v) for k, v in value.items()}
-
-
-def _words(value: Any) -> tuple[str, ...]:
-    return tuple(str(v) for v in value)
-
-
-def _changes(value: Any) -> tuple[Change, ...]:
-    return tuple(Change(float(c["at"]), str(c["command"]), _bool(c["ours"])) for c in value)
 
 
 # --- what is recorded of a brick while it is well ------------------------------------------------

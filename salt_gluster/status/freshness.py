@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from salt_gluster.model import duration
+from salt_gluster.model import Unknown, duration
 from salt_gluster.status.report import usable
 
 #: A sensor looks every 300 s. To that come the look, the pulse before it (10 s), and ``LIVE_S``.
@@ -32,7 +32,7 @@ class StoredPool:
     pulse     its last one, ``by`` and ``at``; empty = none
     changed   the index of our last change of the pool, read before the reports
     status    the leader's last tick
-    reports   uuid -> report
+    reports   uuid -> report; one that cannot be read is Unknown
     """
 
     now: float
@@ -41,7 +41,11 @@ class StoredPool:
     heartbeat: Mapping[str, Any]
     changed: int
     status: Mapping[str, Any] | None
-    reports: Mapping[str, Mapping[str, Any]]
+    reports: Mapping[str, Mapping[str, Any] | Unknown]
+
+    def readable(self) -> dict[str, Mapping[str, Any]]:
+        """Return the reports that can be read."""
+        return {u: r for u, r in self.reports.items() if not isinstance(r, Unknown)}
 
 
 @dataclass(frozen=True)
@@ -67,32 +71,35 @@ def copy_of(kept: StoredPool) -> PoolCopy | str:
     """Return the copy, or why the nodes have to be asked."""
     if why := _unwatched(kept):
         return why
-    verdicts = _verdicts(kept)
+    verdicts, reports = _verdicts(kept), kept.readable()
     missed = {u for u in verdicts if _is_missed(kept, u)}
-    age_of = {u: _age(r, kept) for u, r in kept.reports.items() if u not in missed}
+    age_of = {u: _age(r, kept) for u, r in reports.items() if u not in missed}
     ages = {u: a for u, a in age_of.items() if not isinstance(a, str)}
-    fresh = {u: a for u, a in ages.items() if a <= LIMIT_S and usable(kept.reports[u])}
+    fresh = {u: a for u, a in ages.items() if a <= LIMIT_S and usable(reports[u])}
     if not fresh:
         doubts = [a for a in age_of.values() if isinstance(a, str)]
         return doubts[0] if doubts else f"no node's report is younger than {duration(LIMIT_S)}"
     # Whoever was taken out of the pool may still tell of a pool of its own.
-    widest = max(fresh, key=lambda u: (len(kept.reports[u]["peers"]), -fresh[u]))
-    names = _names(kept.reports[widest]["peers"], kept.reports)
+    widest = max(fresh, key=lambda u: (len(reports[u]["peers"]), -fresh[u]))
+    names = _names(reports[widest]["peers"], reports)
     silent: dict[str, str] = {}
     for uuid, name in names.items():
+        unreadable = kept.reports.get(uuid)
         if uuid in missed:
             silent[uuid] = verdicts[uuid][1]
+        elif isinstance(unreadable, Unknown):
+            silent[uuid] = unreadable.why
         elif uuid not in age_of:
             return f"{name} has told Consul nothing"
         elif uuid not in ages:
             return str(age_of[uuid])
         elif uuid not in fresh:
-            silent[uuid] = _why_silent(kept.reports[uuid], ages[uuid])
-        elif _saw(kept.reports[uuid]) < kept.changed:
+            silent[uuid] = _why_silent(reports[uuid], ages[uuid])
+        elif _saw(reports[uuid]) < kept.changed:
             return f"the pool was changed, and {name} has not looked since"
     counted = {u: a for u, a in sorted(fresh.items(), key=lambda row: row[1]) if u in names}
-    reports = tuple(kept.reports[u] for u in counted)
-    return PoolCopy(kept.now, reports, counted, silent, names, verdicts)
+    told = tuple(reports[u] for u in counted)
+    return PoolCopy(kept.now, told, counted, silent, names, verdicts)
 
 
 def _names(
@@ -127,12 +134,17 @@ def _now(kept: StoredPool) -> float:
 def _age(report: Mapping[str, Any], kept: StoredPool) -> float | str:
     """Return how old a report is at most, or why that is not known."""
     name, after = report.get("node"), report.get("after")
-    if not isinstance(after, Mapping) or not isinstance(after.get("at"), int | float):
+    if not isinstance(after, Mapping) or not _is_time(after.get("at")):
         return f"how old the report of {name} is is not known: nobody led when it looked"
     if after.get("by") != kept.leader:
         return f"{name} looked when {after.get('by')} led, by another clock"
     age = _now(kept) - float(after["at"])
     return age if age >= 0 else f"the report of {name} is younger than now: a clock went back"
+
+
+def _is_time(at: Any) -> bool:
+    is_number = isinstance(at, int | float) and not isinstance(at, bool)
+    return is_number and 0 <= at < 1e12
 
 
 def _saw(report: Mapping[str, Any]) -> int:

@@ -26,6 +26,7 @@ from salt_gluster.model import (
     VolumeStatus,
     is_known,
     known,
+    read_as,
 )
 from salt_gluster.status.facts import facts_data, volumes_data, volumes_from
 
@@ -155,7 +156,8 @@ def _rows(reports: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, str, Mapp
 
 
 def _peer(data: Mapping[str, Any]) -> Peer:
-    return Peer(**{**data, "names": tuple(data["names"])})
+    peer: Peer = read_as(Peer, data, "a peer")
+    return peer
 
 
 def _named(peers: tuple[Peer, ...], reports: list[Mapping[str, Any]]) -> tuple[Peer, ...]:
@@ -181,7 +183,8 @@ def _hold(reports: list[Mapping[str, Any]]) -> Hold | Unknown | None:
         if isinstance(hold, Mapping) and "unknown" in hold:
             return Unknown(str(hold["unknown"]))
         if isinstance(hold, Mapping):
-            return Hold(**hold)
+            held: Hold = read_as(Hold, hold, "a hold")
+            return held
     return None
 
 

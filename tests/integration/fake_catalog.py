@@ -94,7 +94,8 @@ class Consul:
                                  identity(number, name, replicated(names), now))  # fmt: skip
         said = {"schema": 1, "at": now, "by": names[0], "spec": {"nodes": names}, "policy": policy}
         with inside(self._node):
-            self.store.submit(UUID.format(0), said)
+            for number in range(nodes):
+                self.store.submit(UUID.format(number), said)
         return names
 
     def lose_brick(self, number: int, names: list[str]) -> None:

@@ -111,10 +111,10 @@ class Loop:
         return set(self.lab.node("g1").run(words).stdout.split())
 
     def declare(self, pillar: dict[str, Any]) -> None:
-        """Make this the pillar, and let a highstate of one node submit it."""
+        """Make this the pillar, and let the highstates of all nodes submit it."""
         self.lab.write_pillar(pillar, refresh=True)
-        states = self.lab.salt("g1", "state.apply", "gluster")["g1"]
-        assert [s["comment"] for s in states.values() if s["result"] is not True] == []
+        for states in self.lab.salt("*", "state.apply", "gluster").values():
+            assert [s["comment"] for s in states.values() if s["result"] is not True] == []
 
     def serves(self) -> bool:
         return not witness.brickless(self.lab.node("g1"), "data")

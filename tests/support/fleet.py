@@ -69,7 +69,10 @@ def report_data(uuid: str, told: NodeFacts) -> dict[str, Any]:
         {"uuid": u, "names": [n], "is_self": u == uuid, "connected": True, "state": 3}
         for n, u in UUIDS.items()
     ]
-    return {"at": told.at, "uuid": uuid, "peers": peers, "facts": facts_data(told)}
+    name = next(n for n, u in UUIDS.items() if u == uuid)
+    return {"schema": 1, "at": told.at, "node": name, "names": [name], "uuid": uuid,
+            "version": "10.3", "hold": None, "peers": peers, "reach": {}, "bricks": {},
+            "volumes": facts_data(told)["volumes"], "facts": facts_data(told)}  # fmt: skip
 
 
 def observation(**changed: Any) -> FleetObservation:

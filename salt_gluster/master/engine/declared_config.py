@@ -1,4 +1,7 @@
-"""Take submitted spec and policy as the accepted version. Without one there are only notices."""
+"""Take what most members submit as the accepted version. Without one there are only notices.
+
+What that is, ``remediation/agreement.py`` decides.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,22 @@ from typing import Any
 from salt_gluster.consul.leader_lock import LeaderLock
 from salt_gluster.consul.store import Document, Store
 from salt_gluster.errors import GlusterError, SpecError
-from salt_gluster.model import Unknown
+from salt_gluster.model import Unknown, some
+from salt_gluster.remediation.agreement import (
+    SCHEMA,
+    Agreement,
+    Submission,
+    agreed,
+    submission_from,
+)
 from salt_gluster.remediation.observation import Admission
 from salt_gluster.remediation.policy import Policy, policy_from
-from salt_gluster.spec import parse_nodes, parse_pool
+from salt_gluster.spec import parse_nodes
 from salt_gluster.spec.names import globs_of, matches
 from salt_gluster.status.config_versions import differences
 
 log = logging.getLogger(__name__)
 
-#: The contract of ``submitted`` and ``config``.
-SCHEMA = 1
 _NOBODY: frozenset[str] = frozenset()
 
 
@@ -29,6 +37,7 @@ class Accepted:
     """The policy in force. ``number`` 0 = nothing was accepted: notices only.
 
     ``current`` is the whole current version; ``number`` is the one that brought spec and policy.
+    ``dissent`` says why nothing newer is in force, "" = the members agree.
     ``admission`` names the nodes that may be in the pool. ``self_declared`` counts without a spec
     only: the names that a glob of their own submission means.
     """
@@ -39,6 +48,7 @@ class Accepted:
     current: Mapping[str, Any] | None = None
     admission: Admission = Admission()  # noqa: RUF009  (frozen)
     self_declared: frozenset[str] = _NOBODY
+    dissent: str = ""
 
     def pending(self, names: Mapping[str, str]) -> dict[str, str]:
         """Return who of those that have registered (uuid -> name) waits to be one of the pool."""
@@ -53,66 +63,43 @@ class Accepted:
     @property
     def words(self) -> str:
         """Return it in words."""
-        return f"version {self.number}" if self.number else "none accepted: notices only"
+        words = f"version {self.number}" if self.number else "none accepted: notices only"
+        return f"{words}; {self.dissent}" if self.dissent else words
 
 
-def newest(
-    submitted: Iterable[Document | Unknown], accepted: Collection[str] = ()
-) -> Mapping[str, Any] | None:
-    """Return the youngest submission that can be read, of a node that its own spec names.
-
-    A node that is not one of the pool it declares has no say in it; nor has one that only a glob
-    means and that is none of ``accepted``.
-    """
-    fit = []
-    for document in submitted:
-        if isinstance(document, Unknown):
-            log.warning("a submission cannot be read: %s", document.why)
-            continue
-        why = unfit(document.data, accepted)
-        if why:
-            log.warning("the submission of %s is not taken: %s", document.name, why)
-        else:
-            fit.append(document.data)
-    return max(fit, key=lambda data: float(data["at"])) if fit else None
-
-
-def unfit(data: Mapping[str, Any], accepted: Collection[str] = ()) -> str:
-    """Say why a submission cannot be accepted, or ""."""
-    try:
-        if data["schema"] != SCHEMA:
-            return f"it has schema {data['schema']}, we know {SCHEMA}"
-        policy_from(data["policy"])
-        nodes = parse_pool(data["spec"], known=accepted).nodes
-        float(data["at"])
-    except GlusterError as err:
-        return str(err)
-    except (KeyError, TypeError, ValueError) as err:
-        return f"it lacks something: {err!r}"
-    return "" if data.get("by") in nodes else f"{data.get('by')} is not one of its nodes"
+def read_submissions(documents: Iterable[Document | Unknown]) -> list[Submission]:
+    """Return what can be read of what the nodes submit."""
+    read = []
+    for document in documents:
+        why = document if isinstance(document, Unknown) else None
+        if isinstance(document, Document):
+            submission = submission_from(document.name, document.data)
+            if isinstance(submission, Submission):
+                read.append(submission)
+                continue
+            why = Unknown(f"{document.name}: {submission.why}")
+        log.warning("a submission cannot be read: %s", why)
+    return read
 
 
 def accept(store: Store, lock: LeaderLock, now: float) -> Accepted:
-    """Take the newest submission as the accepted version, and return what is in force.
+    """Take what most members submit as the accepted version, and return what is in force.
 
     Raises ``ConsulError``; ``SpecError`` or ``Unreadable`` where the accepted version is of another
     version of ourselves.
     """
     accepted, rejected = store.accepted(), store.rejected()
     submitted = store.all(store.keys.submitted(""))
-    submission_read = newest(submitted, accepted)
-    if submission_read is not None:
-        document = store.current()
-        current: Mapping[str, Any] = {} if document is None else document.data
-        submission = {"spec": submission_read["spec"], "policy": submission_read["policy"]}
-        kept = {k: current[k] for k in ("actual",) if k in current}
-        notes = {k: current[k] for k in ("actual_digest", "identities") if k in current}
-        rows = differences({**current, **kept}, {**kept, **submission})
-        notes |= {"what": [d.to_data() for d in rows], "before": current.get("version", 0)}
-        store.accept(
-            {"schema": SCHEMA, **submission, **kept}, by=str(submission_read["by"]), notes=notes,
-            why="submitted by its highstate", now=now, guard=lock.guard,
-        )  # fmt: skip
+    document = store.current()
+    current: Mapping[str, Any] = {} if document is None else document.data
+    peers = members_of(current)
+    agreement = agreed(read_submissions(submitted), peers, accepted)
+    dissent = ""
+    if isinstance(agreement, Unknown):
+        dissent = agreement.why if submitted else ""
+        log.info("no newer declaration is taken: %s", agreement.why)
+    else:
+        _take(store, lock, now, agreement, current)
     now_in_force = in_force(store)
     spec = now_in_force.spec
     admission = Admission(frozenset(nodes_of(spec, accepted)), accepted, rejected)
@@ -120,7 +107,31 @@ def accept(store: Store, lock: LeaderLock, now: float) -> Accepted:
         now_in_force,
         admission=admission,
         self_declared=self_declared(submitted) if spec is None else _NOBODY,
+        dissent=dissent,
     )
+
+
+def members_of(version: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the members of the pool by uuid, as most of its nodes reported it last."""
+    actual = version.get("actual")
+    peers = actual.get("peers") if isinstance(actual, Mapping) else None
+    return peers if isinstance(peers, Mapping) else {}
+
+
+def _take(
+    store: Store, lock: LeaderLock, now: float, agreement: Agreement, current: Mapping[str, Any]
+) -> None:
+    submission = {"spec": agreement.submission.spec, "policy": agreement.submission.policy}
+    kept = {k: current[k] for k in ("actual",) if k in current}
+    notes = {k: current[k] for k in ("actual_digest", "identities") if k in current}
+    rows = differences({**current, **kept}, {**kept, **submission})
+    notes |= {"what": [d.to_data() for d in rows], "before": current.get("version", 0)}
+    names = members_of(current)
+    by = some([str(next(iter(names.get(u) or ()), u)) for u in agreement.nodes])
+    store.accept(
+        {"schema": SCHEMA, **submission, **kept}, by=by, notes=notes,
+        why="submitted by their highstates", now=now, guard=lock.guard,
+    )  # fmt: skip
 
 
 def nodes_of(spec: Mapping[str, Any] | None, accepted: Collection[str]) -> Collection[str]:

@@ -33,6 +33,7 @@ from salt_gluster.master.engine.probe import (
     probe_request,
     still_so,
 )
+from salt_gluster.master.engine.pruning import prune
 from salt_gluster.master.engine.publish import Bus, EventPublisher
 from salt_gluster.master.engine.status_document import is_news, status
 from salt_gluster.master.engine.steady_clock import SAME_S, SteadyClock, is_corrected
@@ -44,7 +45,6 @@ from salt_gluster.model import (
     EngineTimes,
     Lease,
     Unknown,
-    is_known,
 )
 from salt_gluster.remediation import (
     Decisions,
@@ -58,14 +58,10 @@ from salt_gluster.remediation import (
 from salt_gluster.remediation.decide import Asks
 from salt_gluster.remediation.membership import Signal
 from salt_gluster.remediation.observation import VIEW
-from salt_gluster.remediation.operations import ENDED, Operation
+from salt_gluster.remediation.operations import Operation
 
 log = logging.getLogger(__name__)
 
-#: Finished operations and lines of the audit that are kept in Consul.
-KEPT = 200
-#: Versions of the configuration; a big pool's may have half a megabyte each.
-KEPT_VERSIONS = 50
 #: What an executor is sent, with the id of the operation.
 EXECUTE = "gluster_remediation.execute"
 
@@ -436,17 +432,8 @@ class Engine:
             log.info("the heartbeat could not be written: %s", err)
 
     def _prune(self) -> None:
-        store = self._state.store
-        ended = [
-            d for d in store.operations()
-            if is_known(d) and d.data.get("state") in {s.value for s in ENDED}
-        ]  # fmt: skip
         # One that was frozen before these lines, and is no leader any more, removes nothing.
-        guard = self._lock.guard
-        store.prune_operations(ended, KEPT, guard)
-        store.prune_versions(KEPT_VERSIONS, {self._accepted.number}, guard)
-        ten_days_ago = time.gmtime(self._now() - 864000)
-        store.prune_audit(KEPT, time.strftime("%Y%m%dT%H%M%SZ", ten_days_ago), guard)
+        prune(self._state.store, self._now(), self._accepted.number, self._lock.guard)
 
 
 def _missed(obs: FleetObservation) -> frozenset[str]:

@@ -33,7 +33,8 @@ def report(uuid: str, **rows: dict[str, Any]) -> dict[str, Any]:
     ]  # fmt: skip
     facts = NodeFacts(1.0, volumes_without_info=(), volumes={"rep3": VOLUME}, connected={},
                       changes=())  # fmt: skip
-    return {"schema": SCHEMA, "uuid": uuid, "node": NAMES[uuid], "names": [NAMES[uuid]],
+    return {"schema": SCHEMA, "at": 1.0, "uuid": uuid, "node": NAMES[uuid],
+            "names": [NAMES[uuid]], "version": "10.3", "hold": None, "reach": {}, "bricks": {},
             "peers": peers, "volumes": volumes_data({"rep3": VOLUME}),
             "facts": facts_data(facts)}  # fmt: skip
 

@@ -10,10 +10,11 @@ import pytest
 from salt_gluster.consul.catalog import critical_checks
 from salt_gluster.consul.service import WAITS, Member, check_id, definition
 from salt_gluster.consul.store import Document
-from salt_gluster.master.engine.declared_config import Accepted, newest, self_declared
+from salt_gluster.master.engine.declared_config import Accepted, read_submissions, self_declared
 from salt_gluster.minion.automation.registration import ip_of
-from salt_gluster.model import Hold, Node, Observation, Ref
+from salt_gluster.model import Hold, Node, Observation, Ref, Unknown
 from salt_gluster.remediation import FleetObservation, LockView, Memory, Policy, decide
+from salt_gluster.remediation.agreement import Agreement, agreed
 from salt_gluster.remediation.membership import Condition, ConsulView, Registered, Signal, ViewTrust
 from salt_gluster.remediation.observation import Admission
 from salt_gluster.remediation.policy import Mode
@@ -172,10 +173,10 @@ def said(by: str, nodes: Any, at: float = 1.0) -> Document:
 
 def test_who_is_not_accepted_has_no_say_but_is_heard_to_ask() -> None:
     told = [said("g6", ["g1", "g*"], at=9.0), said("g1", ["g1", "g*"], at=2.0)]
-    found = newest(told)
-    assert found is not None and found["by"] == "g1"
-    assert newest([said("g6", "g*")]) is None
-    later = newest([said("g6", "g*")], {"g6": "ann"})
-    assert later is not None and later["by"] == "g6"
+    found = agreed(read_submissions(told), ())
+    assert isinstance(found, Agreement) and found.submission.by == "g1"
+    assert isinstance(agreed(read_submissions([said("g6", "g*")]), ()), Unknown)
+    later = agreed(read_submissions([said("g6", "g*")]), (), {"g6": "ann"})
+    assert isinstance(later, Agreement) and later.submission.by == "g6"
     assert self_declared([said("g6", "g*"), said("x1", "g*"), said("g2", "g[1-2]")]) == {"g6"}
     assert Accepted(self_declared=frozenset({"g9"})).pending(NAMES) == {"u9": "g9"}

@@ -291,10 +291,14 @@ def test_every_setting_has_a_unit_and_a_reason() -> None:
 
 def test_a_policy_names_the_key_that_is_wrong() -> None:
     assert policy_from({"restart_brick": "observe"}).restart_brick is Mode.OBSERVE
-    for bad in ({"restart_brik": 1}, {"restart_brick": "yes"}, {"down_after_s": -1},
-                {"down_after_s": "2m"}, {"restart_after_s": []}):  # fmt: skip
+    for bad in ({"restart_brick": "yes"}, {"down_after_s": -1}, {"down_after_s": "soon"},
+                {"restart_after_s": []}):  # fmt: skip
         with pytest.raises(SpecError, match=next(iter(bad))):
             policy_from(bad)
+
+
+def test_a_setting_of_a_newer_version_is_left_out() -> None:
+    assert policy_from({"added_later": 1, "zeros": 2}) == Policy(zeros=2)
 
 
 def test_a_small_pool_may_have_one_node_that_is_not_healthy() -> None:

@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 
 from salt_gluster.consul.catalog import catalog, consul_view, critical_checks, hinted
-from salt_gluster.consul.store import Document
-from salt_gluster.master.engine.declared_config import newest, unfit
 from salt_gluster.master.engine.probe import ProbeRequest, probe_request, probe_results, still_so
 from salt_gluster.master.engine.status_document import is_news
 from salt_gluster.model import (
@@ -68,6 +66,18 @@ def test_a_renamed_node_is_alive_by_its_living_name(order: int) -> None:
     )
     assert view.signal("u1") is Signal.GOOD
     assert view.registered["u1"].name == "new"
+
+
+@pytest.mark.parametrize("other", ["a-first", "z-last"])
+def test_a_second_row_lifts_no_maintenance(other: str) -> None:
+    """With its own token a node registered a row with another's uuid; its brick was started."""
+    rows = [row("u1", "n1", minion="g1"), row("u1", other, minion="g1")]
+    held = {**check("n1", "_service_maintenance:gluster"), "Notes": "ram (ann)"}
+    view = consul_view(catalog(rows, "main"), critical_checks([held]), ViewTrust(True), 1)
+    assert (view.registered["u1"].maintenance, view.registered["u1"].held_for) == (
+        True,
+        "ram (ann)",
+    )
 
 
 def test_a_view_that_may_not_be_believed_says_unknown() -> None:
@@ -183,42 +193,7 @@ def test_a_port_that_nobody_could_ask_is_unknown() -> None:
     assert isinstance(said.ports["u2", "/b"]["u1"], Unknown)
 
 
-# --- accepting -----------------------------------------------------------------------------------
-
-
-def submission(by: str = "g1", at: float = 1.0, **changes: Any) -> dict[str, Any]:
-    return {
-        "schema": 1, "at": at, "by": by, "spec": {"nodes": ["g1", "g2", "g3"]}, "policy": {},
-        **changes,
-    }  # fmt: skip
-
-
-def test_the_youngest_submission_that_fits_is_taken() -> None:
-    found = [
-        Document("submitted/u1", submission("g1", 5.0, policy={"tick_s": 5.0}), 1),
-        Document("submitted/u2", submission("g2", 9.0, policy={"nonsense": 1}), 2),
-        Document("submitted/u3", submission("g9", 8.0), 3),
-        Document("submitted/u4", submission("g3", 2.0), 4),
-        Unknown("half-written"),
-    ]
-    taken = newest(found)
-    assert taken is not None
-    assert (taken["by"], taken["policy"]) == ("g1", {"tick_s": 5.0})
-
-
-@pytest.mark.parametrize(
-    ("change", "why"),
-    [
-        ({"schema": 2}, "schema 2"),
-        ({"policy": {"restart_brick": "perhaps"}}, "restart_brick"),
-        ({"spec": {"nodes": []}}, "nodes"),
-        ({"by": "x1"}, "x1 is not one of its nodes"),
-        ({"at": None}, "lacks"),
-    ],
-)
-def test_a_submission_that_does_not_fit_says_why(change: dict[str, Any], why: str) -> None:
-    assert unfit(submission()) == ""
-    assert why in unfit({**submission(), **change})
+# --- what is told --------------------------------------------------------------------------------
 
 
 def test_time_alone_is_no_news() -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import fleet
 import pytest
 from fake_consul import FakeConsul
 
@@ -158,11 +159,12 @@ def test_what_nodes_answered_is_kept_by_who_leads_on_and_forgotten_by_who_leads_
     assert lock.renew()
     engine._resume()
     engine._memory = replace(engine._memory, epoch=lock.epoch)  # as the first decision leaves it
-    state.take("u1", {"at": 2000.0})
-    state.take("u1", {"at": 1000.0})
+    told = fleet.report_data(fleet.GFN1, fleet.facts(fleet.GFN1))
+    state.take(fleet.GFN1, {**told, "at": 2000.0})
+    state.take(fleet.GFN1, {**told, "at": 1000.0})
     engine._led = 0  # a tick was given up: all is read again
     engine._resume()
-    assert {u: r["at"] for u, r in state.reports.items()} == {"u1": 2000.0}
+    assert {u: r["at"] for u, r in state.reports.items()} == {fleet.GFN1: 2000.0}
     consul.end_session(next(iter(consul.sessions)))
     assert lock.renew()
     engine._resume()
