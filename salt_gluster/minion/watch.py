@@ -16,6 +16,9 @@ from salt_gluster.model import Facet
 #: Glusterd's files stand still for so long before another node than the actor acts; or for so many
 #: of its own looks: where everything is slow, the actor is too.
 STILL_S, JITTER_S, STILL_LOOKS = 3.0, 2.0, 3
+#: Who has seen what the actor waited for come about gives it this much more: it looks every 2.5 s,
+#: and then asks the members before it sends anything.
+_ASKS_S = 1.0
 #: What waits on our side is looked at so often: before others take it for ours to do and undone.
 POLL_S, _SLOWEST_POLL_S = 0.5, 2.5
 _STAT_S = 0.25
@@ -65,8 +68,8 @@ class Watch:
         ours = any(goal.is_ours for goal in goals)
         undone = undone_by_others(goals)
         still_s = max(STILL_S, STILL_LOOKS * self._look_s)
-        if not any(goal.is_looked_after for goal in undone):  # these have waited once already
-            still_s += self._late_s
+        # Who looks after another has waited for its turn already.
+        still_s += _ASKS_S if any(goal.is_looked_after for goal in undone) else self._late_s
         if not undone:
             self._still_since = None  # nobody could act
         elif self._still_since is None:

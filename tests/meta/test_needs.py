@@ -21,6 +21,7 @@ MAY_SKIP = {
     "tests/integration/test_concurrent_highstate.py": "make long has it: two minutes of waiting",
     "tests/integration/test_maintenance.py": "make long has it: Consul's leader killed four times",
     "tests/integration/test_consul_chaos.py": "make long has it: engines cut off at random",
+    "tests/unit/master/engine/test_engine_alone.py": "make long has it: 100,000 ticks",
     "tests/integration/test_false_success.py": "only where all nodes have GlusterFS 11",
 }
 
