@@ -74,7 +74,8 @@ def test_each_change_is_a_version_and_says_who_as_far_as_that_is_known(store: St
     assert [v["version"] for v in history] == list(range(newest, 0, -1))
     assert history[0]["by"] == "unknown"
     assert "gluster volume set data user.hand 1 on g3" in history[0]["why"]
-    accepted = next(v for v in history if v["by"] == "g1")
+    accepted = next(v for v in history if v["why"] == "submitted by their highstates")
+    assert sum(f"g{n}" in accepted["by"] for n in range(1, 5)) > 2
     assert accepted["differences"][0]["where"] == "declaration"
     screen = store.lab.master.ok(["salt-run", "gluster.diff", str(newest - 1), str(newest)])
     assert "+ volume data: option user.hand = 1" in screen
