@@ -21,6 +21,8 @@ from salt_gluster.status.report import usable
 from salt_gluster.status.report_document import report_from
 
 FUNCTION = "gluster_peer.restore"
+#: A member may be at work for others just then, and does not queue.
+_TRIES = 3
 
 
 def restore(ask: Ask, pool: PoolClient, name: str, confirm: str = "") -> dict[str, Any]:
@@ -59,12 +61,17 @@ def _members(
 
     What came by Salt's bus any minion may have said for any other: it only makes them look.
     """
-    nonce = f"n{uuid4().hex}"
-    ask("*", "gluster_remediation.observe", [], nonce)
-    others = [u for u in version["actual"]["peers"] if u != uuid]
-    answers = confirmed_answers(pool.store, others, nonce)
-    reports = {u: report_from(a.get("report"), u) for u, a in answers.items()}
-    return {u: r for u, r in reports.items() if not isinstance(r, Unknown) and usable(r)}
+    others = {u for u in version["actual"]["peers"] if u != uuid}
+    found: dict[str, Mapping[str, Any]] = {}
+    for _ in range(_TRIES):
+        nonce = f"n{uuid4().hex}"
+        ask("*", "gluster_remediation.observe", [], nonce)
+        answers = confirmed_answers(pool.store, sorted(others - found.keys()), nonce)
+        reports = {u: report_from(a.get("report"), u) for u, a in answers.items()}
+        found |= {u: r for u, r in reports.items() if not isinstance(r, Unknown) and usable(r)}
+        if found.keys() >= others:
+            break
+    return found
 
 
 def _op_versions(ask: Ask, members: list[Member]) -> dict[str, int]:
