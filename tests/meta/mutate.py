@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Break the code in one place at a time and see that a test notices: ``make mutants``.
 
-The table is ``mutations.py``. Each row is applied in a copy of the tree and the tests that it names
-are run; where they pass, all of ``tests/unit`` and ``tests/simulation``. A row that no test notices
-fails, and so does one that is no mutation any more: its text is not there, or there twice.
+The table is the package ``mutations``. Each row is applied in a copy of the tree and the tests
+that it names are run; where they pass, all of ``tests/unit`` and ``tests/simulation``. A row that
+no test notices fails, and so does one that is no mutation any more: its text is not there, or there
+twice.
 
     python tests/meta/mutate.py [--only WORD] [--jobs N]
 """

@@ -1,0 +1,61 @@
+"""What carries a change out, and proves it."""
+
+# ruff: noqa: E501
+from __future__ import annotations
+
+from .row import of
+
+ROWS = [
+    *of("minion/run.py", "unit/minion/test_apply.py", [
+        ("changed_pool_is_written", "if _part(self.driver.stamps(), step) == _part(self.watch.stamps, step):", "if True:",
+         "what another node has just set is sent again"),
+        ("unknown_outcome_goes_on", 'if err.kind != "partial" or not done:', "if not done:",
+         "after a time-out the run goes on as if nothing were open"),
+        ("dead_member_agrees", "done = not verify.unmet(after, step) and all(",
+         "done = not verify.unmet(after, step) and bool(", "a member that died inside a change counts as having it"),
+        ("refusals_are_waited_out", "if self.driver.now() - since >= min(r.waits_s for r in goal.against):", "if False:",
+         "a refusal never ends the run"),
+        ("no_copy_before_a_change", "self.driver.backup()", "pass",
+         "there is no copy of glusterd's files from before a change"),
+        ("tried_for_ever", "if goal.rounds[key_of(step)] >= ROUNDS:", "if goal.rounds[key_of(step)] >= 99:",
+         "one step is sent again and again"),
+        ("declared_hosts_are_not_compared", "goal.judge(obs, self.hosts)", "goal.judge(obs, ())",
+         "a pool of strangers is written to"),
+        ("unproven_is_done", "if goal.unproven and not self._shows(goal.unproven, goal.unproven_at):", "if False:",
+         "a start whose bricks stay down is called done"),
+    ]),
+    *of("minion/run.py", "unit/minion/test_run.py", [
+        ("all_act_at_once", "goal.is_ours = self.acts_for_all or not first or is_actor(obs, first[0], self.hosts)",
+         "goal.is_ours = True", "every node sends every change"),
+        ("cut_off_run_goes_on", "            self._stop(goal, step)", "            goal.end()",
+         "after a time-out every other change hangs for two minutes, too"),
+        ("nobody_takes_over", "self.acts_for_all |= self.watch.look_after(goals)", "pass", "an actor that died is waited for, for ever"),
+    ]),
+    *of("minion/watch.py", "unit/minion/test_run.py", [
+        ("all_take_over_what_nobody_can_do", "[goal for goal in goals if goal.step and not goal.is_ours]", "[goal for goal in goals if not goal.is_ours]",
+         "after a wait that all shared each node sends everything"),
+        ("taken_over_while_a_third_is_waited_for",
+         "unsure = [g for g in undone if not g.is_looked_after and _kinds(g.plan.needs) - CHEAP]", "unsure: list[Goal] = []",
+         "who sees less than the actor sends what the actor rightly waits with"),
+        ("busy_others_hold_up_what_is_ours", "if not ours:", "if True:", "a create of our own waits until all others are done"),
+    ]),
+    *of("minion/goal.py", "unit/minion/test_apply.py", [
+        ("accepted_for_any_plan", "steps == self._accepted[-len(steps) or len(self._accepted) :]", "True",
+         "what a person accepted for one plan is done to another"),
+        ("expected_plan_is_any", 'self.expect_id in ("", plan.id)', "True",
+         "another plan than the one shown is carried out"),
+    ]),
+    *of("minion/verify.py", "unit/minion/test_apply.py", [
+        ("answer_is_believed", "missing = unmet(obs, step)", "missing = ()",
+         "success is reported for what did not happen"),
+        ("one_members_word_is_enough", "differs = None if agreed or not is_on_volume(step) else guards.definitions_equal(obs, step, ())",
+         "differs = None", "success is reported though a member tells another definition"),
+        ("agreed_before_it_is_started", "return is_started and", "return", "success is reported though a member tells another definition"),
+    ]),
+    *of("minion/verify.py", "unit/minion/automation/test_remediate.py", [
+        ("nobody_at_the_port", "if not any(port and node.accepts(host, port, CONNECT_S) for port in ports):", "if not ports:",
+         "a brick that nobody reaches is called applied"),
+        ("others_do_not_tell", "if len(known(obs.peers)) > 1 and not any(", "if len(known(obs.peers)) > 99 and not any(",
+         "a brick is called applied though the pool tells another volume"),
+    ]),
+]  # fmt: skip

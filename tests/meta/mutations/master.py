@@ -1,0 +1,30 @@
+"""What the master sets up and what an operator approves there."""
+
+# ruff: noqa: E501
+from __future__ import annotations
+
+from .row import of
+
+ROWS = [
+    *of("master/config_file.py", "functional/test_setup.py", [
+        ("readable_setup", "MODE = 0o600", "MODE = 0o644", "the site's passwords are open to all users"),
+        ("shown_setup", '"new": self._in_words()', '"new": text', "the site's passwords are on the screen"),
+    ]),
+    *of("master/deploy/removal.py", "functional/test_setup.py", [
+        ("webhook_handed_out", "    kept.take_no_events()\n", "", "the next highstate brings the webhook back"),
+    ]),
+    *of("master/approvals.py", "unit/master/test_approvals.py", [
+        ("engines_token_for_a_minion", 'opts.get("__role") != "master"', "False",
+         "a minion that shares the machine may write everything in Consul"),
+        ("approved_over_a_no", "cas=document.index, seen=True", "seen=True",
+         "a yes is written over a no that came first"),
+        ("decided_is_open", "if op.state not in WAITING:", "if False:",
+         "what was closed is approved after all"),
+        ("too_late_to_decide", "if snapshot.document(snapshot.keys.operation(name)) is not None:\n        raise GlusterError",
+         "if False:\n        raise GlusterError", "a proposal is decided while it is carried out"),
+        ("uninvited_node", "if name in (row[\"name\"], row[\"uuid\"]):", "if True:",
+         "another node than the one named is let into the pool"),
+        ("rejected_stays_in", "_reject_node(pool, snapshot, *node, by, reason)", "pass",
+         "a node that was rejected stays in the pool"),
+    ]),
+]  # fmt: skip

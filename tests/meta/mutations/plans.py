@@ -1,0 +1,105 @@
+"""What decides a change of the pool."""
+
+# ruff: noqa: E501
+from __future__ import annotations
+
+from .row import of
+
+#: Before a pool is changed, by whoever.
+ROWS = [
+    *of("plan/guards.py", "unit/plan/test_guards.py", [
+        ("hold_unreadable_is_no_hold",
+         'return Refusal("not_held", why, ("mend the file  /var/lib/salt-gluster/hold",))', "return None",
+         "a hold file that cannot be read lets the pool be changed"),
+        ("half_is_a_majority", "if 2 * len(away) < len(peers):", "if 2 * len(away) <= len(peers):",
+         "both halves of a cut pool are changed"),
+        ("brick_holders_may_be_away", "p.uuid in concerned and _absence(obs, p)", "not concerned and _absence(obs, p)",
+         "a change is imported by a returning node, whose bricks are killed"),
+        ("connected_is_alive", "if not reach.accepts:", "if False:",
+         "a member that glusterd still calls Connected counts as there"),
+        ("not_asked_is_there", 'return "was not asked on port 24007"', 'return ""',
+         "a member that nobody asked counts as there"),
+        ("joining_is_member", "if peer.state != 3:", "if peer.state == 6:",
+         "a change goes past a member that is still joining"),
+        ("unknown_version_is_ours", "if _absence(obs, peer):\n                continue",
+         "if True:\n                continue", "a mixed pool is changed and diverges for good"),
+        ("import_window_ends_early", "SETTLING_S = 60", "SETTLING_S = 30",
+         "a change crashes a glusterd that still imports"),
+        ("unknown_start_is_long_ago", "if isinstance(started, Unknown) or started is None:",
+         "if started is None:", "a glusterd of unknown age is changed, or the run dies of it"),
+        ("importing_is_settled", "if node.volumes_without_info:\n        importing",
+         "if False:\n        importing", "a change crashes a glusterd that imports"),
+        ("hung_status_is_fine", 'return Refusal("settled", f"the bricks of {volume.name}: {status.why}", _LOOK, PORT_S)',
+         "return None", "a volume is changed whose bricks nobody could see"),
+        ("silent_holder_agrees", "if peer.uuid in concerned:\n                silent",
+         "if peer.uuid not in concerned:\n                silent",
+         "a member with bricks that tells nothing is overruled"),
+        ("another_definition_agrees", "elif definition.get(name) != own:", "elif definition.get(name, own) != own:",
+         "a member that has lost the volume is not noticed"),
+        ("strange_pool_is_ours", "if uuid is None or row != uuid:", "if uuid is None:",
+         "a node that was installed again writes to the pool"),
+    ]),
+    *of("plan/fitness.py", "unit/plan/test_guards.py", [
+        ("root_disk_is_fine", 'if path.filesystem == "/" and', 'if path.filesystem == "" and',
+         "a brick fills the root file system"),
+        ("foreign_files_are_fine", "if path.foreign:", "if path.foreign and path.volume_id:",
+         "a brick is made over files of others"),
+        ("former_brick_is_fine", "if path.volume_id and not is_our_mark(path):", "if False:",
+         "the brick of another volume is taken"),
+    ]),
+    *of("plan/new_bricks.py", "simulation/test_impossible_volume.py", [
+        ("unfit_elsewhere_is_fine", "elif is_known(told := told_of(obs, step.subject, brick)) and told.unfit:",
+         "elif False:", "a volume is made over the files of a node that refused"),
+    ]),
+    *of("plan/force.py", "unit/plan/test_force.py", [
+        ("force_is_always_sent", "if not any(on_root is True for _, on_root in _on_root(obs, step)):", "if False:",
+         "gluster's own checks are switched off without need"),
+        ("force_over_what_is_not_known", "    if not blind:\n", "    if True:\n",
+         "gluster's own checks are switched off over directories that nobody has looked at"),
+        ("two_names_are_two_nodes", "first.setdefault(brick.host_uuid or brick.host.lower(), brick)",
+         "first.setdefault(brick.host.lower(), brick)", "two copies lie on one node under two names"),
+    ]),
+    *of("plan/fitness.py", "simulation/test_impossible_volume.py", [
+        ("old_word_counts", "if not is_known(announcement.later_than):", "if False:",
+         "a create is sent on the word of a node that is long away"),
+        ("word_before_a_refusal_counts",
+         "if announcement.later_than < max(failed, default=announcement.later_than):", "if False:",
+         "a create that failed is sent again before anything is mended"),
+    ]),
+    *of("plan/brick.py", "simulation/test_impossible_volume.py", [
+        ("own_mark_stays", "OUR_LEFTOVER_AFTER_S = 20", "OUR_LEFTOVER_AFTER_S = 2000",
+         "a create that failed once makes the volume impossible"),
+    ]),
+    *of("plan/brick.py", "unit/plan/test_own_bricks.py", [
+        ("stranger_prepares", "    if paths:\n        _await_pool(", "    if False:\n        _await_pool(",
+         "a node that is no member yet makes bricks for a volume that the pool has without it"),
+        ("importing_is_known", "if not draft.waits and obs.volume(volume) is None:", "if False:",
+         "a node that was just invited makes bricks for volumes that it has not heard of yet"),
+    ]),
+    *of("status/announcement.py", "simulation/test_impossible_volume.py", [
+        ("anyone_speaks_for_anyone", "if host not in taken:", "if True:",
+         "a minion says of another node's brick that it fits"),
+    ]),
+    *of("plan/option.py", "unit/plan/test_option.py", [
+        ("last_options_hazard", "if order.index(hazard) > order.index(worst):", "if hazard is not Hazard.NONE:",
+         "an option that risks data is set without asking"),
+        ("stopped_holds_no_data", 'volume.status != "Created"', 'volume.status == "Started"',
+         "a stopped volume's data is risked without asking"),
+    ]),
+    *of("plan/builder.py", ("unit/plan/test_option.py", "unit/plan/test_volume.py"), [
+        ("hazard_is_no_stop", "if step.hazard is not Hazard.NONE:", "if False:",
+         "no hazard ever stops a plan"),
+    ]),
+    *of("plan/volume.py", "unit/plan/test_volume.py", [
+        ("any_word_confirms", "if volume.id and confirm == volume.id:", "if volume.id and confirm:",
+         "an old SLS deletes the new volume of the same name"),
+        ("no_confirm_for_stop", 'f"stop {volume.name}; its clients lose it"))\n    _need_confirmation(draft, volume, confirm)',
+         'f"stop {volume.name}; its clients lose it"))', "a volume is stopped without its id"),
+    ]),
+    *of("plan/peer.py", "unit/plan/test_peer.py", [
+        ("dead_peer_is_detached", "if not peer.is_self and not peer.usable:", "if False:",
+         "a peer detached while dead returns with its old pool and overwrites this one"),
+        ("brick_holder_is_detached", "    if holding:\n        draft.refuse(", "    if False:\n        draft.refuse(",
+         "a node that holds bricks is detached"),
+    ]),
+]  # fmt: skip
