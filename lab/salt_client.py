@@ -27,8 +27,8 @@ LOOK_S = 0.5
 #: each is given so long to say so. Who is silent twice is given up.
 FOUND_S, MISSES = 15, 2
 SILENCE = "Minion did not return. [No response]"
-#: A ping that was published before its minion listened is lost: so long is one waited for.
-PING_S = 2
+#: A ping that was published before its minion listened is lost: so long is the first waited for.
+PING_S, LONGEST_PING_S = 2, 30
 
 
 def answers() -> None:
@@ -49,36 +49,39 @@ def heard() -> None:
     """Wait until each of the minions named in the arguments has answered a ping.
 
     Who starts says so on the master's bus, which is listened to before the first ping: it is asked
-    then, and not again and again.
+    then. An answer to any of the pings counts, and each is waited for longer than the last: on a
+    machine so busy that all are late, more pings would only make them later.
     """
-    missing = set(sys.argv[1:])
+    missing, pings, wait_s = set(sys.argv[1:]), set[str](), float(PING_S)
     while missing:
         with contextlib.suppress(SaltException, OSError), _client() as client:
             job = client.run_job(
                 sorted(missing), "test.ping", tgt_type="list", listen=True, timeout=5
             )
-            missing -= _pinged(client, job, missing)
+            pings |= {job["jid"]} if job else set()
+            missing -= _pinged(client, pings, missing, wait_s, set(job.get("minions", ())))
+            wait_s = min(2 * wait_s, LONGEST_PING_S)
         if missing:
             time.sleep(0.1)
 
 
-def _pinged(client: Any, job: dict[str, Any], missing: Collection[str]) -> set[str]:
-    """Return who has answered: all, or those until another one of them has started, or in 2 s."""
-    told: set[str] = set()
-    asked = set(job.get("minions", ()))
-    answer = f"salt/job/{job.get('jid')}/ret/"
-    starts = {f"salt/minion/{name}/start" for name in missing}
-    end = time.monotonic() + PING_S
+def _pinged(
+    client: Any, pings: set[str], missing: Collection[str], wait_s: float, asked: Collection[str]
+) -> set[str]:
+    """Return who has answered one of the pings: all, or those until another one has started."""
+    told = {name for ping in pings for name in client.get_cache_returns(ping)}
+    end = time.monotonic() + wait_s
     while time.monotonic() < end:
         event = client.event.get_event(wait=0.2, tag="salt/", full=True, match_type="startswith")
-        tag = event["tag"] if event else ""
-        if tag.startswith(answer):
-            told.add(event["data"]["id"])
-        elif tag in starts - {f"salt/minion/{name}/start" for name in told}:
+        kind, _, rest = (event["tag"] if event else "").removeprefix("salt/").partition("/")
+        first, _, last = rest.partition("/")
+        if kind == "job" and first in pings and last.startswith("ret/"):
+            told.add(last.removeprefix("ret/"))
+        elif kind == "minion" and last == "start" and first in set(missing) - told:
             break
-        if asked and told >= asked:
+        if asked and told >= set(asked):
             break  # all, or the others were not known to the master yet
-    return told
+    return told & set(missing)
 
 
 @contextlib.contextmanager
