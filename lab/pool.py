@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
 from types import TracebackType
 from typing import Any
 
@@ -216,6 +217,15 @@ class Lab:
         """
         words = [fun, *salt.words(args, kwargs)]
         return salt.call(self.record, "salt-run", words, timeout)
+
+    def program(
+        self, *argv: str, node: str = MASTER, timeout: float = 180
+    ) -> CompletedProcess[str]:
+        """Run `salt`, `salt-run` or `salt-call` as a person does: what is printed, the exit code.
+
+        It is a fork: the program itself would take a second of processor time to begin.
+        """
+        return salt.program(self.record, list(argv), timeout, node)
 
     def salt_call(
         self, node: str, fun: str, *args: Any, timeout: float = 600, **kwargs: Any

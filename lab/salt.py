@@ -11,7 +11,7 @@ import contextlib
 import json
 import sys
 from pathlib import Path
-from subprocess import TimeoutExpired
+from subprocess import CompletedProcess, TimeoutExpired
 from typing import Any
 
 from lab import forked
@@ -217,6 +217,14 @@ def call(lab: Record, program: str, args: list[str], timeout: float, node: str =
     """
     name = f"salt.scripts:{program.replace('-', '_')}"
     return _answer(lab, name, [program, "--out", "json", "--no-color", *args], timeout, node)
+
+
+def program(
+    lab: Record, argv: list[str], timeout: float, node: str = MASTER
+) -> CompletedProcess[str]:
+    """Run a program of Salt's for what it prints and its exit code."""
+    name = "salt_main" if argv[0] == "salt" else argv[0].replace("-", "_")
+    return forked.run(_work(lab, f"salt.scripts:{name}"), Node(lab, node), argv, timeout=timeout)
 
 
 def _answer(lab: Record, name: str, argv: list[str], timeout: float, node: str = MASTER) -> Any:

@@ -293,17 +293,17 @@ def test_a_hold_is_written_everywhere_and_says_where_it_is_not(pool: Lab, prod: 
 
 def test_the_runners_answer_as_screens_and_as_data(pool: Lab, prod: PoolClient) -> None:
     write_op(prod, replace(OP, node=uuid_of(prod, "g1")), proposal=True)
-    screen = pool.master.ok(["salt-run", "gluster_remediation.proposals"], timeout=60)
+    screen = pool.program("salt-run", "gluster_remediation.proposals").stdout
     assert f"salt-run gluster_remediation.approve {OP.id}" in screen
     assert max(len(line) for line in screen.splitlines()) <= 80
     assert pool.salt_run("gluster_remediation.approve", OP.id)["approved"] == OP.id
     assert pool.salt_run("gluster_remediation.journal")["operations"] == []
     assert pool.salt_run("gluster_remediation.acknowledge")["by"]
-    explained = pool.master.ok(["salt-run", "gluster.explain", "node=g1"], timeout=60)
+    explained = pool.program("salt-run", "gluster.explain", "node=g1").stdout
     assert "LEADER" in explained and "nobody leads" in explained
     assert pool.salt_run("gluster.status")["automation"]["leader"] is None
-    assert "AUTOMATION  nobody leads" in pool.master.ok(["salt-run", "gluster.status"], timeout=60)
-    failed = pool.master.run(["salt-run", "gluster_remediation.reject", "nosuch"], timeout=60)
+    assert "AUTOMATION  nobody leads" in pool.program("salt-run", "gluster.status").stdout
+    failed = pool.program("salt-run", "gluster_remediation.reject", "nosuch")
     assert failed.returncode == 1 and "there is no proposal nosuch" in failed.stdout
 
 
@@ -375,7 +375,7 @@ def test_setup_puts_engine_and_reactor_into_effect_and_a_forged_request_reaches_
 
     def answers() -> bool:
         """Salt's runner prints what it waits for before its answer."""
-        out = pool.master.run(["salt-run", "--out", "json", "reactor.list"], timeout=60).stdout
+        out = pool.program("salt-run", "--out", "json", "reactor.list").stdout
         listed[:] = [out]
         return "node/*/admit" in out
 

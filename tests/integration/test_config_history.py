@@ -77,7 +77,7 @@ def test_each_change_is_a_version_and_says_who_as_far_as_that_is_known(store: St
     accepted = next(v for v in history if v["why"] == "submitted by their highstates")
     assert sum(f"g{n}" in accepted["by"] for n in range(1, 5)) > 2
     assert accepted["differences"][0]["where"] == "declaration"
-    screen = store.lab.master.ok(["salt-run", "gluster.diff", str(newest - 1), str(newest)])
+    screen = store.lab.program("salt-run", "gluster.diff", str(newest - 1), str(newest)).stdout
     assert "+ volume data: option user.hand = 1" in screen
     store.by_hand("g3", "get", "data", OPTION)  # a look, and a report, change nothing
     store.lab.salt("g1", "gluster_consul.report")
@@ -114,7 +114,7 @@ def test_a_node_that_comes_back_and_overwrites_the_pool_is_critical_with_the_way
     assert "salt-run gluster.plan" in told["suggest"]
     assert store.history()[0]["overwritten_by"] == ["g4"]
     # Nothing was done about it. The way back is the plan, as anybody's change is.
-    assert OPTION in lab.master.ok(["salt-run", "gluster.plan"])
+    assert OPTION in lab.program("salt-run", "gluster.plan").stdout
     store.loop.declare(DECLARED)
     assert store.options("g1")[OPTION] == "off"
     back = store.wait("the way back", OPTION, told["ts"] + 1)

@@ -116,8 +116,8 @@ class Backbone:
         Salt's own program would give up a minion that is too busy to say that it is at work.
         """
         names = target.split(",") if target else [node.name for node in self.nodes]
-        words = ["salt", "--async", "-L", ",".join(names), "state.apply", "gluster"]
-        job = self.lab.master.ok(words, timeout=120).split()[-1]
+        words = ["--async", "-L", ",".join(names), "state.apply", "gluster"]
+        job = self.lab.program("salt", *words).stdout.split()[-1]
         answers: Returns = {}
 
         def all_answered() -> bool:
@@ -259,7 +259,7 @@ def test_two_servers_lost_with_their_disks_stop_automation_and_nothing_else(
     assert len(told) == 2 and all("Automation" in text for text in told), told
     volume = pool.lab.salt_call("g4", "gluster_volume.info", "data")
     assert "data" in json.dumps(volume)
-    assert "data" in pool.lab.master.run(["salt-run", "gluster.status"], timeout=120).stdout
+    assert "data" in pool.lab.program("salt-run", "gluster.status").stdout
     came_back = pool.apply("g2,g3")
     assert failures(came_back) == []
     pool.wait("view_restored", began, 200)

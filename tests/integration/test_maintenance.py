@@ -38,7 +38,7 @@ def value(node: Node, key: str) -> dict[str, Any] | None:
 
 
 def exit_code(loop: Loop, *words: str) -> int:
-    return loop.lab.master.run(["salt-run", RUNNER, *words], timeout=90).returncode
+    return loop.lab.program("salt-run", RUNNER, *words).returncode
 
 
 # --- a person's stop -----------------------------------------------------------------------------

@@ -45,13 +45,13 @@ def ports_missing(lab: Lab) -> list[str]:
 
 def said(lab: Lab, *words: str, rc: int = 0) -> str:
     """What a runner prints for a person; its exit code is part of the answer."""
-    done = lab.master.run(["salt-run", *words], timeout=180)
+    done = lab.program("salt-run", *words)
     assert done.returncode == rc, (words, done.returncode, done.stdout, done.stderr)
     return str(done.stdout)
 
 
 def data(lab: Lab, *words: str) -> Any:
-    done = lab.master.run(["salt-run", "--out", "json", *words], timeout=180)
+    done = lab.program("salt-run", "--out", "json", *words)
     return json.loads(done.stdout)
 
 
