@@ -27,6 +27,7 @@ from salt_gluster.master import (
 from salt_gluster.master import hold as master_hold
 from salt_gluster.master import status as master_status
 from salt_gluster.master.deploy import rights
+from salt_gluster.master.operator import operator_name
 from salt_gluster.render import render_diff, render_explained, render_history
 
 __virtualname__ = "gluster"
@@ -219,7 +220,7 @@ def import_(file="", version=None, reason="", by="", test=False):
     reason
         Why; needed to write.
     by
-        Who says so; by default the user who runs this.
+        Who says so, if it is another one: Salt's user and this machine are written all the same.
     test
         Only show what differs.
 
@@ -231,7 +232,9 @@ def import_(file="", version=None, reason="", by="", test=False):
         salt-run gluster.import /srv/pool.yml reason='a volume for backups'
         salt-run gluster.import version=3 reason='back to what it was'
     """
-    request = declaration.ImportRequest(str(reason), str(by or get_specific_user()), bool(test))
+    request = declaration.ImportRequest(
+        str(reason), operator_name(get_specific_user(), by), bool(test)
+    )
 
     def ask(at):
         changes = declaration.import_declaration(at, _wanted(at, file, _number(version)), request)
@@ -277,7 +280,8 @@ def hold(reason, by="", target="*"):
     Stop every change of the pool, by states, runners and automation, until it is released.
 
     The hold is written on every node and, where the pool is in Consul, there too. Says where it is
-    written and where it could not be; the exit code is 1 then.
+    written and where it could not be; the exit code is 1 then. Salt's user and this machine are
+    written with it, beside the name in ``by``.
 
     CLI Example:
 
@@ -285,15 +289,18 @@ def hold(reason, by="", target="*"):
 
         salt-run gluster.hold 'moving the rack' by=ann
     """
-    who = str(by or get_specific_user())
+    who = operator_name(get_specific_user(), by)
     return or_error(
         lambda: master_hold.hold(_ask, target, str(reason), who, approvals.find(__opts__))
     )
 
 
-def release(target="*"):
+def release(target="*", by=""):
     """
     Take the hold off all nodes and out of Consul; says where it could not be.
+
+    by
+        Who says so, if it is another one: Salt's user and this machine are written all the same.
 
     CLI Example:
 
@@ -301,7 +308,8 @@ def release(target="*"):
 
         salt-run gluster.release
     """
-    return or_error(lambda: master_hold.release(_ask, target, approvals.find(__opts__)))
+    who = operator_name(get_specific_user(), by)
+    return or_error(lambda: master_hold.release(_ask, target, who, approvals.find(__opts__)))
 
 
 def setup(test=False, remove=False, restart=False, pillar_from=None):

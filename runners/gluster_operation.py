@@ -8,6 +8,7 @@ from salt.utils.user import get_specific_user
 from salt_gluster.errors import or_error
 from salt_gluster.master import approvals, jobs, journal, minions, plans, restore
 from salt_gluster.master import maintenance as node_maintenance
+from salt_gluster.master.operator import operator_name
 from salt_gluster.render import render_restore
 
 __virtualname__ = "gluster_operation"
@@ -28,7 +29,7 @@ def apply(plan_id, accept="", reason="", target="*"):
     accept
         Names of the refusals you accept, comma separated.
     reason
-        Why; needed when something is accepted, and logged.
+        Why; needed when something is accepted. Who accepted what, and why, is in the journal.
 
     CLI Example:
 
@@ -36,7 +37,13 @@ def apply(plan_id, accept="", reason="", target="*"):
 
         salt-run gluster_operation.apply 4c1e90ab accept=pool_whole reason='g3 is being rebuilt'
     """
-    return or_error(lambda: plans.apply_plan(_ask, target, plan_id, accept, reason))
+    by = operator_name(get_specific_user())
+
+    def note():
+        pool = approvals.find(__opts__)
+        approvals.note_accepted_risk(pool, str(plan_id), str(accept), by, str(reason))
+
+    return or_error(lambda: plans.apply_plan(_ask, target, plan_id, accept, reason, note))
 
 
 def maintenance(node, reason="", remove=False, by="", test=False, until=""):
@@ -55,7 +62,7 @@ def maintenance(node, reason="", remove=False, by="", test=False, until=""):
     remove
         End it, whoever began it and by whichever way.
     by
-        Who says so; by default the user who runs this.
+        Who says so, if it is another one: Salt's user and this machine are written all the same.
     test
         Only show what would be written.
     until
@@ -70,7 +77,7 @@ def maintenance(node, reason="", remove=False, by="", test=False, until=""):
         salt-run gluster_operation.maintenance g3 reason='a new disk' until=2h
         salt-run gluster_operation.maintenance g3 remove=True
     """
-    who = (str(reason), str(by or get_specific_user()), bool(remove), bool(test))
+    who = (str(reason), operator_name(get_specific_user(), by), bool(remove), bool(test))
 
     def put():
         request = node_maintenance.MaintenanceRequest(

@@ -10,6 +10,7 @@ from salt_gluster.consul.pool import PoolClient
 from salt_gluster.errors import or_error
 from salt_gluster.master import approvals
 from salt_gluster.master import journal as asked
+from salt_gluster.master.operator import operator_name
 from salt_gluster.render import render_journal, render_proposals
 
 __virtualname__ = "gluster_remediation"
@@ -30,7 +31,7 @@ def acknowledge(what="", by=""):
     what
         A node's name, minion id or gluster uuid, or an operation's id.
     by
-        Who says so; by default the user who runs this.
+        Who says so, if it is another one: Salt's user and this machine are written all the same.
 
     CLI Example:
 
@@ -45,6 +46,9 @@ def acknowledge(what="", by=""):
 def journal(limit=20):
     """
     Show what automation did: every operation with its outcome and its times, newest first.
+
+    Also what operators ordered: approved, rejected, held, released, acknowledged, a maintenance, a
+    risk accepted. Each line names who: Salt's user and the machine, or the policy.
 
     ``--out json`` gives the data.
 
@@ -112,7 +116,7 @@ def reject(id, reason="", by=""):
 
 
 def _who(by):
-    return str(by or get_specific_user())
+    return operator_name(get_specific_user(), by)
 
 
 def _in_consul(do):

@@ -5,6 +5,7 @@ Whoever leads reads them there; no minion is asked and nothing is decided here.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -13,12 +14,15 @@ from typing import Any
 from salt_gluster.consul.client import Op, cas_op, delete_op, set_op
 from salt_gluster.consul.cluster_snapshot import ClusterSnapshot
 from salt_gluster.consul.codec import pack
+from salt_gluster.consul.orders import OperatorOrder, order_op
 from salt_gluster.consul.pool import PoolClient
 from salt_gluster.consul.store import Document, acknowledgement
 from salt_gluster.errors import ConsulError, GlusterError, NotFound
 from salt_gluster.master.deploy.credentials import engine_access
 from salt_gluster.model import Unknown
 from salt_gluster.remediation.operations import (
+    APPROVED_AT,
+    APPROVED_BY,
     REJECTED_BY,
     Happened,
     Life,
@@ -26,6 +30,8 @@ from salt_gluster.remediation.operations import (
     moved,
     operation_from,
 )
+
+log = logging.getLogger(__name__)
 
 #: Proposals that an operator can still decide about.
 WAITING = (Life.WAITING, Life.APPROVED)
@@ -79,6 +85,24 @@ def name_of(typed: Any) -> str:
     return f"{typed:016d}" if isinstance(typed, int) and typed > 999 else str(typed)
 
 
+def note_accepted_risk(
+    pool: PoolClient | GlusterError | None, plan: str, accept: str, by: str, reason: str
+) -> None:  # fmt: skip
+    """Write into the journal who accepts which refusals of a plan.
+
+    A plan is carried out without Consul as well: then only the log has it.
+    """
+    log.warning("plan %s: %s accepted %s because %r", plan, by, accept, reason)
+    if not isinstance(pool, PoolClient):
+        return
+    with pool:
+        order = OperatorOrder("accept", f"{accept} of plan {plan}", by, pool.now(), reason)
+        try:
+            pool.store.commit([order_op(pool.store.keys, order)], seen=False)
+        except ConsulError as err:
+            log.warning("the journal does not have it: %s", err)
+
+
 # --- what operators request ----------------------------------------------------------------------
 
 
@@ -86,8 +110,12 @@ def acknowledge(pool: PoolClient, what: str, by: str) -> dict[str, Any]:
     """Write that an operator has looked at the pool, a node or an operation."""
     snapshot = pool.snapshot()
     subject, words = _subject(pool, snapshot, what)
-    key = pool.store.keys.acknowledged(subject)
-    pool.store.write(key, acknowledgement(subject, by), seen=True, rev=snapshot.rev)
+    keys = pool.store.keys
+    ops = [
+        set_op(keys.acknowledged(subject), pack(acknowledgement(subject, by))),
+        order_op(keys, OperatorOrder("acknowledge", words, by, pool.now())),
+    ]
+    pool.store.commit(ops, rev=snapshot.rev)
     return {"acknowledged": words, "by": by, "pool": pool.cluster}
 
 
@@ -119,11 +147,13 @@ def approve(pool: PoolClient, name: str, by: str) -> dict[str, Any]:
         return _accept_node(pool, snapshot, *node, by)
     document, op = _waiting(snapshot, name)
     if op.state is Life.APPROVED:
-        approver = op.evidence.get("approved_by") or "an operator"
+        approver = op.approved_by or "an operator"
         return {"approved": name, "brick": op.brick, "then": f"{approver} said so before"}
     after = moved(op, Happened.APPROVE, pool.now()).operation
-    evidence = {"approved_by": by, "approved_at": pool.now()}
-    _write_decision(pool, snapshot, document, after, evidence)
+    after = replace(after, why=f"{by} approved it")
+    order = OperatorOrder("approve", f"{op.action} {op.brick}, {name}", by, pool.now())
+    evidence = {APPROVED_BY: by, APPROVED_AT: pool.now()}
+    _write_decision(pool, snapshot, document, after, evidence, order)
     then = "it is carried out when every guard still says yes: gluster_remediation.journal"
     return {"approved": name, "brick": op.brick, "by": by, "then": then}
 
@@ -141,7 +171,8 @@ def reject(pool: PoolClient, name: str, by: str, reason: str) -> dict[str, Any]:
     document, op = _waiting(snapshot, name)
     after = moved(op, Happened.REJECT, pool.now()).operation
     why = f"{by} said no" + (f": {reason}" if reason else "")
-    _write_decision(pool, snapshot, document, replace(after, why=why), {REJECTED_BY: by})
+    order = OperatorOrder("reject", f"{op.action} {op.brick}, {name}", by, pool.now(), reason)
+    _write_decision(pool, snapshot, document, replace(after, why=why), {REJECTED_BY: by}, order)
     return {"rejected": name, "brick": op.brick, "by": by, "then": "nothing will be done"}
 
 
@@ -175,6 +206,7 @@ def _accept_node(
     ops: list[Op] = [
         delete_op(keys.rejected(minion)),
         cas_op(keys.accepted(minion), pack(document), 0),
+        order_op(keys, OperatorOrder("approve", f"accept node {minion}", by, pool.now())),
     ]
     pool.store.commit(ops, rev=snapshot.rev)
     then = f"the next highstate of {minion} and of the others takes it in: state.apply gluster"
@@ -189,6 +221,7 @@ def _reject_node(
     ops: list[Op] = [
         set_op(keys.rejected(minion), pack(document)),
         delete_op(keys.accepted(minion)),
+        order_op(keys, OperatorOrder("reject", f"accept node {minion}", by, pool.now(), why)),
     ]
     pool.store.commit(ops, rev=snapshot.rev)
 
@@ -215,11 +248,12 @@ def _waiting(snapshot: ClusterSnapshot, name: str) -> tuple[Document, Operation]
 
 def _write_decision(
     pool: PoolClient, snapshot: ClusterSnapshot, document: Document, after: Operation,
-    evidence: Mapping[str, Any],
+    evidence: Mapping[str, Any], order: OperatorOrder,
 ) -> None:  # fmt: skip
     data = replace(after, evidence={**after.evidence, **evidence}).to_data()
+    ops = [cas_op(document.key, pack(data), document.index), order_op(snapshot.keys, order)]
     try:
-        pool.store.write(document.key, data, cas=document.index, seen=True, rev=snapshot.rev)
+        pool.store.commit(ops, rev=snapshot.rev)
     except ConsulError as err:
         if err.kind != "conflict":
             raise

@@ -8,6 +8,7 @@ from typing import Any
 from salt_gluster.consul.client import Op, delete_op, set_op
 from salt_gluster.consul.codec import pack
 from salt_gluster.consul.heartbeat import change_op
+from salt_gluster.consul.orders import OperatorOrder, order_op
 from salt_gluster.consul.pool import PoolClient
 from salt_gluster.consul.store import acknowledgement
 from salt_gluster.errors import GlusterError
@@ -24,13 +25,15 @@ def hold(ask: Ask, target: str, reason: str, by: str, pool: PoolResult = None) -
 
     def ops(client: PoolClient) -> list[Op]:
         document = {"reason": reason, "by": by, "since": client.now()}
-        return [set_op(client.store.keys.hold, pack(document))]
+        order = OperatorOrder("hold", f"the pool {client.cluster}", by, client.now(), reason)
+        keys = client.store.keys
+        return [set_op(keys.hold, pack(document)), order_op(keys, order)]
 
     _in_consul(pool, ops, done, missing)
     return _result("held", "not held", done, missing, target)
 
 
-def release(ask: Ask, target: str, pool: PoolResult = None) -> dict[str, Any]:
+def release(ask: Ask, target: str, by: str, pool: PoolResult = None) -> dict[str, Any]:
     """Take the hold off every node and out of Consul; say where it could not be.
 
     What nodes have told that are away and cannot answer holds the pool no longer.
@@ -39,8 +42,11 @@ def release(ask: Ask, target: str, pool: PoolResult = None) -> dict[str, Any]:
 
     def ops(client: PoolClient) -> list[Op]:
         keys = client.store.keys
-        seen = pack(acknowledgement(NODE_HOLDS, "gluster.release"))
-        return [delete_op(keys.hold), set_op(keys.acknowledged(NODE_HOLDS), seen)]
+        seen = pack(acknowledgement(NODE_HOLDS, by))
+        order = OperatorOrder("release", f"the pool {client.cluster}", by, client.now())
+        return [
+            delete_op(keys.hold), set_op(keys.acknowledged(NODE_HOLDS), seen), order_op(keys, order)
+        ]  # fmt: skip
 
     _in_consul(pool, ops, done, missing)
     if isinstance(pool, PoolClient) and "Consul" not in missing:

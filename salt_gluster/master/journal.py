@@ -11,6 +11,7 @@ from typing import Any
 
 from salt_gluster.consul import service
 from salt_gluster.consul.cluster_snapshot import ClusterSnapshot
+from salt_gluster.consul.orders import orders
 from salt_gluster.consul.pool import PoolClient
 from salt_gluster.errors import GlusterError, NotFound, Unreadable
 from salt_gluster.master.approvals import WAITING, candidates, operations_in, settings_of
@@ -37,14 +38,20 @@ def shown(
 
 
 def journal(pool: PoolClient, limit: int) -> dict[str, Any]:
-    """Return the newest operations with what their executors reported, as plain data."""
+    """Return the newest operations and operators' orders, each with who decided it, as plain data.
+
+    An operation that nobody had to approve is the policy's.
+    """
     snapshot = pool.snapshot()
     operations = list(operations_in(snapshot.below(snapshot.keys.operation(""))))
     read = sorted((op for op in operations if isinstance(op, Operation)), key=lambda op: -op.at)
     rows: list[dict[str, Any]] = [{"unknown": f.why} for f in operations if isinstance(f, Unknown)]
     for op in read[: max(0, limit)]:
-        rows.append({**plain(op.to_data()), "outcome": _outcome(snapshot, op)})
-    return {"pool": pool.cluster, "total": len(operations), "operations": rows}
+        by = op.approved_by or "the policy"
+        rows.append({**plain(op.to_data()), "by": by, "outcome": _outcome(snapshot, op)})
+    ordered = sorted(orders(pool.store.all(snapshot.keys.audit(""))), key=lambda o: -o.at)
+    said = [asdict(order) for order in ordered[: max(0, limit)]]
+    return {"pool": pool.cluster, "total": len(operations), "operations": rows, "orders": said}
 
 
 def _outcome(snapshot: ClusterSnapshot, op: Operation) -> Any:

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from salt_gluster.consul.client import Op, delete_op, set_op
+from salt_gluster.consul.codec import pack
+from salt_gluster.consul.orders import OperatorOrder, order_op
 from salt_gluster.consul.pool import PoolClient
 from salt_gluster.errors import ConsulError, GlusterError, NotFound, SpecError
 from salt_gluster.master.minions import Ask, PoolResult, last_line, no_answer
@@ -77,7 +80,7 @@ def put(ask: Ask, name: str, pool: PoolResult, request: MaintenanceRequest) -> d
             raise pool or ConsulError("no Consul answers here.", kind="unreachable")
         uuid, minion = _find_node(pool, name)
         key = pool.store.keys.maintenance(uuid)
-        changes.update(_in_key(pool, uuid, key, request))
+        changes.update(_in_key(pool, uuid, key, request, minion))
         done.append(key)
     except NotFound:
         raise
@@ -123,7 +126,19 @@ def _find_node(pool: PoolClient, name: str) -> tuple[str, str]:
     )  # fmt: skip
 
 
-def _in_key(pool: PoolClient, uuid: str, key: str, request: MaintenanceRequest) -> dict[str, Any]:
+def _ops(pool: PoolClient, key: str, request: MaintenanceRequest, name: str) -> list[Op]:
+    """Return the writes: the key itself, and who ordered it."""
+    now, word = pool.now(), "end" if request.remove else "begin"
+    what = f"the maintenance of {name}"
+    order = OperatorOrder(word, what, request.by, now, request.reason)
+    document = {"reason": request.reason, "by": request.by, "since": now, "until": request.until}
+    write = delete_op(key) if request.remove else set_op(key, pack(document))
+    return [write, order_op(pool.store.keys, order)]
+
+
+def _in_key(
+    pool: PoolClient, uuid: str, key: str, request: MaintenanceRequest, name: str
+) -> dict[str, Any]:
     """Write or remove the pool's key; return what changed or would."""
     before = pool.store.maintenance(uuid)
     if isinstance(before, Unknown):
@@ -131,10 +146,8 @@ def _in_key(pool: PoolClient, uuid: str, key: str, request: MaintenanceRequest) 
     is_so = before is None if request.remove else _is(before, request)
     if is_so:
         return {}
-    if request.remove and not request.test:
-        pool.store.end_maintenance(uuid)
-    elif not request.test:
-        pool.store.set_maintenance(uuid, request.reason, request.by, pool.now(), request.until)
+    if not request.test:
+        pool.store.commit(_ops(pool, key, request, name))
     new = Hold(request.reason, request.by, until=request.until)
     return {key: {"old": _words(before), "new": None if request.remove else _words(new)}}
 

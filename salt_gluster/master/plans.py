@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from salt_gluster.errors import NotFound, SpecError
@@ -39,14 +39,22 @@ def explain(ask: Ask, target: str, volume: str | None) -> Any:
     return first(ask, target, "gluster.explain", str(volume))
 
 
-def apply_plan(ask: Ask, target: str, plan_id: str, accept: str, reason: str) -> Any:
-    """Find a member that has this plan and let it carry it out."""
+def apply_plan(
+    ask: Ask, target: str, plan_id: str, accept: str, reason: str,
+    note: Callable[[], None] = lambda: None,
+) -> Any:  # fmt: skip
+    """Find a member that has this plan and let it carry it out.
+
+    ``note`` writes down that something is accepted, before it is done.
+    """
     if accept and not reason:
         raise SpecError("reason", "accepting a refusal needs a reason.", hint="Add reason='…'.")
     answers = _answers(ask, target, "gluster.plan")
     mine = {m: p for m, p in answers.items() if isinstance(p, list)}
     for minion in sorted(mine):
         if any(plan.get("id") == str(plan_id) for plan in mine[minion]):
+            if accept:
+                note()
             arguments = (str(plan_id), accept, reason)
             return ask([minion], "gluster.apply_plan", *arguments).get(minion)
     ids = sorted({plan["id"] for plans in mine.values() for plan in plans})

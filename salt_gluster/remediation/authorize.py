@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from enum import Enum
 
 from salt_gluster.model import Ref, Refusal, Unknown, Volume, is_known
-from salt_gluster.remediation import fleet_mode, guards, health, ladder
-from salt_gluster.remediation.guards.context import GuardContext, Target
+from salt_gluster.remediation import fleet_mode, guards, health, ladder, proposals
+from salt_gluster.remediation.guards.context import GuardContext
 from salt_gluster.remediation.health import BrickEvent
 from salt_gluster.remediation.membership import Condition
 from salt_gluster.remediation.observation import FleetObservation
 from salt_gluster.remediation.operations import ENDED, UNDER_WAY, ExecutionReport, Life, Operation
-from salt_gluster.remediation.policy import Policy
+from salt_gluster.remediation.policy import Mode, Policy
 
 #: The actions this version can carry out (contract "action").
 ACTIONS = frozenset({ladder.BRICK_RESTART.action})
@@ -65,8 +65,7 @@ class Request:
     @property
     def context(self) -> GuardContext:
         """The same as the guards see it."""
-        op = self.operation
-        target = Target(op.node, op.brick, op.path, op.volume, op.volume_id, op.incident)
+        op, target = self.operation, proposals.target_of(self.operation)
         mode, why = fleet_mode.seen_from_here(self.obs, self.conditions, self.policy)
         return GuardContext(self.obs, self.policy, target, mode, why, self.conditions, op.id)
 
@@ -182,6 +181,26 @@ def may_change(it: Request) -> Refusal | None:
     return Refusal("may_change", f"`test: True` is set in the configuration of {it.minion}")
 
 
+def allowed(it: Request) -> Refusal | None:
+    """The policy in force now lets it be done: by itself, or as it was approved under this one."""
+    if not it.obs.has_policy:
+        return Refusal("allowed", "no policy is in force")
+    mode = ladder.mode_of(ladder.BRICK_RESTART, it.policy)
+    if it.operation.approved_by and it.operation.policy != it.policy.digest:
+        return Refusal("allowed", "it was approved under another policy")
+    if mode is Mode.OBSERVE or (mode is not Mode.ACT and not it.operation.approved_by):
+        return Refusal("allowed", f"the policy says {mode.value} now")
+    return None
+
+
+def as_approved(it: Request) -> Refusal | None:
+    """What was approved starts the bricks that its approval was shown for, and no others."""
+    if not it.operation.approved_by:
+        return None
+    why = proposals.other_bricks(it.operation, it.context.starts())
+    return Refusal("as_approved", why) if why else None
+
+
 def epoch_current(it: Request) -> Refusal | None:
     """The leader that decided it leads still."""
     epoch = it.obs.lock.epoch
@@ -232,5 +251,6 @@ def still_down(it: Request) -> Refusal | None:
 
 #: All are asked, all are reported, before the guards of the ladder.
 PRECONDITIONS: tuple[Precondition, ...] = (
-    action_known, may_change, epoch_current, in_intent, in_time, clocks_agree, still_down,
+    action_known, may_change, allowed, as_approved, epoch_current, in_intent, in_time, clocks_agree,
+    still_down,
 )  # fmt: skip

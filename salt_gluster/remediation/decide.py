@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from salt_gluster.model import Ref, Refusal, Unknown, encode_ref, is_known
-from salt_gluster.remediation import fleet_mode, guards, ladder
+from salt_gluster.remediation import fleet_mode, guards, ladder, proposals
 from salt_gluster.remediation.admission import AdmissionDecisions, evaluate_candidates
 from salt_gluster.remediation.evaluate import Evaluation, evaluate, mode_why
 from salt_gluster.remediation.fleet_mode import FleetMode
@@ -19,6 +19,8 @@ from salt_gluster.remediation.health import NodeEvent, NodeState
 from salt_gluster.remediation.membership import update_membership
 from salt_gluster.remediation.observation import FleetObservation, Memory, remembered
 from salt_gluster.remediation.operations import (
+    APPROVED_AT,
+    APPROVED_BY,
     UNDER_WAY,
     Happened,
     Life,
@@ -114,7 +116,12 @@ def decide(obs: FleetObservation, policy: Policy, memory: Memory) -> Decisions:
     seen = evaluate(obs, policy, memory, turn.state)
     operations, of_operations = announce_operations(obs, seen.conditions)
     past = followed(obs, policy, memory, seen.bricks, acquired=turn.row == "F8")
-    chosen = _choose(obs, policy, replace(memory, conditions=seen.conditions), turn.state, seen)
+    lapsed = proposals.lapsed(obs, policy, {**seen.conditions, **operations})
+    chosen = _choose(
+        obs, policy, replace(memory, conditions=seen.conditions), turn.state, seen,
+        frozenset(op.id for op in lapsed),
+    )  # fmt: skip
+    expired = proposals.expired(obs, policy, seen.targets, chosen.lapsed)
     conditions = _without_old_operations({**seen.conditions, **chosen.conditions}, operations)
     admitted = evaluate_candidates(obs, policy, memory, turn.state)
     conditions = {k: s for k, s in conditions.items() if k.kind != "candidate"}
@@ -138,7 +145,7 @@ def decide(obs: FleetObservation, policy: Policy, memory: Memory) -> Decisions:
             *admitted.notices,
         ),
         updates=past.updates,
-        proposals=(*chosen.proposals, *_expired(obs, policy, seen)),
+        proposals=(*lapsed, *chosen.proposals, *expired),
         intents=chosen.intents,
         requests=requests,
         asks=_asks(obs, policy, conditions, seen, chosen.refused),
@@ -160,13 +167,16 @@ class _Chosen:
     notices: list[Notice] = field(default_factory=list)
     refused: tuple[Refused, ...] = ()
     conditions: dict[Ref, Any] = field(default_factory=dict)
+    #: Ids of the proposals that end in this tick.
+    lapsed: frozenset[str] = frozenset()
 
 
 def _choose(
-    obs: FleetObservation, policy: Policy, memory: Memory, mode: FleetMode, seen: Evaluation
-) -> _Chosen:
+    obs: FleetObservation, policy: Policy, memory: Memory, mode: FleetMode, seen: Evaluation,
+    lapsed: frozenset[str],
+) -> _Chosen:  # fmt: skip
     """Choose the oldest failure that nothing speaks against; all reasons of all are kept."""
-    out, refused = _Chosen(), []
+    out, refused = _Chosen(lapsed=lapsed), []
     if not obs.has_policy:
         return out  # notices only
     why = mode_why(obs, memory, policy)
@@ -198,20 +208,32 @@ def _act(
     """Turn the chosen target into an intent, a proposal or a notice, as the mode says."""
     op = _planned(obs, policy, target, seen)
     mode = ladder.mode_of(ladder.BRICK_RESTART, policy)
-    stored = None if isinstance(obs.proposals, Unknown) else obs.proposals.get(op.id)
-    if stored is not None and stored.state is Life.APPROVED:
-        op, mode = replace(op, state=Life.APPROVED), Mode.ACT
+    stored = [p for p in proposals.of_target(obs, target) if p.id not in out.lapsed]
+    approved = next((p for p in stored if p.state is Life.APPROVED), None)
+    if approved is not None and mode is not Mode.OBSERVE:
+        op, mode = _approved(op, approved), Mode.ACT
     event = Happened(f"mode_{mode.value}")
     if mode is Mode.ACT:
         out.intents = (moved(op, event, obs.now).operation,)
-    elif mode is Mode.PROPOSE and stored is None and is_known(obs.proposals):
-        out.proposals = (moved(op, event, obs.now).operation,)
+    elif mode is Mode.PROPOSE and is_known(obs.proposals):
+        if not any(p.state in proposals.WAITING or p.is_rejected for p in stored):
+            plan = proposals.as_proposal(op, obs.now)
+            out.proposals = (moved(plan, event, obs.now).operation,)
     elif mode is Mode.OBSERVE:
         ref = Ref("brick", target.node, target.path)
         condition = memory.conditions[ref]
         if "would_act" not in condition.announced:
             out.conditions[ref] = replace(condition, announced=condition.announced | {"would_act"})
             out.notices.append(_notice(op, "would_act", f"it would have started {op.brick}"))
+
+
+def _approved(op: Operation, approval: Operation) -> Operation:
+    """Return the plan as it was approved: by whom, and for which bricks."""
+    given = {k: approval.evidence.get(k) for k in (APPROVED_BY, APPROVED_AT)}
+    return replace(
+        op, id=approval.id, state=Life.APPROVED, starts=approval.starts,
+        evidence={**op.evidence, **given},
+    )  # fmt: skip
 
 
 def _planned(
@@ -229,13 +251,15 @@ def _planned(
     skew_s = obs.skews.get(target.node)
     evidence: dict[str, Any] = {encode_ref(k): t.row for k, t in seen.rows.items()}
     evidence["skew_s"] = None if isinstance(skew_s, Unknown) else skew_s
+    starts = GuardContext(obs, policy, target, FleetMode.OPEN).starts()
     return Operation(
         id=op_id, action=ladder.BRICK_RESTART.action, rung=1, volume=target.volume,
         volume_id=target.volume_id, brick=target.brick, node=target.node,
         executor=obs.consul.registered[target.node].minion,
         epoch=-1 if isinstance(epoch, Unknown) else epoch, state=Life.PLANNED, at=obs.now,
         deadline=obs.now + policy.intent_s, incident=target.down_since, attempt=len(same) + 1,
-        changed=obs.now, evidence=evidence,
+        changed=obs.now, evidence=evidence, policy=policy.digest,
+        starts=() if isinstance(starts, Unknown) else starts,
     )  # fmt: skip
 
 
@@ -269,20 +293,6 @@ def _tell_refused(
 
 def _notice(op: Operation, event: str, why: str) -> Notice:
     return Notice("remediation", op.id, op.id, event, event, "", op.at, why, correlation_id=op.id)
-
-
-def _expired(obs: FleetObservation, policy: Policy, seen: Evaluation) -> tuple[Operation, ...]:
-    """Return the proposals whose conditions ended a day ago, closed."""
-    if isinstance(obs.proposals, Unknown):
-        return ()
-    wanted = {(t.node, t.path) for t in seen.targets}
-    return tuple(
-        moved(op, Happened.EXPIRE, obs.now).operation
-        for op in obs.proposals.values()
-        if op.state in (Life.WAITING, Life.APPROVED)
-        and (op.node, op.path) not in wanted
-        and obs.now - op.changed >= policy.proposal_ends_s
-    )
 
 
 # --- asking --------------------------------------------------------------------------------------

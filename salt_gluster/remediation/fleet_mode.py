@@ -311,9 +311,19 @@ def _announce(
         conditions[key] = Condition(word, obs.now)
         notices.append(
             Notice("cluster", obs.cluster, obs.cluster, word, word, before.state, obs.now,
-                   (why or turn.why) if is_bad else event_row("cluster", word).means)
+                   (why or turn.why) if is_bad else _means(obs, key, before))
         )  # fmt: skip
     return tuple(notices), conditions
+
+
+def _means(obs: FleetObservation, key: Ref, before: Condition) -> str:
+    """Say what a good word means, and who released a hold, where that was ordered."""
+    means = event_row("cluster", _WORDS[key][1]).means
+    if key != HOLD or isinstance(obs.acknowledged, Unknown):
+        return means
+    said = [a for a in obs.acknowledged if a.what == NODE_HOLDS and a.by]
+    by = next((a.by for a in said if not a.at or a.at >= before.since), "")
+    return f"{means}: {by} released it" if by else means
 
 
 def seen_from_here(

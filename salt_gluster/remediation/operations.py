@@ -47,6 +47,7 @@ class Happened(str, Enum):
     APPROVE = "approve"
     REJECT = "reject"
     EXPIRE = "expire"
+    LAPSE = "lapse"
     TICK = "tick"
     TOLD_ISSUED = "told_issued"
     TOLD_APPLIED = "told_applied"
@@ -63,8 +64,9 @@ class Happened(str, Enum):
 
 
 _L, _H = Life, Happened
-#: The operator that rejected a proposal, in its evidence.
+#: The operator that rejected or approved a proposal, in its evidence, and when the latter was.
 REJECTED_BY = "rejected_by"
+APPROVED_BY, APPROVED_AT = "approved_by", "approved_at"
 #: Between the intent and the moment its effect was seen: nothing else may be begun (I5).
 UNDER_WAY = (_L.INTENT, _L.ISSUED)
 #: Not ended yet: it wants a look at every tick.
@@ -76,7 +78,7 @@ _PROPOSALS = (_L.PLANNED, _L.WAITING, _L.APPROVED)
 _SEEN = (_H.SEEN_DONE, _H.SEEN_UNDONE, _H.SEEN_NEITHER)
 _REPORTED = (_H.TOLD_ISSUED, _H.TOLD_APPLIED, _H.TOLD_REFUSED, _H.TOLD_FAILED)
 _WORDS = (_H.MODE_OBSERVE, _H.MODE_PROPOSE, _H.MODE_ACT, _H.APPROVE, _H.REJECT,
-          _H.EXPIRE)  # fmt: skip
+          _H.EXPIRE, _H.LAPSE)  # fmt: skip
 
 LIFE: Table[Life, Happened, None] = Table(
     "operation",
@@ -93,6 +95,8 @@ LIFE: Table[Life, Happened, None] = Table(
             "an operator rejected it"),
         Row("R4e", (_L.WAITING, _L.APPROVED), _H.EXPIRE, "", "closed", _L.CLOSED,
             "its conditions ended a day ago"),
+        Row("R4l", (_L.WAITING, _L.APPROVED), _H.LAPSE, "", "closed", _L.CLOSED,
+            "what it was shown with is not so any more"),
         Row("R5", (_L.PLANNED,), _H.MODE_ACT, "", "started", _L.INTENT,
             "decided twice, every guard says yes"),
         Row("R5a", (_L.APPROVED,), _H.MODE_ACT, "", "started", _L.INTENT,
@@ -129,7 +133,8 @@ LIFE: Table[Life, Happened, None] = Table(
             "an operator has looked"),
     ),
     (
-        Ignored((_L.PLANNED,), (_H.APPROVE, _H.REJECT, _H.EXPIRE, _H.TICK, _H.ACKNOWLEDGE),
+        Ignored((_L.PLANNED,),
+                (_H.APPROVE, _H.REJECT, _H.EXPIRE, _H.LAPSE, _H.TICK, _H.ACKNOWLEDGE),
                 "a plan is only a thought: it is planned again at every tick"),
         Ignored((_L.WAITING,),
                 (_H.MODE_OBSERVE, _H.MODE_PROPOSE, _H.MODE_ACT, _H.TICK, _H.ACKNOWLEDGE),
@@ -163,6 +168,8 @@ class Operation:
 
     ``executor`` is the only minion that may carry it out. ``at`` is when the intent was written,
     by its writer's clock; ``applied_at`` when its effect was seen. ``epoch`` is the fencing token.
+    ``policy`` is the digest of the policy under which it was decided, ``starts`` are all bricks
+    that its command starts, as they were then: an approval is of both.
     """
 
     id: str
@@ -184,6 +191,8 @@ class Operation:
     why: str = ""
     reasons: tuple[str, ...] = ()
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    policy: str = ""
+    starts: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
@@ -200,10 +209,15 @@ class Operation:
         """Whether an operator rejected it."""
         return self.state is Life.CLOSED and REJECTED_BY in self.evidence
 
+    @property
+    def approved_by(self) -> str:
+        """The operator that approved it; "" = none did, the policy decided."""
+        return str(self.evidence.get(APPROVED_BY) or "")
+
     def to_data(self) -> dict[str, Any]:
         """Return plain data for the store."""
-        data = asdict(self)
-        return {**data, "state": self.state.value, "reasons": list(self.reasons), "schema": SCHEMA}
+        lists = {"reasons": list(self.reasons), "starts": list(self.starts)}
+        return {**asdict(self), **lists, "state": self.state.value, "schema": SCHEMA}
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any
 
 from salt_gluster.errors import SpecError
+from salt_gluster.model import digest_of
 from salt_gluster.spec.remediation import RUNGS, STEPS, checked_setting
 
 
@@ -99,7 +100,15 @@ class Policy:
     verified_s: float = _set(300.0, "s to be reached from another member", "a port takes 16 s")
     refused_page_s: float = _set(3600.0, "s", "a refusal that stands for an hour pages")
     proposal_ends_s: float = _set(86400.0, "s", "after its conditions ended")
+    approval_ends_s: float = _set(
+        3600.0, "s after it was given", "what an operator saw an hour ago may be another pool now"
+    )
     maintenance_max_s: float = _set(259200.0, "s", "72 h: longer is a node out of the pool")
+
+    @property
+    def digest(self) -> str:
+        """Return a short stable word for all of its values."""
+        return digest_of({f.name: getattr(self, f.name) for f in fields(self)})
 
     def max_unhealthy(self, nodes: int) -> int:
         """Return how many nodes may be not healthy before nothing is done any more."""

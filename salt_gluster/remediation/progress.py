@@ -213,8 +213,9 @@ def announce_operations(
 def _notice(op: Operation, old: Condition | None) -> Notice:
     reasons = f" ({'; '.join(op.reasons)})" if op.reasons else ""
     word = "rejected" if op.is_rejected else TELLS[op.state]
+    details = {"brick": op.brick, "volume": op.volume, "by": op.approved_by or "the policy"}
     return Notice(
         "remediation", op.id, op.id, word, op.state.value, old.state if old else "",
         op.changed or op.at, f"{op.action} {op.brick}: {op.why}{reasons}",
-        correlation_id=op.id, details={"brick": op.brick, "volume": op.volume},
+        correlation_id=op.id, details=details,
     )  # fmt: skip

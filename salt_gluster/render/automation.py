@@ -25,13 +25,28 @@ Data = Mapping[str, Any]
 
 
 def render_journal(data: Data, clock: Clock = utc_clock, width: int = SCREEN) -> str:
-    """Return the operations, newest first: when, how it ended, what, and what was said of it."""
+    """Return operations and orders, newest first: when, by whom, what, and how it ended."""
     shown, total = data["operations"], data["total"]
     left = f", the newest {len(shown)}" if len(shown) < total else ", newest first"
     lines = [f"{clean(data['pool'])}   {count(total, 'operation')}{left if total else ''}"]
-    for row in shown:
-        lines += ["", *(_operation(row, clock, width) if "id" in row else _unread(row, width))]
+    rows = [row for row in shown if "id" not in row]
+    known = [*(row for row in shown if "id" in row), *data["orders"]]
+    for row in (*rows, *sorted(known, key=lambda row: -row["at"])):
+        lines += ["", *_journal_row(row, clock, width)]
     return "\n".join(lines)
+
+
+def _journal_row(row: Data, clock: Clock, width: int) -> list[str]:
+    if "order" in row:
+        return _order(row, clock, width)
+    return _operation(row, clock, width) if "id" in row else _unread(row, width)
+
+
+def _order(row: Data, clock: Clock, width: int) -> list[str]:
+    """Return what an operator ordered, who it was, and why."""
+    start = f"  {clock(row['at'])}  {clean(row['order']).ljust(9)}  "
+    why = f": {row['why']}" if row["why"] else ""
+    return wrap(f"{row['what']}, by {row['by']}{why}", width, start)
 
 
 def _unread(row: Data, width: int) -> list[str]:
@@ -40,7 +55,7 @@ def _unread(row: Data, width: int) -> list[str]:
 
 def _operation(row: Data, clock: Clock, width: int) -> list[str]:
     start = f"  {clock(row['at'])}  {row['state'].ljust(9)}  "
-    lines = wrap(f"{row['action']} {row['brick']}", width, start)
+    lines = wrap(f"{row['action']} {row['brick']}, by {row['by']}", width, start)
     below = " " * 6
     lines += wrap(f"{row['id']}, attempt {row['attempt']} on {row['executor']}: {_times(row)}",
                   width, below)  # fmt: skip
@@ -76,12 +91,20 @@ def render_proposals(data: Data, clock: Clock = utc_clock, width: int = SCREEN) 
             lines += ["", *_unread(row, width)]
             continue
         lines += ["", *wrap(f"{row['action']} {row['brick']}", width, f"  {row['id']}  ")]
-        lines += wrap(f"{row['state']} since {clock(row['changed'])}", width, " " * 6)
+        lines += wrap(f"{row['state']} since {clock(row['changed'])}{_given(row)}", width, " " * 6)
+        if len(row.get("starts", ())) > 1:
+            lines += wrap(f"it starts {', '.join(row['starts'])}", width, " " * 6)
         lines += _not_yet(row["not_yet"], width)
         if row["state"] == "waiting":
             for verb in ("approve", "reject"):
                 lines += command(f"salt-run gluster_remediation.{verb} {row['id']}", width, " " * 6)
     return "\n".join(lines)
+
+
+def _given(row: Data) -> str:
+    """Say who approved it."""
+    by = (row.get("evidence") or {}).get("approved_by")
+    return f" by {by}" if by and row["state"] == "approved" else ""
 
 
 def _not_yet(reasons: Iterable[Data], width: int) -> list[str]:

@@ -27,7 +27,7 @@ DURATIONS = (
     "decide_twice_s", "intent_s", "settle_s", "ask_again_s", "lock_left_s", "clock_skew_s",
     "evidence_s", "sight_settle_s", "glusterd_up_s", "person_at_work_s", "storm_window_s", "calm_s",
     "zeros_apart_s", "stalled_s", "verified_s", "refused_page_s", "proposal_ends_s",
-    "maintenance_max_s",
+    "approval_ends_s", "maintenance_max_s",
 )  # fmt: skip
 #: Lists of durations.
 STEPS = ("restart_after_s",)

@@ -69,7 +69,8 @@ def prod(here: Client, tmp_path: Path) -> Iterator[PoolClient]:
     with PoolClient({}, marker=FileMarker(tmp_path), now=lambda: 2000.0) as made:
         made.snapshot()  # the one of the opening: every question of a test reads its own
         yield made
-        for name in ("operations/", "proposals/", "outcomes/", "acknowledged/", "status", "hold"):
+        for name in ("operations/", "proposals/", "outcomes/", "acknowledged/", "status", "hold",
+                     "audit/"):  # fmt: skip
             made.client.kv_delete(made.store.keys.root + name, recurse=True)
 
 
@@ -276,7 +277,7 @@ def test_the_line_names_the_one_who_leads_and_what_it_may(prod: PoolClient) -> N
 def test_a_hold_is_written_everywhere_and_says_where_it_is_not(pool: Lab, prod: PoolClient) -> None:
     told = pool.salt_run("gluster.hold", "moving the rack", by="ann")
     assert told == {"held": [*NODES, "Consul (prod)"]}
-    assert isinstance(held := prod.store.hold(), Hold) and held.by == "ann"
+    assert isinstance(held := prod.store.hold(), Hold) and held.by.startswith("ann (root@")
     assert pool.node("g2").run(["test", "-e", "/var/lib/salt-gluster/hold"]).returncode == 0
     pool.fault("minion-kill", "g2")
     try:
@@ -297,7 +298,12 @@ def test_the_runners_answer_as_screens_and_as_data(pool: Lab, prod: PoolClient) 
     assert f"salt-run gluster_remediation.approve {OP.id}" in screen
     assert max(len(line) for line in screen.splitlines()) <= 80
     assert pool.salt_run("gluster_remediation.approve", OP.id)["approved"] == OP.id
-    assert pool.salt_run("gluster_remediation.journal")["operations"] == []
+    told = pool.salt_run("gluster_remediation.journal")
+    assert told["operations"] == []
+    assert [(o["order"], o["by"][:5]) for o in told["orders"] if OP.id in o["what"]] == [
+        ("approve", "root@")
+    ]
+    assert "by root@" in pool.master.ok(["salt-run", "gluster_remediation.journal"], timeout=60)
     assert pool.salt_run("gluster_remediation.acknowledge")["by"]
     explained = pool.program("salt-run", "gluster.explain", "node=g1").stdout
     assert "LEADER" in explained and "nobody leads" in explained

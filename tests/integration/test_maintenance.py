@@ -54,14 +54,17 @@ def test_a_node_in_maintenance_by_our_runner_is_left_alone_until_it_is_taken_off
     assert (forecast["test"], value(g2, key), g2.ok(["consul", "maint"])) == (True, None, "")
     began, before = time.time(), loop.forced("g2")
     told = loop.lab.salt_run(RUNNER, "g2", reason="disk=bad", by="ann")
+    words = told["changes"][key]["new"]
+    assert words.startswith("disk=bad (ann (root@")
     assert told["changes"] == forecast["changes"] == {
-        key: {"old": None, "new": "disk=bad (ann)"},
-        "g2 _service_maintenance:gluster": {"old": None, "new": "disk=bad (ann)"},
+        key: {"old": None, "new": words},
+        "g2 _service_maintenance:gluster": {"old": None, "new": words},
     }  # fmt: skip
     assert told["held"] == [key, AGENT.format("g2")]
-    assert "disk=bad (ann)" in g2.ok(["consul", "maint"])
+    assert words in g2.ok(["consul", "maint"])
     assert "Node:" not in g2.ok(["consul", "maint"])
-    assert (value(g2, key) or {})["by"] == "ann"
+    who = (value(g2, key) or {})["by"]
+    assert words == f"disk=bad ({who})"
     again = loop.lab.salt_run(RUNNER, "g2", reason="disk=bad", by="ann")
     assert (again["changes"], again["held"]) == ({}, told["held"])
 
@@ -69,14 +72,14 @@ def test_a_node_in_maintenance_by_our_runner_is_left_alone_until_it_is_taken_off
     loop.lab.fault("brick-kill", "g2", "data")
     refused = loop.wait("refused", began, 90)
     assert "not_in_maintenance" in refused["details"]["refusals"]
-    assert "g2: ann has it in maintenance: disk=bad" in refused["why"]
+    assert f"g2: {who} has it in maintenance: disk=bad" in refused["why"]
     assert f"salt-run {RUNNER} g2 remove=True" in " ".join(refused["suggest"])
     loop.ticks(2)
     assert loop.forced("g2") == before
     explained = loop.lab.salt_run("gluster.explain", node="g2")
     assert (explained["maintenance"]["reason"], explained["maintenance"]["by"]) == (
         "disk=bad",
-        "ann",
+        who,
     )
     assert explained["verdict"]["state"] == "maintenance"
 
@@ -139,7 +142,7 @@ def test_what_could_not_be_written_is_said_and_is_the_exit_code(loop: Loop) -> N
         told = loop.lab.salt_run(RUNNER, "g4", reason="moved", by="ann")
         assert told["held"] == [AGENT.format("g4")]
         assert "no Consul agent answers" in told["not held"]["the pool's key in Consul"]
-        assert "moved (ann)" in g4.ok(["consul", "maint"])
+        assert "moved (ann (root@" in g4.ok(["consul", "maint"])
     finally:
         loop.lab.heal("consul-kill", "master")
     asked = ["consul", "kv", "get", "gluster/main/canary"]
@@ -160,7 +163,7 @@ def test_a_maintenance_with_an_end_is_over_at_both_places_then_and_that_is_told(
     assert began + 30 < end < time.time() + 30
     loop.wait("maintenance", began, 60, "g2")
     said = g2.ok(["consul", "maint"])
-    assert time.time() > end or "disk=bad (ann)" in said
+    assert time.time() > end or "disk=bad (ann (root@" in said
     free = lambda: value(g2, key) is None and g2.ok(["consul", "maint"]) == ""  # noqa: E731
     loop.until(free, "nothing holds it any more", 120)
     back = loop.wait("returning", began, 60, "g2")

@@ -14,6 +14,7 @@ from simworld import World
 
 from salt_gluster.model import Hold
 from salt_gluster.remediation.operations import Life
+from salt_gluster.remediation.policy import Mode
 
 Story = Callable[[], World]
 #: After the quiet period, and before the reports of who has died are too old.
@@ -252,6 +253,31 @@ def _serves_again(world: World, _: dict[str, Any]) -> None:
     world.bricks["g1", "/b/data"].revive(world.now)
 
 
+def _approved() -> tuple[World, str]:
+    """Return a world with the intent of an approved proposal, whose request was lost."""
+    world = settled_world()
+    world.loss = 1
+    world.policy = replace(world.policy, restart_brick=Mode.PROPOSE)
+    world.kill_brick("g1", "data")
+    run_until(world, lambda: bool(world.consul.proposals))
+    world.approve()
+    run_until(world, lambda: bool(world.consul.operations))
+    (op,) = world.consul.operations
+    return world, op
+
+
+def _another_brick_dies() -> World:
+    world, op = _approved()
+    world.kill_brick("g2", "data")
+    world.run(75)
+    world.deliver("g1", op)
+    return world.run(20)
+
+
+def _only_watches(world: World, _: dict[str, Any]) -> None:
+    world.policy = replace(world.policy, restart_brick=Mode.OBSERVE)
+
+
 PRECONDITIONS: dict[str, Story] = {
     "named_here": _delivered_to_a_neighbour,
     "outcome_known": _asked_again(_unreadable),
@@ -259,6 +285,8 @@ PRECONDITIONS: dict[str, Story] = {
     "is_open": _asked_late(lambda w, op: w.run(360), 1),
     "action_known": _asked_late(lambda w, op: op.update(action="brick_replace"), 1),
     "may_change": _asked_late(lambda w, op: setattr(w.nodes["g1"], "only_tells", True), 1),
+    "allowed": _asked_late(_only_watches, 1),
+    "as_approved": _another_brick_dies,
     "epoch_current": _asked_late(lambda w, op: w.engines["m1"].crash(), 60),
     "in_intent": _asked_again(_outcome_deleted_by_hand),
     "in_time": _asked_late(lambda w, op: None, 130),

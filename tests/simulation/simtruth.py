@@ -11,6 +11,7 @@ from simparts import CLUSTER, LAYOUT, NODES
 
 from salt_gluster.remediation.membership import snapshot_from
 from salt_gluster.remediation.operations import Operation
+from salt_gluster.remediation.policy import Mode
 
 if TYPE_CHECKING:
     from simworld import World
@@ -48,6 +49,8 @@ def truth(world: World, name: str, op: Operation) -> list[str]:
             for zone in {n.zone for n in world.nodes.values() if n.zone}
         ),
         "its clock was not measured": op.evidence["skew_s"] is None,
+        "it may only watch": p.restart_brick is Mode.OBSERVE,
+        "nobody approved it": p.restart_brick is Mode.PROPOSE and op.id not in world.shown,
         "mixed versions": any(
             n.there and n.version != node.version and n.version_since < old
             for n in world.nodes.values()
@@ -79,6 +82,8 @@ def truth(world: World, name: str, op: Operation) -> list[str]:
             found.append("a brick that is down on purpose")
         if world.nodes[host].has_left:
             found.append("a brick of a node that was taken out of the catalog")
+        if (host, f"/b/{op.volume}") not in world.shown.get(op.id, world.dead(op.volume)):
+            found.append("a brick that its approval was not shown for")
     return found + _spent(world, name, op)
 
 

@@ -45,6 +45,8 @@ from salt_gluster.remediation.membership import (
 )
 from salt_gluster.remediation.observation import Recorded
 from salt_gluster.remediation.operations import (
+    APPROVED_AT,
+    APPROVED_BY,
     ENDED,
     OPEN,
     ExecutionReport,
@@ -97,6 +99,8 @@ class World:
         self.log: list[tuple[float, str, str, str]] = []
         self.wrong: list[str] = []
         self.is_mended = False
+        #: Proposal -> the bricks that were dead when an operator approved it.
+        self.shown: dict[str, frozenset[Key]] = {}
         self.cache: tuple[frozenset[str], dict[str, Volume]] | None = None
         for i, name in enumerate(self.engines):
             self.at(0.1 + i, self.engines[name].heartbeat)
@@ -428,6 +432,18 @@ class World:
         for key, brick in self.bricks.items():
             if brick.volume == volume and not brick.fault() and self.nodes[key[0]].there:
                 brick.revive(self.now)
+
+    def dead(self, volume: str) -> frozenset[Key]:
+        bricks = self.bricks.items()
+        return frozenset(k for k, b in bricks if b.volume == volume and not b.alive)
+
+    def approve(self, by: str = "ann") -> str:
+        """Approve the only proposal that waits, by what is seen now; return its id."""
+        (waiting,) = (d for d in self.consul.proposals.values() if d["state"] == "waiting")
+        given = {APPROVED_BY: by, APPROVED_AT: self.now}
+        waiting |= {"state": "approved", "evidence": {**waiting["evidence"], **given}}
+        self.shown[waiting["id"]] = self.dead(waiting["volume"])
+        return str(waiting["id"])
 
     def by_hand(self, node: str, command: str = "volume set data x y") -> None:
         self.nodes[node].history.append(Change(self.now, command, False))

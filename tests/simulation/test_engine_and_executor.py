@@ -68,13 +68,14 @@ def test_an_approved_proposal_is_carried_out_with_the_guards_of_that_moment() ->
     world.kill_brick("g1", "data")
     run_until(world, lambda: bool(world.consul.proposals))
     world.nodes["g1"].hold = Hold("not now")
-    (proposal,) = world.consul.proposals.values()
-    proposal["state"] = "approved"
+    world.approve()
     world.run(300)
     assert world.applied() == 0
     world.nodes["g1"].hold = None
     world.run(300)
     assert world.applied() == 1
+    (operation,) = world.consul.operations.values()
+    assert operation["evidence"]["approved_by"] == "ann"
     assert world.wrong == []
 
 

@@ -31,7 +31,7 @@ from salt_gluster.plan.actions import is_done
 from salt_gluster.remediation import FleetObservation, LockView, Policy, authorize
 from salt_gluster.remediation.authorize import Authorization, Decision
 from salt_gluster.remediation.fleet_mode import FleetMode
-from salt_gluster.remediation.guards.context import GuardContext, Target
+from salt_gluster.remediation.guards.context import GuardContext
 from salt_gluster.remediation.membership import Condition, ConsulView, ViewTrust
 from salt_gluster.remediation.operations import (
     ExecutionReport,
@@ -41,6 +41,7 @@ from salt_gluster.remediation.operations import (
     outcome_from,
 )
 from salt_gluster.remediation.policy import policy_from
+from salt_gluster.remediation.proposals import target_of
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +123,7 @@ class _Execution:
         self.client = client
         self.state = ClusterState(client, me.cluster)
         self.store = self.state.store
-        self.policy = Policy()
+        self.policy, self.has_policy = Policy(), False
 
     def is_ours(self) -> Authorization:
         """Judge only whether it concerns this node and is open; nothing here is looked at."""
@@ -154,7 +155,9 @@ class _Execution:
     def _read(self) -> tuple[Operation | Unknown | None, ExecutionReport | Unknown | None]:
         """Read what Consul has of this operation, our own word on it, and the policy."""
         current = self.store.current()
-        self.policy = policy_from(current.data.get("policy") or {}) if current else Policy()
+        given = current.data.get("policy") if current else None
+        self.has_policy = given is not None
+        self.policy = policy_from(given) if given is not None else Policy()
         try:
             document = self.store.operation(self.id)
             operation = None if document is None else operation_from(document.data)
@@ -230,6 +233,7 @@ class _Execution:
             operations=records.operations(),
             acknowledged=records.acknowledged(),
             recorded=records.recorded(),
+            has_policy=self.has_policy,
             executor_node=self.me.uuid,
         )
 
@@ -361,8 +365,7 @@ class _OneStep:
 def restart_step(op: Operation, obs: FleetObservation, policy: Policy) -> Step:
     """Return the step; ``starts`` are all bricks that the command will start with it."""
     path = op.path
-    target = Target(op.node, op.brick, path, op.volume, op.volume_id, op.incident)
-    down = GuardContext(obs, policy, target, FleetMode.OPEN, "").down_bricks
+    down = GuardContext(obs, policy, target_of(op), FleetMode.OPEN, "").down_bricks
     args = {
         "brick": op.brick, "path": path, "node": op.node,
         "starts": tuple(sorted({op.brick, *(brick.name for brick, _ in down)})),

@@ -72,6 +72,21 @@ class GuardContext:
                 down.append((brick, facts))
         return tuple(down)
 
+    def starts(self) -> tuple[str, ...] | Unknown:
+        """Return the bricks that a forced start would start now, the target's own among them.
+
+        None where it is not the volume that was meant any more.
+        """
+        volume = self.volume()
+        if isinstance(volume, Unknown):
+            return volume
+        if volume is None or volume.id != self.target.volume_id:
+            return ()
+        for _, facts in self.down_bricks:
+            if isinstance(facts, Unknown):
+                return facts
+        return tuple(sorted({self.target.brick, *(brick.name for brick, _ in self.down_bricks)}))
+
     def brick_facts(self, brick: Brick) -> BrickFacts | Unknown:
         """Return what its own node says of a brick."""
         node = self.obs.fresh_facts(brick.host_uuid, self.policy)

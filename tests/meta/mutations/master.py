@@ -16,7 +16,7 @@ ROWS = [
     *of("master/approvals.py", "unit/master/test_approvals.py", [
         ("engines_token_for_a_minion", 'opts.get("__role") != "master"', "False",
          "a minion that shares the machine may write everything in Consul"),
-        ("approved_over_a_no", "cas=document.index, seen=True", "seen=True",
+        ("approved_over_a_no", "cas_op(document.key, pack(data), document.index)", "set_op(document.key, pack(data))",
          "a yes is written over a no that came first"),
         ("decided_is_open", "if op.state not in WAITING:", "if False:",
          "what was closed is approved after all"),

@@ -44,12 +44,12 @@ def test_a_node_that_only_tells_what_it_would_do_is_not_held_and_not_released() 
     told = hold.hold(asking(answers), "*", "rack", "ann")
     assert told == {"held": ["g1"], "not held": {"g2": why}, "retcode": 1}
     answers = {"g1": {**DONE, "held": None}, "g2": {**tells, "held": set_there}}
-    told = hold.release(asking(answers), "*")
+    told = hold.release(asking(answers), "*", "ann")
     assert told == {"free": ["g1"], "perhaps still held": {"g2": why}, "retcode": 1}
 
 
 def test_a_consul_that_cannot_be_reached_may_still_be_held() -> None:
-    told = hold.release(asking({"g1": DONE}), "*", NO_CONSUL)
+    told = hold.release(asking({"g1": DONE}), "*", "ann", NO_CONSUL)
     assert told["free"] == ["g1"]
     assert told["perhaps still held"] == {"Consul": "no Consul agent answers."}
     assert told["retcode"] == 1

@@ -131,7 +131,7 @@ WRITES: dict[str, tuple[Callable[[PoolClient], object], int]] = {
     "acknowledge a node": (lambda p: approvals.acknowledge(p, "g2", "ann"), 3),
     # And who of the pool did not answer.
     "hold": (lambda p: hold.hold(nobody, "*", "rack", "ann", p), 3),
-    "release": (lambda p: hold.release(nobody, "*", p), 3),
+    "release": (lambda p: hold.release(nobody, "*", "ann", p), 3),
     "hold some": (lambda p: hold.hold(nobody, "g1", "rack", "ann", p), 2),
 }
 
@@ -241,7 +241,7 @@ def test_a_node_that_is_well_is_explained_as_healthy_and_only_while_somebody_loo
 
 
 def test_a_release_says_what_a_node_that_is_away_means_and_ends_what_it_told(world: World) -> None:
-    told = hold.release(nobody, "*", world.pool())
+    told = hold.release(nobody, "*", "ann", world.pool())
     assert all("counts again once it is back" in why for why in told["perhaps still held"].values())
     assert told["retcode"] == 1
     (seen,) = world.pool().store.acknowledged()

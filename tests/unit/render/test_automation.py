@@ -23,12 +23,13 @@ SAID = ExecutionReport(OP.id, "u3", Life.APPLIED, 1002.0).to_data()
 
 
 def row(outcome: Any = SAID, **changes: Any) -> dict[str, Any]:
-    return {**plain(replace(OP, **changes).to_data()), "outcome": outcome}
+    by = {"by": "the policy"}
+    return {**plain(replace(OP, **changes).to_data()), **by, "outcome": outcome}
 
 
 def journal(*rows: dict[str, Any], total: int | None = None) -> str:
     count = len(rows) if total is None else total
-    return render_journal({"pool": "prod", "total": count, "operations": list(rows)})
+    return render_journal({"pool": "prod", "total": count, "operations": list(rows), "orders": []})
 
 
 def fits(text: str) -> str:
@@ -68,13 +69,16 @@ def test_an_empty_journal_and_a_cut_one_say_so() -> None:
 def test_proposals_show_what_speaks_against_them_and_what_to_type() -> None:
     reasons = [{"name": "not_held", "why": "ann holds the pool: " + "moving the rack " * 6}]
     waiting = {**row(state=Life.WAITING), "not_yet": reasons}
-    approved = {**row(state=Life.APPROVED, id="aaaa"), "not_yet": []}
+    given = {"evidence": {"approved_by": "ann (root@m1)"}, "starts": ("g3:/b", "g4:/b")}
+    approved = {**row(state=Life.APPROVED, id="aaaa", **given), "not_yet": []}
     shown = render_proposals({"pool": "prod", "proposals": [waiting, approved, {"unknown": "x"}]})
     text = fits(shown)
     assert "prod 3 proposals" in text
     assert "not yet: not_held ann holds the pool: moving the rack" in text
     assert "salt-run gluster_remediation.approve 4c1e90ab12de34f0" in text
     assert "salt-run gluster_remediation.reject 4c1e90ab12de34f0" in text
+    assert "approved since 00:23:20 UTC by ann (root@m1)" in text
+    assert "it starts g3:/b, g4:/b" in text
     assert "gluster_remediation.approve aaaa" not in text and "cannot be read: x" in text
 
 

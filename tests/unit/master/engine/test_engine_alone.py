@@ -241,7 +241,7 @@ def test_the_hold_of_a_node_that_died_is_told_with_its_place_and_ends_with_a_rel
     assert status["holds"] == [{"where": "g2, which is away", "by": "ann", "reason": "rack"}]
     nobody = lambda target, function, *words: {}  # noqa: E731
     pool = PoolClient({"cluster": "main"}, client=world.client, marker=world.marker)
-    assert "g2" in release(nobody, "*", pool)["perhaps still held"]
+    assert "g2" in release(nobody, "*", "ann", pool)["perhaps still held"]
     world.passes(15)
     assert world.events("held", "released")[-1] == ("main", "released")
     assert world.engine._memory.mode != "held"

@@ -26,6 +26,7 @@ from salt_gluster.minion.automation import registration, remediate
 from salt_gluster.minion.automation.remediate import carry_out
 from salt_gluster.model import BrickFacts, Node, Observation, Peer, Reach, Step, Unknown
 from salt_gluster.remediation.operations import ExecutionReport, Life, Operation
+from salt_gluster.remediation.policy import policy_from
 
 #: The port of gfn2's brick in the recorded rows.
 PORT = next(r.port for r in fleet.GOOD_ROWS.bricks if r.host_uuid == SEAT)
@@ -123,12 +124,18 @@ class Pool:
         session = self.client.session_create("engine", ttl_s=10, lock_delay_s=0)
         self.client.kv_put(keys.leader, '{"holder": "m1"}', acquire=session)
         self.client.kv_put(keys.canary, "1")
+        self.accept({})
         self.epoch()
         for uuid, told in fleet.reports().items():
             self.store.write(keys.node(uuid), fleet.report_data(uuid, told))
             well = {PATH: {"filesystem": "fs", "volume_id": VOLUME.id}}
             name = next(n for n, u in fleet.UUIDS.items() if u == uuid)
             self.store.write(keys.identity(uuid), {"bricks": well, "name": name})
+
+    def accept(self, policy: dict[str, Any]) -> None:
+        """Let a policy be in force."""
+        config = {"schema": 1, "spec": {}, "policy": policy}
+        self.store.accept(config, by="ann", why="a test", now=NOW)
 
     def epoch(self) -> int:
         """Let somebody begin to lead; return his epoch."""
@@ -368,10 +375,42 @@ def test_a_clock_that_was_not_measured_or_differs_refuses(pool: Pool, skew: Any)
 
 
 def test_the_budget_is_that_of_the_accepted_configuration(pool: Pool) -> None:
-    config = {"schema": 1, "spec": {}, "policy": {"restart_budget": 0}}
-    pool.store.accept(config, by="ann", why="a test", now=NOW)
+    pool.accept({"restart_budget": 0})
     pool.intend()
     refused(pool, pool.execute(), "budget_left")
+
+
+@pytest.mark.parametrize("mode", ["observe", "propose"])
+def test_a_policy_that_does_not_allow_it_any_more_refuses(pool: Pool, mode: str) -> None:
+    pool.intend()
+    pool.accept({"restart_brick": mode})
+    refused(pool, pool.execute(), "allowed")
+
+
+def test_without_an_accepted_policy_nothing_is_carried_out(pool: Pool) -> None:
+    pool.intend()
+    pool.client.kv_delete(pool.store.keys.current)
+    refused(pool, pool.execute(), "allowed")
+
+
+ANN = {"skew_s": 0.0, "approved_by": "ann (root@m1)"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [({"starts": ("gfn9:/other",)}, "as_approved"), ({"policy": "another"}, "allowed"), ({}, "")],
+)
+def test_an_approval_is_of_its_own_policy_and_of_the_bricks_that_it_was_shown_with(
+    pool: Pool, changed: dict[str, Any], reason: str
+) -> None:
+    policy = {"restart_brick": "propose"}
+    pool.accept(policy)
+    mine = {"evidence": ANN, "policy": policy_from(policy).digest, "starts": (BRICK,)}
+    pool.intend(**{**mine, **changed})
+    told = pool.execute()
+    if reason:
+        refused(pool, told, reason)
+    assert told["did"] == ("refuse" if reason else "perform"), told
 
 
 def test_a_consul_that_stops_answering_is_no_reason_to_act(pool: Pool) -> None:
