@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from salt_gluster.model import Unknown, duration
+from salt_gluster.status.names import distinct
 from salt_gluster.status.report import usable
 
 #: A sensor looks every 300 s. To that come the look, the pulse before it (10 s), and ``LIVE_S``.
@@ -107,7 +108,8 @@ def _names(
 ) -> dict[str, str]:
     """Return the name of each peer: as it calls itself, where it has reported."""
     own = {p["uuid"]: reports.get(p["uuid"], {}).get("node") for p in peers}
-    return {p["uuid"]: str(own[p["uuid"]] or next(iter(p["names"]), p["uuid"])) for p in peers}
+    names = {p["uuid"]: str(own[p["uuid"]] or next(iter(p["names"]), p["uuid"])) for p in peers}
+    return distinct(names)
 
 
 def _unwatched(kept: StoredPool) -> str:

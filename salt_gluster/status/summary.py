@@ -26,6 +26,7 @@ from salt_gluster.model import (
     some,
     utc_clock,
 )
+from salt_gluster.status.names import distinct
 
 if TYPE_CHECKING:
     from salt_gluster.status.impact import VolumeHealth
@@ -127,9 +128,10 @@ def _nodes(obs: Observation, verdicts: Mapping[str, tuple[str, str]]) -> dict[st
     members: dict[str, Any] = {}
     counts = _brick_counts(obs)
     unreadable = plain(obs.volumes) if isinstance(obs.volumes, Unknown) else None
-    for peer in sorted(obs.peers, key=lambda p: natural_key(_name(obs, p))):
+    names = _names(obs, obs.peers)
+    for peer in sorted(obs.peers, key=lambda p: natural_key(names[p.uuid])):
         state, why = verdicts.get(peer.uuid) or _membership(obs, peer)
-        members[_name(obs, peer)] = {
+        members[names[peer.uuid]] = {
             "uuid": peer.uuid,
             "state": state,
             "why": why,
@@ -137,6 +139,11 @@ def _nodes(obs: Observation, verdicts: Mapping[str, tuple[str, str]]) -> dict[st
         }
     up = sum(m["state"] == "up" for m in members.values())
     return {"total": len(members), "up": up, "members": members}
+
+
+def _names(obs: Observation, peers: Sequence[Peer]) -> dict[str, str]:
+    """Return what each peer is called, by uuid."""
+    return distinct({peer.uuid: _name(obs, peer) for peer in peers})
 
 
 def _name(obs: Observation, peer: Peer) -> str:
@@ -176,14 +183,15 @@ def _versions(obs: Observation) -> dict[str, Any]:
         return {"unknown": obs.peers.why}
     by_version: dict[str, list[str]] = {}
     silent: dict[str, str] = {}
-    for peer in sorted(obs.peers, key=lambda p: natural_key(_name(obs, p))):
-        reach = obs.reach.get(peer.uuid)
+    called = _names(obs, obs.peers)
+    for peer in sorted(obs.peers, key=lambda p: natural_key(called[p.uuid])):
+        reach, name = obs.reach.get(peer.uuid), called[peer.uuid]
         if reach is None or not reach.accepts:
-            silent[_name(obs, peer)] = "not asked" if reach is None else "does not answer"
+            silent[name] = "not asked" if reach is None else "does not answer"
         elif isinstance(reach.max_op_version, Unknown):
-            silent[_name(obs, peer)] = reach.max_op_version.why
+            silent[name] = reach.max_op_version.why
         else:
-            by_version.setdefault(str(reach.max_op_version), []).append(_name(obs, peer))
+            by_version.setdefault(str(reach.max_op_version), []).append(name)
     equal: Any = len(by_version) < 2
     if equal and silent:
         names = ", ".join(silent)
