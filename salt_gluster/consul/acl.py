@@ -147,7 +147,7 @@ class Registrar:
 
     def ensure(self, wanted: Sequence[Grant]) -> list[str]:
         """Make or correct what is not so; return in words what was done."""
-        self._patiently(lambda: self._get("/v1/acl/policies"))
+        self.patiently(lambda: self._get("/v1/acl/policies"))
         done = []
         for grant in wanted:
             changed = self._policy(grant)
@@ -218,7 +218,7 @@ class Registrar:
     def _put(self, path: str, body: Mapping[str, Any]) -> None:
         self._client.transport.put(_plain, path, data=json.dumps(body))
 
-    def _patiently(self, ask: Callable[[], T]) -> T:
+    def patiently(self, ask: Callable[[], T]) -> T:
         """Ask until a Consul that has just begun knows its own first token."""
         end = time.monotonic() + self._patience_s
         while True:

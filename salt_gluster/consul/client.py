@@ -164,23 +164,41 @@ class Client:
 
     # --- catalog and health ----------------------------------------------------------------------
 
-    def health_state(self, state: str, index: int = 0, wait_s: float = 0) -> Reply[list[Any]]:
-        """Return the checks in a state such as ``critical``."""
-        wait = _wait(index, wait_s)
-        read = self.library.health.state
-        return self._read(lambda: read(state, index=index, wait=wait), _rows)
+    def health_state(
+        self, state: str, index: int = 0, wait_s: float = 0, *, where: str = ""
+    ) -> Reply[list[Any]]:
+        """Return the checks in a state such as ``critical``; ``where`` is Consul's filter."""
+        return self._list(f"/v1/health/state/{state}", index, wait_s, where)
+
+    def health_checks(self, service: str, *, where: str = "") -> Reply[list[Any]]:
+        """Return the checks of a service."""
+        return self._list(f"/v1/health/checks/{service}", where=where)
 
     def catalog_service(
-        self, service: str, index: int = 0, wait_s: float = 0, *, consistent: bool = False
-    ) -> Reply[list[Any]]:
-        """Return the service's instances with their meta; check changes do not wake this."""
-        wait, mode = _wait(index, wait_s), "consistent" if consistent else "default"
-        read = self.library.catalog.service
-        return self._read(lambda: read(service, index=index, wait=wait, consistency=mode), _rows)
+        self, service: str, index: int = 0, wait_s: float = 0, *, consistent: bool = False,
+        where: str = "", most: int | None = None,
+    ) -> Reply[list[Any]]:  # fmt: skip
+        """Return the service's instances with their meta; check changes do not wake this.
 
-    def health_service(self, service: str) -> Reply[list[Any]]:
+        An answer of more than ``most`` bytes is not read: ``ConsulError`` of kind ``too_big``.
+        """
+        path, mode = f"/v1/catalog/service/{service}", [("consistent", "1")] if consistent else []
+        return self._list(path, index, wait_s, where, mode, most)
+
+    def _list(
+        self, path: str, index: int = 0, wait_s: float = 0, where: str = "",
+        mode: Sequence[tuple[str, Any]] = (), most: int | None = None,
+    ) -> Reply[list[Any]]:  # fmt: skip
+        """Ask by hand: python-consul knows no filter."""
+        wait = _wait(index, wait_s)
+        params = [*mode, *([("index", index), ("wait", wait)] if index else [])]
+        params += [("filter", where)] if where else []
+        get = self.transport.get
+        return self._read(lambda: get(_json, path, params, most=most), _rows)
+
+    def health_service(self, service: str, *, where: str = "") -> Reply[list[Any]]:
         """Return the service's instances, each with its checks and those of its node."""
-        return self._read(lambda: self.library.health.service(service), _rows)
+        return self._list(f"/v1/health/service/{service}", where=where)
 
     def catalog_services(self, index: int = 0, wait_s: float = 0) -> Reply[dict[str, Any]]:
         """Return the names of all services with their tags; checks move not even its index."""
@@ -205,6 +223,10 @@ class Client:
     def agent_self(self) -> dict[str, Any]:
         """Return what the agent says of itself."""
         return dict(self._do(lambda: self.library.agent.self()))
+
+    def agent_members(self) -> list[dict[str, Any]]:
+        """Return what the agent knows of the others by gossip."""
+        return list(self._do(lambda: self.library.agent.members()))
 
     def agent_checks(self) -> dict[str, Any]:
         """Return the checks of this agent, by id."""
@@ -290,6 +312,10 @@ def _wait(index: int, wait_s: float) -> str | None:
     if index and wait_s <= 0:
         raise ValueError("a query with an index needs a wait")
     return f"{wait_s:g}s" if index else None
+
+
+def _json(response: Any) -> Any:
+    return json.loads(response.body)
 
 
 def _rows(rows: Any) -> list[Any]:

@@ -15,7 +15,7 @@ from salt_gluster.consul.codec import unpack
 from salt_gluster.consul.heartbeat import heartbeat, last_change
 from salt_gluster.consul.keys import Keys
 from salt_gluster.consul.leader_lock import Lead, lead_of
-from salt_gluster.consul.store import Document, authors, documents, stop_of, version_in
+from salt_gluster.consul.store import Document, admitted_in, authors, documents, stop_of, version_in
 from salt_gluster.errors import ConsulError
 from salt_gluster.model import Hold, Unknown
 from salt_gluster.status.report_document import report_from
@@ -37,7 +37,7 @@ class ClusterSnapshot:
             keys.canary, keys.rev, keys.leader, keys.epoch, keys.heartbeat, keys.changed, keys.hold,
             keys.status, keys.current, keys.pillar, keys.maintenance(""), keys.proposal(""),
             keys.operation(""), keys.outcomes, keys.acknowledged(""), keys.accepted(""),
-            keys.rejected(""), *([keys.node("")] if reports else []),
+            keys.rejected(""), keys.admitted(""), *([keys.node("")] if reports else []),
         ]  # fmt: skip
         entries = client.txn([tree_op(prefix) for prefix in prefixes], consistent=True)
         return cls(keys, {entry.key: entry for entry in entries}, reports)
@@ -123,6 +123,11 @@ class ClusterSnapshot:
     def rejected(self) -> dict[str, str]:
         """Return the rejected nodes, and who rejected them."""
         return self._authors(self.keys.rejected(""))
+
+    @property
+    def admitted(self) -> dict[str, str]:
+        """Minion -> gluster uuid, as the master admitted them; empty = no master admits here."""
+        return admitted_in(self.keys.admitted(""), self.entries.values())
 
     def _authors(self, prefix: str) -> dict[str, str]:
         return authors(prefix, self.entries.values())

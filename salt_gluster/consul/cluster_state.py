@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from salt_gluster.consul import admitted
 from salt_gluster.consul.client import Client, Entry, Op
 from salt_gluster.consul.keys import is_name
 from salt_gluster.consul.store import Document, Store, documents, hold_of
@@ -273,6 +274,10 @@ class ClusterState:
             else:
                 recorded |= {(uuid, path): row for path, row in identity.items()}
         return recorded
+
+    def admitted(self) -> Mapping[str, str]:
+        """Return minion -> gluster uuid as the master admitted them; raises ``ConsulError``."""
+        return admitted.read(self._client, self.store.keys.cluster)
 
     def maintenance(self) -> Mapping[str, Maintenance] | Unknown:
         """Return every node in maintenance; whatever was put there counts."""

@@ -87,6 +87,10 @@ class Keys:
         """When an operator last acknowledged a cluster, a node or an operation."""
         return self._below("acknowledged", what)
 
+    def admitted(self, minion: str) -> str:
+        """With which gluster uuid the master let a node into Consul; no node may write there."""
+        return self._below("admitted", minion)
+
     def accepted(self, minion: str) -> str:
         """A node that a glob of ``nodes`` means, and that may be in: who said so."""
         return self._below("accepted", minion)

@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from salt_gluster.consul import service
+from salt_gluster.consul import queries, service
 from salt_gluster.consul.canary import FileMarker
+from salt_gluster.consul.catalog import believe
 from salt_gluster.consul.client import Client, connect
 from salt_gluster.consul.cluster_snapshot import ClusterSnapshot
 from salt_gluster.consul.store import Store
@@ -50,6 +51,7 @@ class PoolClient:
                 raise
             raise ConsulError(err.message, kind=err.kind, text=err.text, hint=_ALONE) from err
         self._first: ClusterSnapshot | None = first
+        self._admitted = first.admitted
         self.cluster = first.keys.cluster
         self.store = Store(self.client, self.cluster)
 
@@ -93,9 +95,9 @@ class PoolClient:
         return ClusterSnapshot.read(self.client, self.cluster, reports=reports)
 
     def members(self) -> list[service.Member]:
-        """Return the pool's members as Consul's catalog has them."""
-        rows = self.client.catalog_service(service.SERVICE, consistent=True).data
-        return service.members(rows, self.cluster)
+        """Return the pool's members: as the master admitted them, else as the catalog says."""
+        rows = service.members(queries.registered(self.client, consistent=True).data)
+        return believe(rows, self.cluster, self._admitted)[0]
 
     def close(self) -> None:
         """Give the connections back."""

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from salt_gluster.consul.client import Client, Reply
-from salt_gluster.consul.watch import Query
+from salt_gluster.consul.client import Client
 from salt_gluster.errors import ConsulError
 
 SERVICE = "gluster"
@@ -26,6 +25,8 @@ PUSHED = ("bricks", "heal", "space")
 #: no fault.
 WAITS = "accepted"
 STATES = ("passing", "warning", "critical")
+#: Consul's own check of a node's agent, by gossip.
+SERF = "serfHealth"
 #: Consul's own checks that are an operator's stop, of the whole node and of our service; the reason
 #: stands in their notes.
 NODE_MAINTENANCE = "_node_maintenance"
@@ -102,10 +103,19 @@ def check_id(name: str) -> str:
     return f"{SERVICE}:{name}"
 
 
+def is_own_row(row: Mapping[str, Any]) -> bool:
+    """Whether a row is the one that a node registers: of another id there may be any number."""
+    return str(row.get("ServiceID") or SERVICE) == SERVICE
+
+
 def members(rows: list[Any], cluster: str = "") -> list[Member]:
-    """Return the members in ``catalog/service/gluster``; those of another cluster left out."""
+    """Return the members in ``catalog/service/gluster``; those of another cluster left out.
+
+    It is what the rows say, and whoever may write the service writes any row: ``catalog.py`` tells
+    who they are.
+    """
     nodes = []
-    for row in rows:
+    for row in filter(is_own_row, rows):
         meta = row.get("ServiceMeta") or {}
         if not cluster or meta.get("cluster") == cluster:
             nodes.append(
@@ -125,31 +135,12 @@ def catalog_rows(rows: list[Any]) -> list[dict[str, Any]]:
     return [
         {
             "Node": row["Node"]["Node"], "Address": row["Node"].get("Address"),
+            "ServiceID": row["Service"].get("ID"),
             "ServiceMeta": row["Service"].get("Meta"),
             "ServiceAddress": row["Service"].get("Address"),
         }
         for row in rows
     ]  # fmt: skip
-
-
-def roster(client: Client) -> Query:
-    """Return the query of the service's rows that a watch asks: woken by who comes, goes, changes.
-
-    It waits on the list of services, some bytes, and reads the rows when that has moved. The rows'
-    own index moves with every check of their nodes: at 5,000 nodes of which 50 flapped such a query
-    never waited again, and each answer is 2.7 MB (bench/flap.py, Consul 1.8.7).
-    """
-    last: list[Reply[Any]] = []
-
-    def ask(index: int, wait_s: float) -> Reply[Any]:
-        moved = client.catalog_services(index, wait_s).index
-        if index and last and moved == index:
-            return last[0]
-        # Read after the index was: what changes from here on wakes the next question.
-        last[:] = [replace(client.catalog_service(SERVICE), index=moved)]
-        return last[0]
-
-    return ask
 
 
 # --- service and checks --------------------------------------------------------------------------

@@ -423,6 +423,19 @@ def authors(prefix: str, entries: Iterable[Entry]) -> dict[str, str]:
     return {name: hold_of(value).by for name, value in values.items() if "/" not in name}
 
 
+def admitted_in(prefix: str, entries: Iterable[Entry]) -> dict[str, str]:
+    """Return minion -> gluster uuid; one that cannot be read has none, and is nobody's."""
+    values = {e.key[len(prefix) :]: e.value for e in entries if e.key.startswith(prefix)}
+    return {minion: _uuid_in(value) for minion, value in values.items()}
+
+
+def _uuid_in(value: bytes) -> str:
+    try:
+        return str(unpack(value).get("uuid", ""))
+    except (ConsulError, AttributeError):
+        return ""
+
+
 def documents(prefix: str, entries: Iterable[Entry]) -> list[Document | Unknown]:
     """Return the documents right below a prefix; one that is broken is an ``Unknown``."""
     known = {e.key: e for e in entries}

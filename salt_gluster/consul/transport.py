@@ -105,7 +105,8 @@ class Transport:
 
     def get(self, callback: Any, path: str, params: Params = None, **more: Any) -> Any:
         """GET; ``callback`` is the library's and gets the answer."""
-        return callback(self._ask("GET", path, params, raw=bool(more.get("raw"))))
+        raw, most = bool(more.get("raw")), more.get("most")
+        return callback(self._ask("GET", path, params, raw=raw, most=most))
 
     def put(
         self, callback: Any, path: str, params: Params = None, data: Any = "", **more: Any
@@ -138,8 +139,9 @@ class Transport:
     # --- one request -----------------------------------------------------------------------------
 
     def _ask(
-        self, method: str, path: str, params: Params, data: Any = "", *, raw: bool = False
-    ) -> HttpResponse:
+        self, method: str, path: str, params: Params, data: Any = "", *, raw: bool = False,
+        most: int | None = None,
+    ) -> HttpResponse:  # fmt: skip
         pairs = [(k, v) for k, v in params or () if k != "token"]  # never into a log of URLs
         url = quote(path, safe="/:") + (f"?{urlencode(pairs)}" if pairs else "")
         headers = {"X-Consul-Token": self._where.token} if self._where.token else {}
@@ -147,10 +149,12 @@ class Transport:
             data = data.encode()
         timeout = urllib3.Timeout(connect=CONNECT_S, read=self._read_s(dict(pairs)))
         request: dict[str, Any] = {"body": data or None, "headers": headers, "timeout": timeout}
+        if most is not None:
+            request["preload_content"] = False
         answer = self._send(method, url, request)
         if method == "GET" and _lost_its_server(answer):
             answer = self._send(method, url, request)
-        body = answer.data
+        body = answer.data if most is None or answer.status != 200 else _at_most(answer, most)
         head = {name.title(): value for name, value in answer.headers.items()}
         response = HttpResponse(
             answer.status,
@@ -223,6 +227,21 @@ class Transport:
         age_s = _number(response.headers.get("X-Consul-Lastcontact")) / 1000
         if age_s > OLDEST_S:
             raise ConsulError(f"Consul's answer is {age_s:.0f} s old.", kind="stale")
+
+
+def _at_most(answer: Any, most: int) -> bytes:
+    """Read an answer that may be of any size; ``ConsulError`` of kind ``too_big`` beyond."""
+    try:
+        body: bytes = answer.read(most + 1)
+    except (HTTPError, OSError) as problem:
+        answer.close()
+        raise ConsulError("the Consul agent cut the connection.", kind="cut_off",
+                          text=str(problem)) from problem  # fmt: skip
+    if len(body) > most:
+        answer.close()  # the rest is not read: this connection is of no use any more
+        raise ConsulError(f"Consul's answer has more than {most} bytes.", kind="too_big")
+    answer.release_conn()
+    return body
 
 
 def _lost_its_server(answer: Any) -> bool:

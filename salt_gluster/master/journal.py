@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from salt_gluster.consul import service
+from salt_gluster.consul import queries, service
+from salt_gluster.consul.catalog import believe
 from salt_gluster.consul.cluster_snapshot import ClusterSnapshot
 from salt_gluster.consul.orders import orders
 from salt_gluster.consul.pool import PoolClient
@@ -128,8 +129,9 @@ def explain(pool: PoolClient, name: str) -> dict[str, Any]:
     """Return everything that is known of one node, and why automation acts there or does not."""
     snapshot = pool.snapshot()
     status = _status(snapshot)
-    rows = pool.client.health_service(service.SERVICE).data
-    members = service.members(service.catalog_rows(rows), pool.cluster)
+    rows = pool.client.health_service(service.SERVICE, where=queries.HEALTH).data
+    registered = service.members(service.catalog_rows(rows))
+    members, contradicted = believe(registered, pool.cluster, snapshot.admitted)
     member = next((m for m in members if name in (m.uuid, m.node, m.minion, m.address)), None)
     nodes = (status or {}).get("nodes", {})
     uuid = member.uuid if member else next(
@@ -146,7 +148,7 @@ def explain(pool: PoolClient, name: str) -> dict[str, Any]:
         "pool": pool.cluster, "node": name, "uuid": uuid, "now": pool.now(),
         "leader": lead.holder if lead.held else None,
         "catalog": asdict(member) if member else _unknown("Consul's catalog does not have it"),
-        "checks": _checks(rows, member),
+        "checks": _checks(rows, member, contradicted),
         "hold": plain(snapshot.hold()),
         "maintenance": plain(snapshot.maintenance(uuid)),
         "operations": [
@@ -161,8 +163,13 @@ def explain(pool: PoolClient, name: str) -> dict[str, Any]:
     return {**data, **told}
 
 
-def _checks(rows: list[Any], member: service.Member | None) -> Any:
-    """Return the checks of the node and of our service there that are not passing."""
+def _checks(
+    rows: list[Any], member: service.Member | None, contradicted: Mapping[str, str]
+) -> Any:  # fmt: skip
+    """Return the checks of the node and of our service there that are not passing.
+
+    Also what its row in the catalog says that is not so.
+    """
     if member is None:
         return _unknown("it is not in the catalog")
     checks = [
@@ -174,6 +181,8 @@ def _checks(rows: list[Any], member: service.Member | None) -> Any:
         for row in rows if row["Node"]["Node"] == member.node
         for check in row["Checks"] if check.get("Status") in ("critical", "warning")
     ]  # fmt: skip
+    if why := contradicted.get(member.node):
+        checks.append({"check": "catalog", "status": "contradicted", "says": why})
     return sorted(checks, key=lambda check: check["check"])
 
 

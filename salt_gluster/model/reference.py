@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
-RefKind = Literal["node", "brick", "volume", "member", "candidate", "operation", "cluster"]
+RefKind = Literal[
+    "node", "brick", "volume", "member", "candidate", "identity", "operation", "cluster"
+]
 _KINDS = frozenset(get_args(RefKind))
 
 
@@ -13,8 +15,9 @@ _KINDS = frozenset(get_args(RefKind))
 class Ref:
     """One node, brick, volume, operation or matter of the whole cluster.
 
-    ``id`` is a uuid, for an operation its id, for the cluster the matter (``view``, ``hold``). A
-    brick is named by the uuid of its node and by its ``path``; nothing else has a path.
+    ``id`` is a uuid, for an operation its id, for the cluster the matter (``view``, ``hold``), for
+    an identity the name of Consul's node. A brick is named by the uuid of its node and by its
+    ``path``; nothing else has a path.
     """
 
     kind: RefKind

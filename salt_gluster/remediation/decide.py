@@ -16,6 +16,7 @@ from salt_gluster.remediation.evaluate import Evaluation, evaluate, mode_why
 from salt_gluster.remediation.fleet_mode import FleetMode
 from salt_gluster.remediation.guards.context import GuardContext, Target
 from salt_gluster.remediation.health import NodeEvent, NodeState
+from salt_gluster.remediation.identity import announce_identities
 from salt_gluster.remediation.membership import update_membership
 from salt_gluster.remediation.observation import FleetObservation, Memory, remembered
 from salt_gluster.remediation.operations import (
@@ -124,8 +125,9 @@ def decide(obs: FleetObservation, policy: Policy, memory: Memory) -> Decisions:
     expired = proposals.expired(obs, policy, seen.targets, chosen.lapsed)
     conditions = _without_old_operations({**seen.conditions, **chosen.conditions}, operations)
     admitted = evaluate_candidates(obs, policy, memory, turn.state)
-    conditions = {k: s for k, s in conditions.items() if k.kind != "candidate"}
-    conditions |= admitted.conditions
+    identities, of_identities = announce_identities(obs.consul, memory.conditions, obs.now)
+    kept = {k: s for k, s in conditions.items() if k.kind not in ("candidate", "identity")}
+    conditions = {**kept, **admitted.conditions, **identities}
     requests, asked = _requests(obs, policy, memory, turn.state)
     clocks = {**_of_fleet(memory.clocks), **seen.clocks, **admitted.clocks}
     after = replace(
@@ -138,6 +140,7 @@ def decide(obs: FleetObservation, policy: Policy, memory: Memory) -> Decisions:
         notices=(
             *notices,
             *membership.notices,
+            *of_identities,
             *seen.notices,
             *of_operations,
             *past.resumed,

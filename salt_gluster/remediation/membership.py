@@ -66,6 +66,7 @@ class ConsulView:
     A caller that makes one at every change of thousands hands in what it knows, so that the well
     ones are not looked through: ``critical``, the only ones that may be odd, ``by_zone``, and
     ``roster``, the name of every node, the same object until one comes or goes.
+    ``contradicted`` is what stands in Consul of a node and cannot be its own word, by its name.
     """
 
     trust: ViewTrust
@@ -74,6 +75,7 @@ class ConsulView:
     critical: frozenset[str] | None = None
     by_zone: Mapping[str, frozenset[str]] | None = None
     roster: Mapping[str, str] | None = None
+    contradicted: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def odd(self) -> frozenset[str]:

@@ -20,17 +20,20 @@ from consul_world import inside
 from waiting import until
 
 from lab import Lab, Node
-from salt_gluster.consul import agent
+from salt_gluster.consul import agent, queries
 from salt_gluster.consul.acl import Grant, Registrar
+from salt_gluster.consul.admitted import read, record
+from salt_gluster.consul.catalog import catalog, consul_view, critical_checks
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.keys import Keys
 from salt_gluster.consul.leader_lock import LeaderLock
 from salt_gluster.consul.restart_lock import restart_lock
-from salt_gluster.consul.service import Member, register
+from salt_gluster.consul.service import Member, maintenance, register
 from salt_gluster.consul.settings import Access
 from salt_gluster.errors import ConsulError
 from salt_gluster.master.deploy import credentials, deployment, secret_store
 from salt_gluster.master.deploy.secret_store import SecretStore
+from salt_gluster.remediation.membership import Signal, ViewTrust
 from salt_gluster.spec import PoolSpec, parse_pool
 
 UUIDS = {f"g{n}": f"0000000{n}-0000-4000-8000-000000000000" for n in range(1, 5)}
@@ -164,6 +167,7 @@ PLACES = {
     "a proposal": KEYS.proposal("p"), "an operation": KEYS.operation("o"),
     "a moved brick": KEYS.moved("v"), "the audit": KEYS.audit("a"),
     "an acknowledgement": KEYS.acknowledged("x"), "the pillar": KEYS.pillar,
+    "an admitted node": KEYS.admitted("tried"),
     "an accepted node": KEYS.accepted("g1"), "a rejected node": KEYS.rejected("g1"),
     "own report": KEYS.node(OWN), "a part of it": KEYS.node(OWN) + "/part",
     "own identity": KEYS.identity(OWN), "own submission": KEYS.submitted(OWN),
@@ -312,6 +316,110 @@ def test_the_management_token_can_what_nobody_else_can(registered: World) -> Non
         root = client(registered, "management")
         told = {**LOOKS, **ACTS}
         assert {name for name in harmless if not _done(root, told[name])} == set()
+
+
+# --- a hostile node ------------------------------------------------------------------------------
+
+
+def _row(node: str, address: str, **more: Any) -> dict[str, Any]:
+    return {"Node": node, "Address": address, "SkipNodeUpdate": True, **more}
+
+
+def _instance(uuid: str, minion: str, name: str = "gluster") -> dict[str, Any]:
+    meta = {"cluster": "main", "peer_uuid": uuid, "minion_id": minion}
+    return {"ID": name, "Service": "gluster", "Meta": meta}
+
+
+def _check(node: str, name: str, status: str, **more: str) -> dict[str, Any]:
+    return {"Node": node, "CheckID": name, "Name": name, "Status": status, **more}
+
+
+def _put(c: Client, row: dict[str, Any], how: str = "register") -> bool:
+    return _done(c, lambda c: _raw(c, "put", f"/v1/catalog/{how}", row))
+
+
+def test_what_a_hostile_node_writes_over_another_makes_nobody_of_it(registered: World) -> None:
+    """g3 with its own token, through its own agent, against g2, which an operator holds."""
+    where = registered.node("g2").address
+    with inside(registered.lab.master):
+        root = client(registered, "management")
+        record(root, "main", {name: UUIDS[name] for name in ("g1", "g2", "g3")})
+    with inside(registered.node("g2")):
+        client(registered, "agent", "g2").agent_maintenance("ram (ann)")
+
+    with inside(registered.node("g3")):
+        evil = client(registered, "node", "g3")
+        of_service = {"ServiceID": "gluster", "Notes": "forged"}
+        own = _check("g2", "_service_maintenance:gluster", "passing", **of_service)
+        # What Consul 1.8 lets it do, facts.md#K-5.5:
+        can = {
+            "a second row": _put(evil, _row("g2", where, Service=_instance(OWN, "g1", "x"))),
+            "its row": _put(evil, _row("g2", where, Service=_instance(OWN, "g1"))),
+            "its serfHealth": _put(
+                evil, _row("g2", where, Check=_check("g2", "serfHealth", "critical", **of_service))
+            ),
+            "its node's maintenance": _put(
+                evil,
+                _row("g2", where, Check=_check("g2", "_node_maintenance", "passing", **of_service)),
+            ),
+            "its service's maintenance": _put(evil, _row("g2", where, Check=own)),
+            "settings of the service": _done(
+                evil, lambda c: _raw(c, "put", "/v1/config",
+                                     {"Kind": "service-defaults", "Name": "gluster"})
+            ),
+        }  # fmt: skip
+        assert can == dict.fromkeys(can, True)
+        # And what it does not:
+        cannot = {
+            "an admission": _done(evil, lambda c: c.kv_put(KEYS.admitted("g2"), "{}")),
+            "a check of the node": _put(
+                evil, _row("g2", where, Check=_check("g2", "serfHealth", "critical"))
+            ),
+            "a node": _put(evil, _row("g9", where, Service=_instance(OTHER, "g2"))),
+            "no node": _put(evil, {"Node": "g2"}, "deregister"),
+            "another service": _done(
+                evil, lambda c: _raw(c, "put", "/v1/config",
+                                     {"Kind": "service-defaults", "Name": "web"})
+            ),
+            "where the service is": _done(
+                evil, lambda c: _raw(c, "put", "/v1/config",
+                                     {"Kind": "service-resolver", "Name": "gluster",
+                                      "Redirect": {"Service": "web"}})
+            ),
+            "the proxies": _done(
+                evil, lambda c: _raw(c, "put", "/v1/config",
+                                     {"Kind": "proxy-defaults", "Name": "global"})
+            ),
+        }  # fmt: skip
+        assert cannot == dict.fromkeys(cannot, False)
+
+    with inside(registered.lab.master):
+        engine, root = client(registered, "engine"), client(registered, "management")
+        rows = queries.roster(engine)(0, 0).data
+        members = catalog(rows, "main", read(engine, "main"))
+        checks = critical_checks(queries.critical_now(engine))
+        view = consul_view(members, checks, ViewTrust(True), 1)
+        assert dict(members.names) == {OWN: "g1", OTHER: "g2"}
+        assert (view.signal(OWN), view.signal(OTHER)) == (Signal.GOOD, Signal.GOOD)
+        assert view.registered[OTHER].maintenance and not view.registered[OWN].maintenance
+        assert set(view.contradicted) == {"g2"}
+        for name in ("serfHealth", "_service_maintenance:gluster"):
+            _put(root, {"Node": "g2", "CheckID": name}, "deregister")
+        _put(root, {"Node": "g2", "ServiceID": "x"}, "deregister")
+        _raw(root, "delete", "/v1/config/service-defaults/gluster")
+
+    # What another one wrote is in the way of its agent's own word for a minute, not on the node.
+    with inside(registered.node("g2")):
+        mine = client(registered, "node", "g2")
+        assert maintenance(mine) == {"_node_maintenance": "ram (ann)"}
+        client(registered, "agent", "g2").agent_maintenance(None)
+        register(mine, Member(OTHER, "g2", "g2", "main", zone="z", address=where))
+        until(lambda: _meta(mine, "g2").get("peer_uuid") == OTHER, 90, "its own row again")
+
+
+def _meta(c: Client, node: str) -> dict[str, str]:
+    rows = c.catalog_service("gluster", where='ServiceID == "gluster"').data
+    return next((dict(row["ServiceMeta"]) for row in rows if row["Node"] == node), {})
 
 
 # --- what listens --------------------------------------------------------------------------------

@@ -191,6 +191,9 @@ def test_four_bare_nodes_are_a_pool_watched_through_their_own_consul(pool: Backb
     assert len(everyone) == 5  # and the master's own agent
     members = pool.lab.salt_call("g4", "gluster_consul.members")
     assert sorted(m["minion"] for m in members) == ["g1", "g2", "g3", "g4"]
+    admitted = pool.consul("kv", "get", "-keys", "gluster/main/admitted/").split()
+    assert admitted == [f"gluster/main/admitted/g{n}" for n in (1, 2, 3, 4)]
+    assert pool.events("contradicted", 0) == [], "each row is as it was admitted, from the first"
     assert pool.status()["by"]
     assert pool.status()["policy"].startswith("version")  # what the pillar says was taken
 

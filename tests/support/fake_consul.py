@@ -17,6 +17,12 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from uuid import uuid4
 
 from salt_gluster.consul.client import Client
+from salt_gluster.consul.service import (
+    NODE_MAINTENANCE,
+    SERF,
+    SERVICE_MAINTENANCE,
+    is_own_row,
+)
 from salt_gluster.consul.settings import Access
 from salt_gluster.consul.transport import Transport
 from salt_gluster.errors import ConsulError
@@ -33,6 +39,14 @@ class _Answer:
     data: bytes
     headers: Mapping[str, str]
 
+    def read(self, most: int) -> bytes:
+        return self.data[:most]
+
+    def close(self) -> None:
+        """Nothing is open here."""
+
+    release_conn = close
+
 
 class _Refused(Exception):
     """One operation of a transaction is not so."""
@@ -48,6 +62,10 @@ class FakeConsul:
         #: Rows of ``catalog/service/gluster`` and of ``health/state/any``, as a test puts them.
         self.catalog: list[dict[str, Any]] = []
         self.checks: list[dict[str, Any]] = []
+        #: The checks of the agent at hand, by id.
+        self.agent_checks: dict[str, dict[str, Any]] = {}
+        #: What gossip says: names with Serf's numbers.
+        self.members: list[dict[str, Any]] = []
         self.node, self.nodes, self.leader = "m1", {"m1"}, "10.0.0.1:8300"
         #: Method and path of everything that was asked.
         self.requests: list[str] = []
@@ -185,6 +203,15 @@ class FakeConsul:
             return 200, True
         if what == "health/state":
             return 200, [row for row in self.checks if name in ("any", row["Status"])]
+        if what == "health/checks":  # asked for what stands where Consul's own checks should stand
+            return 200, [row for row in self.checks if _overwrites(row)]
+        if what == "catalog/service" and "filter" in words:
+            others = "!=" in words["filter"]
+            return 200, [row for row in self.catalog if is_own_row(row) != others]
+        if path == "agent/checks":
+            return 200, self.agent_checks
+        if path == "agent/members":
+            return 200, self.members
         known = {
             "catalog/service": self.catalog,
             "catalog/node": {"Node": {"Node": name}} if name in self.nodes else None,
@@ -193,6 +220,11 @@ class FakeConsul:
             "agent": {"Config": {"NodeName": self.node}},
         }
         return (200, known[what]) if what in known else (404, f"the fake has no {path}")
+
+
+def _overwrites(row: Mapping[str, Any]) -> bool:
+    own = row["CheckID"] in (SERF, NODE_MAINTENANCE) and bool(row.get("ServiceID"))
+    return own or (row["CheckID"] == SERVICE_MAINTENANCE and row["Status"] != "critical")
 
 
 def _is_write(method: str, path: str, body: bytes) -> bool:

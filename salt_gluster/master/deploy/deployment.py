@@ -15,7 +15,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from salt_gluster import node
-from salt_gluster.consul import agent, raft
+from salt_gluster.consul import admitted, agent, raft
 from salt_gluster.consul.acl import Grant, Registrar, grants
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.settings import Access
@@ -251,6 +251,7 @@ def _no_voters(kept: SecretStore, servers: Iterable[str]) -> str:
 def _revoke(kept: SecretStore, credentials: AgentCredentials) -> None:
     """Take back what a node could do that has left the pool."""
     with _management(kept) as client:
+        admitted.withdraw(client, kept.cluster, credentials.name)
         for grant in wanted(kept, [credentials], ""):
             secrets = (credentials.node, credentials.agent)
             if grant.role in ("node", "agent") and grant.secret in secrets:
@@ -422,8 +423,16 @@ def wanted(kept: SecretStore, nodes: Iterable[AgentCredentials], first: str) -> 
 
 
 def _registered(kept: SecretStore, rights: list[Grant]) -> list[str]:
+    """Write who is admitted, then make these rights; return what was done.
+
+    In this order: what a node registers with its rights is compared with its admission. Of all
+    nodes: from the first record on a node without one is nobody.
+    """
+    nodes = {credentials.name: credentials.uuid for credentials in kept.nodes()}
     with _management(kept) as client:
-        return Registrar(client, patience_s=_PATIENCE_S).ensure(rights)
+        registrar = Registrar(client, patience_s=_PATIENCE_S)
+        new = registrar.patiently(lambda: admitted.record(client, kept.cluster, nodes))
+        return [*(f"{name} is admitted" for name in new), *registrar.ensure(rights)]
 
 
 @contextlib.contextmanager

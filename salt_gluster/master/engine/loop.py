@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from salt_gluster.consul.canary import Marker
-from salt_gluster.consul.catalog import Catalog, consul_view, hinted
+from salt_gluster.consul.catalog import Catalog, consul_view, hinted, identified
 from salt_gluster.consul.client import Client, Op, check_absent_op
 from salt_gluster.consul.cluster_state import ClusterState
 from salt_gluster.consul.codec import pack
@@ -107,6 +107,9 @@ class Engine:
         self._status: Mapping[str, Any] | None = None
         #: Pending admissions, and of which catalog and declaration that was found out.
         self._pending: tuple[Catalog, Accepted, Mapping[str, str]] | None = None
+        #: The members as the master admitted them; of which rows and counter that was found out.
+        self._catalog = Catalog()
+        self._identified: tuple[Catalog, int] | None = None
         self._is_waited_for = False
 
     # --- the loop --------------------------------------------------------------------------------
@@ -141,7 +144,7 @@ class Engine:
             return self._times.collect_s
         if self.watches.hints():
             return self._times.hints_s
-        hints = hinted(self.watches.catalog, self.watches.critical)
+        hints = hinted(self._catalog, self.watches.critical)
         waits = hints or self._is_waited_for
         if self._asks or waits or self._publisher.is_behind or self._memory.mode != "open":
             return self._accepted.policy.tick_s
@@ -159,7 +162,7 @@ class Engine:
         known = self._probes.skews(self._now()).values()
         skews = [skew for skew in known if not isinstance(skew, Unknown)]
         if not skews:
-            minions = {uuid: minion for uuid, _, minion, _ in self.watches.catalog.nodes}
+            minions = {uuid: minion for uuid, _, minion, _ in self._catalog.nodes}
             self._probes.begin(ProbeRequest(minions, ()), self._times.collect_s / 5)
         elif is_corrected(behind_s, skews):
             log.warning("the clock of this machine was corrected by %.0f s", behind_s)
@@ -215,7 +218,9 @@ class Engine:
     def _observe(self) -> FleetObservation:
         w, now = self.watches, self._now()
         trust = w.trust()
-        catalog, critical = w.catalog, w.critical  # a watch may bring the next ones while we look
+        critical = w.critical  # a watch may bring the next ones while we look
+        leads = trust.fresh and self._lock.holds()
+        catalog = self._identify(w.catalog) if leads else self._catalog
         view = consul_view(catalog, critical, trust, w.index)
         epoch: int | Unknown = self._lock.epoch or NOT_ASKED
         lock = LockView(self._lock.holds(), self._lock.believed_s(), epoch)
@@ -224,6 +229,17 @@ class Engine:
         if not trust.fresh or not lock.held:
             return obs
         return self._with_records(obs, catalog, hinted(catalog, critical))
+
+    def _identify(self, rows: Catalog) -> Catalog:
+        """Return who these rows are; asked again when a row or an admission is another.
+
+        A node is admitted before it has the right to register: its row is never read first.
+        """
+        before = self._identified
+        if before is None or before[0] is not rows or before[1] != self._rev:
+            self._catalog = identified(rows, self._state.admitted())
+            self._identified = (rows, self._rev)
+        return self._catalog
 
     def _with_records(
         self, obs: FleetObservation, catalog: Catalog, hints: frozenset[str]
@@ -300,7 +316,7 @@ class Engine:
             self._direct.end()
         else:
             known = self._memory.conditions
-            self._direct.look(obs, self.watches.catalog, self._accepted.policy, known)
+            self._direct.look(obs, self._catalog, self._accepted.policy, known)
         self._memory, self._asks, self._is_waited_for = done.memory, Asks(), False
         self.watches.looked_at(self.watches.hints())  # the leader's business
 

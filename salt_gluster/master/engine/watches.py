@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from salt_gluster.consul import service
+from salt_gluster.consul import queries
 from salt_gluster.consul.canary import FileMarker, Marker
 from salt_gluster.consul.catalog import Catalog, CriticalChecks, catalog, critical_checks
 from salt_gluster.consul.client import Client, Reply
@@ -93,11 +93,11 @@ class Watches:
         self._watches = {
             "critical": self._watch(
                 connect(None), "critical", CRITICAL_WAIT_S, critical_checks,
-                lambda c: lambda i, w: c.health_state("critical", i, w),
+                lambda c: queries.critical(c, clock.monotonic),
             ),
             "catalog": self._watch(
                 connect(None), "catalog", CATALOG_WAIT_S, lambda rows: catalog(rows, cluster),
-                service.roster,
+                queries.roster,
             ),
             "rev": self._watch(
                 connect(None), "rev", REV_WAIT_S,

@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from typing import Any, TypeVar
 
 from salt_gluster import node
-from salt_gluster.consul import agent, canary, service
+from salt_gluster.consul import admitted, agent, canary, service
 from salt_gluster.consul.canary import FileMarker
 from salt_gluster.consul.client import Client, connect
 from salt_gluster.consul.leader_lock import current_leader
@@ -128,9 +128,8 @@ class NodeRegistration:
         return collect_and_publish(self._minion.driver(), store, self.member())
 
     def members(self) -> list[dict[str, str]]:
-        """Return the pool's members as Consul's catalog has them."""
-        rows = self.client.catalog_service(service.SERVICE, consistent=True).data
-        return [asdict(m) for m in service.members(rows, self.pool.cluster)]
+        """Return the pool's members: as the master admitted them, else as the catalog says."""
+        return [asdict(m) for m in admitted.members(self.client, self.pool.cluster)]
 
     def leader(self) -> dict[str, Any]:
         """Return who leads the automation, and Consul."""

@@ -12,15 +12,16 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 from salt_gluster import node
-from salt_gluster.consul import canary
+from salt_gluster.consul import canary, queries, service
 from salt_gluster.consul.catalog import catalog, consul_view, critical_checks
 from salt_gluster.consul.client import Client, connect
 from salt_gluster.consul.cluster_state import ClusterState
 from salt_gluster.consul.leader_lock import current_leader
-from salt_gluster.consul.service import SERVICE, Member
+from salt_gluster.consul.service import Member
 from salt_gluster.consul.trust_probe import TrustProbe
 from salt_gluster.errors import Conflict, ConsulError, GlusterError, OutcomeUnknown
 from salt_gluster.minion import apply, verify
@@ -209,10 +210,10 @@ class _Execution:
         records = self.state
         records.refresh()
         records.collect()
-        rows = self.client.catalog_service(SERVICE, consistent=True)
-        registered = catalog(rows.data, self.me.cluster)
-        checks = critical_checks(self.client.health_state("critical").data)
-        view = consul_view(registered, checks, trust, rows.index)
+        rows = queries.registered(self.client, consistent=True)
+        registered = catalog(rows.data, self.me.cluster, records.admitted())
+        checks = critical_checks(queries.critical_now(self.client))
+        view = self._with_own_stop(consul_view(registered, checks, trust, rows.index))
         lead = current_leader(self.client, self.me.cluster)
         epoch = lead.epoch or Unknown("nobody has ever led")
         members = (
@@ -236,6 +237,20 @@ class _Execution:
             has_policy=self.has_policy,
             executor_node=self.me.uuid,
         )
+
+    def _with_own_stop(self, view: ConsulView) -> ConsulView:
+        """Return it with what this node's own agent holds.
+
+        In the catalog any node of the pool can take another's maintenance away for a minute, until
+        its agent writes it again (facts.md#K-5.5).
+        """
+        reason = next(iter(service.maintenance(self.client).values()), "")
+        me = view.registered.get(self.me.uuid)
+        if not reason or me is None:
+            return view
+        held = replace(me, maintenance=True, held_for=reason)
+        critical = (view.critical or frozenset()) | {self.me.uuid}
+        return replace(view, registered={**view.registered, self.me.uuid: held}, critical=critical)
 
     def _trust(self, own: Mapping[str, Any]) -> ViewTrust:
         """Return whether Consul can be believed here; the write that proves it is the report's."""

@@ -34,6 +34,46 @@ ROWS = [
         ("unbelieving_leader_writes", "if not (self.holds() and session and epoch):\n            raise Fenced", "if not (session and epoch):\n            raise Fenced",
          "who does not lead any more by its own clock still writes"),
     ]),
+    *of("consul/catalog.py", "unit/consul/test_catalog.py", [
+        ("rows_say_who_they_are", "replace(row, uuid=uuid, minion=row.node, cluster=cluster)", "row",
+         "a node is whoever it says, and takes another's place"),
+        ("a_made_up_row_is_a_node", '        elif row.cluster == cluster:\n            contradicted', '        elif row.cluster == cluster:\n            believed.append(row)\n            contradicted',
+         "a node that the master never admitted is proposed, and accepted by the policy"),
+        ("two_alive_are_one", "        if len(alive) > 1:", "        if len(alive) > 2:",
+         "where no master admits, a second node under a uuid is taken for the first"),
+        ("an_overwritten_check_is_believed", "elif check == SERF:\n            signals[node] = ", "elif check == SERF:\n            _ = ",
+         "a node that may write the service says of others whether they live"),
+        ("an_overwritten_maintenance_is_over", "forged[node] = maintenance[node] = ", "forged[node] = ",
+         "a node that may write the service lifts another's maintenance"),
+        ("the_service_s_maintenance_alone", "_MAINTENANCE = (NODE_MAINTENANCE, SERVICE_MAINTENANCE)", "_MAINTENANCE = (SERVICE_MAINTENANCE,)",
+         "consul maint of a whole node holds nothing"),
+    ]),
+    *of("consul/queries.py", "unit/consul/test_catalog.py", [
+        ("strays_wake_nobody", "moved, rows.digest + strays.digest", "moved, rows.digest",
+         "a second row of a node is told to nobody"),
+        ("any_number_of_rows", ", most=MOST_STRAY_BYTES", "",
+         "a node makes the engine read any number of rows"),
+    ]),
+    *of("consul/admitted.py", "unit/consul/test_catalog.py", [
+        ("others_records_go", "new = {minion: uuid for minion, uuid in nodes.items() if uuid and", "new = {minion: uuid for minion, uuid in nodes.items() if",
+         "a node that was not admitted has a record"),
+    ]),
+    *of("remediation/identity.py", "unit/remediation/test_identity.py", [
+        ("a_forger_is_told_each_tick", "(key not in before)", "(key in before)",
+         "a contradiction is told at every tick, its end never"),
+    ]),
+    *of("status/names.py", "unit/status/test_names.py", [
+        ("a_name_takes_another_s_row", "name if counts[name] == 1 else", "name if counts[name] else",
+         "a node that calls itself like another hides it on the screen"),
+    ]),
+    *of("master/deploy/deployment.py", "unit/master/deploy/test_deployment.py", [
+        ("only_the_new_one_is_recorded", "for credentials in kept.nodes()}\n    with", "for credentials in kept.nodes()[:1]}\n    with",
+         "after an upgrade the first admission makes nobodies of all other nodes"),
+    ]),
+    *of("minion/automation/remediate.py", "unit/minion/automation/test_remediate.py", [
+        ("the_catalog_s_maintenance_alone", 'reason = next(iter(service.maintenance(self.client).values()), "")', 'reason = ""',
+         "a brick is started under the maintenance that another node took out of the catalog"),
+    ]),
     *of("consul/trust.py", "unit/consul/test_trust.py", [
         ("heartbeat", "if age_s < facts.trust_s:", "if age_s < 3 * facts.trust_s:",
          "a frozen agent's news are believed"),

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_consul import FakeConsul
 
+from salt_gluster.consul.acl import Grant, Registrar
+from salt_gluster.consul.admitted import read
 from salt_gluster.errors import ConsulError, GlusterError
 from salt_gluster.master.deploy import deployment, secret_store
 from salt_gluster.master.deploy.pillar_environment import CompiledPillar
@@ -129,6 +132,30 @@ def test_only_the_first_node_may_make_the_canary(kept: SecretStore) -> None:
     assert found == {"main/g1": True, "main/g2": False}
 
 
+def test_every_node_is_written_down_before_the_first_right_is_made(
+    kept: SecretStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the first record on a node without one is nobody: those of before are written, too."""
+    for n in (1, 2, 3):
+        kept.node(f"g{n}")
+    with kept.locked():
+        kept.admit("g1", ONE)  # before an upgrade
+    consul, seen = FakeConsul(), list[dict[str, str]]()
+
+    def ensure(self: Registrar, rights: list[Grant]) -> list[str]:
+        seen.append(read(consul.client(), "main"))
+        return []
+
+    monkeypatch.setattr(
+        deployment, "_management", lambda kept: contextlib.nullcontext(consul.client())
+    )
+    monkeypatch.setattr(Registrar, "ensure", ensure)
+    done = admit(kept, "g2", TWO)["done"]
+    assert seen == [{"g1": ONE, "g2": TWO}]
+    assert done == ["g1 is admitted", "g2 is admitted"]
+    assert deployment._shared(kept) == {}, "nothing is left to do"
+
+
 # --- a minion with another name ------------------------------------------------------------------
 
 
@@ -142,6 +169,10 @@ class Managed:
         monkeypatch.setattr(
             deployment, "Registrar", lambda client: type("R", (), {"revoke": self.revoke})()
         )
+        monkeypatch.setattr(
+            deployment.admitted, "withdraw",
+            lambda client, cluster, name: self.told.append(f"withdraw {cluster}/{name}"),
+        )  # fmt: skip
         monkeypatch.setattr(
             deployment.raft, "forget_node", lambda client, name: self.told.append(f"forget {name}")
         )
@@ -177,7 +208,8 @@ def test_a_renamed_minion_is_admitted_and_its_old_row_and_rights_go(
     assert isinstance(done, dict), done
     assert done["done"] == ["g3 is withdrawn: its minion has another name"]
     assert consul.told == [
-        "revoke agent main/g3", "revoke node main/g3", "forget g3", "grant node main/g9",
+        "withdraw main/g3", "revoke agent main/g3", "revoke node main/g3", "forget g3",
+        "grant node main/g9",
     ]  # fmt: skip
     assert [(n.name, n.uuid) for n in kept.nodes()] == [("g9", ONE)]
 

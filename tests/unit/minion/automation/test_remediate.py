@@ -18,6 +18,7 @@ from fleet import BRICK, CLUSTER, DEAD, GFN1, GFN3, NOW, PATH, SEAT, VOLUME
 
 from salt_gluster import node
 from salt_gluster.consul import canary
+from salt_gluster.consul.admitted import record
 from salt_gluster.consul.service import Member
 from salt_gluster.consul.store import Store
 from salt_gluster.errors import CommandFailed, Conflict, ConsulError, OutcomeUnknown
@@ -217,6 +218,28 @@ def test_a_dead_brick_is_started_once_with_a_copy_before_and_told(pool: Pool) ->
     again = pool.execute()
     assert (again["did"], names(again)) == ("ignore", {"not_done_before"})
     assert len(pool.place.sent) == 1
+
+
+@pytest.mark.parametrize("check", ["_node_maintenance", "_service_maintenance:gluster"])
+def test_what_its_own_agent_holds_counts_though_the_catalog_lost_it(pool: Pool, check: str) -> None:
+    """Any node can take another's maintenance out of the catalog for a minute."""
+    pool.intend()
+    pool.consul.agent_checks = {check: {"CheckID": check, "Notes": "ram (ann)"}}
+    refused(pool, pool.execute(), "not_in_maintenance")
+
+
+def test_a_row_that_another_one_rewrote_is_still_its_own_by_the_admission(pool: Pool) -> None:
+    record(pool.client, CLUSTER, fleet.UUIDS)
+    pool.consul.catalog[1]["ServiceMeta"] = {**pool.consul.catalog[1]["ServiceMeta"],
+                                             "peer_uuid": GFN1, "minion_id": "gfn1"}  # fmt: skip
+    pool.intend()
+    assert pool.execute()["did"] == "perform"
+
+
+def test_who_was_not_admitted_carries_nothing_out(pool: Pool) -> None:
+    record(pool.client, CLUSTER, {n: u for n, u in fleet.UUIDS.items() if u != SEAT})
+    pool.intend()
+    refused(pool, pool.execute(), "in_catalog")
 
 
 def test_all_bricks_that_the_command_starts_too_are_named_in_the_step(pool: Pool) -> None:
