@@ -15,7 +15,7 @@ from salt_gluster.master import journal, minions
 from salt_gluster.node.clock import local_clock
 from salt_gluster.render import render_status
 from salt_gluster.status import pool
-from salt_gluster.status.freshness import PoolCopy, StoredPool, copy_of
+from salt_gluster.status.freshness import PoolCopy, StoredPool, copy_of, dead_bricks
 
 
 def status(
@@ -30,11 +30,15 @@ def status(
     with_reports = not live and target == "*"
     snapshot = _snapshot(consul_pool, with_reports)
     now = consul_pool.now() if isinstance(consul_pool, PoolClient) else 0.0
-    copy = _copy(snapshot, reader, now) if with_reports else ""
+    stored = _stored(snapshot, reader, now)
+    copy: PoolCopy | str = ""
+    if with_reports:
+        copy = stored if isinstance(stored, str) else copy_of(stored)
     if isinstance(copy, PoolCopy):
         data = _of_copy(copy)
     else:
-        data = pool.pool_status(minions.reports(ask, target), clock=local_clock)
+        dead = {} if isinstance(stored, str) else dead_bricks(stored)
+        data = pool.pool_status(minions.reports(ask, target), clock=local_clock, dead=dead)
         data |= {"source": "nodes", "asked_because": copy, "ages_s": {}}
     if consul_pool is not None:
         automation = data["automation"] = _automation(consul_pool, snapshot)
@@ -55,29 +59,24 @@ def _snapshot(pool: minions.PoolResult, reports: bool) -> ClusterSnapshot | str:
         return f"not from Consul, {err.message}"
 
 
-def _copy(snapshot: ClusterSnapshot | str, reader: str, now: float) -> PoolCopy | str:
-    """Return the copy, or why the nodes are asked."""
+def _stored(snapshot: ClusterSnapshot | str, reader: str, now: float) -> StoredPool | str:
+    """Return what stood in Consul at one moment, or why that is not known."""
     if isinstance(snapshot, str):
         return snapshot
     try:
-        return copy_of(_kept(snapshot, reader, now))
+        lead, document = snapshot.lead, snapshot.document(snapshot.keys.status)
+        ours = document is not None and document.data.get("schema") == journal.SCHEMA
+        return StoredPool(
+            now=now,
+            reader=reader,
+            leader=lead.holder if lead.held else "",
+            heartbeat=snapshot.heartbeat,
+            changed=snapshot.last_change,
+            status=document.data if document is not None and ours else None,
+            reports=snapshot.reports if snapshot.has_reports else {},
+        )
     except GlusterError as err:
         return f"not from Consul, {err.message}"
-
-
-def _kept(snapshot: ClusterSnapshot, reader: str, now: float) -> StoredPool:
-    """Return what stood in Consul at one moment."""
-    lead, document = snapshot.lead, snapshot.document(snapshot.keys.status)
-    ours = document is not None and document.data.get("schema") == journal.SCHEMA
-    return StoredPool(
-        now=now,
-        reader=reader,
-        leader=lead.holder if lead.held else "",
-        heartbeat=snapshot.heartbeat,
-        changed=snapshot.last_change,
-        status=document.data if document is not None and ours else None,
-        reports=snapshot.reports,
-    )
 
 
 def _of_copy(copy: PoolCopy) -> dict[str, Any]:
@@ -85,8 +84,9 @@ def _of_copy(copy: PoolCopy) -> dict[str, Any]:
     silent = {copy.names[u]: {"unknown": why} for u, why in copy.silent.items()}
     oldest = max(ages.values())
     data = pool.pool_status(
-        copy.reports, clock=local_clock, now=copy.now, age_s=oldest, verdicts=copy.verdicts
-    )
+        copy.reports, clock=local_clock, now=copy.now, age_s=oldest, verdicts=copy.verdicts,
+        dead=copy.dead,
+    )  # fmt: skip
     data |= {"source": "consul", "asked_because": "", "ages_s": {**ages, **silent}}
     data["unknown"] += [
         {"what": "report", "subjects": [name], "why": row["unknown"]}

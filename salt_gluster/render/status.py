@@ -401,7 +401,17 @@ def _end(data: Mapping[str, Any], width: int) -> list[str]:
     if len(data["unknown"]) > MANY:
         lines.append(f"         and {len(data['unknown']) - MANY} more, all in --out json")
     lines = lines or ["UNKNOWN  nothing"]
-    return [*_source(data, width), *lines, *_why(data, width)]
+    return [*_source(data, width), *_later(data, width), *lines, *_why(data, width)]
+
+
+def _later(data: Mapping[str, Any], width: int) -> list[str]:
+    """Name what the leader knows of bricks, and no node has told."""
+    rows = list(data.get("leader_knows", {}).items())
+    lines: list[str] = []
+    for brick, words in rows[:MANY]:
+        lines += wrap(f"of {brick} later news: {words}", width, " " * 9)
+    more = [f"         and of {len(rows) - MANY} more bricks"] if len(rows) > MANY else []
+    return [*lines, *more]
 
 
 def _source(data: Mapping[str, Any], width: int) -> list[str]:

@@ -10,7 +10,7 @@ used.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from salt_gluster.model import Unknown, duration
@@ -23,6 +23,10 @@ LIMIT_S = 360.0
 LIVE_S = 30.0
 #: What the leader says of a node that is not well seen.
 AWAY = ("suspect", "down", "gone")
+#: What the leader says of a brick that does not serve.
+DEAD = ("down", "failed")
+#: Uuid and path of a brick -> who says that it is dead, and why.
+DeadBricks = Mapping[tuple[str, str], str]
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class PoolCopy:
     ages       uuid -> at most so many seconds ago it looked
     silent     node -> why what it told does not count
     verdicts   uuid -> what the leader thinks of a node that is away, and its words
+    dead       the bricks that the leader knows to be dead, and its words
     """
 
     now: float
@@ -66,6 +71,7 @@ class PoolCopy:
     silent: Mapping[str, str]
     names: Mapping[str, str]
     verdicts: Mapping[str, tuple[str, str]]
+    dead: DeadBricks = field(default_factory=dict)
 
 
 def copy_of(kept: StoredPool) -> PoolCopy | str:
@@ -100,7 +106,22 @@ def copy_of(kept: StoredPool) -> PoolCopy | str:
             return f"the pool was changed, and {name} has not looked since"
     counted = {u: a for u, a in sorted(fresh.items(), key=lambda row: row[1]) if u in names}
     told = tuple(reports[u] for u in counted)
-    return PoolCopy(kept.now, told, counted, silent, names, verdicts)
+    return PoolCopy(kept.now, told, counted, silent, names, verdicts, _dead_bricks(kept))
+
+
+def dead_bricks(kept: StoredPool) -> DeadBricks:
+    """Return the bricks that the leader knows to be dead; none where nobody watches."""
+    return {} if _unwatched(kept) else _dead_bricks(kept)
+
+
+def _dead_bricks(kept: StoredPool) -> DeadBricks:
+    """Read them from the status; a node whose report is late does not know it of its own brick."""
+    dead = {}
+    for key, row in (kept.status or {}).get("bricks", {}).items():
+        uuid, _, path = str(key).partition(":")
+        if row.get("state") in DEAD:
+            dead[uuid, path] = f"{row['state']}, says {kept.leader}: {row.get('why', '')}"
+    return dead
 
 
 def _names(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from salt_gluster.errors import SpecError
-from salt_gluster.model import Clock, Observation, is_known, known
+from salt_gluster.model import BrickStatus, Clock, Observation, is_known, known
 from salt_gluster.status import declared, impact, report
 from salt_gluster.status.impact import VolumeHealth
 from salt_gluster.status.summary import status_data
@@ -16,12 +16,15 @@ from salt_gluster.status.summary import status_data
 def pool_status(
     reports: Iterable[Mapping[str, Any]], *, clock: Clock, now: float | None = None,
     age_s: float = 0, verdicts: Mapping[str, tuple[str, str]] | None = None,
+    dead: Mapping[tuple[str, str], str] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Return the status screen's data from the reports of a pool's nodes.
 
     ``clock`` turns seconds since the epoch into the text shown. Of older reports: ``now``, the age
     of the oldest, and ``verdicts``, uuid -> state and words of nodes that have gone away since, as
-    the leader of the automation has it.
+    the leader of the automation has it. ``dead`` are the bricks, uuid and path, that it knows to be
+    dead, and its words. Of a brick the worse counts: what its node told, or what the leader says.
+    Asked just now (no ``now``) a node knows better of its own.
     """
     usable = [r for r in reports if report.usable(r)]
     if not usable:
@@ -38,8 +41,36 @@ def pool_status(
             replace(p, connected=p.connected and p.uuid not in away) for p in known(obs.peers)
         )
         obs = replace(obs, peers=peers)
+    later: dict[str, str] = {}
+    if dead:
+        obs, later = _with_dead(obs, dead, is_asked=now is None)
     more = {"age_s": age_s, "verdicts": verdicts, "clock": clock}
-    return screen(obs, usable, "", **more)
+    return {**screen(obs, usable, "", **more), "leader_knows": later}
+
+
+def _with_dead(
+    obs: Observation, dead: Mapping[tuple[str, str], str], *, is_asked: bool
+) -> tuple[Observation, dict[str, str]]:
+    """Return it with these bricks down, and of which of them no node told so: brick -> words.
+
+    Of nodes that answered just now (``is_asked``) their own word stands.
+    """
+    status, later = dict(obs.status), {}
+    for name, volume in known(obs.volumes).items() if is_known(obs.volumes) else ():
+        rows = status.get(name)
+        if rows is None or not is_known(rows):
+            continue
+        told = {(row.host_uuid, row.path): row for row in rows.bricks}
+        for brick in volume.bricks:
+            key = brick.host_uuid, brick.path
+            row = told.get(key)
+            if key not in dead or (row is not None and (is_asked or not row.online)):
+                continue
+            lost = BrickStatus(brick.host, brick.path, brick.host_uuid, False, None, None)
+            told[key] = lost if row is None else replace(row, online=False)
+            later[brick.name] = dead[key]
+        status[name] = replace(rows, bricks=tuple(told.values()))
+    return replace(obs, status=status), later
 
 
 def screen(

@@ -10,10 +10,11 @@ import pytest
 
 from salt_gluster.errors import ConsulError
 from salt_gluster.master.status import _of_copy, status
-from salt_gluster.model import Brick, Peer, Volume
+from salt_gluster.model import Brick, Peer, Volume, utc_clock
 from salt_gluster.render import render_status
 from salt_gluster.status.facts import volumes_data
 from salt_gluster.status.freshness import PoolCopy
+from salt_gluster.status.pool import pool_status
 
 NODES = ("g1", "g2", "g3")
 NO_CONSUL = ConsulError("no Consul agent answers.", kind="unreachable")
@@ -141,3 +142,37 @@ def test_a_declared_volume_that_is_not_made_is_told_with_who_refuses_and_the_exi
     copied = _of_copy(replace(COPY, reports=tuple(ask("*", "gluster.report").values())))
     assert copied["not_made"] == data["not_made"]
     assert status(asking, "*", as_data=True)["exit"] == 0
+
+
+DEAD = {("u-g2", "/b"): "down, says m1: it does not serve"}
+
+
+def test_a_brick_that_the_leader_knows_to_be_dead_is_down_though_its_node_told_otherwise() -> None:
+    """48 s after a brick had died on a node without its token: 3/3, nothing lost, exit 0."""
+    data = _of_copy(replace(COPY, dead=DEAD))
+    row = data["volumes"]["data"]
+    assert (row["bricks"]["up"], row["bricks"]["down"]) == (2, ["g2:/b"])
+    assert (row["word"], data["exit"]) == ("degraded", 1)
+    assert data["leader_knows"] == {"g2:/b": DEAD["u-g2", "/b"]}
+    screen = " ".join(render_status(data).split())
+    assert "2/3" in screen and "nothing lost;" not in screen
+    assert "of g2:/b later news: down, says m1: it does not serve" in screen
+
+
+def test_what_the_node_told_itself_is_no_later_news_and_a_silent_nodes_brick_is_down() -> None:
+    told = [report(n) for n in NODES]
+    told[1]["bricks"]["data"][0]["online"] = False
+    data = _of_copy(replace(COPY, reports=tuple(told), dead=DEAD))
+    assert (data["volumes"]["data"]["bricks"]["down"], data["leader_knows"]) == (["g2:/b"], {})
+    there = {u: a for u, a in COPY.ages.items() if u != "u-g2"}
+    silent = replace(COPY, reports=(told[0], told[2]), ages=there, silent={"u-g2": "it is silent"},
+                     dead=DEAD)  # fmt: skip
+    row = _of_copy(silent)["volumes"]["data"]
+    assert (row["bricks"]["down"], row["bricks"]["unseen"]) == (["g2:/b"], [])
+
+
+def test_a_node_that_is_asked_knows_its_own_brick_better_than_the_leader() -> None:
+    there = pool_status([report(n) for n in NODES], clock=utc_clock, dead=DEAD)
+    assert (there["volumes"]["data"]["bricks"]["up"], there["leader_knows"]) == (3, {})
+    silent = pool_status([report("g1"), report("g3")], clock=utc_clock, dead=DEAD)
+    assert silent["volumes"]["data"]["bricks"]["down"] == ["g2:/b"]

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salt_gluster.status.freshness import LIMIT_S, LIVE_S, PoolCopy, StoredPool, copy_of
+from salt_gluster.status.freshness import (
+    LIMIT_S,
+    LIVE_S,
+    PoolCopy,
+    StoredPool,
+    copy_of,
+    dead_bricks,
+)
 
 NOW = 1_700_000_000.0
 NODES = ("u1", "u2", "u3")
@@ -185,3 +192,23 @@ def test_who_looked_before_the_last_change_is_never_shown(order: list[str], who:
     reports = {u: report(u, seen(10, changed=saw[u])) for u in NODES}
     found = copy_of(kept(reports=reports, changed=index))
     assert isinstance(found, PoolCopy) == (current == set(NODES))
+
+
+# --- what the leader knows -----------------------------------------------------------------------
+
+
+def test_the_bricks_that_the_leader_knows_to_be_dead_are_of_the_copy() -> None:
+    rows = {
+        "u2:/b": {"state": "down", "why": "it does not serve"},
+        "u3:/b:c": {"state": "failed", "why": "its disk is ill"},
+        "u1:/b": {"state": "up", "why": ""},
+        "u1:/off": {"state": "off", "why": "its volume is not started"},
+    }
+    told = {"by": "m1", "mode": "open", "nodes": {}, "bricks": rows}
+    words = {
+        ("u2", "/b"): "down, says m1: it does not serve",
+        ("u3", "/b:c"): "failed, says m1: its disk is ill",
+    }
+    assert copy(status=told).dead == dead_bricks(kept(status=told)) == words
+    old = kept(status=told, heartbeat={"by": "m1", "at": NOW - 900})
+    assert dead_bricks(old) == {}
