@@ -21,7 +21,7 @@ from salt_gluster.consul.transport import HttpResponse
 from salt_gluster.errors import ConsulError
 
 T = TypeVar("T")
-Rules = dict[str, dict[str, dict[str, str]]]
+Rules = dict[str, Any]
 #: Ours among the accessors: a token keeps its own through every repetition.
 _SPACE = uuid.UUID("6f0f6a51-31d2-4b8e-9d7e-0c6c0a6a2f11")
 #: Consul's own for who brings no token; its secret is this word.
@@ -31,8 +31,9 @@ _EARLY = ("legacy mode", "acl not found", "no cluster leader", "rpc error")
 _PAUSE_S = 0.5
 
 
-def _may(**rules: Mapping[str, str]) -> Rules:
-    return {kind: {n: {"policy": p} for n, p in names.items()} for kind, names in rules.items()}
+def _may(*, operator: str = "", **rules: Mapping[str, str]) -> Rules:
+    named = {kind: {n: {"policy": p} for n, p in names.items()} for kind, names in rules.items()}
+    return {**named, **({"operator": operator} if operator else {})}
 
 
 def agent_rules(name: str) -> Rules:
@@ -47,7 +48,7 @@ def node_rules(cluster: str, name: str, gluster_uuid: str, *, first: bool) -> Ru
     """What a node of the pool needs: read all of the pool, write what is its own.
 
     ``rev`` is a counter that wakes the others, ``changed`` the last change of the pool; only the
-    first of ``nodes`` makes the canary.
+    first of ``nodes`` makes the canary. A session of its own node alone is its sensor's.
     """
     keys = Keys(cluster)
     own = [keys.node(gluster_uuid), keys.identity(gluster_uuid), keys.submitted(gluster_uuid)]
@@ -59,14 +60,19 @@ def node_rules(cluster: str, name: str, gluster_uuid: str, *, first: bool) -> Ru
         service={SERVICE: "write"},
         node_prefix={"": "read"},
         agent={name: "read"},
+        session={name: "write"},
     )
 
 
 def engine_rules(cluster: str) -> Rules:
-    """What the engine on a master needs: read catalog and health, write the pool's keys, lock."""
+    """What the engine on a master needs: read catalog and health, write the pool's keys, lock.
+
+    With ``operator`` it reads how Consul's servers are.
+    """
     return _may(
         key_prefix={Keys(cluster).root: "write"}, session_prefix={"": "write"},
         node_prefix={"": "read"}, service_prefix={"": "read"}, agent_prefix={"": "read"},
+        operator="read",
     )  # fmt: skip
 
 

@@ -162,6 +162,12 @@ class Client:
         """End a session; one that is gone is no error."""
         self._do(lambda: self.library.session.destroy(session))
 
+    def session_list(self, index: int = 0, wait_s: float = 0) -> Reply[list[Any]]:
+        """Return all sessions: name and node; a renewal changes none of it."""
+        wait = _wait(index, wait_s)
+        read = self.library.session.list
+        return self._read(lambda: read(index=index, wait=wait), _rows)
+
     # --- catalog and health ----------------------------------------------------------------------
 
     def health_state(

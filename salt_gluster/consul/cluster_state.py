@@ -27,19 +27,26 @@ from salt_gluster.remediation.operations import (
 )
 from salt_gluster.status import config_versions, report
 from salt_gluster.status.facts import facts_from
+from salt_gluster.status.look_time import NEVER, LeaderTime, by_our_clock, look_time
 from salt_gluster.status.report_document import report_from
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+#: The time of who goes by no leader: what names one has no known age.
+NOBODYS = LeaderTime("", float("inf"), float("inf"))
 _NO_REPORT = Unknown("no node has told its report yet")
 
 
 class ClusterState:
     """What the leader knows of the documents of its cluster."""
 
-    def __init__(self, client: Client, cluster: str) -> None:
+    def __init__(
+        self, client: Client, cluster: str, time: Callable[[], LeaderTime] | None = None
+    ) -> None:
         self._client = client
+        #: By what time the nodes' looks are dated: that of the leader, and of who reads.
+        self.time = time or (lambda: NOBODYS)
         self.store = Store(client, cluster)
         self.keys = self.store.keys
         self.reports: dict[str, Mapping[str, Any]] = {}
@@ -49,11 +56,18 @@ class ClusterState:
         #: Acknowledgements that no leader has seen yet.
         self.unseen: list[Document] = []
         self._operation_index: dict[str, int] = {}
-        #: uuid -> Consul's index of its report that was read last, and the time in that.
-        self._written: dict[str, tuple[int, float]] = {}
+        #: uuid -> Consul's index of its report that was read last.
+        self.written: dict[str, int] = {}
+        #: uuid -> when the question was put that its last answer is to.
+        self._answered: dict[str, float] = {}
+        #: Of whom an answer stands in ``reports``.
+        self._answers: set[str] = set()
+        #: uuid -> when it looked, by our clock.
+        self.looked: dict[str, float] = {}
         self._pool: Observation | Unknown = _NO_REPORT
-        #: Of which reports, by their times, that is the sum.
-        self._summed: dict[str, float] = {}
+        #: Of which reports that is the sum: the number of each.
+        self._summed: dict[str, int] = {}
+        self._number: dict[str, int] = {}
         #: Why Consul did not answer in this tick: nothing else is asked of it then.
         self._silent = ""
         #: What every tick looks at, read in one question; None = not yet in this tick.
@@ -99,23 +113,33 @@ class ClusterState:
             else:
                 self._unreadable(uuid, document)
 
-    def take(self, uuid: str, data: Any, index: int = 0) -> None:
+    def take(self, uuid: str, data: Any, index: int = 0, asked_at: float = NEVER) -> None:
         """Keep a report unless a younger one is here; one that cannot be read is no report.
 
-        ``index`` is Consul's, 0 = it is an answer. A node's own times order what it tells, unless a
-        later write of it has an earlier time: then its clock was set back, and the write counts.
+        ``index`` is Consul's: what it got last counts, whatever the node's clock says. 0 = it is an
+        answer, to a question that was put at ``asked_at``; each is looked at once.
         """
         report = report_from(data, uuid)
         if isinstance(report, Unknown):
             self._unreadable(uuid, report)
             return
-        last, last_at = self._written.get(uuid, (0, 0.0))
-        is_set_back = index > last > 0 and _at(report) < last_at
-        if index > last:
-            self._written[uuid] = (index, _at(report))
-        if is_set_back or _at(report) > _at(self.reports.get(uuid, {})):
-            self.reports[uuid] = report
-            self.facts[uuid] = facts_from(report)
+        looked = look_time(report, self.time(), asked_at)
+        is_older = uuid in self.reports and looked < self.looked[uuid]
+        if index:
+            if index <= self.written.get(uuid, 0):
+                return
+            self.written[uuid] = index
+            if is_older and uuid in self._answers:  # it may have been written before the answer
+                return
+            self._answers.discard(uuid)
+        elif is_older or (asked_at and asked_at <= self._answered.get(uuid, NEVER)):
+            return
+        else:
+            self._answered[uuid] = asked_at
+            self._answers.add(uuid)
+        self.reports[uuid], self.looked[uuid] = report, looked
+        self._number[uuid] = self._number.get(uuid, 0) + 1
+        self.facts[uuid] = by_our_clock(facts_from(report), looked)
 
     def _unreadable(self, uuid: str, why: Unknown) -> None:
         """Know nothing of a node: what it told before is not what it tells now."""
@@ -133,19 +157,23 @@ class ClusterState:
         gone = missed or {}
         usable = {
             u: r for u, r in self.reports.items()
-            if report.usable(r) and not (u in gone and _at(r) <= gone[u])
+            if report.usable(r) and not (u in gone and self.looked[u] <= gone[u])
         }  # fmt: skip
-        key = {u: _at(r) for u, r in usable.items()}
+        key = {u: self._number[u] for u in usable}
         if key != self._summed:
             self._summed = key
-            told = config_versions.most_told_first(usable, self.facts)
+            definitions = {
+                u: f if isinstance(f, Unknown) else f.volumes for u, f in self.facts.items()
+            }
+            told = config_versions.most_told_first(usable, definitions, self.looked)
             self._pool = report.observation(told) if told else _NO_REPORT
         return self._pool
 
     def forget(self) -> None:
         """Forget what was collected: another leader may have ruled meanwhile."""
-        self.reports, self.facts, self._written = {}, {}, {}
-        self._pool, self._summed = _NO_REPORT, {}
+        self.reports, self.facts, self.written, self.looked = {}, {}, {}, {}
+        self._pool, self._summed, self._answered = _NO_REPORT, {}, {}
+        self._answers = set()
 
     # --- documents -------------------------------------------------------------------------------
 
@@ -246,7 +274,7 @@ class ClusterState:
             what, at = str(data["what"]), data.get("seen_at")
             if at is None and document.index > self._operation_index.get(what, 0):
                 self.unseen.append(document)
-            return Acknowledged(what, float(at or 0), str(data.get("by", "")))
+            return Acknowledged(what, float(at or 0), str(data.get("by", "")), document.index)
 
         rows = self._all(self.keys.acknowledged(""), acknowledged)
         return rows if isinstance(rows, Unknown) else tuple(rows.values())
@@ -330,11 +358,6 @@ def sets_of(pool: Observation | Unknown, nodes: Collection[str]) -> Iterator[set
             hosts = {b.host_uuid for b in members.bricks}
             if not hosts.isdisjoint(nodes):
                 yield hosts
-
-
-def _at(data: Mapping[str, Any]) -> float:
-    at = data.get("at")
-    return float(at) if isinstance(at, (int, float)) else 0.0
 
 
 @dataclass(frozen=True)

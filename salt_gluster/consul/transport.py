@@ -213,6 +213,7 @@ class Transport:
             )
             raise ConsulError("the transaction was refused.", kind="conflict", text=text)
         else:
+            self._here.answer = response  # autopilot's word on servers that are not well: 429
             kind = {403: "forbidden", 404: "not_found", 413: "too_big"}.get(
                 response.code, "refused"
             )

@@ -122,6 +122,7 @@ def automation(pool: PoolClient, snapshot: ClusterSnapshot) -> dict[str, Any]:
             if isinstance(op, Operation) and op.is_open
         ],
         "proposals": _proposals(snapshot),
+        "trouble": status.get("trouble", []) if lead.held else [],
     }
 
 

@@ -80,6 +80,9 @@ class SensorTimes:
     beat_s              between two pushes of all checks: a third of their TTL
     register_s          between two looks whether the agent still has the service
     consul_timeout_s    one request to Consul; without an answer the sensor begins anew
+    session_s           between two renewals of the session by which it is heard
+    session_ttl_s       Consul ends it after twice this; with the leader's tick a sensor that has
+                        ended, or can tell Consul nothing, is told within a minute
     prompt_s            one wait for the end of a process: how long a stop may have to wait for us
     pauses_s            before it begins anew: at first, and at most
     """
@@ -91,6 +94,8 @@ class SensorTimes:
     beat_s: float = 60.0
     register_s: float = 10.0
     consul_timeout_s: float = 3.0
+    session_s: float = 10.0
+    session_ttl_s: int = 20
     prompt_s: float = 0.5
     pauses_s: tuple[float, float] = (1.0, 10.0)
 

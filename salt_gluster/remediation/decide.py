@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from salt_gluster.model import Ref, Refusal, Unknown, encode_ref, is_known
-from salt_gluster.remediation import fleet_mode, guards, ladder, proposals
+from salt_gluster.remediation import consul_health, fleet_mode, guards, ladder, proposals
 from salt_gluster.remediation.admission import AdmissionDecisions, evaluate_candidates
+from salt_gluster.remediation.consul_health import Trouble
 from salt_gluster.remediation.evaluate import Evaluation, evaluate, mode_why
 from salt_gluster.remediation.fleet_mode import FleetMode
 from salt_gluster.remediation.guards.context import GuardContext, Target
@@ -38,6 +39,8 @@ __all__ = ["MODE", "Asks", "Decisions", "Refused", "decide", "remembered"]
 
 #: The fleet's mode, among the rows of a tick.
 MODE = Ref("cluster", "mode")
+#: Kinds of conditions that each tick makes anew.
+_MADE_ANEW = ("candidate", "identity", "trouble")
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ class Decisions:
     admission   candidates for the pool, and which of them are to be accepted
     rows        what -> the table row that was taken; ``MODE`` is the fleet's, for *explain*
     mode_why    what has put the fleet into its mode: who holds, what is missing, who is not healthy
+    trouble     of sensors and of Consul itself, as it is now
     """
 
     memory: Memory
@@ -94,24 +98,22 @@ class Decisions:
     admission: AdmissionDecisions = AdmissionDecisions()  # noqa: RUF009  (frozen)
     rows: Mapping[Ref, Turn[Any]] = field(default_factory=dict)
     mode_why: str = ""
+    trouble: tuple[Trouble, ...] = ()
 
 
 def decide(obs: FleetObservation, policy: Policy, memory: Memory) -> Decisions:
     """Return what is to be told, asked, written and done. At most one action for the whole pool."""
     why = fleet_mode.event_of(obs, memory, policy)[1]
     memory, turn, notices = fleet_mode.next_mode(obs, memory, policy)
-    why = why or turn.why
     if fleet_mode.view_lost(obs):
-        return Decisions(memory, turn.state, notices, rows={MODE: turn}, mode_why=why)
-    limit = policy.max_unhealthy(len(obs.members))
+        return Decisions(memory, turn.state, notices, rows={MODE: turn}, mode_why=why or turn.why)
     membership = update_membership(
-        memory.conditions, memory.roster, obs.consul, obs.now,
-        settle_s=policy.absent_s, crowd=limit, compared_roster=memory.compared_roster,
+        memory.conditions, memory.roster, obs.consul, obs.now, settle_s=policy.absent_s,
+        crowd=policy.max_unhealthy(len(obs.members)), compared_roster=memory.compared_roster,
     )  # fmt: skip
     others = {k: s for k, s in memory.conditions.items() if k.kind != "member"}
-    conditions = {**others, **membership.conditions}
     memory = replace(
-        memory, conditions=conditions, roster=membership.roster,
+        memory, conditions={**others, **membership.conditions}, roster=membership.roster,
         compared_roster=membership.compared_roster,
     )  # fmt: skip
     seen = evaluate(obs, policy, memory, turn.state)
@@ -126,8 +128,9 @@ def decide(obs: FleetObservation, policy: Policy, memory: Memory) -> Decisions:
     conditions = _without_old_operations({**seen.conditions, **chosen.conditions}, operations)
     admitted = evaluate_candidates(obs, policy, memory, turn.state)
     identities, of_identities = announce_identities(obs.consul, memory.conditions, obs.now)
-    kept = {k: s for k, s in conditions.items() if k.kind not in ("candidate", "identity")}
-    conditions = {**kept, **admitted.conditions, **identities}
+    trouble, own, of_trouble = _trouble(obs, conditions)
+    kept = {k: s for k, s in conditions.items() if k.kind not in _MADE_ANEW}
+    conditions = {**kept, **admitted.conditions, **identities, **own}
     requests, asked = _requests(obs, policy, memory, turn.state)
     clocks = {**_of_fleet(memory.clocks), **seen.clocks, **admitted.clocks}
     after = replace(
@@ -146,6 +149,7 @@ def decide(obs: FleetObservation, policy: Policy, memory: Memory) -> Decisions:
             *past.resumed,
             *chosen.notices,
             *admitted.notices,
+            *of_trouble,
         ),
         updates=past.updates,
         proposals=(*lapsed, *chosen.proposals, *expired),
@@ -155,8 +159,17 @@ def decide(obs: FleetObservation, policy: Policy, memory: Memory) -> Decisions:
         refused=chosen.refused,
         admission=admitted,
         rows={**seen.rows, MODE: turn},
-        mode_why=why,
+        mode_why=why or turn.why,
+        trouble=trouble,
     )
+
+
+def _trouble(
+    obs: FleetObservation, conditions: Mapping[Ref, Any]
+) -> tuple[tuple[Trouble, ...], dict[Ref, Any], tuple[Notice, ...]]:
+    """Return automation's own trouble, its conditions, and what is to be told of it."""
+    trouble = consul_health.troubles(obs)
+    return (trouble, *consul_health.announce(obs, conditions, trouble))
 
 
 # --- choosing ------------------------------------------------------------------------------------

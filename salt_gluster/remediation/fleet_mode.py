@@ -16,6 +16,7 @@ from salt_gluster.remediation.policy import Policy
 from salt_gluster.remediation.salt_events import Notice
 from salt_gluster.remediation.salt_events import event as event_row
 from salt_gluster.remediation.state_machine import Ignored, Row, Table, Turn
+from salt_gluster.status.look_time import NEVER
 
 
 class FleetMode(str, Enum):
@@ -152,11 +153,17 @@ def _is_away(obs: FleetObservation, uuid: str) -> bool:
 
 
 def _is_released(obs: FleetObservation, uuid: str, told_at: float) -> bool:
-    seen = obs.last_acknowledged(uuid)
+    """Whether an operator has released it since it was told: by Consul's index, where it is known.
+
+    The node's clock says nothing of that, and of what was told under another leader no time.
+    """
+    what = (uuid, NODE_HOLDS) if _is_away(obs, uuid) else (uuid,)
+    if told_index := obs.written.get(uuid, 0):
+        return obs.is_acknowledged_since(told_index, *what)
+    seen = obs.last_acknowledged(*what)
     if _is_away(obs, uuid):
-        seen = max(seen, obs.last_acknowledged(NODE_HOLDS))
         told_at = min(told_at, obs.now - 1)  # its clock may have been ahead
-    return bool(seen) and seen >= told_at
+    return bool(seen) and seen >= told_at > NEVER
 
 
 def _place(obs: FleetObservation, uuid: str) -> str:

@@ -13,6 +13,7 @@ from salt_gluster.model import NOT_ASKED, Brick, Hold, NodeFacts, Observation, R
 from salt_gluster.remediation.membership import Condition, ConsulView, Snapshot
 from salt_gluster.remediation.operations import ExecutionReport, Operation
 from salt_gluster.remediation.policy import Policy
+from salt_gluster.status.look_time import NEVER
 
 #: The condition of an engine's own view.
 VIEW = Ref("cluster", "view")
@@ -60,11 +61,15 @@ class Maintenance:
 
 @dataclass(frozen=True)
 class Acknowledged:
-    """An acknowledgement. ``what`` is the cluster's name, a node's uuid or an operation's id."""
+    """An acknowledgement. ``what`` is the cluster's name, a node's uuid or an operation's id.
+
+    ``index`` is Consul's; 0 = it is not known.
+    """
 
     what: str
     at: float
     by: str = ""
+    index: int = 0
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,40 @@ class Admission:
 
 
 @dataclass(frozen=True)
+class Certificate:
+    """One that an agent uses, as its node tells: what it is, and from when to when it counts."""
+
+    what: str
+    node: str
+    since: float
+    until: float
+    ways: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ConsulHealth:
+    """How that is which automation itself stands on.
+
+    known         the nodes, by uuid, whose sensors were heard once
+    heard         those that are heard now
+    says          uuid -> what a node that was asked says of its own trouble with Consul
+    servers       the name of each of Consul's servers -> what is wrong with it, "" = nothing
+    certificates  what is known of the agents' certificates
+    """
+
+    known: frozenset[str] = frozenset()
+    heard: frozenset[str] | Unknown = NOT_ASKED
+    says: Mapping[str, str] = field(default_factory=dict)
+    servers: Mapping[str, str] | Unknown = NOT_ASKED
+    certificates: tuple[Certificate, ...] = ()
+
+    def unheard(self, registered: Collection[str]) -> frozenset[str]:
+        """Return the registered nodes whose sensors were heard once and are not now."""
+        heard = self.heard
+        return frozenset() if isinstance(heard, Unknown) else (self.known - heard) & {*registered}
+
+
+@dataclass(frozen=True)
 class FleetObservation:
     """Everything a decision may look at, taken at ``now``.
 
@@ -99,6 +138,8 @@ class FleetObservation:
     executor_node  "" = the engine; else the uuid of the node of the executor
     strays       the members that Consul's catalog does not have; None = compare
     admission    candidates for the pool; an executor does not look there
+    written      uuid -> Consul's index of its report
+    consul_health  trouble of sensors and of Consul itself; it is told, and nothing depends on it
     """
 
     now: float
@@ -124,6 +165,8 @@ class FleetObservation:
     executor_node: str = ""
     strays: frozenset[str] | None = None
     admission: Admission = Admission()
+    written: Mapping[str, int] = field(default_factory=dict)
+    consul_health: ConsulHealth = ConsulHealth()
 
     def not_in_catalog(self) -> Collection[str]:
         """Return the members that Consul's catalog does not have."""
@@ -131,10 +174,15 @@ class FleetObservation:
         return self.members.keys() - registered if self.strays is None else self.strays
 
     def fresh_facts(self, uuid: str, policy: Policy) -> NodeFacts | Unknown:
-        """Return a node's own report; Unknown: there is none, too old, or of a clock far ahead."""
+        """Return a node's own report; Unknown: there is none, too old, or of a clock far ahead.
+
+        Its times are by this clock, whatever the node's own says (``status/look_time.py``).
+        """
         facts = self.facts.get(uuid, NOT_ASKED)
         if isinstance(facts, Unknown):
             return facts
+        if facts.at == NEVER:
+            return Unknown("how old its report is is not known: it looked when another one led")
         age = self.now - facts.at
         if age > policy.evidence_s:
             return Unknown(f"its report is {age:.0f} s old")
@@ -169,6 +217,11 @@ class FleetObservation:
         if isinstance(self.acknowledged, Unknown):
             return 0.0  # no acknowledgement is known: the patient answer
         return max((a.at for a in self.acknowledged if a.what in what), default=0.0)
+
+    def is_acknowledged_since(self, index: int, *what: str) -> bool:
+        """Whether an operator has acknowledged any of these after Consul got ``index``."""
+        known = () if isinstance(self.acknowledged, Unknown) else self.acknowledged
+        return any(a.index > index for a in known if a.what in what)
 
 
 def key_of(brick: Brick) -> BrickKey:

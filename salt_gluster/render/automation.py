@@ -17,6 +17,8 @@ _MAY = {
     "propose": "Proposes to restart bricks",
     "observe": "Only watches",
 }
+#: Notices on automation's own trouble that a screen has room for.
+MOST_NOTICES = 5
 _SIGNALS = {"+": "good", "-": "bad", "?": "unknown"}
 Data = Mapping[str, Any]
 
@@ -121,6 +123,11 @@ def automation_lines(data: Data, width: int = SCREEN) -> list[str]:
     if is_unknown(data):
         return wrap(f"unknown: {data['unknown']}", width, "AUTOMATION  ", " " * 12)
     lines = wrap(f"{_leads(data)}. {_may(data)}", width, "AUTOMATION  ", " " * 12)
+    for row in data.get("trouble", ())[:MOST_NOTICES]:
+        lines += wrap(row["why"], width, "  NOTICE  ", " " * 10)
+        lines += [line for way in row["ways"][:1] for line in command(way, width, " " * 10)]
+    if len(data.get("trouble", ())) > MOST_NOTICES:
+        lines.append(f"  and {len(data['trouble']) - MOST_NOTICES} more, all in --out json")
     for row in data["operations"]:
         lines += wrap(f"{row['state']}, {row['brick']}: {row['why'] or 'just begun'}", width,
                       f"  {row['id']}  ")  # fmt: skip

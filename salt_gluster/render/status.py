@@ -168,6 +168,8 @@ def _of_you(data: Mapping[str, Any]) -> list[str]:
     todo += [_of_unmade(name, rows) for name, rows in data["not_made"].items()]
     if _hold(data).startswith("SET"):
         todo.append("a hold is set; when it is over: salt-run gluster.release")
+    if (data.get("automation") or {}).get("trouble"):
+        todo.append("mend what automation stands on: see NOTICE below")
     if not todo and data["exit"]:
         todo.append(f"look why it is {data['exit_word'].replace('_', ' ')}: see WHY below")
     return todo

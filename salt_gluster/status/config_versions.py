@@ -17,9 +17,11 @@ from salt_gluster.model import (
     NodeFacts,
     Subject,
     Unknown,
+    Volume,
     comparable_options,
     digest_of,
 )
+from salt_gluster.status.look_time import NEVER
 
 #: Sensors write at least every 300 s; an older report says nothing of now.
 FRESH_S = 400.0
@@ -35,7 +37,9 @@ _WORDS = {
 class ReportedConfig:
     """One node's report, as far as it speaks of the configuration.
 
-    ``connected`` is what it says of others, ``commands`` are the changing ones given on it.
+    ``at`` is when it looked, ``commands`` are the changing ones given on it, both by the reader's
+    clock (``look_time.py``); ``connected`` is what it says of others, ``ahead_s`` how far its own
+    clock seems to be ahead.
     """
 
     uuid: str
@@ -46,11 +50,17 @@ class ReportedConfig:
     connected: Mapping[str, bool]
     commands: tuple[Change, ...]
     report: Mapping[str, Any]
+    ahead_s: float = 0.0
+
+    @property
+    def own_at(self) -> float:
+        """When it looked, by its own clock."""
+        return self.at + self.ahead_s
 
 
 @dataclass(frozen=True)
 class Consensus:
-    """What most members report: its digest, their uuids (``source`` last), whether all do."""
+    """What most members report: its digest, one of them, their uuids, whether all do."""
 
     digest: str
     source: str
@@ -142,7 +152,14 @@ def reported_config(report: Mapping[str, Any], facts: NodeFacts | Unknown) -> Re
         str(report["uuid"]), str(report["node"]), facts.at, digest_of(content), members,
         {} if isinstance(facts.connected, Unknown) else facts.connected,
         () if isinstance(facts.changes, Unknown) else facts.changes, report,
+        _ahead_s(report, facts),
     )  # fmt: skip
+
+
+def _ahead_s(report: Mapping[str, Any], facts: NodeFacts) -> float:
+    """Return how far the times in a report were moved for its facts."""
+    own = report["facts"]["at"] if isinstance(report.get("facts"), Mapping) else facts.at
+    return 0.0 if facts.at == NEVER else float(own) - facts.at
 
 
 def consensus(
@@ -155,33 +172,35 @@ def consensus(
     gone = away or {}
     fresh = {
         u: config for u, config in looks.items()
-        if abs(now - config.at) <= FRESH_S and not config.at <= gone.get(u, 0.0)
+        if abs(now - config.at) <= FRESH_S and not config.at <= gone.get(u, NEVER)
     }  # fmt: skip
     if not fresh:
         return Unknown("no member has told anything lately")
     counted = Counter(config.digest for config in fresh.values())
     digest, votes = counted.most_common(1)[0]
     nodes = frozenset(u for u, config in fresh.items() if config.digest == digest)
-    youngest = max((fresh[u] for u in nodes), key=lambda config: config.at)
-    if 2 * votes <= len(youngest.members):
-        return Unknown(f"{votes} of {len(youngest.members)} members tell the same: no majority")
-    return Consensus(digest, youngest.uuid, nodes, len(counted) == 1)
+    members = next(iter(fresh[u].members for u in nodes))  # part of the digest: all tell the same
+    if 2 * votes <= len(members):
+        return Unknown(f"{votes} of {len(members)} members tell the same: no majority")
+    return Consensus(digest, min(nodes), nodes, len(counted) == 1)
 
 
 def most_told_first(
-    reports: Mapping[str, Mapping[str, Any]], facts: Mapping[str, NodeFacts | Unknown]
-) -> list[Mapping[str, Any]]:
+    reports: Mapping[str, Mapping[str, Any]],
+    definitions: Mapping[str, Mapping[str, Volume] | Unknown],
+    looked: Mapping[str, float],
+) -> list[Mapping[str, Any]]:  # fmt: skip
     """Return the reports of a pool, those first that tell what most of them tell, youngest first.
 
     A node speaks for its own bricks; of members and volumes it is one of many, however late its
-    clock is. One whose definitions are not whole is behind the others. At a draw the youngest.
+    clock is: ``looked`` is when each looked, by the reader's clock. One whose definitions are not
+    whole is behind the others. At a draw the youngest.
     """
     groups: dict[Any, list[str]] = {}
     digests: dict[int, str] = {}  # the members share what they tell alike
-    by_age = sorted(reports, key=lambda uuid: float(reports[uuid]["at"]), reverse=True)
+    by_age = sorted(reports, key=lambda uuid: looked.get(uuid, NEVER), reverse=True)
     for uuid in by_age:
-        own = facts.get(uuid, NOT_ASKED)
-        volumes = own if isinstance(own, Unknown) else own.volumes
+        volumes = definitions.get(uuid, NOT_ASKED)
         if isinstance(volumes, Unknown):
             groups.setdefault(None, []).append(uuid)
             continue
@@ -300,10 +319,19 @@ def _nested(
 def commands_since(
     looks: Iterable[ReportedConfig], since: Mapping[str, float], otherwise: float
 ) -> tuple[GivenCommand, ...]:
-    """Return the changing commands that were given after these times, by each node's own clock."""
+    """Return the changing commands that were given after a node's time in ``since``.
+
+    Those times are by each node's own clock, which knows best what came after what there;
+    ``otherwise``, for who has none, is by the reader's.
+    """
+
+    def is_new(config: ReportedConfig, at: float) -> bool:
+        own = since.get(config.uuid)
+        return at > otherwise if own is None else at + config.ahead_s > own
+
     given = [
         GivenCommand(config.uuid, config.name, c.at, c.command, c.ours)
-        for config in looks for c in config.commands if c.at > since.get(config.uuid, otherwise)
+        for config in looks for c in config.commands if is_new(config, c.at)
     ]  # fmt: skip
     return tuple(sorted(given, key=lambda g: g.at))
 

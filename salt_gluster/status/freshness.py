@@ -9,7 +9,7 @@ used.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,9 +86,7 @@ def copy_of(kept: StoredPool) -> PoolCopy | str:
     if not fresh:
         doubts = [a for a in age_of.values() if isinstance(a, str)]
         return doubts[0] if doubts else f"no node's report is younger than {duration(LIMIT_S)}"
-    # Whoever was taken out of the pool may still tell of a pool of its own.
-    widest = max(fresh, key=lambda u: (len(reports[u]["peers"]), -fresh[u]))
-    names = _names(reports[widest]["peers"], reports)
+    names = _names(_most_told_peers([reports[u] for u in sorted(fresh)]), reports)
     silent: dict[str, str] = {}
     for uuid, name in names.items():
         unreadable = kept.reports.get(uuid)
@@ -122,6 +120,19 @@ def _dead_bricks(kept: StoredPool) -> DeadBricks:
         if row.get("state") in DEAD:
             dead[uuid, path] = f"{row['state']}, says {kept.leader}: {row.get('why', '')}"
     return dead
+
+
+def _most_told_peers(reports: Iterable[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Return the members that most of the reports tell; at a draw the larger pool.
+
+    Whoever was taken out of the pool may still tell of a pool of its own, and who lies of any.
+    """
+    told: dict[frozenset[str], list[Sequence[Mapping[str, Any]]]] = {}
+    for report in reports:
+        peers = report["peers"]
+        told.setdefault(frozenset(p["uuid"] for p in peers), []).append(peers)
+    members = max(told, key=lambda uuids: (len(told[uuids]), len(uuids), sorted(uuids)))
+    return told[members][0]
 
 
 def _names(

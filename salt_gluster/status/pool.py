@@ -8,7 +8,7 @@ from typing import Any
 
 from salt_gluster.errors import SpecError
 from salt_gluster.model import BrickStatus, Clock, Observation, is_known, known
-from salt_gluster.status import declared, impact, report
+from salt_gluster.status import config_versions, declared, impact, report
 from salt_gluster.status.impact import VolumeHealth
 from salt_gluster.status.summary import status_data
 
@@ -32,6 +32,7 @@ def pool_status(
             "target", "no minion of a Gluster pool answered.",
             hint="Target the nodes, or see: salt '*' gluster.version",
         )  # fmt: skip
+    usable = _most_told_first(usable)
     obs = report.observation(usable)
     if now is not None:
         obs = replace(obs, now=now)
@@ -46,6 +47,19 @@ def pool_status(
         obs, later = _with_dead(obs, dead, is_asked=now is None)
     more = {"age_s": age_s, "verdicts": verdicts, "clock": clock}
     return {**screen(obs, usable, "", **more), "leader_knows": later}
+
+
+def _most_told_first(reports: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the reports, those first whose members and volumes most of them tell; else as is.
+
+    The first is believed for them: it must not be one that differs, however young it says it is.
+    """
+    definitions = {r["uuid"]: report.definitions(r) for r in reports}
+    by_uuid = {r["uuid"]: r for r in reports}
+    if len(by_uuid) < len(reports):  # one that has no identity yet
+        return list(reports)
+    order = {uuid: -float(number) for number, uuid in enumerate(by_uuid, 1)}
+    return config_versions.most_told_first(by_uuid, definitions, order)
 
 
 def _with_dead(

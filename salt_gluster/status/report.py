@@ -28,6 +28,7 @@ from salt_gluster.model import (
     known,
     read_as,
 )
+from salt_gluster.status import peers_seen
 from salt_gluster.status.facts import facts_data, volumes_data, volumes_from
 
 #: Raised when a key changes its meaning.
@@ -109,23 +110,41 @@ def usable(report: Any) -> bool:
 
 
 def observation(reports: Iterable[Mapping[str, Any]], seen_by: str = "") -> Observation:
-    """Return the pool as the sum of these reports; the first is believed for peers and volumes.
+    """Return the pool as the sum of these reports; the first is believed for members and volumes.
 
+    Whether a member is connected, and answers, is what most of the others say (``peers_seen.py``).
     A brick of a node that did not report has no row: unknown, not down (facts.md#G-0.12).
     """
     good = [r for r in reports if usable(r)]
-    first = next((r for r in good if r["node"] == seen_by), good[0])
+    told_peers = {r["uuid"]: _told_peers(r) for r in good}
+    away = peers_seen.missed(told_peers)
+    there = [r for r in good if r["uuid"] not in away] or good
+    first = next((r for r in good if r["node"] == seen_by), there[0])
     volumes = volumes_from(_mapping(first["volumes"]))
     peers = _named(tuple(_peer(p) for p in first["peers"]), good)
+    peers = peers_seen.by_majority(peers, told_peers)
+    reach = {r["uuid"]: {u: _reach(row) for u, row in r["reach"].items()} for r in good}
     return Observation(
         now=float(first["at"]),
         node=Node(first["node"], tuple(first["names"][1:]), first["uuid"], hold=_hold(good)),
         peers=peers,
         volumes=volumes,
         status={v.name: _status(v, good) for v in volumes.values() if v.is_started},
-        reach={u: _reach(r) for u, r in first["reach"].items()},
+        reach=peers_seen.reach_by_majority(reach, first["uuid"], away),
         heal={v.name: _heal(v, good) for v in volumes.values() if v.is_started},
     )
+
+
+def _told_peers(report: Mapping[str, Any]) -> dict[str, Peer]:
+    return {p["uuid"]: _peer(p) for p in report["peers"]}
+
+
+def definitions(report: Mapping[str, Any]) -> Mapping[str, Volume] | Unknown:
+    """Return the volumes that a report tells; a node that has none whole does not say."""
+    volumes = report["volumes"]
+    if isinstance(volumes, Mapping) and isinstance(volumes.get("unknown"), str):
+        return Unknown(volumes["unknown"])
+    return volumes_from(volumes)
 
 
 def space(obs: Observation, reports: Iterable[Mapping[str, Any]]) -> dict[str, list[BrickSpace]]:

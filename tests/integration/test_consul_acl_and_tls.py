@@ -235,6 +235,12 @@ ACTS: dict[str, Callable[[Client], Any]] = {
     "push own check": lambda c: c.check_update("gluster:bricks", "passing"),
     "hold the node": lambda c: _raw(c, "put", "/v1/agent/maintenance", enable="false"),
     "make a session": lambda c: c.session_create("tried", ttl_s=10, lock_delay_s=0),
+    "make another node's session": lambda c: _raw(
+        c,
+        "put",
+        "/v1/session/create",
+        {"Name": "tried", "Node": "g2", "NodeChecks": [], "TTL": "10s"},
+    ),
     "fire an event": lambda c: _raw(c, "put", "/v1/event/fire/tried"),
     "make a token": lambda c: _raw(c, "put", "/v1/acl/token", {"Description": "tried"}),
     "change own node": lambda c: _catalog(c, "g1"),
@@ -251,10 +257,12 @@ SEES_POOL = {
 ROLES: dict[str, set[str]] = {
     "node": SEES_POOL
     | {f"write {name}" for name in OWN_PLACES | {"canary", "rev", "changed"}}
-    | {"register gluster", "take a service off", "push own check"},
+    | {"register gluster", "take a service off", "push own check"}
+    | {"make a session", "see sessions"},  # of its own node: by one its sensor is heard
     "engine": SEES_POOL
     | {f"write {name}" for name in POOLS_PLACES}
-    | {"see all services", "see sessions", "delete the pool", "make a session"},
+    | {"see all services", "see sessions", "delete the pool", "make a session"}
+    | {"make another node's session", "see raft"},  # how Consul's servers are
     "reader": SEES_POOL | {"see all services"},
     "agent": {"see the nodes", "see the members", "see all services", "see the health",
               "change own node", "hold the node"},

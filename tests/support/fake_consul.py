@@ -59,6 +59,10 @@ class FakeConsul:
         self.index = 10
         self.keys: dict[str, dict[str, Any]] = {}
         self.sessions: set[str] = set()
+        #: session -> its name and node; of one that a test made by hand there is none.
+        self.session_rows: dict[str, dict[str, str]] = {}
+        #: What ``operator/autopilot/health`` answers: status and body.
+        self.autopilot: tuple[int, Any] = (200, {"Healthy": True, "Servers": []})
         #: Rows of ``catalog/service/gluster`` and of ``health/state/any``, as a test puts them.
         self.catalog: list[dict[str, Any]] = []
         self.checks: list[dict[str, Any]] = []
@@ -169,7 +173,7 @@ class FakeConsul:
             return self._kv(method, path[3:], words, body)
         if path == "txn":
             return self._transaction(json.loads(body))
-        return self._other(path, words)
+        return self._other(path, words, body)
 
     def _kv(
         self, method: str, key: str, words: Mapping[str, str], body: bytes
@@ -191,10 +195,17 @@ class FakeConsul:
             return 404, ""
         return 200, [r["Key"] for r in rows] if "keys" in words else [_shown(r) for r in rows]
 
-    def _other(self, path: str, words: Mapping[str, str]) -> tuple[int, Any]:
+    def _other(self, path: str, words: Mapping[str, str], body: bytes) -> tuple[int, Any]:
         what, _, name = path.rpartition("/")
+        if path == "session/list":
+            rows = self.session_rows
+            return 200, [{"ID": s, **rows[s]} for s in sorted(self.sessions) if s in rows]
+        if path == "operator/autopilot/health":
+            return self.autopilot
         if what == "session":
             self.sessions.add(made := str(uuid4()))
+            name = str(json.loads(body or b"{}").get("Name", ""))
+            self.session_rows[made] = {"Name": name, "Node": self.node}
             return 200, {"ID": made}
         if what == "session/renew":
             return (200, [{"ID": name}]) if name in self.sessions else (404, "no such session")

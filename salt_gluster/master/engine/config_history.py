@@ -118,7 +118,7 @@ class ConfigHistory:
             log.debug("the configuration is not known: %s", consensus.why)
         elif consensus.digest == known:
             self._other = None
-            self._held |= {u: self._looks[u].at for u in consensus.nodes}
+            self._held |= {u: self._looks[u].own_at for u in consensus.nodes}
             self._away = config_overwrite.away(self._away, {}, missed, consensus.nodes, obs.now)
         else:
             if self._other is None or self._other[0] != consensus.digest:
@@ -173,7 +173,7 @@ class ConfigHistory:
         )  # fmt: skip
         written = store.version(number)
         self.current = None if written is None else written.data
-        self._held, self._other = {u: self._looks[u].at for u in consensus.nodes}, None
+        self._held, self._other = {u: self._looks[u].own_at for u in consensus.nodes}, None
         log.info("configuration: version %s by %s, %s", number, *author)
 
     def _identities(self) -> dict[str, Any]:

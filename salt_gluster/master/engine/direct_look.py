@@ -54,7 +54,7 @@ class DirectLook:
             return
         self._seen_at = answers.at
         for uuid, report in answers.reports.items():
-            self._state.take(uuid, report)
+            self._state.take(uuid, report, asked_at=answers.sent_at)
         facts = {u: f for u, f in self._state.facts.items() if u in answers.reports}
         seen = replace(obs, members=catalog.names, pool=self._state.pool(), facts=facts,
                        ports=still_so(answers, facts))  # fmt: skip

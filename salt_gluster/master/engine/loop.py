@@ -24,6 +24,7 @@ from salt_gluster.errors import ConsulError, GlusterError
 from salt_gluster.master.engine.asking import AskingThread
 from salt_gluster.master.engine.backoff import Backoff
 from salt_gluster.master.engine.config_history import ConfigHistory
+from salt_gluster.master.engine.consul_look import ConsulLook
 from salt_gluster.master.engine.declared_config import Accepted, accept
 from salt_gluster.master.engine.direct_look import DirectLook
 from salt_gluster.master.engine.maintenance_expiry import MaintenanceExpiry
@@ -59,6 +60,7 @@ from salt_gluster.remediation.decide import Asks
 from salt_gluster.remediation.membership import Signal
 from salt_gluster.remediation.observation import VIEW
 from salt_gluster.remediation.operations import Operation
+from salt_gluster.status.look_time import LeaderTime
 
 log = logging.getLogger(__name__)
 
@@ -89,12 +91,13 @@ class Engine:
             cannot_look=lambda: self._probes.trouble.why,
         )  # fmt: skip
         self._lock = self.watches.lock
-        self._state = ClusterState(connect(times.records_timeout_s), cluster)
+        self._state = ClusterState(connect(times.records_timeout_s), cluster, self._time)
         self._publisher = EventPublisher(cluster, name, bus, self._state, self._lock, journal)
         self._backoff = Backoff()
         self._direct = DirectLook(self._state, self._probes, self._publisher.publish_unstored)
         self._history = ConfigHistory(self._state, self._lock, times)
         self._expiry = MaintenanceExpiry(bus, self._state, self._lock)
+        self._consul = ConsulLook(connect(times.records_timeout_s), self._clock.monotonic)
         self._accepted = Accepted()
         self._memory = Memory()
         self._asks = Asks()
@@ -111,6 +114,11 @@ class Engine:
         self._catalog = Catalog()
         self._identified: tuple[Catalog, int] | None = None
         self._is_waited_for = False
+
+    def _time(self) -> LeaderTime:
+        """Return our time: for a leader it is the one by which the nodes' looks are dated."""
+        now = self._now()
+        return LeaderTime(self.name, now, now)
 
     # --- the loop --------------------------------------------------------------------------------
 
@@ -200,6 +208,8 @@ class Engine:
                 # Consul, and a brick that was started since would be told down a second time.
                 self._probes.forget()
                 self._state.forget()
+                document = self._state.store.read(self._state.keys.status)
+                self._consul.resume(None if document is None else document.data)
             self._asks, self._rev, self._collected_at, self._status = Asks(), -1, 0.0, None
             self._history.forget()
             self._led = epoch
@@ -248,7 +258,7 @@ class Engine:
         state.refresh()
         answers = self._probes.latest(obs.now)
         for uuid, report in answers.reports.items():
-            state.take(uuid, report)
+            state.take(uuid, report, asked_at=answers.sent_at)
         # What a node hints at is younger than what it answered when it was asked.
         state.read_sets_of(hints | ((self._asks.facts | _missed(obs)) - set(answers.reports)))
         operations = state.operations()
@@ -274,6 +284,10 @@ class Engine:
             outcomes=state.outcomes(operations),
             acknowledged=state.acknowledged(),
             recorded=state.recorded() if self._asks or hints else NOT_ASKED,
+            written=dict(state.written),
+            consul_health=self._consul.health(
+                catalog, self.watches.sessions, state.reports, answers.says
+            ),
         )
 
     def _missed_since(self) -> dict[str, float]:
@@ -406,6 +420,9 @@ class Engine:
         known = frozenset(u for u in hints if u in registered and obs.consul.trust.fresh)
         self.watches.looked_at(hints - known)  # gone; or nothing is seen, and all is read later
         asks = replace(asks, facts=asks.facts | known)
+        unheard = obs.consul_health.unheard(registered)
+        if not asks and self._consul.is_due(unheard):
+            asks = Asks(facts=unheard)  # they see what they do not tell
         if not asks:
             return
         tick_s = self._accepted.policy.tick_s

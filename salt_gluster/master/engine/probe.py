@@ -46,6 +46,8 @@ CANNOT_ASK_S = 20.0
 CONFIRM_S = 0.5
 #: A clock does not jump: what was measured of it is believed for as long as a report.
 CLOCK_S = 60.0
+#: Characters of what a node says of its trouble.
+MOST_SAID = 200
 
 
 class MinionClient(Protocol):
@@ -80,7 +82,8 @@ class ProbeResults:
     """What one round brought; ``at`` 0 = no node was asked yet. Clocks are the leader's.
 
     ``numbers`` are the ports that were asked. ``unconfirmed`` are the nodes that somebody has
-    answered for, perhaps they themselves.
+    answered for, perhaps they themselves. ``says`` is what stands in such an answer of its trouble
+    with Consul: words for operators.
     """
 
     at: float = 0.0
@@ -92,6 +95,7 @@ class ProbeResults:
     reports: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     skews: Mapping[str, float | Unknown] = field(default_factory=dict)
     unconfirmed: frozenset[str] = frozenset()
+    says: Mapping[str, str] = field(default_factory=dict)
 
 
 # --- what to ask ---------------------------------------------------------------------------------
@@ -188,7 +192,11 @@ def probe_results(
         reports={u: a["report"] for u, a in usable.items()},
         skews={u: _skew(a.get("at"), sent_at, came_at) for u, a in usable.items()},
         unconfirmed=frozenset(said - usable.keys()),
-    )
+        says={
+            u: str(a["trouble"])[:MOST_SAID] for u, a in on_bus.items()
+            if isinstance(a, Mapping) and u in said and a.get("trouble")
+        },
+    )  # fmt: skip
 
 
 def _is_whole(answer: Mapping[str, Any]) -> bool:

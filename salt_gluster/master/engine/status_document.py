@@ -46,6 +46,11 @@ def status(
             if op.is_open or op.id in proposals
         ],
         "proposed": list(done.admission.proposed),
+        "heard": sorted(obs.consul_health.known),
+        "trouble": [
+            {"kind": t.kind, "about": t.name, "why": t.why, "ways": list(t.ways)}
+            for t in done.trouble
+        ],
     }  # fmt: skip
 
 

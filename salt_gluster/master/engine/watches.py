@@ -1,7 +1,7 @@
 """Renew the session and keep three blocking queries open (facts.md#K-3.8).
 
-Each has a thread of its own, as has a fourth query for the hints that GlusterFS's own events give,
-which nothing depends on.
+Each has a thread of its own, as have two more that nothing depends on: one for the hints that
+GlusterFS's own events give, one for the sessions of the sensors.
 
 What they see is kept here until the loop takes it; ``news`` is set whenever there is something.
 Nothing is decided.
@@ -21,6 +21,7 @@ from salt_gluster.consul.catalog import Catalog, CriticalChecks, catalog, critic
 from salt_gluster.consul.client import Client, Reply
 from salt_gluster.consul.keys import Keys
 from salt_gluster.consul.leader_lock import LeaderLock
+from salt_gluster.consul.sensor_session import nodes_heard
 from salt_gluster.consul.trust_probe import TrustProbe
 from salt_gluster.consul.watch import BlockingWatch, Query
 from salt_gluster.errors import ConsulError
@@ -35,7 +36,9 @@ CRITICAL_WAIT_S = 10.0
 CATALOG_WAIT_S = 60.0
 REV_WAIT_S = 60.0
 HINT_WAIT_S = 60.0
-#: Without these there is no view. Not the hints: whoever may not read them has only to wait longer.
+SESSIONS_WAIT_S = 60.0
+#: Without these there is no view. Not the hints, nor the sessions of the sensors: whoever may not
+#: read them has only to wait longer.
 _NEEDED = ("critical", "catalog", "rev")
 
 
@@ -71,6 +74,8 @@ class Watches:
         self.critical = CriticalChecks()
         self.rev = 0
         self.index = 0
+        #: Consul's names of the nodes whose sensors are heard; None = not read yet.
+        self.sessions: frozenset[str] | None = None
         self._hinted: frozenset[str] = frozenset()
         self._waits_for: set[str] = set()
         self._guard = threading.Lock()
@@ -108,6 +113,10 @@ class Watches:
                 connect(None), "hint", HINT_WAIT_S,
                 lambda entry: decode_wakeup(entry.value) if entry is not None else frozenset(),
                 lambda c: lambda i, w: c.kv_watch(keys.hint, i, w),
+            ),
+            "sessions": self._watch(
+                connect(None), "sessions", SESSIONS_WAIT_S,
+                lambda rows: nodes_heard(rows, cluster), lambda c: c.session_list,
             ),
         }  # fmt: skip
         self._waits_for = set(_NEEDED)
@@ -175,6 +184,8 @@ class Watches:
             if name in _NEEDED:
                 setattr(self, name, value)
                 self.index = max(self.index, index)
+            elif name == "sessions":
+                self.sessions = value
             else:
                 self._hinted |= value
             self._waits_for.discard(name)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from salt_gluster import node
+from salt_gluster.consul.agent import pem
 from salt_gluster.consul.heartbeat import watermark
 from salt_gluster.consul.service import Member
 from salt_gluster.consul.store import Store
@@ -14,7 +15,11 @@ from salt_gluster.errors import ConsulError
 from salt_gluster.minion import report
 from salt_gluster.minion.driver import GlusterDriver
 from salt_gluster.model import Unknown
+from salt_gluster.node.certificates import validity
 from salt_gluster.status.facts import facts_from, identity_after
+
+#: Why Consul did not answer, in a report that is not published.
+TROUBLE = "trouble"
 
 
 def collect_and_publish(
@@ -36,11 +41,18 @@ def collect(driver: GlusterDriver, store: Store, *, best_effort: bool = False) -
     """Return the report of this node, with what stood in Consul before it was collected."""
     try:
         after = watermark(store)
-    except ConsulError:
+    except ConsulError as err:
         if not best_effort:
             raise
-        return report.collect_report(driver)
-    return {**report.collect_report(driver), "after": after}
+        return {**_collected(driver), TROUBLE: str(err)}
+    return {**_collected(driver), "after": after}
+
+
+def _collected(driver: GlusterDriver) -> dict[str, Any]:
+    """Return the report, with what is read of this node's agent."""
+    found = validity({kind: pem(kind) for kind in ("cert", "ca")})
+    more = {"certificates": found} if found else {}
+    return {**report.collect_report(driver), **more}
 
 
 def publish_report(store: Store, me: Member, own: Mapping[str, Any]) -> None:

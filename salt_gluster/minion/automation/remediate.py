@@ -43,6 +43,7 @@ from salt_gluster.remediation.operations import (
 )
 from salt_gluster.remediation.policy import policy_from
 from salt_gluster.remediation.proposals import target_of
+from salt_gluster.status.look_time import LeaderTime
 
 log = logging.getLogger(__name__)
 
@@ -209,6 +210,7 @@ class _Execution:
         trust = self._trust(own)
         records = self.state
         records.refresh()
+        self._go_by(own)
         records.collect()
         rows = queries.registered(self.client, consistent=True)
         registered = catalog(rows.data, self.me.cluster, records.admitted())
@@ -235,6 +237,7 @@ class _Execution:
             acknowledged=records.acknowledged(),
             recorded=records.recorded(),
             has_policy=self.has_policy,
+            written=dict(records.written),
             executor_node=self.me.uuid,
         )
 
@@ -251,6 +254,17 @@ class _Execution:
         held = replace(me, maintenance=True, held_for=reason)
         critical = (view.critical or frozenset()) | {self.me.uuid}
         return replace(view, registered={**view.registered, self.me.uuid: held}, critical=critical)
+
+    def _go_by(self, own: Mapping[str, Any]) -> None:
+        """Date the others' looks by the leader's heartbeat, as it stood before our own look.
+
+        So none seems older than it is; one may be older by the time between two heartbeats, and by
+        20 s where the leader has just ended.
+        """
+        after = own.get("after") or {}
+        if isinstance(after.get("at"), int | float):
+            at, now = float(after["at"]), self.driver.now()
+            self.state.time = lambda: LeaderTime(str(after.get("by")), now, at)
 
     def _trust(self, own: Mapping[str, Any]) -> ViewTrust:
         """Return whether Consul can be believed here; the write that proves it is the report's."""

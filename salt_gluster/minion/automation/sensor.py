@@ -18,6 +18,7 @@ from salt_gluster import node
 from salt_gluster.consul import service
 from salt_gluster.consul.client import Client, connect
 from salt_gluster.consul.heartbeat import watermark
+from salt_gluster.consul.sensor_session import SensorSession
 from salt_gluster.consul.store import Store
 from salt_gluster.errors import ConsulError
 from salt_gluster.minion.automation import registration
@@ -69,7 +70,8 @@ class Sensor:
         self._eyes = node.ChangeWatch()
         self._client: Client | None = None
         self._due: list[float] = []
-        self._register_at = self._beat_at = self._glance_at = 0.0
+        self._register_at = self._beat_at = self._glance_at = self._session_at = 0.0
+        self._session: SensorSession | None = None
         self._version = ""
         #: What stood in Consul before the last look.
         self._after: Mapping[str, Any] = {}
@@ -104,7 +106,7 @@ class Sensor:
                 self._changed()
 
     def _next(self) -> float:
-        return min(*self._due, self._glance_at, self._register_at, self._beat_at)
+        return min(*self._due, self._glance_at, self._register_at, self._beat_at, self._session_at)
 
     def _turn(self, me: service.Member, client: Client, checks: service.Checks) -> None:
         """Do what is due."""
@@ -121,12 +123,24 @@ class Sensor:
             if service.register(client, now_so):
                 self._beat_at = now  # a new check begins as passing, whatever is so
         if now >= min(self._due):
+            self._renew(me, client)  # a glusterd that hangs keeps us for half a minute
             self._collect(me, client, checks)
+        if now >= self._session_at:
+            self._renew(me, client)
         if now >= self._beat_at:
             self._beat_at = now + self._times.beat_s
             checks.beat()
             if self._is_outdated(watermark(Store(client, me.cluster))):
                 self._due.append(now)
+
+    def _renew(self, me: service.Member, client: Client) -> None:
+        """Keep the session by which this sensor is heard; not before it could publish."""
+        self._session_at = self._clock() + self._times.session_s
+        if not self.has_reported:
+            return
+        if self._session is None:
+            self._session = SensorSession(client, me.cluster, self._times.session_ttl_s)
+        self._session.renew()
 
     def _is_outdated(self, after: Mapping[str, Any]) -> bool:
         """Whether the last report is from before a change of ours, or before this leader led.

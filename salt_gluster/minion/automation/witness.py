@@ -14,7 +14,7 @@ from salt_gluster.consul.store import Store
 from salt_gluster.errors import GlusterError
 from salt_gluster.minion import report
 from salt_gluster.minion.automation import registration
-from salt_gluster.minion.automation.publish import collect_and_publish
+from salt_gluster.minion.automation.publish import TROUBLE, collect_and_publish
 from salt_gluster.minion.driver import GlusterDriver
 from salt_gluster.model import Unknown
 
@@ -36,17 +36,23 @@ def observe(
     connects = _Connects(ports)
     me = registration.load_registration()
     own: dict[str, Any] | None = None
+    trouble = ""
     if me is not None:  # else never registered: it has no place there
         # After one silence nothing else is asked of Consul.
-        with contextlib.suppress(GlusterError), contextlib.closing(_client(settings)) as client:
-            store = Store(client, me.cluster)
-            own = collect_and_publish(driver, store, me, best_effort=True)
-            if nonce and "after" in own:
-                at = driver.now()
-                write_answer(store, me.uuid, nonce, at=at, ports=connects.rows())
-                return {"schema": SCHEMA, "at": at, "confirmed": True}
+        try:
+            with contextlib.closing(_client(settings)) as client:
+                store = Store(client, me.cluster)
+                own = collect_and_publish(driver, store, me, best_effort=True)
+                if nonce and "after" in own:
+                    at = driver.now()
+                    write_answer(store, me.uuid, nonce, at=at, ports=connects.rows())
+                    return {"schema": SCHEMA, "at": at, "confirmed": True}
+                trouble = str(own.pop(TROUBLE, ""))
+        except GlusterError as err:
+            trouble = str(err)
     own = own if own is not None else report.collect_report(driver)
-    return {"schema": SCHEMA, "at": driver.now(), "report": own, "ports": connects.rows()}
+    answer = {"schema": SCHEMA, "at": driver.now(), "report": own, "ports": connects.rows()}
+    return {**answer, **({"trouble": trouble} if trouble else {})}
 
 
 def _client(settings: Mapping[str, Any]) -> Client:

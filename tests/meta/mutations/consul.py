@@ -115,4 +115,40 @@ ROWS = [
         ("readable_snapshots", "folder.chmod(folder.stat().st_mode & 0o770)", "pass",
          "Consul's snapshots, with every token, are open"),
     ]),
+    *of("consul/server_health.py", "unit/consul/test_server_health.py", [
+        ("full_disk_is_healthy", 'stores = "it stores nothing any more: is its disk full?" if behind else ""', 'stores = ""',
+         "a Consul server with a full disk is not told, and the next one that fails takes the view"),
+        ("one_bad_look", "lasting = now.wrong[name] if before.wrong[name] else", "lasting = now.wrong[name] if True else",
+         "a busy machine alarms for a server that is well"),
+    ]),
+    *of("minion/automation/sensor.py", "unit/minion/automation/test_sensor.py", [
+        ("heard_without_a_word", "        if not self.has_reported:\n            return\n        if self._session", "        if self._session",
+         "a sensor that can publish nothing counts as well"),
+    ]),
+    *of("remediation/consul_health.py", "unit/remediation/test_consul_health.py", [
+        ("silent_sensor_is_fine", "sorted(health.known - health.heard)", "sorted(health.known & health.heard & frozenset())",
+         "a node whose token is gone shows what it told last, and nobody is told"),
+        ("told_when_it_has_ended", "SOON_S = 30 * 86400.0", "SOON_S = 0.0",
+         "an authority ends without a word before"),
+    ]),
+    *of("status/look_time.py", "unit/consul/test_any_clock.py", [
+        ("a_nodes_clock_is_believed", "    if own > time.now + AHEAD_S or own < (earliest or NEVER):\n        return earliest or NEVER\n", "",
+         "a report of a node whose clock is ahead is fresh for as long as that"),
+        ("another_leaders_heartbeat_is_ours", 'known = after.get("by") == time.leader and', "known =",
+         "a report is dated by the clock of another machine"),
+        ("commands_stay_where_they_were", "replace(change, at=change.at - ahead_s)", "replace(change)",
+         "an operator at work on a node whose clock is back is not noticed"),
+    ]),
+    *of("status/peers_seen.py", "unit/master/test_status.py", [
+        ("the_first_decides_who_is_there", "return tuple(p if p.is_self else _as_told(p, told, voters) for p in first)", "return first",
+         "one node that is cut off shows all others as away"),
+    ]),
+    *of("status/freshness.py", "unit/status/test_freshness.py", [
+        ("who_tells_most_decides", "key=lambda uuids: (len(told[uuids]), len(uuids)", "key=lambda uuids: (len(uuids)",
+         "one node that invents members makes every screen ask all nodes"),
+    ]),
+    *of("status/pool.py", "unit/master/test_status.py", [
+        ("copy_hides_the_leaders_word", "if key not in dead or (row", "if key in dead or (row",
+         "nothing lost, exit 0, beside a brick that the leader knows to be dead"),
+    ]),
 ]  # fmt: skip

@@ -29,6 +29,7 @@ def writes(rules: dict[str, dict[str, dict[str, str]]]) -> set[tuple[str, str]]:
     return {
         (kind, name)
         for kind, one in rules.items()
+        if isinstance(one, dict)
         for name, policy in one.items()
         if policy["policy"] not in ("read", "list")
     }
@@ -38,6 +39,7 @@ def test_a_node_writes_what_is_its_own_and_only_the_first_the_canary() -> None:
     own = {("key", f"gluster/prod/{w}/{UUID}") for w in ("nodes", "identity", "submitted")}
     own |= {("key_prefix", f"{name}/") for _, name in own}
     own |= {("key_prefix", f"gluster/prod/outcomes/{UUID}/"), ("service", "gluster")}
+    own |= {("session", "g1")}  # of no other node: a sensor is heard by it
     own |= {("key", f"gluster/prod/{name}") for name in ("rev", "changed")}
     assert writes(node_rules("prod", "g1", UUID, first=False)) == own
     canary = {("key", "gluster/prod/canary")}
@@ -49,6 +51,7 @@ def test_the_other_roles() -> None:
     assert writes(reader_rules("prod")) == writes(anonymous_rules()) == set()
     assert "key_prefix" not in anonymous_rules()
     assert writes(engine_rules("prod")) == {("key_prefix", "gluster/prod/"), ("session_prefix", "")}
+    assert engine_rules("prod")["operator"] == "read"  # how Consul's servers are
     assert writes(agent_rules("g1.example")) == {("node", "g1.example")}
 
 

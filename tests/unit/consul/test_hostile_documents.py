@@ -30,6 +30,7 @@ from salt_gluster.remediation.policy import policy_from
 from salt_gluster.status import pool
 from salt_gluster.status.config_versions import consensus, reported_config
 from salt_gluster.status.freshness import PoolCopy, StoredPool, copy_of
+from salt_gluster.status.look_time import LeaderTime
 
 GOOD, HOSTILE, THIRD = fleet.UUIDS.values()
 KEYS = Keys("main")
@@ -144,7 +145,8 @@ class OneAnswer:
 
 
 def engine_of(*entries: Entry) -> ClusterState:
-    return ClusterState(OneAnswer(*entries), "main")  # type: ignore[arg-type]
+    consul: Any = OneAnswer(*entries)
+    return ClusterState(consul, "main", lambda: LeaderTime("m1", fleet.NOW, fleet.NOW))
 
 
 def with_reports(hostile: bytes) -> list[Entry]:
@@ -314,8 +316,8 @@ def test_a_report_tells_its_definitions_once() -> None:
 def test_what_a_node_wrote_last_counts_also_when_its_clock_was_set_back() -> None:
     state = engine_of()
     state.take(GOOD, {**report(GOOD), "at": fleet.NOW + 3600}, 10)
-    state.take(GOOD, {**report(GOOD), "at": fleet.NOW}, 11)
-    assert state.reports[GOOD]["at"] == fleet.NOW
-    state.take(GOOD, {**report(GOOD), "at": fleet.NOW + 5})  # an answer
-    state.take(GOOD, {**report(GOOD), "at": fleet.NOW + 2}, 12)  # written before it
-    assert state.reports[GOOD]["at"] == fleet.NOW + 5
+    state.take(GOOD, {**report(GOOD), "at": fleet.NOW - 4}, 11)
+    assert state.reports[GOOD]["at"] == fleet.NOW - 4
+    state.take(GOOD, {**report(GOOD), "at": fleet.NOW - 1}, asked_at=fleet.NOW - 2)  # an answer
+    state.take(GOOD, {**report(GOOD), "at": fleet.NOW - 3}, 12)  # written before it
+    assert state.reports[GOOD]["at"] == fleet.NOW - 1

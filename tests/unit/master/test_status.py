@@ -176,3 +176,40 @@ def test_a_node_that_is_asked_knows_its_own_brick_better_than_the_leader() -> No
     assert (there["volumes"]["data"]["bricks"]["up"], there["leader_knows"]) == (3, {})
     silent = pool_status([report("g1"), report("g3")], clock=utc_clock, dead=DEAD)
     assert silent["volumes"]["data"]["bricks"]["down"] == ["g2:/b"]
+
+
+def _views(node: str, says: dict[str, bool]) -> dict[str, Any]:
+    """What a node told that has the others connected, or accepting, as it says."""
+    told = report(node)
+    peers = [{**p, "connected": says.get(p["names"][0], p["connected"])} for p in told["peers"]]
+    reach = {u: {**r, "accepts": says.get(u[2:], r["accepts"])} for u, r in told["reach"].items()}
+    return {**told, "at": 9e9, "peers": peers, "reach": reach}
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_one_node_that_misses_the_others_or_tells_another_pool_does_not_decide_for_them(
+    place: int,
+) -> None:
+    """It is the youngest by its clock, and whichever of the reports it is."""
+    calm = pool_status([report(n) for n in NODES], clock=utc_clock)
+    liar = NODES[place]
+    for odd in (
+        _views(liar, dict.fromkeys(set(NODES) - {liar}, False)),
+        {**report(liar), "at": 9e9, "volumes": {}},
+        {**report(liar), "at": 9e9, "peers": [p for p in report(liar)["peers"] if p["is_self"]]},
+    ):
+        told = [odd if n == liar else report(n) for n in NODES]
+        for reports in (told, [odd, *(r for r in told if r is not odd)]):
+            data = pool_status(reports, clock=utc_clock)
+            assert (data["nodes"]["up"], data["nodes"]["total"]) == (3, 3)
+            assert data["volumes"].keys() == calm["volumes"].keys()
+            assert data["volumes"]["data"]["word"] == "ok"
+
+
+def test_a_node_that_the_others_miss_is_away_whatever_it_says_of_them() -> None:
+    told = [_views(n, {"g3": False}) for n in ("g1", "g2")] + [
+        _views("g3", {"g1": False, "g2": False})
+    ]
+    for reports in (told, told[::-1]):
+        members = pool_status(reports, clock=utc_clock)["nodes"]["members"]
+        assert {n: m["state"] for n, m in members.items()} == {"g1": "up", "g2": "up", "g3": "away"}

@@ -28,7 +28,7 @@ def test_the_times_of_the_sensor() -> None:
     assert asdict(SENSOR_TIMES) == {
         "glance_s": 2.0, "again_s": (3.0, 20.0), "collect_s": 300.0, "unwell_s": 30.0,
         "beat_s": 60.0, "register_s": 10.0, "consul_timeout_s": 3.0, "prompt_s": 0.5,
-        "pauses_s": (1.0, 10.0),
+        "pauses_s": (1.0, 10.0), "session_s": 10.0, "session_ttl_s": 20,
     }  # fmt: skip
 
 
@@ -46,3 +46,11 @@ def test_a_lease_that_is_believed_longer_than_its_session_lives_is_refused(
     """Another engine would lead beside it."""
     with pytest.raises(ValueError, match="lease"):
         Lease(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_sensor_that_ends_is_missed_within_a_minute() -> None:
+    """Consul ends its session after twice the TTL; the leader's tick follows within 10 s."""
+    times = SENSOR_TIMES
+    assert 2 * times.session_ttl_s + LEASE.trust_s < 60
+    # A glusterd that hangs keeps the sensor for the deadline of one command.
+    assert 2 * times.session_ttl_s > 30 + times.glance_s

@@ -170,3 +170,15 @@ def test_without_a_leader_it_says_so_and_shows_what_is_known() -> None:
     assert "HOLD unknown, counts as set: forbidden" in text
     assert "MAINTENANCE SET by bob until 00:16:40 UTC: disk" in text
     json.dumps(nobody)
+
+
+def test_trouble_of_automation_itself_is_a_notice_with_what_to_do() -> None:
+    row = {"kind": "sensor", "about": "g2", "ways": ["salt g2 state.apply gluster"],
+           "why": "the sensor of g2 is not heard, what it told last may be old: g2 says: ACL not"
+           " found"}  # fmt: skip
+    data = {"leader": "m1", "told_at": 990.0, "now": 1000.0, "restart_brick": "act", "mode": "open",
+            "why": "", "operations": [], "proposals": [], "trouble": [row] * 7}  # fmt: skip
+    text = fits("\n".join(automation_lines(data)))
+    assert text.count("NOTICE the sensor of g2 is not heard") == 5
+    assert "g2 says: ACL not found salt g2 state.apply gluster" in text
+    assert text.endswith("and 2 more, all in --out json")

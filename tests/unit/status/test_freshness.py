@@ -212,3 +212,10 @@ def test_the_bricks_that_the_leader_knows_to_be_dead_are_of_the_copy() -> None:
     assert copy(status=told).dead == dead_bricks(kept(status=told)) == words
     old = kept(status=told, heartbeat={"by": "m1", "at": NOW - 900})
     assert dead_bricks(old) == {}
+
+
+def test_the_members_are_what_most_of_the_nodes_tell_and_not_who_tells_most() -> None:
+    """One node that tells of 40 others made the nodes be asked for ever."""
+    many = report("u1", seen(1), peers=(*NODES, *(f"x{n}" for n in range(40))))
+    found = copy(reports={**kept().reports, "u1": many})
+    assert set(found.names) == set(NODES)

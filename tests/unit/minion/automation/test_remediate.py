@@ -6,6 +6,7 @@ Consul is one in memory, gluster's answers are recorded ones, the node is this f
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -126,6 +127,8 @@ class Pool:
         self.client.kv_put(keys.leader, '{"holder": "m1"}', acquire=session)
         self.client.kv_put(keys.canary, "1")
         self.accept({})
+        pulse = {"schema": 1, "by": "m1", "at": NOW}
+        self.client.kv_put(keys.heartbeat, json.dumps(pulse))
         self.epoch()
         for uuid, told in fleet.reports().items():
             self.store.write(keys.node(uuid), fleet.report_data(uuid, told))

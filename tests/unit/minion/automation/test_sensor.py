@@ -6,7 +6,9 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from fake_consul import FakeConsul
 
+from salt_gluster.consul.service import Member
 from salt_gluster.minion.automation import registration
 from salt_gluster.minion.automation.sensor import Sensor
 from salt_gluster.model import SENSOR_TIMES, SensorTimes
@@ -46,3 +48,17 @@ def test_while_its_node_is_not_registered_it_only_waits(
     monkeypatch.setattr(registration, "load_registration", nothing)
     Sensor({}, "g1", times=SensorTimes(glance_s=0.01)).watch(stop)
     assert len(asked) == 3
+
+
+def test_it_is_heard_while_it_can_publish_and_not_before() -> None:
+    """A session of a sensor that cannot publish would say that all is well."""
+    consul, now = FakeConsul(), [1000.0]
+    sensor = Sensor({}, "g1", clock=lambda: now[0])
+    me = Member("u1", "g1", "g1", "main")
+    sensor._renew(me, consul.client())
+    assert consul.sessions == set()
+    sensor.has_reported = True
+    sensor._renew(me, consul.client())
+    assert len(consul.sessions) == 1
+    assert sensor._session_at == now[0] + SENSOR_TIMES.session_s
+    sensor.close()

@@ -12,6 +12,7 @@ from fleet import GFN2
 from salt_gluster.consul.answers import confirmed_answers
 from salt_gluster.consul.service import Member
 from salt_gluster.consul.store import Store
+from salt_gluster.errors import ConsulError
 from salt_gluster.minion.automation import publish, registration, witness
 
 OWN = {"uuid": GFN2, "at": 5.0}
@@ -51,3 +52,13 @@ def test_an_operator_who_asks_gets_the_whole_answer(consul: FakeConsul) -> None:
     said = witness.observe(DRIVER, {}, [])
     assert (said["report"]["uuid"], said["ports"]) == (GFN2, [])
     assert f"gluster/main/nodes/{GFN2}" in consul.keys
+
+
+def test_who_cannot_write_says_why_so_that_the_leader_can_tell_it(consul: FakeConsul) -> None:
+    def before(method: str, path: str) -> None:
+        raise ConsulError("Consul refused it.", kind="forbidden", text="ACL not found")
+
+    consul.before = before
+    said = witness.observe(DRIVER, {}, [], "n1")
+    assert "Consul refused it" in said["trouble"]
+    assert "trouble" not in said["report"]
