@@ -1,18 +1,18 @@
 """Observe a pool through gluster, facet by facet, with a cache that files vouch for.
 
 Peers and volumes come from one process without any lock. What was read is used again while
-glusterd's own files are untouched (facts.md#S-5.2); Unknown, heal counts and bricks' status are
-never kept. Nothing is decided here, and no error leaves this file: it becomes Unknown with the
-reason, and stays at ``last_error``.
+glusterd's own files are untouched, and what was changed since is read from them (facts.md#S-5.3);
+Unknown, heal counts and bricks' status are never kept. Nothing is decided here, and no error leaves
+this file: it becomes Unknown with the reason, and stays at ``last_error``.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -35,6 +35,7 @@ from salt_gluster.model import (
     VolumeStatus,
     is_known,
 )
+from salt_gluster.node import Stamp, read_definitions, stamp
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -43,49 +44,37 @@ K = TypeVar("K")
 THREADS = 8
 #: Seconds after which peers and volumes are read again in any case: no file says "disconnected".
 MAX_AGE_S = 30.0
+#: A fresh look asks gluster again after that, for who is connected.
+JUST_NOW_S = 1.0
+#: So much later where all were connected and the files tell the definitions: a cut is not seen for
+#: a minute and more by glusterd itself (facts.md#C-M.3), and a change is preceded by a try of each
+#: member's port.
+FILES_S = 10.0
+#: How old that may be before a change is sent.
+CONNECTED_S = 2.0
 #: Seconds after which a node that did not answer ``--remote-host`` is left as unknown.
 _REMOTE_S = 15.0
-#: What a member has just told is not asked again: less than the pause between two looks of a wait.
-_TOLD_S = 0.4
+#: What a member has told is not asked again for so long while our own files stand still: glusterd
+#: writes a change on every member. Nothing is kept that was told before our own change.
+_TOLD_S = 2.0
 
-Stat = tuple[int, int, int] | None
 Pool = tuple["tuple[Peer, ...] | Unknown", "Mapping[str, Volume] | Unknown"]
 
 
 @dataclass(frozen=True)
-class Stamp:
-    """What changes when glusterd stores anything: compare with ``==``.
+class _Kept:
+    """What gluster told at ``asked_at``, and the definitions as of ``stamp``.
 
-    ``whole`` is when glusterd started and the mtimes of ``vols/`` and ``peers/``; ``volumes`` is
-    inode, mtime and size of each volume's ``info`` and ``cksum``, None for a file that is missing.
+    ``files_tell``: glusterd's files were read beside gluster's answer and told the same; None =
+    they were not read yet. ``followed``: some of the definitions are from files.
     """
 
-    whole: tuple[object, ...]
-    volumes: Mapping[str, tuple[Stat, Stat]]
-
-    def among(self, names: Iterable[str]) -> Stamp:
-        """Return the part of it that tells of these volumes."""
-        return Stamp(self.whole, {n: self.volumes[n] for n in names if n in self.volumes})
-
-
-def stamp(
-    glusterd_dir: str | Path,
-    glusterd_started: float | Unknown | None = None,
-    volumes: Iterable[str] | None = None,
-) -> Stamp | None:
-    """Return the stamp of all volumes or of these; None when it cannot be looked at."""
-    if isinstance(glusterd_started, Unknown):
-        return None
-    vols, peers = Path(glusterd_dir, "vols"), Path(glusterd_dir, "peers")
-    try:
-        names = sorted(entry.name for entry in os.scandir(vols)) if volumes is None else volumes
-        whole = (glusterd_started, vols.stat().st_mtime_ns, peers.stat().st_mtime_ns)
-    except OSError:
-        return None
-    return Stamp(
-        whole,
-        {n: (_file(f"{vols}/{n}/info"), _file(f"{vols}/{n}/cksum")) for n in names},
-    )
+    stamp: Stamp
+    asked_at: float
+    peers: tuple[Peer, ...]
+    volumes: Mapping[str, Volume]
+    files_tell: bool | None = None
+    followed: bool = False
 
 
 def _accepts(host: str) -> bool:
@@ -116,18 +105,25 @@ class Reader:
         self.last_error: GlusterError | None = None
         self._clock, self._dir = clock, glusterd_dir
         self._reach, self._accepts, self._resolve = reach, accepts, resolve
-        self._kept: tuple[Stamp, float, Pool] | None = None
-        self._told: dict[str, tuple[float, Mapping[str, str]]] = {}
+        self._kept: _Kept | None = None
+        self._told: dict[str, tuple[float, Stamp | None, Mapping[str, str]]] = {}
 
-    def drop(self, older_than_s: float = 0.0) -> None:
-        """Forget what is older than that: all of it before an action, not after.
+    def drop(self) -> None:
+        """Forget all that was read."""
+        self._kept, self._told = None, {}
 
-        What is kept is vouched for by glusterd's files; they do not tell who is connected.
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Change something of the pool: forget what members told; after an error, everything.
+
+        Glusterd's files tell what was changed with success. An error may have left anything.
         """
-        if self._kept and not 0 <= self._clock() - self._kept[1] < older_than_s:
-            self._kept = None
-        if not older_than_s:
-            self._told = {}
+        self._told = {}
+        try:
+            yield
+        except BaseException:
+            self.drop()
+            raise
 
     def peers(self) -> tuple[Peer, ...] | Unknown:
         """Return the members, the own row named "localhost"."""
@@ -137,26 +133,74 @@ class Reader:
         """Return every volume's definition as this node's glusterd has it."""
         return self.pool()[1]
 
-    def pool(self, about: Collection[str] | None = None) -> Pool:
-        """Return peers and volumes, from the cache or from one process without a lock.
+    def pool(
+        self,
+        about: Collection[str] | None = None,
+        *,
+        fresh: bool = False,
+        connected_s: float = FILES_S,
+    ) -> Pool:
+        """Return peers and volumes, from the cache, from files, or from a process without a lock.
 
         ``about`` names the volumes whose files have to vouch for the cache, None = all: a state
-        costs two stats, and the full walk is made when gluster is asked (facts.md#S-5.2).
+        costs two stats, and the full walk is made when gluster is asked (facts.md#S-5.2). With
+        ``fresh`` the definitions are those of this moment, and who is connected was told within
+        ``connected_s``.
         """
         kept = self._kept
-        if kept and 0 <= self._clock() - kept[1] < MAX_AGE_S and self._vouched(kept[0], about):
-            return kept[2]
-        seen = self.stamp()
-        read_at = self._clock()
+        age = self._clock() - kept.asked_at if kept else -1.0
+        is_young = 0 <= age < (JUST_NOW_S if fresh else MAX_AGE_S)
+        if kept and is_young and self._vouched(kept.stamp, about):
+            if fresh and kept.files_tell is None:  # once: the run goes on, and will change it
+                self._kept = replace(kept, files_tell=self._same_in_files(kept))
+            return kept.peers, kept.volumes
+        if kept and 0 <= age < connected_s and (now := self._followed(kept)):
+            self._kept = now
+            return now.peers, now.volumes
+        return self._ask_pool(fresh=fresh)
+
+    def _ask_pool(self, *, fresh: bool) -> Pool:
+        seen, asked_at = self.stamp(), self._clock()
         peers, volumes = self._ask_many(
             [("pool_list", {}), ("volume_info", {})], (parse_pool_list, parse_volume_info)
         )
-        # Kept only if nothing was stored while we read.
-        whole = is_known(peers) and is_known(volumes) and seen is not None
-        self._kept = (
-            (seen, read_at, (peers, volumes)) if whole and seen and self.stamp() == seen else None
-        )
+        self._kept = None
+        # What was stored while gluster answered has moved since ``seen``, and is read again.
+        if is_known(peers) and is_known(volumes) and seen:
+            kept = _Kept(seen, asked_at, peers, volumes)
+            tell = self._same_in_files(kept) if fresh else None
+            self._kept = replace(kept, files_tell=tell)
         return peers, volumes
+
+    def _same_in_files(self, kept: _Kept) -> bool | None:
+        """Return whether the files tell what gluster does: else a hand or a version is at work.
+
+        None = there are volumes, and none of them has stood still since gluster was asked.
+        """
+        now = self.stamp()
+        rows = now.volumes.items() if now else ()
+        still = [name for name, row in rows if kept.stamp.volumes.get(name) == row]
+        if kept.volumes and not still:
+            return None
+        read = read_definitions(self._dir, still)
+        return read is not None and all(kept.volumes.get(n) == v for n, v in read.items())
+
+    def _followed(self, kept: _Kept) -> _Kept | None:
+        """Return what is kept with the definitions of now, or None where gluster has to tell.
+
+        Files do not tell who is connected again, and not what glusterd has read of them.
+        """
+        now = self.stamp()
+        if not kept.files_tell or now is None or now.members != kept.stamp.members:
+            return None
+        if not all(peer.usable for peer in kept.peers):
+            return None
+        moved = [n for n, row in now.volumes.items() if kept.stamp.volumes.get(n) != row]
+        read = read_definitions(self._dir, moved)
+        if read is None or self.stamp() != now:
+            return None
+        volumes = {n: v for n, v in kept.volumes.items() if n in now.volumes} | read
+        return replace(kept, stamp=now, volumes=volumes, followed=kept.followed or bool(moved))
 
     def stamp(self) -> Stamp | None:
         """Return the stamp of this node's glusterd directory."""
@@ -178,25 +222,38 @@ class Reader:
         """Return the heal counts per brick; 5 ms per entry, never kept."""
         return self._ask("heal_summary", parse_heal_summary, volume=volume)
 
-    def definitions(self, peers: Iterable[Peer]) -> dict[str, Mapping[str, str] | Unknown]:
+    def definitions(
+        self, peers: Iterable[Peer], about: Collection[str] = ()
+    ) -> dict[str, Mapping[str, str] | Unknown]:
         """Return, for each member's UUID, ``{volume: digest}`` as that member's glusterd has it.
 
         Each is asked directly (``--remote-host``), eight at a time, this node too; but not who has
-        just answered, unless ``drop`` was called.
+        told it a moment ago, while nothing was changed. ``about`` are the volumes concerned.
         """
-        now = self._clock()
-        self._told = {u: row for u, row in self._told.items() if 0 <= now - row[0] < _TOLD_S}
-        peers = list(peers)
+        now, seen, peers = self._clock(), self.stamp(), list(peers)
+        for uuid, (at, then, _) in list(self._told.items()):
+            if not 0 <= now - at < _TOLD_S or then is None or then != seen:
+                del self._told[uuid]
         answers = _parallel(
             {peer.uuid: peer for peer in peers if peer.uuid not in self._told},
             self._definition,
             lambda peer: Unknown(f"{peer.name} did not answer in {_REMOTE_S:.0f} s"),
             _REMOTE_S,
         )
-        self._told.update((uuid, (now, row)) for uuid, row in answers.items() if is_known(row))
+        told = {uuid: row for uuid, row in answers.items() if is_known(row)}
+        self._doubt_files(told.values(), about)
+        self._told.update((uuid, (now, seen, row)) for uuid, row in told.items())
         return {
-            p.uuid: answers[p.uuid] if p.uuid in answers else self._told[p.uuid][1] for p in peers
+            p.uuid: answers[p.uuid] if p.uuid in answers else self._told[p.uuid][2] for p in peers
         }
+
+    def _doubt_files(self, told: Iterable[Mapping[str, str]], about: Collection[str]) -> None:
+        """Have gluster tell the definitions next time, where a member tells another than files."""
+        kept = self._kept
+        if kept and kept.followed:
+            own = {n: v.digest() for n, v in kept.volumes.items() if n in about}
+            if any(row.get(name) != digest for row in told for name, digest in own.items()):
+                self._kept = None
 
     def candidates(self, names: Iterable[str]) -> dict[str, Candidate]:
         """Return what each node says of itself: its UUID, its pool list, its volumes' names.
@@ -280,14 +337,6 @@ class Reader:
     def _unknown(self, error: GlusterError) -> Unknown:
         self.last_error = error
         return Unknown(str(error), self._clock())
-
-
-def _file(path: str) -> Stat:
-    try:
-        status = os.stat(path)  # noqa: PTH116 - a Path costs more than the stat, and there are many
-    except OSError:
-        return None
-    return (status.st_ino, status.st_mtime_ns, status.st_size)
 
 
 def _parallel(

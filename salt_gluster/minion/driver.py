@@ -10,8 +10,16 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,7 +34,7 @@ from salt_gluster.errors import (
 )
 from salt_gluster.gluster.cli import GlusterCli
 from salt_gluster.gluster.parse.get_state import parse_get_state
-from salt_gluster.gluster.reader import Reader
+from salt_gluster.gluster.reader import CONNECTED_S, FILES_S, Pool, Reader
 from salt_gluster.minion.brick_announcements import Announcer, meant_paths, with_own_record
 from salt_gluster.model import (
     Brick,
@@ -50,9 +58,6 @@ from salt_gluster.plan.actions import ACTIONS, NEW_BRICKS
 
 #: How long a changing job waits for another one on this node.
 JOB_WAIT_S = 120.0
-#: A fresh look asks gluster again after that, or as soon as one of glusterd's files has moved. Only
-#: who is connected may be told so late.
-JUST_NOW_S = 1.0
 
 
 class Driver(Protocol):
@@ -125,7 +130,7 @@ class GlusterDriver:
         self._preview = preview
         self._own = own or OwnNode(name, self.aliases)
         self._about = about
-        self._imported = False
+        self._imported = self._is_fresh = False
 
     # --- observing ---------------------------------------------------------------------------
 
@@ -149,22 +154,28 @@ class GlusterDriver:
 
     def observe(self, needs: frozenset[Facet] = frozenset(), *, fresh: bool = False) -> Observation:
         """Observe the pool, with these facets."""
-        if fresh:
-            self.reader.drop(older_than_s=JUST_NOW_S)
+        self._is_fresh = fresh
         own = self._own.observe(fresh=fresh)
         if own.glusterd_started is None:
             obs = self._without_glusterd(own)
         else:
             self.reader.started = own.glusterd_started if is_known(own.glusterd_started) else None
-            peers, volumes = self.reader.pool(self._about)
+            peers, volumes = self._pool(needs)
             obs = Observation(
                 self.now(), own, peers=peers, volumes=volumes, imported=self._imported
             )
         return self._with_facets(obs, needs) if needs else obs
 
     def observe_more(self, obs: Observation, needs: frozenset[Facet]) -> Observation:
-        """Return the observation with these facets as well."""
+        """Return the observation with these facets as well; who is connected is told anew."""
+        if self._is_fresh and _is_guarded(needs) and is_known(obs.peers):
+            peers, volumes = self._pool(needs)
+            obs = replace(obs, peers=peers, volumes=volumes)
         return with_facets_of(obs, self._with_facets(obs, needs))
+
+    def _pool(self, needs: Collection[Facet]) -> Pool:
+        connected_s = CONNECTED_S if _is_guarded(needs) else FILES_S
+        return self.reader.pool(self._about, fresh=self._is_fresh, connected_s=connected_s)
 
     def _without_glusterd(self, own: Node) -> Observation:
         """Return what is known without asking, which would take gluster 3 s to refuse."""
@@ -195,7 +206,8 @@ class GlusterDriver:
             asked = guards.asked_for_definitions(obs, named["definitions"], hosts)
             # One answer has all volumes: who has given it in this look is not asked again.
             asked = tuple(peer for peer in asked if peer.uuid not in obs.definitions)
-            more["definitions"] = told = {**obs.definitions, **self.reader.definitions(asked)}
+            rows = self.reader.definitions(asked, named["definitions"])
+            more["definitions"] = told = {**obs.definitions, **rows}
             self._imported |= bool(told) and all(
                 is_known(d) and d.keys() <= obs.volumes.keys() for d in told.values()
             )
@@ -285,16 +297,21 @@ class GlusterDriver:
         if step.action == "brick_prepare":  # of which glusterd knows nothing
             self._prepare(step)
             return
-        self.reader.drop()
         action = ACTIONS[step.action]
         arguments = action.arguments(step.args)
         if step.action.startswith(("volume", "option", "brick")):
             arguments["volume"] = step.subject
-        if action.name not in NEW_BRICKS or self._announcer is None:
+        with self.reader.changing(), self._noted(step):
             self.reader.gluster.change(action.command, **arguments)
+
+    @contextmanager
+    def _noted(self, step: Step) -> Iterator[None]:
+        """Keep on record whether gluster took new bricks."""
+        if step.action not in NEW_BRICKS or self._announcer is None:
+            yield
             return
         try:
-            self.reader.gluster.change(action.command, **arguments)
+            yield
         except (CommandFailed, OutcomeUnknown) as err:
             is_local = isinstance(err, AlreadyExists) and not err.hosts
             if not isinstance(err, Conflict) and not is_local:  # else no brick was touched
@@ -331,6 +348,11 @@ class GlusterDriver:
     def _may_be_here(self, brick: Brick) -> bool:
         own = self._own.observe().uuid
         return not is_known(own) or brick.host_uuid in ("", own)
+
+
+def _is_guarded(needs: Collection[Facet]) -> bool:
+    """Return whether the guards of a change are about to be checked, with who is connected."""
+    return any(need.kind == "reach" for need in needs)
 
 
 def with_facets_of(obs: Observation, more: Observation) -> Observation:

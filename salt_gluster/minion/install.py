@@ -64,9 +64,8 @@ def _is_masked(minion: Minion) -> bool:
 def identified(name: str, minion: Minion) -> dict[str, Any]:
     """Compare this node with what the pool knows under its name, and unmask glusterd."""
     pool = minion.candidate()
-    own = node.observe_node(minion.name, aliases=minion.driver().aliases)
-    peers = minion.reader.peers() if own.glusterd_started else ()
-    peers = peers if is_known(peers) else ()
+    obs = minion.driver(preview=False).observe()  # the look that the run's other states begin with
+    own, peers = obs.node, obs.peers if is_known(obs.peers) else ()
     changes = {SERVICE: {"old": "masked", "new": "unmasked"}} if _is_masked(minion) else {}
     if any(p.usable and not p.is_self for p in peers):
         return _ret(name, minion, changes, "is a member in good standing", _unmask)

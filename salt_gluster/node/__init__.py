@@ -4,6 +4,7 @@ No gluster command is run here, and nothing is decided. Callers import from ``sa
 not from its files:
 
 * ``glusterd``      the identity of this node, when glusterd started, stamps of glusterd's files
+* ``definition_files`` volumes as glusterd's files define them, and the stamps of those files
 * ``glusterd_copy`` copies of glusterd's configuration, made before it is changed
 * ``groups``        the option groups that GlusterFS ships
 * ``hold``          the hold file
@@ -37,6 +38,7 @@ from salt_gluster.node.brick_state import WELL, brick_facts
 from salt_gluster.node.change_watch import ChangeWatch
 from salt_gluster.node.cmd_history import changes, note_sent
 from salt_gluster.node.command import CommandResult, Run, run_command
+from salt_gluster.node.definition_files import Stamp, read_definitions, stamp
 from salt_gluster.node.events_daemon import (
     Eventsd,
     arrived,
@@ -85,6 +87,7 @@ __all__ = [
     "Mount",
     "OwnNode",
     "Run",
+    "Stamp",
     "accepts",
     "arrived",
     "brick_facts",
@@ -116,12 +119,14 @@ __all__ = [
     "one_job",
     "option_groups",
     "reaches_from",
+    "read_definitions",
     "read_hold",
     "remove_hold",
     "remove_stale_volume_id",
     "resolve",
     "run_command",
     "send_event",
+    "stamp",
     "unmount",
     "write_fstab",
     "write_hold",

@@ -14,7 +14,8 @@ from lab import Lab
 
 ROOT = Path(__file__).resolve().parents[2]
 FEW, MANY = range(1, 6), range(1, 61)
-MOST = 3
+MOST = 2
+KINDS = ("dist", "arb", "drep", "disp", "new")
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +103,51 @@ def test_what_happens_during_a_run_is_seen_by_the_next_state(pool: Lab) -> None:
         "restarted": True,
         "stopped": True,
     }
+
+
+FILES = """
+import json, subprocess, sys
+sys.path.insert(0, sys.argv[1])
+from salt_gluster.gluster.cli import GlusterCli
+from salt_gluster.gluster.reader import Reader
+from salt_gluster.node import read_definitions
+
+def bricks(name, count):
+    return [f"g{n % 3 + 1}:/srv/gluster/{name}/{n}" for n in range(count)]
+
+COMMANDS = [
+    ["create", "dist", *bricks("dist", 2), "force"],
+    ["create", "arb", "replica", "3", "arbiter", "1", *bricks("arb", 3), "force"],
+    ["create", "drep", "replica", "3", *bricks("drep", 6), "force"],
+    ["create", "disp", "disperse", "3", "redundancy", "1", *bricks("disp", 3), "force"],
+    ["set", "dist", "user.note", "a = b, twice"],
+    ["start", "drep"],
+    ["add-brick", "dist", *bricks("new", 1), "force"],
+    ["quota", "drep", "enable"],
+    ["quota", "drep", "limit-usage", "/", "1GB"],
+    ["bitrot", "drep", "enable"],
+    ["profile", "drep", "start"],
+    ["stop", "drep"],
+    ["reset", "dist", "user.note"],
+    ["set", "all", "cluster.server-quorum-ratio", "51%"],
+    ["delete", "arb"],
+    ["reset", "all", "cluster.server-quorum-ratio"],
+]
+compared = []
+for words in COMMANDS:
+    subprocess.run(["gluster", "--mode=script", "volume", *words], capture_output=True)
+    told = Reader(GlusterCli()).volumes()
+    same = read_definitions("/var/lib/glusterd", told) == told
+    compared.append([" ".join(words), same, sorted(told)])
+print(json.dumps(compared))
+"""
+
+
+def test_glusterds_files_tell_every_definition_as_gluster_does(pool: Lab) -> None:
+    for node in pool.nodes:
+        node.ok(["mkdir", "-p", *(f"/srv/gluster/{name}" for name in KINDS)])
+    out = pool.node("g2").ok([sys.executable, "-c", FILES, str(ROOT)], timeout=120)
+    compared = json.loads(out.splitlines()[-1])
+    assert [command for command, same, _ in compared if not same] == []
+    ever = {name for _, _, names in compared for name in names}
+    assert ever >= {"dist", "arb", "drep", "disp"} and "arb" not in compared[-1][2]

@@ -6,6 +6,20 @@ from __future__ import annotations
 from .row import of
 
 ROWS = [
+    *of("gluster/reader.py", "unit/gluster/test_reader_files.py", [
+        ("files_of_a_hand", "return read is not None and all(kept.volumes.get(n) == v for n, v in read.items())", "return True",
+         "files that tell another thing than glusterd are believed"),
+        ("connected_long_ago", "if kept and 0 <= age < connected_s and", "if kept and 0 <= age < FILES_S and",
+         "a change is sent on an old word of who is connected"),
+        ("files_after_an_error", "            self.drop()\n            raise", "            raise",
+         "after an error the files are believed, which may not have been written"),
+        ("files_while_one_is_away", "if not all(peer.usable for peer in kept.peers):", "if False:",
+         "a member that comes back is not seen"),
+        ("files_of_other_members", "now is None or now.members != kept.stamp.members:", "now is None:",
+         "a new member, or an option of the whole pool, is not seen"),
+        ("files_before_the_members", "if any(row.get(name) != digest for row in told for name, digest in own.items()):", "if False:",
+         "files are believed against the word of the members"),
+    ]),
     *of("node/files.py", "unit/node/test_files.py", [
         ("secret_file_is_open", "write_atomically(path, text, mode, owner=(0, group))", "write_atomically(path, text, mode, owner=(0, group), keep=True)",
          "a token is written into a file that all could read before"),
