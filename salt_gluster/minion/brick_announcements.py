@@ -2,7 +2,9 @@
 
 A create names directories of other nodes, and gluster does not look what is in them. So each node
 says for its own: for which volume, where, on which file system, and whether it fits. It says so
-anew in each run, while it waits for a volume, and takes it back as soon as it is not so.
+anew in each run, while it waits for a volume, and takes it back as soon as it is not so. Where a
+run has ended and the volume is not made, Salt's scheduler on the minion has it said on: the other
+nodes may run one after another (``salt -b 1``), for hours.
 """
 
 from __future__ import annotations
@@ -30,6 +32,13 @@ READY, _SEEN, _FAILED = "ready bricks", "announcements seen", "refused bricks"
 #: first time after the first announcement cannot know how old that is.
 RENEW_S = (2.0, 5.0, 10.0, 20.0)
 
+#: After a run it is said so often: less than a run waits for another node.
+REPEAT_S = 30
+#: And for so long after the last run: 300 nodes one after another, each waiting for a minute.
+KEEP_S = 12 * 3600.0
+#: The name of that job in the minion's schedule.
+JOB = "salt_gluster_announce"
+
 _NO_MASTER = Unknown("this minion has no master, so no node can tell another")
 
 
@@ -41,6 +50,9 @@ class Mine(Protocol):
 
     def write(self) -> None:
         """Let the mine take over this node's record."""
+
+    def repeat(self, wanted: bool) -> None:
+        """Have ``Announcer.say_again`` called from time to time, or not any more."""
 
 
 class Records(Protocol):
@@ -174,6 +186,26 @@ class Announcer:
             self._renewals += 1
             self._sleep(max(0.0, self._sent_at + RENEW_S[0] - self._now()))
             self._say()
+        self._repeat(self._now() + KEEP_S)
+
+    def say_again(self) -> None:
+        """Say once more, between two runs, how what was announced is now; at the end no more.
+
+        The word of a node counts for minutes; who runs hours later can still go by it.
+        """
+        self.review()
+        self._repeat(float(self._record().get("until") or 0.0))
+
+    def _repeat(self, until: float) -> None:
+        """Have it said on while anything announced is no brick yet, at the longest until then."""
+        record = self._record()
+        kept = announcement.without_volumes(record.get("bricks"), ())
+        is_open = any(not self._is_over(brick.path) for brick in kept)
+        left_s = until - self._now()  # more than that: the clock was set back
+        wanted = is_open and 0 < left_s < KEEP_S + REPEAT_S
+        if wanted or record.get("until"):
+            self._records.put(READY, {**record, "until": until if wanted else 0.0})
+            self._mine.repeat(wanted)
 
     def review(self) -> None:
         """Look again at all that was announced, and take back what is no longer so."""
@@ -202,6 +234,7 @@ class Announcer:
             "meant": sorted(meant),
             "paths": sorted({b.path for b in bricks if not (b.unfit or b.marked)}),
             "bricks": announcement.written(bricks),
+            "until": record.get("until", 0.0),
         }
         self._records.put(READY, entry)
         self._mine.write()
@@ -259,6 +292,21 @@ class SaltMine:
         """Let the mine ask ``gluster_brick.ready``."""
         if self._minion.has_master and self._minion.can("mine.send"):
             self._minion.call("mine.send", MINE_ALIAS, mine_function="gluster_brick.ready")
+
+    def repeat(self, wanted: bool) -> None:
+        """Put the job into the schedule of the running minion, or take it out; no file is written.
+
+        It is gone when the minion starts anew: the next run puts it there again.
+        """
+        if not (self._minion.is_daemon and self._minion.has_master):
+            return
+        if wanted and self._minion.can("schedule.add"):
+            self._minion.call(
+                "schedule.add", JOB, function="gluster_brick.announce", seconds=REPEAT_S,
+                persist=False, return_job=False, maxrunning=1,
+            )  # fmt: skip
+        elif not wanted and self._minion.can("schedule.delete"):
+            self._minion.call("schedule.delete", JOB, persist=False)
 
 
 def announcer(minion: Minion) -> Announcer:

@@ -58,6 +58,8 @@ class Minion:
         self.order = order
         self.test = bool(opts.get("test"))
         self._is_job = opts.get("__cli") != "salt-call"
+        #: Whether the minion itself runs this: its scheduler answers.
+        self.is_daemon = "minion" in str(opts.get("__cli"))
         self.has_master = opts.get("file_client") != "local"
         self._salt = salt
         self.context = context
@@ -235,7 +237,7 @@ class Minion:
         """Return whether this minion has that execution function."""
         return function in self._salt
 
-    def call(self, function: str, *args: Any, **kwargs: Any) -> Any:
+    def call(self, function: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call an execution function of this minion."""
         if function not in self._salt:
             raise GlusterError(

@@ -38,6 +38,7 @@ class Mine:
     def __init__(self) -> None:
         self.entries: dict[str, Any] = {}
         self.of: dict[str, dict[str, Any]] = {}
+        self.scheduled: dict[str, bool] = {}
 
 
 class NodesMine:
@@ -49,6 +50,9 @@ class NodesMine:
 
     def write(self) -> None:
         self.mine.entries[self.name] = self.records.get(READY)
+
+    def repeat(self, wanted: bool) -> None:
+        self.mine.scheduled[self.name] = wanted
 
 
 class Records:
@@ -81,6 +85,10 @@ class Bricks(Pool):
         if step.action in NEW_BRICKS:
             self._stage(machine, step)
         super()._carry_out(machine, step)
+        if step.action == "volume_start":  # a brick that runs keeps its index in .glusterfs
+            for brick in self.volume(step.subject).bricks:
+                paths = self.machines[brick.host].paths
+                paths[brick.path] = replace(paths[brick.path], holds_data=True)
 
     def _stage(self, machine: Machine, step: Step) -> None:
         self.sent.append((machine.name, step))

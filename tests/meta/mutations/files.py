@@ -20,6 +20,12 @@ ROWS = [
         ("files_before_the_members", "if any(row.get(name) != digest for row in told for name, digest in own.items()):", "if False:",
          "files are believed against the word of the members"),
     ]),
+    *of("minion/brick_announcements.py", "simulation/test_one_after_another.py", [
+        ("said_in_runs_only", "        self._repeat(self._now() + KEEP_S)", "        pass",
+         "highstates one after another never make a volume"),
+        ("said_for_ever", "wanted = is_open and 0 < left_s < KEEP_S + REPEAT_S", "wanted = True",
+         "a node says on for ever what nobody asks for"),
+    ]),
     *of("node/files.py", "unit/node/test_files.py", [
         ("secret_file_is_open", "write_atomically(path, text, mode, owner=(0, group))", "write_atomically(path, text, mode, owner=(0, group), keep=True)",
          "a token is written into a file that all could read before"),
