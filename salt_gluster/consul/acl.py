@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from salt_gluster.consul.client import Client
-from salt_gluster.consul.keys import Keys
+from salt_gluster.consul.keys import REPORT_PARTS, Keys
 from salt_gluster.consul.service import SERVICE
 from salt_gluster.consul.transport import HttpResponse
 from salt_gluster.errors import ConsulError
@@ -47,12 +47,18 @@ def agent_rules(name: str) -> Rules:
 def node_rules(cluster: str, name: str, gluster_uuid: str, *, first: bool) -> Rules:
     """What a node of the pool needs: read all of the pool, write what is its own.
 
+    Its documents are keys named here one by one, so that it cannot fill Consul, nor whoever reads
+    the reports of all nodes; below ``outcomes`` alone the engine gives the names (``pruning.py``).
     ``rev`` is a counter that wakes the others, ``changed`` the last change of the pool; only the
     first of ``nodes`` makes the canary. A session of its own node alone is its sensor's.
     """
     keys = Keys(cluster)
-    own = [keys.node(gluster_uuid), keys.identity(gluster_uuid), keys.submitted(gluster_uuid)]
-    below = [*(f"{key}/" for key in own), keys.outcome(gluster_uuid, "")]
+    own = [
+        keys.node(gluster_uuid), keys.answer(gluster_uuid),
+        *(keys.report_part(gluster_uuid, part) for part in REPORT_PARTS),
+        keys.identity(gluster_uuid), keys.submitted(gluster_uuid),
+    ]  # fmt: skip
+    below = [keys.outcome(gluster_uuid, "")]
     exact = [*own, keys.rev, keys.changed, *([keys.canary] if first else [])]
     return _may(
         key=dict.fromkeys(exact, "write"),

@@ -11,8 +11,10 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from salt_gluster.consul.client import MOST_OPS
+from salt_gluster.consul.report_parts import some_reports
 from salt_gluster.consul.store import Document, Store
 from salt_gluster.errors import ConsulError
+from salt_gluster.model import Unknown
 
 
 def write_answer(
@@ -34,10 +36,12 @@ def confirmed_answers(
         uuid = document.key.split("/")[-2]
         if isinstance(document.data, Mapping) and document.data.get("nonce") == nonce:
             said[uuid] = document.data
-    reports = _documents(store, [store.keys.node(uuid) for uuid in said])
+    reports = some_reports(store, said)
     return {
-        d.name: {**said[d.name], "report": d.data} for d in reports if isinstance(d.data, Mapping)
-    }  # fmt: skip
+        uuid: {**said[uuid], "report": report.data}
+        for uuid, report in reports.items()
+        if not isinstance(report, Unknown)
+    }
 
 
 def _documents(store: Store, keys: list[str]) -> list[Document]:

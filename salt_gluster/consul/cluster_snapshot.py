@@ -15,6 +15,7 @@ from salt_gluster.consul.codec import unpack
 from salt_gluster.consul.heartbeat import heartbeat, last_change
 from salt_gluster.consul.keys import Keys
 from salt_gluster.consul.leader_lock import Lead, lead_of
+from salt_gluster.consul.report_parts import reports_in
 from salt_gluster.consul.store import Document, admitted_in, authors, documents, stop_of, version_in
 from salt_gluster.errors import ConsulError
 from salt_gluster.model import Hold, Unknown
@@ -94,16 +95,10 @@ class ClusterSnapshot:
     @property
     def reports(self) -> dict[str, Mapping[str, Any] | Unknown]:
         """The reports by the node's uuid; one that cannot be read is an ``Unknown``."""
-        prefix = self.keys.node("")
-        reports: dict[str, Mapping[str, Any] | Unknown] = {}
-        for key, entry in self.entries.items():
-            uuid = key[len(prefix) :]
-            if key.startswith(prefix) and "/" not in uuid:
-                (document,) = documents(prefix, [entry])
-                reports[uuid] = (
-                    document if isinstance(document, Unknown) else report_from(document.data, uuid)
-                )
-        return reports
+        return {
+            uuid: report if isinstance(report, Unknown) else report_from(report.data, uuid)
+            for uuid, report in reports_in(self.keys, self.entries.values()).items()
+        }
 
     # --- what operators wrote --------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from salt_gluster.consul import admitted
 from salt_gluster.consul.client import Client, Entry, Op
 from salt_gluster.consul.keys import is_name
+from salt_gluster.consul.report_parts import all_reports, some_reports
 from salt_gluster.consul.store import Document, Store, documents, hold_of
 from salt_gluster.errors import ConsulError, GlusterError, Unreadable
 from salt_gluster.model import Hold, NodeFacts, Observation, Unknown, read_as
@@ -86,7 +87,7 @@ class ClusterState:
 
     def collect(self) -> None:
         """Read every node's report; ``ConsulError`` when Consul does not give them."""
-        self._take_all(self.store.by_name(self.keys.node("")))
+        self._take_all(all_reports(self.store))
 
     def read_sets_of(self, uuids: Iterable[str]) -> None:
         """Read the reports of these nodes and of those that share a set with them.
@@ -101,10 +102,10 @@ class ClusterState:
     def read_reports(self, uuids: Iterable[str]) -> None:
         """Read the reports of these nodes; what does not answer stays as it was."""
         # A report may name a node that cannot be: nobody's key.
-        keys = [self.keys.node(uuid) for uuid in sorted(filter(is_name, uuids))]
-        read = self._ask(lambda: self.store.several_by_key(keys))
+        names = sorted(filter(is_name, uuids))
+        read = self._ask(lambda: some_reports(self.store, names))
         if not isinstance(read, Unknown):
-            self._take_all({key.rsplit("/", 1)[-1]: d for key, d in read.items()})
+            self._take_all(read)
 
     def _take_all(self, read: Mapping[str, Document | Unknown]) -> None:
         for uuid, document in read.items():

@@ -15,6 +15,10 @@ def is_name(name: str) -> bool:
     return bool(name) and len(name) <= 255 and _NAME.fullmatch(name) is not None
 
 
+#: The parts of a node's report that stand apart from it (``report_parts.py``).
+REPORT_PARTS = ("volumes", "members")
+
+
 class Keys:
     """The keys of one cluster; an empty argument gives the prefix."""
 
@@ -66,6 +70,10 @@ class Keys:
     def answer(self, uuid: str) -> str:
         """What a node answered the leader last; below its report, where only it can write."""
         return self._below("nodes", uuid, "answer")
+
+    def report_part(self, uuid: str, part: str) -> str:
+        """A long part of a node's report, one of ``REPORT_PARTS``."""
+        return self._below("nodes", uuid, part)
 
     def proposal(self, name: str) -> str:
         """Something planned, waiting or approved."""

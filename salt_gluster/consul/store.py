@@ -23,7 +23,7 @@ from salt_gluster.consul.client import (
     set_op,
     tree_op,
 )
-from salt_gluster.consul.codec import MOST_VALUE_BYTES, pack, unpack
+from salt_gluster.consul.codec import MOST_VALUE_BYTES, READABLE_BYTES, pack, unpack
 from salt_gluster.consul.keys import Keys
 from salt_gluster.errors import ConsulError, SpecError
 from salt_gluster.model import Hold, Unknown, digest_of
@@ -63,22 +63,20 @@ class Store:
         ``ConsulError`` of kind ``unreadable`` when it is there and none.
         """
         entry = self._client.kv_get(key)
-        return None if entry is None else _document(entry)
+        return None if entry is None else document_of(entry)
 
     def all(self, prefix: str) -> list[Document | Unknown]:
         """Return all documents right below a prefix; one that is broken is an ``Unknown``."""
         return documents(prefix, self._client.kv_tree(prefix, consistent=True))
 
-    def by_name(self, prefix: str) -> dict[str, Document | Unknown]:
-        """Return all documents right below a prefix by name; a broken one is an ``Unknown``."""
-        entries = self._client.kv_tree(prefix, consistent=True)
-        known = {e.key: e for e in entries if "/" not in e.key[len(prefix) :]}
-        read = _documents(known, sorted(known))
-        return dict(zip((key[len(prefix) :] for key in sorted(known)), read, strict=True))
+    def tree(self, prefix: str) -> list[Entry]:
+        """Return everything below a prefix."""
+        return self._client.kv_tree(prefix, consistent=True)
 
     def several_by_key(self, keys: Sequence[str]) -> dict[str, Document | Unknown]:
         """Return those of these documents that are there, by key."""
-        found = self._several(keys)
+        below = {e.key: e for e in self.below(keys)}
+        found = {key: below[key] for key in keys if key in below}
         return dict(zip(found, _documents(found, found), strict=True))
 
     def names(self, prefix: str) -> list[str]:
@@ -95,24 +93,26 @@ class Store:
         """Return those of these documents that are there, many in one question."""
         return list(self.several_by_key(keys).values())
 
-    def _several(self, keys: Sequence[str]) -> dict[str, Entry]:
-        entries = {}
+    def below(self, keys: Sequence[str]) -> list[Entry]:
+        """Return what these keys hold, and what is below them, many in one question."""
+        entries = []
         for begin in range(0, len(keys), MOST_OPS):
             ops = [tree_op(key) for key in keys[begin : begin + MOST_OPS]]
-            entries.update({e.key: e for e in self._client.txn(ops)})
-        return {key: entries[key] for key in keys if key in entries}
+            entries += self._client.txn(ops)
+        return entries
 
     def write(
         self, key: str, data: Any, *, cas: int | None = None, seen: bool = False,
         rev: Entry | None = None, guard: Callable[[], Sequence[Op]] = list,
+        readable: int | None = None,
     ) -> None:  # fmt: skip
-        """Write a document, all or nothing.
+        """Write a document, all or nothing; compressed if it is longer than ``readable``.
 
         ``cas`` is the index it must have (0 = not there yet); ``seen`` bumps ``rev``; ``guard``
         gives operations that must hold, such as ``lock.guard``. ``ConsulError`` of kind
         ``conflict`` when one of them does not.
         """
-        value = pack(data)
+        value = pack(data, readable=readable)
         write = set_op(key, value) if cas is None else cas_op(key, value, cas)
         self.commit([write], seen=seen, rev=rev, guard=guard)
 
@@ -206,13 +206,14 @@ class Store:
     def submit(self, uuid: str, submission: Mapping[str, Any]) -> bool:
         """Write spec and policy as this node's highstate saw them; whether they had changed.
 
-        When and by whom it was said is no change: a highstate an hour wakes no watch.
+        When and by whom it was said is no change: a highstate an hour wakes no watch. Every node
+        writes the same when the pillar changes, so it is compressed.
         """
         key = self.keys.submitted(uuid)
         before = self.read(key)
         if before is not None and _content_digest(before.data) == _content_digest(submission):
             return False
-        self.write(key, submission, seen=True)
+        self.write(key, submission, seen=True, readable=READABLE_BYTES)
         return True
 
     def submitted(self) -> list[Document | Unknown]:
@@ -455,13 +456,14 @@ def _documents(entries: Mapping[str, Entry], keys: Iterable[str]) -> list[Docume
     read: list[Document | Unknown] = []
     for key in keys:
         try:
-            read.append(_document(entries[key]))
+            read.append(document_of(entries[key]))
         except ConsulError as err:
             read.append(Unknown(f"{key}: {err}"))
     return read
 
 
-def _document(entry: Entry) -> Document:
+def document_of(entry: Entry) -> Document:
+    """Return the document of a key; ``ConsulError`` of kind ``unreadable`` where it is none."""
     data = unpack(entry.value)
     if not isinstance(data, dict):
         raise ConsulError("a document in Consul is broken: it is no mapping.", kind="unreadable",

@@ -75,6 +75,8 @@ class SensorTimes:
     glance_s            between two looks at files and mounts: they cost no process
     again_s             after a change it looks again: a brick that has just been started has its
                         port 0.1-16 s later (facts.md#C-B.3)
+    apart_s, spread_s   after a change that all nodes see, their looks and reports come so far apart
+                        on average, and are over after so long at the latest
     collect_s           between two looks at everything while nothing changes and all is well
     unwell_s            the same, while something is not well that no file would show the end of
     beat_s              between two pushes of all checks: a third of their TTL
@@ -89,6 +91,8 @@ class SensorTimes:
 
     glance_s: float = 2.0
     again_s: tuple[float, ...] = (3.0, 20.0)
+    apart_s: float = 0.05
+    spread_s: float = 20.0
     collect_s: float = 300.0
     unwell_s: float = 30.0
     beat_s: float = 60.0

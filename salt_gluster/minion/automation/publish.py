@@ -9,6 +9,7 @@ from typing import Any
 from salt_gluster import node
 from salt_gluster.consul.agent import pem
 from salt_gluster.consul.heartbeat import watermark
+from salt_gluster.consul.report_parts import write_report
 from salt_gluster.consul.service import Member
 from salt_gluster.consul.store import Store
 from salt_gluster.errors import ConsulError
@@ -57,7 +58,7 @@ def _collected(driver: GlusterDriver) -> dict[str, Any]:
 
 def publish_report(store: Store, me: Member, own: Mapping[str, Any]) -> None:
     """Write a report, and into the node's identity the bricks that are well."""
-    store.write(store.keys.node(me.uuid), dict(own))
+    write_report(store, me.uuid, own)
     facts = facts_from(own)
     if isinstance(facts, Unknown):
         return

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 from salt_gluster import node
@@ -73,6 +74,10 @@ class Sensor:
         self._register_at = self._beat_at = self._glance_at = self._session_at = 0.0
         self._session: SensorSession | None = None
         self._version = ""
+        #: When it looked last, and when it will look after a change; 0 = that waits for none.
+        self._looked_at = self._changed_at = 0.0
+        #: This node's place among the reports of all nodes, 0 to 1, and how many these are.
+        self._share, self._members = 0.0, 0
         #: What stood in Consul before the last look.
         self._after: Mapping[str, Any] = {}
         #: Whether Consul has taken a report in this life.
@@ -91,6 +96,7 @@ class Sensor:
             if stop.wait(self._times.glance_s):
                 return
             me = registration.load_registration()
+        self._share = share_of(me.uuid)
         self._client = connect(self._settings, timeout_s=self._times.consul_timeout_s)
         checks = service.Checks(self._client)
         self._due = [self._clock()]
@@ -103,7 +109,7 @@ class Sensor:
             ended = self._eyes.wait(min(self._times.prompt_s, idle_s))
             if ended:
                 log.warning("ended: %s", ", ".join(ended))
-                self._changed()
+                self._changed(at_once=True)
 
     def _next(self) -> float:
         return min(*self._due, self._glance_at, self._register_at, self._beat_at, self._session_at)
@@ -131,7 +137,7 @@ class Sensor:
             self._beat_at = now + self._times.beat_s
             checks.beat()
             if self._is_outdated(watermark(Store(client, me.cluster))):
-                self._due.append(now)
+                self._due.append(now + self._share * self._window_s())
 
     def _renew(self, me: service.Member, client: Client) -> None:
         """Keep the session by which this sensor is heard; not before it could publish."""
@@ -151,9 +157,25 @@ class Sensor:
         by = after.get("by", old.get("by"))
         return (after["changed"], by) != (old.get("changed"), old.get("by"))
 
-    def _changed(self) -> None:
-        now, times = self._clock(), self._times
-        self._due = [now, *(now + s for s in times.again_s), now + times.collect_s]
+    def _window_s(self) -> float:
+        """Return within which time the reports of all nodes come after a change that all see."""
+        return min(self._times.spread_s, self._times.apart_s * self._members)
+
+    def _changed(self, *, at_once: bool = False) -> None:
+        """Look soon, and again. ``at_once``: it is this node's own matter, as a dead brick is.
+
+        A definition changes on all nodes at one moment. Each looks at a moment of its own then, and
+        once for all changes of that time; never later than it would have looked without them.
+        """
+        now, times, window_s = self._clock(), self._times, self._window_s()
+        first = now
+        if not at_once:
+            first = max(now + self._share * window_s, self._looked_at + window_s)
+            first = min(first, max(self._due, default=first))
+            if self._changed_at > now:
+                first = min(first, self._changed_at)
+        first = self._changed_at = max(now, first)
+        self._due = [first, *(first + s for s in times.again_s), first + times.collect_s]
         self._eyes.aim()
 
     def _collect(self, me: service.Member, client: Client, checks: service.Checks) -> None:
@@ -167,6 +189,7 @@ class Sensor:
         store = Store(client, me.cluster)
         own = collect_and_publish(GlusterDriver(self._name, aliases), store, me)
         self._after = own["after"]
+        self._members = len(own["peers"]) if isinstance(own["peers"], list) else self._members
         if isinstance(own["version"], str):
             self._version = own["version"]
         signs = status_checks.signs(own)
@@ -174,7 +197,16 @@ class Sensor:
             checks.push(name, *sign)
         self.has_reported = True
         # Little space is told and lasts; nothing of it is news every half minute.
-        well = all(signs[name][0] == "passing" for name in ("bricks", "heal"))
+        self._looked(now, well=all(signs[name][0] == "passing" for name in ("bricks", "heal")))
+
+    def _looked(self, now: float, *, well: bool) -> None:
+        """Note that it has looked, and when it will again."""
+        self._looked_at, self._changed_at = now, 0.0
         times = self._times
         later = [at for at in self._due if now < at < now + times.collect_s]
         self._due = [*later, now + (times.collect_s if well else times.unwell_s)]
+
+
+def share_of(uuid: str) -> float:
+    """Return a node's own place in a time that all nodes share, 0 to 1, always the same."""
+    return int.from_bytes(sha256(uuid.encode()).digest()[:4], "big") / 2**32

@@ -37,7 +37,7 @@ def writes(rules: dict[str, dict[str, dict[str, str]]]) -> set[tuple[str, str]]:
 
 def test_a_node_writes_what_is_its_own_and_only_the_first_the_canary() -> None:
     own = {("key", f"gluster/prod/{w}/{UUID}") for w in ("nodes", "identity", "submitted")}
-    own |= {("key_prefix", f"{name}/") for _, name in own}
+    own |= {("key", f"gluster/prod/nodes/{UUID}/{w}") for w in ("answer", "volumes", "members")}
     own |= {("key_prefix", f"gluster/prod/outcomes/{UUID}/"), ("service", "gluster")}
     own |= {("session", "g1")}  # of no other node: a sensor is heard by it
     own |= {("key", f"gluster/prod/{name}") for name in ("rev", "changed")}

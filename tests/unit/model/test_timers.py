@@ -26,7 +26,8 @@ def test_the_times_of_the_engine() -> None:
 
 def test_the_times_of_the_sensor() -> None:
     assert asdict(SENSOR_TIMES) == {
-        "glance_s": 2.0, "again_s": (3.0, 20.0), "collect_s": 300.0, "unwell_s": 30.0,
+        "glance_s": 2.0, "again_s": (3.0, 20.0), "apart_s": 0.05,
+        "spread_s": 20.0, "collect_s": 300.0, "unwell_s": 30.0,
         "beat_s": 60.0, "register_s": 10.0, "consul_timeout_s": 3.0, "prompt_s": 0.5,
         "pauses_s": (1.0, 10.0), "session_s": 10.0, "session_ttl_s": 20,
     }  # fmt: skip
