@@ -93,6 +93,20 @@ class Client:
         read = self._read(lambda: self.library.kv.get(prefix, keys=True), lambda rows: rows or [])
         return list(read.data)
 
+    def kv_names(self, prefix: str, most: int, *, separator: str = "") -> list[str]:
+        """Return the names below a prefix, with a separator only as far as to the first one.
+
+        ``ConsulError`` of kind ``too_big`` where they take more than ``most`` bytes: a node may
+        have written any number, as long as it likes.
+        """
+        params = [("keys", "1"), *([("separator", separator)] if separator else [])]
+
+        def names(response: Any) -> list[str]:
+            return _rows(json.loads(response.body)) if response.code == 200 else []
+
+        get = self.transport.get
+        return list(self._do(lambda: get(names, f"/v1/kv/{prefix}", params, most=most)))
+
     def kv_put(
         self, key: str, value: bytes | str, *, cas: int | None = None, acquire: str = "",
         release: str = "",
@@ -355,6 +369,11 @@ def cas_op(key: str, value: bytes, index: int) -> Op:
     return {"KV": {"Verb": "cas", "Key": key, "Value": encoded, "Index": index}}
 
 
+def get_op(key: str) -> Op:
+    """Read one key; fail where it is not there."""
+    return {"KV": {"Verb": "get", "Key": key}}
+
+
 def tree_op(prefix: str) -> Op:
     """Read everything below; where there is nothing, that is no failure."""
     return {"KV": {"Verb": "get-tree", "Key": prefix}}
@@ -363,6 +382,11 @@ def tree_op(prefix: str) -> Op:
 def delete_op(key: str) -> Op:
     """Delete."""
     return {"KV": {"Verb": "delete", "Key": key}}
+
+
+def delete_tree_op(prefix: str) -> Op:
+    """Delete everything below, however much that is."""
+    return {"KV": {"Verb": "delete-tree", "Key": prefix}}
 
 
 def check_session_op(key: str, session: str) -> Op:

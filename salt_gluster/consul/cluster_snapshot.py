@@ -1,7 +1,8 @@
 """Read everything of one pool in Consul at one moment, in one request.
 
 What is shown together has to be of one moment: with a request for each part a screen could show two
-leaders. Versions of the configuration and the audit are left out; both are long, and their own.
+leaders. Versions of the configuration and the audit are left out; both are long, and their own. So
+are outcomes: a node may write any number of them, and each is read by its name.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ class ClusterSnapshot:
         prefixes = [
             keys.canary, keys.rev, keys.leader, keys.epoch, keys.heartbeat, keys.changed, keys.hold,
             keys.status, keys.current, keys.pillar, keys.maintenance(""), keys.proposal(""),
-            keys.operation(""), keys.outcomes, keys.acknowledged(""), keys.accepted(""),
-            keys.rejected(""), keys.admitted(""), *([keys.node("")] if reports else []),
+            keys.operation(""), keys.acknowledged(""), keys.accepted(""), keys.rejected(""),
+            keys.admitted(""), *([keys.node("")] if reports else []),
         ]  # fmt: skip
         entries = client.txn([tree_op(prefix) for prefix in prefixes], consistent=True)
         return cls(keys, {entry.key: entry for entry in entries}, reports)

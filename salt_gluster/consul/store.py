@@ -20,16 +20,22 @@ from salt_gluster.consul.client import (
     cas_op,
     check_index_op,
     delete_op,
+    delete_tree_op,
+    get_op,
     set_op,
     tree_op,
 )
 from salt_gluster.consul.codec import MOST_VALUE_BYTES, READABLE_BYTES, pack, unpack
-from salt_gluster.consul.keys import Keys
+from salt_gluster.consul.keys import Keys, is_name
 from salt_gluster.errors import ConsulError, SpecError
 from salt_gluster.model import Hold, Unknown, digest_of
 
 #: How often two writers of ``rev`` may meet before one of them gives up.
 _TRIES = 8
+#: An outcome is shorter: a few hundred bytes, and the reasons of a refusal.
+MOST_OUTCOME_BYTES = 16 * 1024
+#: Names of one node's outcomes, and of the nodes that have some: what is longer is not read.
+MOST_NAMES_BYTES, MOST_NODES_BYTES = 64 * 1024, 4 * 1024 * 1024
 #: A hold that is longer is a text; a time that is later is none.
 _MOST_HOLD, _MOST_TIME = 10_000, 1e12
 
@@ -336,8 +342,64 @@ class Store:
         return self.all(self.keys.operation(""))
 
     def outcome(self, uuid: str, name: str) -> Document | None:
-        """Return what a node did about an operation."""
-        return self.read(self.keys.outcome(uuid, name))
+        """Return what a node did about an operation.
+
+        ``ConsulError`` of kind ``unreadable`` where what stands there is none, or too long for one.
+        """
+        entry = self._client.kv_get(self.keys.outcome(uuid, name))
+        return None if entry is None else _outcome_of(entry)
+
+    def outcomes_of(self, operations: Iterable[tuple[str, str]]) -> dict[str, Document | Unknown]:
+        """Return what nodes did about these operations (node, id), by the operation's id.
+
+        By name, many in one question; what else a node has written there is not read.
+        """
+        keys = [self.keys.outcome(*of) for of in operations if all(map(is_name, of))]
+        read: dict[str, Document | Unknown] = {}
+        for entry in self._exact(keys):
+            try:
+                read[entry.key.rsplit("/", 1)[-1]] = _outcome_of(entry)
+            except ConsulError as err:
+                read[entry.key.rsplit("/", 1)[-1]] = Unknown(str(err))
+        return read
+
+    def _exact(self, keys: Sequence[str]) -> list[Entry]:
+        """Return those of these keys that are there, and nothing that only begins like them."""
+        entries = []
+        for begin in range(0, len(keys), MOST_OPS):
+            left = list(keys[begin : begin + MOST_OPS])
+            for _ in range(_TRIES):
+                try:
+                    entries += self._client.txn([get_op(key) for key in left]) if left else []
+                    break
+                except ConsulError as err:
+                    missing = {key for _, key, _ in err.failed}
+                    if err.kind != "conflict" or not missing:
+                        raise
+                    left = [key for key in left if key not in missing]
+        return entries
+
+    def outcome_nodes(self) -> list[str]:
+        """Return the nodes that have outcomes; ``ConsulError`` of kind ``too_big`` as below."""
+        prefix = self.keys.outcomes
+        names = self._client.kv_names(prefix, MOST_NODES_BYTES, separator="/")
+        return [name[len(prefix) :].rstrip("/") for name in names]
+
+    def outcome_names(self, uuid: str) -> list[str]:
+        """Return a node's outcomes; ``ConsulError`` of kind ``too_big`` where they are too many."""
+        prefix = self.keys.outcome(uuid, "")
+        return [name[len(prefix) :] for name in self._client.kv_names(prefix, MOST_NAMES_BYTES)]
+
+    def clear_outcomes(
+        self, uuid: str, keep: Iterable[str], guard: Callable[[], Sequence[Op]] = list
+    ) -> None:
+        """Take all outcomes of a node away but those of these operations; one transaction."""
+        kept = []
+        for name in keep:
+            entry = self._client.kv_get(self.keys.outcome(uuid, name))
+            if entry is not None and len(entry.value) <= MOST_OUTCOME_BYTES:
+                kept.append(set_op(entry.key, entry.value))
+        self.commit([delete_tree_op(self.keys.outcome(uuid, "")), *kept], seen=False, guard=guard)
 
     def write_outcome(self, uuid: str, name: str, outcome: Mapping[str, Any], *,
                       cas: int | None = None) -> None:  # fmt: skip
@@ -460,6 +522,13 @@ def _documents(entries: Mapping[str, Entry], keys: Iterable[str]) -> list[Docume
         except ConsulError as err:
             read.append(Unknown(f"{key}: {err}"))
     return read
+
+
+def _outcome_of(entry: Entry) -> Document:
+    if len(entry.value) > MOST_OUTCOME_BYTES:
+        long = f"{entry.key} has {len(entry.value)} bytes, which is no outcome."
+        raise ConsulError(long, kind="unreadable")
+    return document_of(entry)
 
 
 def document_of(entry: Entry) -> Document:

@@ -104,7 +104,10 @@ class Transport:
     # --- the API of both libraries' HTTP client: py-consul's has headers, python-consul's not ---
 
     def get(self, callback: Any, path: str, params: Params = None, **more: Any) -> Any:
-        """GET; ``callback`` is the library's and gets the answer."""
+        """GET; ``callback`` is the library's and gets the answer.
+
+        ``most``: an answer of more bytes is not read, but a ``ConsulError`` of kind ``too_big``.
+        """
         raw, most = bool(more.get("raw")), more.get("most")
         return callback(self._ask("GET", path, params, raw=raw, most=most))
 
@@ -232,8 +235,10 @@ class Transport:
 
 def _at_most(answer: Any, most: int) -> bytes:
     """Read an answer that may be of any size; ``ConsulError`` of kind ``too_big`` beyond."""
+    body = b""
     try:
-        body: bytes = answer.read(most + 1)
+        while len(body) <= most and (part := answer.read(most + 1 - len(body))):
+            body += part
     except (HTTPError, OSError) as problem:
         answer.close()
         raise ConsulError("the Consul agent cut the connection.", kind="cut_off",

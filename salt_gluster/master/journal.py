@@ -14,6 +14,7 @@ from salt_gluster.consul.catalog import believe
 from salt_gluster.consul.cluster_snapshot import ClusterSnapshot
 from salt_gluster.consul.orders import orders
 from salt_gluster.consul.pool import PoolClient
+from salt_gluster.consul.store import Document
 from salt_gluster.errors import GlusterError, NotFound, Unreadable
 from salt_gluster.master.approvals import WAITING, candidates, operations_in, settings_of
 from salt_gluster.model import Unknown, plain
@@ -47,17 +48,20 @@ def journal(pool: PoolClient, limit: int) -> dict[str, Any]:
     operations = list(operations_in(snapshot.below(snapshot.keys.operation(""))))
     read = sorted((op for op in operations if isinstance(op, Operation)), key=lambda op: -op.at)
     rows: list[dict[str, Any]] = [{"unknown": f.why} for f in operations if isinstance(f, Unknown)]
-    for op in read[: max(0, limit)]:
-        by = op.approved_by or "the policy"
-        rows.append({**plain(op.to_data()), "by": by, "outcome": _outcome(snapshot, op)})
+    shown = read[: max(0, limit)]
+    outcomes = pool.store.outcomes_of((op.node, op.id) for op in shown)
+    for op in shown:
+        by, outcome = op.approved_by or "the policy", _outcome(outcomes.get(op.id))
+        rows.append({**plain(op.to_data()), "by": by, "outcome": outcome})
     ordered = sorted(orders(pool.store.all(snapshot.keys.audit(""))), key=lambda o: -o.at)
     said = [asdict(order) for order in ordered[: max(0, limit)]]
     return {"pool": pool.cluster, "total": len(operations), "operations": rows, "orders": said}
 
 
-def _outcome(snapshot: ClusterSnapshot, op: Operation) -> Any:
+def _outcome(document: Document | Unknown | None) -> Any:
     try:
-        document = snapshot.document(snapshot.keys.outcome(op.node, op.id))
+        if isinstance(document, Unknown):
+            return {"unknown": document.why}
         return None if document is None else outcome_from(document.data).to_data()
     except GlusterError as err:
         return {"unknown": str(err)}

@@ -40,7 +40,8 @@ class _Answer:
     headers: Mapping[str, str]
 
     def read(self, most: int) -> bytes:
-        return self.data[:most]
+        part, self.data = self.data[:most], self.data[most:]
+        return part
 
     def close(self) -> None:
         """Nothing is open here."""
@@ -139,6 +140,9 @@ class FakeConsul:
             return [{**self._set(key, value), "Value": b""}]
         if verb == "delete":
             self.keys.pop(key, None)
+        if verb == "delete-tree":
+            for below in [name for name in self.keys if name.startswith(key)]:
+                del self.keys[below]
         if row and verb in ("check-index", "check-session"):
             return [{**row, "Value": b""}]
         return self._rows(key) if verb == "get-tree" else [row] if verb == "get" and row else []
@@ -193,7 +197,9 @@ class FakeConsul:
         rows = self._rows(key) if tree else [self.keys[key]] if key in self.keys else []
         if not rows:
             return 404, ""
-        return 200, [r["Key"] for r in rows] if "keys" in words else [_shown(r) for r in rows]
+        if "keys" in words:
+            return 200, _names([r["Key"] for r in rows], key, words.get("separator", ""))
+        return 200, [_shown(r) for r in rows]
 
     def _other(self, path: str, words: Mapping[str, str], body: bytes) -> tuple[int, Any]:
         what, _, name = path.rpartition("/")
@@ -238,9 +244,19 @@ def _overwrites(row: Mapping[str, Any]) -> bool:
     return own or (row["CheckID"] == SERVICE_MAINTENANCE and row["Status"] != "critical")
 
 
+def _names(keys: list[str], prefix: str, separator: str) -> list[str]:
+    """Return the names, as far as to the first separator behind the prefix."""
+    if not separator:
+        return keys
+    short = (k[: k.find(separator, len(prefix)) + 1] or k for k in keys)
+    return list(dict.fromkeys(short))
+
+
 def _is_write(method: str, path: str, body: bytes) -> bool:
     if path == "txn":
-        return any(op["KV"]["Verb"] in ("set", "cas", "delete") for op in json.loads(body))
+        return any(
+            op["KV"]["Verb"] in ("set", "cas", "delete", "delete-tree") for op in json.loads(body)
+        )
     return method != "GET" and not path.startswith("session/renew")
 
 

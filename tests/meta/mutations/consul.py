@@ -86,6 +86,22 @@ ROWS = [
         ("one_broken_part_for_all", '            return Unknown(f"the {name} of its report: {err}")', "            raise",
          "one node's broken part ends the read of all reports"),
     ]),
+    *of("consul/store.py", "unit/master/test_requests.py", [
+        ("outcome_of_any_length", "if len(entry.value) > MOST_OUTCOME_BYTES:", "if False:",
+         "a node's outcomes take the memory of whoever reads them"),
+        ("outcomes_by_prefix", "self._client.txn([get_op(key) for key in left])", "self._client.txn([tree_op(key) for key in left])",
+         "a node's keys beside its outcomes are read by every screen"),
+    ]),
+    *of("master/engine/pruning.py", "unit/master/engine/test_pruning.py", [
+        ("outcomes_without_end", "if names is None or len(names) > 2 * KEPT:", "if names is None:",
+         "a node keeps the leader busy with taking its outcomes away"),
+        ("names_without_end", 'if err.kind != "too_big":\n            raise\n        return None', "raise",
+         "a node with too many outcomes ends the leader's tick"),
+        ("begun_is_forgotten", "store.clear_outcomes(node, begun[:_MOST_BEGUN], guard)", "store.clear_outcomes(node, [], guard)",
+         "an operation that was begun is begun a second time"),
+        ("outcome_of_another_node", 'own = [d for d in known if d.data.get("node") == node]', "own = known",
+         "an outcome below another node's name stays for ever"),
+    ]),
     *of("minion/automation/sensor.py", "unit/minion/automation/test_sensor.py", [
         ("all_at_one_moment", "first = max(now + self._share * window_s, self._looked_at + window_s)", "first = now",
          "300 nodes report one change in the same second, and again at each of a series"),

@@ -23,6 +23,8 @@ class _Agent(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers: list[tuple[int, bytes]] = []
         self.asked: list[str] = []
+        #: How many bytes are promised and never come.
+        self.short = 0
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -33,9 +35,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.asked.append(self.command)
         code, body = self.server.answers.pop(0)
         self.send_response(code)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(body) + self.server.short))
         self.end_headers()
         self.wfile.write(body)
+        self.close_connection = self.close_connection or bool(self.server.short)
 
     do_GET = do_PUT = _answer
 
@@ -83,3 +86,24 @@ def test_a_write_may_have_happened_and_is_never_sent_twice(agent: _Agent) -> Non
     with pytest.raises(ConsulError) as told:
         _client(agent).kv_put("a", "b")
     assert told.value.maybe_done and agent.asked == ["PUT"]
+
+
+def test_names_that_take_more_than_may_be_read_are_not_read(agent: _Agent) -> None:
+    """Any number of keys, as long as their writer likes: whoever lists them has a limit."""
+    names = b"[" + b",".join(b'"%d"' % n for n in range(100)) + b"]"
+    client = _client(agent)
+    agent.answers = [(200, names), (200, names), (404, b""), (200, b'"10.0.0.1:8300"')]
+    with pytest.raises(ConsulError) as told:
+        client.kv_names("a/", len(names) - 1)
+    assert told.value.kind == "too_big"
+    assert client.kv_names("a/", len(names)) == [str(n) for n in range(100)]
+    assert client.kv_names("b/", 10) == []
+    assert client.leader() == "10.0.0.1:8300", "the connections are good for more"
+
+
+def test_names_whose_connection_is_cut_are_no_names(agent: _Agent) -> None:
+    agent.answers = [(200, b'["a"]')]
+    agent.short = 100
+    with pytest.raises(ConsulError) as told:
+        _client(agent).kv_names("a/", 10_000)
+    assert told.value.kind == "cut_off"

@@ -268,6 +268,35 @@ def test_the_journal_has_the_outcome_of_each_operation(world: World) -> None:
     assert {row["outcome"]["state"] for row in rows} == {"applied"}
 
 
+def test_an_outcome_that_is_none_or_too_long_is_unknown_and_whatever_stands_beside_is_not_read(
+    world: World,
+) -> None:
+    """A node may write any number of keys below ``outcomes/`` and its own name."""
+    root = "gluster/main/outcomes/u1/"
+    world.consul.keys[root + "op19"]["Value"] = b'{"id": "' + b"x" * 300_000 + b'"}'
+    world.consul.keys[root + "op18"]["Value"] = b"{broken"
+    del world.consul.keys[root + "op17"]
+    for key in (f"{root}op16{number}" for number in range(300)):
+        row = world.consul.keys[root + "op16"]
+        world.consul.keys[key] = {**row, "Key": key, "Value": b"0" * 400_000}
+    answers: list[int] = []
+    answer = world.consul.answer
+
+    def sized(method: str, url: str, body: bytes) -> tuple[int, Any]:
+        told = answer(method, url, body)
+        answers.append(len(str(told)))
+        return told
+
+    world.consul.answer = sized  # type: ignore[method-assign]
+    rows = {r["id"]: r["outcome"] for r in journal.journal(world.pool(), 5)["operations"]}
+    assert "no outcome" in rows["op19"]["unknown"]
+    assert "broken" in rows["op18"]["unknown"]
+    assert rows["op17"] is None
+    assert rows["op16"]["state"] == rows["op15"]["state"] == "applied"
+    status.status(reports, "*", world.pool(reports=True), reader="m1", as_data=True)
+    assert max(answers) < 1_000_000
+
+
 def test_without_the_canary_there_is_no_pool_and_with_a_marker_it_was_wiped(
     world: World, tmp_path: Path
 ) -> None:

@@ -11,6 +11,8 @@ import fleet
 import pytest
 from fleet import GFN1, GFN2, GFN3, VOLUME
 
+from salt_gluster.consul.client import Entry
+from salt_gluster.consul.codec import pack
 from salt_gluster.consul.keys import Keys
 from salt_gluster.consul.service import Member
 from salt_gluster.consul.store import Document
@@ -64,6 +66,7 @@ class Pool:
             hold=lambda: self.hold,
             keys=Keys("main"),
             several=self.several,
+            below=self.below,
         )
         self.nonce, self.registered = "", "100000"
         #: Members that Salt's bus has an answer of, and that have written none.
@@ -104,6 +107,9 @@ class Pool:
                 continue
             documents.append(Document(key, copy.deepcopy(dict(told)), 1))
         return documents
+
+    def below(self, keys: Sequence[str]) -> list[Entry]:
+        return [Entry(d.key, pack(d.data), 1) for d in self.several(keys)]
 
     def run(self, confirm: str = "", name: str = "gfn3") -> dict[str, Any]:
         return restore(self.ask, self, name, confirm)  # type: ignore[arg-type]
