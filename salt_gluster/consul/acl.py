@@ -49,8 +49,9 @@ def node_rules(cluster: str, name: str, gluster_uuid: str, *, first: bool) -> Ru
 
     Its documents are keys named here one by one, so that it cannot fill Consul, nor whoever reads
     the reports of all nodes; below ``outcomes`` alone the engine gives the names (``pruning.py``).
-    ``rev`` is a counter that wakes the others, ``changed`` the last change of the pool; only the
-    first of ``nodes`` makes the canary. A session of its own node alone is its sensor's.
+    ``rev`` is a counter that wakes the others, ``changed/<uuid>`` the last change that this node
+    made; only the first of ``nodes`` makes the canary. A session of its own node alone is its
+    sensor's.
     """
     keys = Keys(cluster)
     own = [
@@ -59,7 +60,7 @@ def node_rules(cluster: str, name: str, gluster_uuid: str, *, first: bool) -> Ru
         keys.identity(gluster_uuid), keys.submitted(gluster_uuid),
     ]  # fmt: skip
     below = [keys.outcome(gluster_uuid, "")]
-    exact = [*own, keys.rev, keys.changed, *([keys.canary] if first else [])]
+    exact = [*own, keys.rev, keys.change_of(gluster_uuid), *([keys.canary] if first else [])]
     return _may(
         key=dict.fromkeys(exact, "write"),
         key_prefix={keys.root: "list", **dict.fromkeys(below, "write")},

@@ -63,13 +63,14 @@ class ClusterSnapshot:
 
     @property
     def heartbeat(self) -> dict[str, Any]:
-        """The leader's last heartbeat, ``by`` and ``at``; empty = none."""
+        """The leader's last heartbeat, ``by``, ``at`` and ``ignored``; empty = none."""
         return heartbeat(self.entries.get(self.keys.heartbeat))
 
     @property
     def last_change(self) -> int:
         """Consul's index of our last change of the pool; 0 = none."""
-        return last_change(self.entries.get(self.keys.changed))
+        ignored = self.heartbeat.get("ignored", ())
+        return last_change(self.keys, self.entries.values(), ignored)
 
     @property
     def version_number(self) -> int:

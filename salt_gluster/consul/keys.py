@@ -75,6 +75,10 @@ class Keys:
         """A long part of a node's report, one of ``REPORT_PARTS``."""
         return self._below("nodes", uuid, part)
 
+    def change_of(self, uuid: str) -> str:
+        """When a node last changed the pool; ``changed`` itself is an operator's."""
+        return self._below("changed", uuid)
+
     def proposal(self, name: str) -> str:
         """Something planned, waiting or approved."""
         return self._below("proposals", name)

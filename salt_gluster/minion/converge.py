@@ -182,7 +182,8 @@ def note_change(minion: Minion, results: Collection[Result]) -> None:
 
     try:
         with contextlib.closing(connect(minion.consul or {}, timeout_s=_CONSUL_S)) as client:
-            heartbeat.mark_change(client, Keys(str(record["cluster"])), minion.name, time.time())
+            keys, uuid = Keys(str(record["cluster"])), str(record.get("uuid") or "")
+            heartbeat.mark_change(client, keys, minion.name, time.time(), uuid)
     except GlusterError as err:
         log.info("that the pool was changed could not be told to Consul: %s", err)
         minion.context[_SILENT] = True

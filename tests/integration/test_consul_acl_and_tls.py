@@ -173,7 +173,8 @@ PLACES = {
     "own answer": KEYS.answer(OWN), "any key below it": KEYS.node(OWN) + "/more",
     "below its identity": KEYS.identity(OWN) + "/more",
     "own identity": KEYS.identity(OWN), "own submission": KEYS.submitted(OWN),
-    "own outcome": KEYS.outcome(OWN, "o"),
+    "own outcome": KEYS.outcome(OWN, "o"), "own change": KEYS.change_of(OWN),
+    "other change": KEYS.change_of(OTHER),
     "other report": KEYS.node(OTHER), "other identity": KEYS.identity(OTHER),
     "other submission": KEYS.submitted(OTHER), "other outcome": KEYS.outcome(OTHER, "o"),
     "a longer name": KEYS.node(OWN + "0"),
@@ -258,7 +259,7 @@ SEES_POOL = {
 }  # fmt: skip
 ROLES: dict[str, set[str]] = {
     "node": SEES_POOL
-    | {f"write {name}" for name in OWN_PLACES | {"canary", "rev", "changed"}}
+    | {f"write {name}" for name in OWN_PLACES | {"canary", "rev"}}
     | {"register gluster", "take a service off", "push own check"}
     | {"make a session", "see sessions"},  # of its own node: by one its sensor is heard
     "engine": SEES_POOL
@@ -315,8 +316,8 @@ def test_a_node_that_is_not_the_first_never_writes_the_canary(registered: World)
         c = client(registered, "node", "g2")
         tried = {n: _done(c, lambda c, k=key: c.kv_put(k, "1")) for n, key in PLACES.items()}
     mine = {n for n, yes in tried.items() if yes}
-    others = {"other report", "other identity", "other submission", "other outcome"}
-    assert mine == {*others, "rev", "changed"}
+    others = {"other report", "other identity", "other submission", "other outcome", "other change"}
+    assert mine == {*others, "rev"}
 
 
 def test_the_management_token_can_what_nobody_else_can(registered: World) -> None:

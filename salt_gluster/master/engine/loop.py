@@ -18,11 +18,12 @@ from salt_gluster.consul.catalog import Catalog, consul_view, hinted, identified
 from salt_gluster.consul.client import Client, Op, check_absent_op
 from salt_gluster.consul.cluster_state import ClusterState
 from salt_gluster.consul.codec import pack
-from salt_gluster.consul.heartbeat import heartbeat_op
+from salt_gluster.consul.heartbeat import heartbeat_op, marks
 from salt_gluster.consul.store import Store
 from salt_gluster.errors import ConsulError, GlusterError
 from salt_gluster.master.engine.asking import AskingThread
 from salt_gluster.master.engine.backoff import Backoff
+from salt_gluster.master.engine.change_marks import ChangeMarks
 from salt_gluster.master.engine.config_history import ConfigHistory
 from salt_gluster.master.engine.consul_look import ConsulLook
 from salt_gluster.master.engine.declared_config import Accepted, accept
@@ -93,7 +94,7 @@ class Engine:
         self._lock = self.watches.lock
         self._state = ClusterState(connect(times.records_timeout_s), cluster, self._time)
         self._publisher = EventPublisher(cluster, name, bus, self._state, self._lock, journal)
-        self._backoff = Backoff()
+        self._backoff, self._marks = Backoff(), ChangeMarks()
         self._direct = DirectLook(self._state, self._probes, self._publisher.publish_unstored)
         self._history = ConfigHistory(self._state, self._lock, times)
         self._expiry = MaintenanceExpiry(bus, self._state, self._lock)
@@ -458,8 +459,12 @@ class Engine:
         """Write our time: by it a reader knows how old the nodes' reports are."""
         if self._clock.monotonic() - self._heartbeat_at < self._times.heartbeat_s:
             return
+        store = self._state.store
         try:
-            self._lock.write([heartbeat_op(self._state.keys, self.name, now)])
+            known = marks(store.keys, store.trees([store.keys.changed])[store.keys.changed])
+            indexes = {uuid: mark.modify_index for uuid, mark in known.items() if uuid}
+            ignored = self._marks.saw(indexes, self._clock.monotonic())
+            self._lock.write([heartbeat_op(store.keys, self.name, now, ignored)])
             self._heartbeat_at = self._clock.monotonic()
         except ConsulError as err:
             log.info("the heartbeat could not be written: %s", err)

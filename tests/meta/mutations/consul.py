@@ -92,6 +92,15 @@ ROWS = [
         ("outcomes_by_prefix", "self._client.txn([get_op(key) for key in left])", "self._client.txn([tree_op(key) for key in left])",
          "a node's keys beside its outcomes are read by every screen"),
     ]),
+    *of("master/engine/change_marks.py", "unit/master/engine/test_change_marks.py", [
+        ("marks_without_end", "u for u, t in self._times.items() if len(t) == MOST and", "u for u, t in self._times.items() if False and",
+         "one node keeps every screen asking all nodes"),
+        ("never_heard_again", "and now - t[0] < WITHIN_S", "", "a node that made many changes once is never heard again"),
+    ]),
+    *of("consul/heartbeat.py", "unit/master/engine/test_change_marks.py", [
+        ("ignored_is_counted", "if u not in ignored), default=0)", "), default=0)",
+         "who marks without end keeps every sensor looking"),
+    ]),
     *of("master/engine/pruning.py", "unit/master/engine/test_pruning.py", [
         ("outcomes_without_end", "if names is None or len(names) > 2 * KEPT:", "if names is None:",
          "a node keeps the leader busy with taking its outcomes away"),

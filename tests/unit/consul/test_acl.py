@@ -40,7 +40,7 @@ def test_a_node_writes_what_is_its_own_and_only_the_first_the_canary() -> None:
     own |= {("key", f"gluster/prod/nodes/{UUID}/{w}") for w in ("answer", "volumes", "members")}
     own |= {("key_prefix", f"gluster/prod/outcomes/{UUID}/"), ("service", "gluster")}
     own |= {("session", "g1")}  # of no other node: a sensor is heard by it
-    own |= {("key", f"gluster/prod/{name}") for name in ("rev", "changed")}
+    own |= {("key", f"gluster/prod/{name}") for name in ("rev", f"changed/{UUID}")}
     assert writes(node_rules("prod", "g1", UUID, first=False)) == own
     canary = {("key", "gluster/prod/canary")}
     assert writes(node_rules("prod", "g1", UUID, first=True)) == own | canary

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from fake_consul import FakeConsul
 
 from salt_gluster import node
 from salt_gluster.consul import client as consul_client
@@ -18,6 +19,7 @@ from salt_gluster.plan.outcome import Result
 NOBODY = {"address": "http://127.0.0.1:1"}
 STEP = Step("volume_start", "v", {}, "start v")
 NOTHING, DONE = Result(Plan("v"), Plan("v")), Result(Plan("v"), Plan("v"), done=[STEP])
+REGISTERED = {"cluster": "main", "uuid": "u1"}
 UNSURE = Result(Plan("v"), Plan("v"), unknown_step=STEP)
 
 
@@ -25,9 +27,9 @@ UNSURE = Result(Plan("v"), Plan("v"), unknown_step=STEP)
     ("record", "outcomes", "times"),
     [
         (None, [DONE], 0),
-        ({"cluster": "main"}, [NOTHING], 0),
-        ({"cluster": "main"}, [UNSURE], 1),
-        ({"cluster": "main"}, [DONE, DONE, UNSURE], 1),  # nobody waits twice for a dead agent
+        (REGISTERED, [NOTHING], 0),
+        (REGISTERED, [UNSURE], 1),
+        (REGISTERED, [DONE, DONE, UNSURE], 1),  # nobody waits twice for a dead agent
     ],
 )
 def test_only_a_registered_node_tells_a_change_and_waits_for_consul_once(
@@ -46,6 +48,15 @@ def test_only_a_registered_node_tells_a_change_and_waits_for_consul_once(
     for outcome in outcomes:
         note_change(minion, [outcome])
     assert len(asked) == times
+
+
+def test_a_node_marks_its_change_in_its_own_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose a mark is has to be known: one that marks without end is not believed."""
+    consul = FakeConsul()
+    monkeypatch.setattr(consul_client, "connect", lambda settings, **more: consul.client())
+    monkeypatch.setattr(node.LocalState, "get", lambda self, key: REGISTERED)
+    note_change(Minion({"id": "g1", "gluster_consul": NOBODY}, {}, {}), [DONE])
+    assert list(consul.keys) == ["gluster/main/changed/u1"]
 
 
 @pytest.mark.parametrize(
