@@ -7,6 +7,7 @@ import copy
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +271,8 @@ class Agent:
         self.error: Exception | None = None
         #: The nodes on which its file is; no master runs here that could ask them.
         self.on: set[str] = set()
+        #: By how many seconds the nodes' clocks are behind this one.
+        self.behind_s = 0.0
 
     def __enter__(self) -> Agent:
         return self
@@ -279,7 +282,9 @@ class Agent:
 
     def ask(
         self, client: object, target: list[str], function: str, arguments: Any, *, silence_s: float
-    ) -> dict[str, bool]:
+    ) -> dict[str, Any]:
+        if function == "status.time":
+            return {name: f"{time.time() - self.behind_s:.0f}" for name in target}
         assert (function, *arguments) == ("file.file_exists", "/etc/consul.d/gluster.json")
         return {name: name in self.on for name in target}
 
@@ -403,6 +408,21 @@ def test_a_second_master_never_makes_a_second_set_of_secrets(
     if not arguments:
         master.vault.make()  # as a copy of the first one's
         assert "error" not in master.setup()
+
+
+@pytest.mark.parametrize("arguments", [{}, {"test": True}])
+def test_a_master_whose_clock_is_ahead_makes_no_authority(
+    master: Master, own_agent: Agent, arguments: dict[str, bool]
+) -> None:
+    """It would not count yet, no agent would speak to another, and nobody would say why."""
+    master.has_minions("g3", pillar=POOL)
+    own_agent.behind_s = 2 * 86400
+    said = master.setup(**arguments)
+    assert said["retcode"] == 1 and "clock is 48.0 h ahead of" in said["error"]
+    assert not master.vault.folder.parent.exists() and own_agent.told == []
+    own_agent.behind_s = 120.0
+    words = json.dumps(master.setup(**arguments))
+    assert "The clocks differ from this master's: g1 by -1" in words
 
 
 def test_test_mode_makes_no_secret_and_no_agent(master: Master, own_agent: Agent) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -22,7 +23,7 @@ from salt_gluster.consul.settings import Access
 from salt_gluster.consul.store import Store
 from salt_gluster.errors import ConsulError, GlusterError
 from salt_gluster.gluster.events import PORT, url
-from salt_gluster.master.deploy import gossip, rights, secret_store
+from salt_gluster.master.deploy import clocks, gossip, rights, secret_store
 from salt_gluster.master.deploy import servers as voting
 from salt_gluster.master.deploy.credentials import (
     Minions,
@@ -95,15 +96,18 @@ def set_up(master: Master, *, test: bool) -> tuple[dict[str, Any], str]:
         return {}, f"An existing Consul is used: the pillar names {named}."
     kept = secret_store.place(master.conf_file, pool.cluster)
     changes: dict[str, Any] = {}
+    clocks_differ = clocks.not_valid_now(kept, time.time())
     if not kept.exists:
         _not_elsewhere(master, kept, pool)
+        clocks_differ = clocks.check_before_making(clocks.compared(pool.nodes, master.ask))
         changes[str(kept.folder)] = {"old": None, "new": "gossip key, tokens, authority"}
     if test and not kept.exists:
         chosen = list(voting.choose(voters(pool).nodes, pool.zones))
         changes["servers"] = {"old": [], "new": chosen}
         changes["consul"] = {"old": None, "new": "this master's own agent"}
         left = "" if master.is_root or master.minion else rights.as_root(*_agent_words(master))
-        return {**changes, **_events(master, kept, pool, test=True)}, left
+        words = " ".join(filter(None, (clocks_differ, left)))
+        return {**changes, **_events(master, kept, pool, test=True)}, words
     if not test:
         kept.make(master.owner)
     try:
@@ -120,7 +124,7 @@ def set_up(master: Master, *, test: bool) -> tuple[dict[str, Any], str]:
         keyed, why = _gossip(kept, test=test)
         changes |= keyed
     changes |= _events(master, kept, pool, test=test)
-    return changes, " ".join(filter(None, (why, left)))
+    return changes, " ".join(filter(None, (clocks_differ, why, left)))
 
 
 def _reconcile_voters(

@@ -16,7 +16,7 @@ from salt_gluster.errors import ConsulError
 from salt_gluster.minion import report
 from salt_gluster.minion.driver import GlusterDriver
 from salt_gluster.model import Unknown
-from salt_gluster.node.certificates import validity
+from salt_gluster.node.certificates import validities
 from salt_gluster.status.facts import facts_from, identity_after
 
 #: Why Consul did not answer, in a report that is not published.
@@ -51,7 +51,7 @@ def collect(driver: GlusterDriver, store: Store, *, best_effort: bool = False) -
 
 def _collected(driver: GlusterDriver) -> dict[str, Any]:
     """Return the report, with what is read of this node's agent."""
-    found = validity({kind: pem(kind) for kind in ("cert", "ca")})
+    found = validities({kind: pem(kind) for kind in ("cert", "ca")})
     more = {"certificates": found} if found else {}
     return {**report.collect_report(driver), **more}
 

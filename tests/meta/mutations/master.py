@@ -27,4 +27,12 @@ ROWS = [
         ("rejected_stays_in", "_reject_node(pool, snapshot, *node, by, reason)", "pass",
          "a node that was rejected stays in the pool"),
     ]),
+    *of("master/deploy/clocks.py", "unit/master/deploy/test_clocks.py", [
+        ("authority_of_the_future", "if far and 2 * len(far) > len(ahead):", "if False:",
+         "the pool's authority does not count yet, no agent speaks to another, and nobody says so"),
+    ]),
+    *of("minion/automation/consul_agent.py", "unit/consul/test_agent.py", [
+        ("not_yet_valid_is_valid", "        if now < begins:\n            return (\n                f\"the {what} counts only", "        if False:\n            return (\n                f\"the {what} counts only",
+         "an agent is started with an authority that does not count yet"),
+    ]),
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from salt_gluster.consul import agent
 from salt_gluster.consul.settings import Access, access
 from salt_gluster.errors import GlusterError, SpecError
+from salt_gluster.master.deploy.ca import Authority
 from salt_gluster.minion.automation import consul_agent, engine_config
 from salt_gluster.minion.context import Minion
 
@@ -259,6 +261,23 @@ def test_without_any_consul_there_is_nothing_to_do_and_it_says_what_would_help(
     ret = state(machine, {})
     assert (ret["result"], ret["changes"]) == (True, {})
     assert "gluster.setup" in ret["comment"]
+
+
+@pytest.mark.parametrize(
+    ("made_at", "words"),
+    [(3 * 86400.0, "the authority of the pool counts only from"),
+     (-40 * 365 * 86400.0, "the authority of the pool has ended")],
+)  # fmt: skip
+def test_an_authority_that_does_not_count_by_this_clock_is_named_and_nothing_is_written(
+    machine: Machine, made_at: float, words: str
+) -> None:
+    """It was made while the master's clock was ahead: all that Consul said was bad certificate."""
+    authority = Authority.new("salt-gluster main", time.time() + made_at)
+    said = told(server=True)
+    ret = state(machine, {**said, "tls": {**said["tls"], "ca": authority.certificate}})
+    assert (ret["result"], ret["changes"]) == (False, {})
+    assert words in ret["comment"] and "gluster.setup" in ret["comment"]
+    assert machine.did == []
 
 
 def test_a_consul_that_the_pillar_names_is_kept_for_everything_on_this_node(
