@@ -48,7 +48,12 @@ def _plan_directory(draft: Draft, path: str, accepted: frozenset[str], volume: s
         what = f"{_mark_words(here)}; it is taken off {settled_s} s after that"
         look = f"look           salt MINION gluster_brick.info {path}"
         draft.waits.append(Wait(what, ways=(look,)))
-    if not here.exists or is_leftover:
+    hung = _hung_members(draft) if is_leftover else []
+    if hung:
+        what = f"does not answer: the create that marked {here.path} may still be carried out"
+        way = "look at it     salt MINION service.status glusterd"
+        draft.waits.extend(Wait(what, name, ways=(way,)) for name in hung)
+    elif not here.exists or is_leftover:
         args = {"path": path, "accept_risk": sorted(accepted), "volume": volume}
         draft.do(Step("brick_prepare", path, args, f"prepare {path}", place="node"))
     _judge(draft, here, accepted)
@@ -80,6 +85,21 @@ def _age_of_mark(here: BrickPath, obs: Observation) -> tuple[float | Unknown, in
         return none, 0
     settled_s = OUR_LEFTOVER_AFTER_S if here.is_announced else LEFTOVER_AFTER_S
     return obs.now - here.changed, settled_s
+
+
+def _hung_members(draft: Draft) -> list[str]:
+    """Return the connected members whose glusterd does not answer.
+
+    A change that hangs on one of them is carried out on all when that one runs again, whatever the
+    sender was told (facts.md#C-M.3).
+    """
+    draft.needs.add(Facet("reach"))
+    peers, reach = known(draft.state.peers), draft.state.reach
+    return [
+        peer.name
+        for peer in peers
+        if peer.usable and peer.uuid in reach and not is_known(reach[peer.uuid].max_op_version)
+    ]
 
 
 def _mark_words(here: BrickPath) -> str:

@@ -391,3 +391,31 @@ def test_errors_of_a_look_are_what_is_announced() -> None:
     (row,) = pool.mine.entries["g1"]["bricks"]
     assert "cannot be looked at" in row["unfit"]
     assert VolumeSpec("data").name == row["volume"]
+
+
+@given(st.integers(0, 2**32), st.floats(45, 100))
+def test_the_mark_of_a_create_that_hangs_stays_while_a_member_does_not_answer(
+    seed: int, hangs_s: float
+) -> None:
+    """A glusterd freezes within a create, which is carried out on all when it runs again."""
+    pool, spec = Bricks(THREE, seed), declared()
+    marks: list[str | None] = []
+
+    def fault(node: str, step: Step, carry_out: Callable[[], None]) -> None:
+        if step.action != "volume_create" or marks:
+            carry_out()
+            return
+        for name in THREE:
+            put(pool, spec, name, volume_id="new", changed=pool.time.now)
+        pool.machines["g3"].answers = False
+        pool.time.pass_(hangs_s)
+        pool.machines["g3"].answers = True
+        for name in THREE:
+            marks.append(pool.at(pool.machines[name], path_of(spec)).volume_id)
+            put(pool, spec, name, volume_id=None)  # the simulated create wants to mark it itself
+        carry_out()
+
+    pool.fault = fault
+    jobs = {n: partial(one_run, pool, spec, n) for n in THREE}
+    pool.time.run({**jobs, "in between": partial(one_run, pool, spec, "g2", 10)})
+    assert marks == ["new"] * 3 and is_made(pool)

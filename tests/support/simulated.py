@@ -189,7 +189,10 @@ class Pool:
         more: dict[str, Any] = {}
         if "reach" in named:
             more["reach"] = {
-                m.uuid: Reach(m.answers and not m.away, m.version) for m in self.group(machine.name)
+                m.uuid: Reach(True, m.version)
+                if m.answers and not m.away
+                else Reach(False, Unknown("no answer"))
+                for m in self.group(machine.name)
             }
         if "definitions" in named:
             told = {n: v.digest() for n, v in volumes.items()}
