@@ -333,6 +333,18 @@ def local_bricks(root: str | Path = "/") -> tuple[LocalBrick, ...]:
     return tuple(bricks)
 
 
+def defined_bricks(root: str | Path = "/") -> frozenset[tuple[str, str, str]]:
+    """Return every brick of the pool that glusterd's files here define: uuid, path, host."""
+    bricks = set()
+    for file in (Path(root) / GLUSTERD_DIR / "vols").glob("*/bricks/*"):
+        try:
+            pairs = _pairs(file)
+        except OSError:  # removed under us
+            continue
+        bricks.add((pairs.get("uuid", ""), pairs.get("path", ""), pairs.get("hostname", "")))
+    return frozenset(bricks)
+
+
 def brick_runs(volume: str, host: str, path: str, root: str | Path = "/") -> bool:
     """Return whether the process runs that glusterd started for a brick of this node.
 

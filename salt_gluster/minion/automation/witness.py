@@ -20,6 +20,8 @@ from salt_gluster.model import Unknown
 
 SCHEMA = 1
 CONNECT_S = 3.0
+#: glusterd gives a brick none of the ports of the system's own services.
+LEAST_PORT = 1024
 #: An agent that hangs must not keep the answer from whoever asked.
 CONSUL_S = 2.0
 
@@ -60,10 +62,15 @@ def _client(settings: Mapping[str, Any]) -> Client:
 
 
 class _Connects:
-    """TCP connects, all at once; no gluster process."""
+    """TCP connects, all at once; no gluster process.
+
+    Host and port come from other nodes' reports. So only a brick that glusterd's own files here
+    define is connected to, at its host, and no port at which no brick can be.
+    """
 
     def __init__(self, ports: Sequence[Sequence[Any]]) -> None:
         self._ports = [tuple(row) for row in ports]
+        self._defined = node.defined_bricks()
         self._found: dict[int, bool | None] = {}
         self._threads = [
             threading.Thread(target=self._ask, args=(number,), daemon=True)
@@ -73,9 +80,10 @@ class _Connects:
             thread.start()
 
     def _ask(self, number: int) -> None:
-        _, _, host, port = self._ports[number]
-        is_port = isinstance(port, int) and 0 < port < 65536
-        if is_port and not isinstance(node.resolve(str(host), CONNECT_S), Unknown):
+        uuid, path, host, port = self._ports[number]
+        is_port = isinstance(port, int) and LEAST_PORT <= port < 65536
+        is_brick = (uuid, path, host) in self._defined
+        if is_port and is_brick and not isinstance(node.resolve(str(host), CONNECT_S), Unknown):
             self._found[number] = node.accepts(str(host), port, CONNECT_S)
 
     def rows(self) -> list[list[Any]]:

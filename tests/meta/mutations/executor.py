@@ -22,6 +22,12 @@ ROWS = [
         ("unmeasured_clock", 'return Refusal("clocks_agree", f"the leader\'s clock: {it.skew_s.why}")', "return None",
          "a deadline of an unmeasured clock is believed"),
     ]),
+    *of("minion/automation/witness.py", "unit/minion/automation/test_witness.py", [
+        ("any_host_is_dialled", "is_brick = (uuid, path, host) in self._defined", "is_brick = True",
+         "a report makes all nodes connect to any host and port"),
+        ("any_port_is_dialled", "LEAST_PORT <= port < 65536", "0 < port < 65536",
+         "a report makes all nodes connect to its host's other services"),
+    ]),
     *of("minion/automation/remediate.py", "unit/minion/automation/test_remediate.py", [
         ("not_looked_whether_to_believe", "return ViewTrust(view.is_fresh,", "return ViewTrust(True,",
          "a node acts on what an emptied Consul says"),

@@ -94,6 +94,8 @@ def test_own_bricks_are_known_by_uuid_and_not_by_host_name(glusterd: Path, tmp_p
     bricks = glusterd / "vols/done/bricks"
     (bricks / "198.18.0.1:-b-1").write_text(own + "listen-port=50270\n")
     (bricks / "g2:-b-1").write_text("uuid=2222\nhostname=g2\npath=/b/1\nlisten-port=0\n")
+    mine = ("1dae5720-8b9f-41f8-9de8-bfb91854e8c2", "/b/1", "198.18.0.1")
+    assert node.defined_bricks(tmp_path) >= {mine, ("2222", "/b/1", "g2")}
     assert node.local_bricks(tmp_path) == (node.LocalBrick("done", "198.18.0.1", "/b/1", 50270),)
 
 

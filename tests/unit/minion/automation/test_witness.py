@@ -15,6 +15,8 @@ from salt_gluster.consul.store import Store
 from salt_gluster.errors import ConsulError
 from salt_gluster.minion.automation import publish, registration, witness
 
+#: What glusterd's files here define.
+DEFINED = frozenset({("u1", "/b", "127.0.0.1")})
 OWN = {"uuid": GFN2, "at": 5.0}
 DRIVER: Any = SimpleNamespace(now=lambda: 7.0)
 
@@ -23,6 +25,7 @@ DRIVER: Any = SimpleNamespace(now=lambda: 7.0)
 def consul(monkeypatch: pytest.MonkeyPatch) -> FakeConsul:
     consul = FakeConsul()
     me = Member(GFN2, "gfn2", "gfn2", "main")
+    monkeypatch.setattr(witness.node, "defined_bricks", lambda: DEFINED)
     monkeypatch.setattr(registration, "load_registration", lambda: me)
     monkeypatch.setattr(witness, "_client", lambda settings: consul.client())
     monkeypatch.setattr(publish.report, "collect_report", lambda driver: dict(OWN))
@@ -32,7 +35,7 @@ def consul(monkeypatch: pytest.MonkeyPatch) -> FakeConsul:
 def test_an_answer_to_the_leader_stands_in_consul_and_the_bus_has_only_that_it_does(
     consul: FakeConsul,
 ) -> None:
-    said = witness.observe(DRIVER, {}, [["u1", "/b", "127.0.0.1", 1]], "n1")
+    said = witness.observe(DRIVER, {}, [["u1", "/b", "127.0.0.1", 1024]], "n1")
     assert said == {"schema": 1, "at": 7.0, "confirmed": True}
     store = Store(consul.client(), "main")
     (answer,) = confirmed_answers(store, [GFN2, "u-other"], "n1").values()
@@ -62,3 +65,33 @@ def test_who_cannot_write_says_why_so_that_the_leader_can_tell_it(consul: FakeCo
     said = witness.observe(DRIVER, {}, [], "n1")
     assert "Consul refused it" in said["trouble"]
     assert "trouble" not in said["report"]
+
+
+@pytest.mark.parametrize(
+    ("uuid", "path", "host", "port", "dialled"),
+    [
+        ("u1", "/b", "127.0.0.1", 49152, True),
+        ("u1", "/b", "127.0.0.2", 49152, False),
+        ("u1", "/other", "127.0.0.1", 49152, False),
+        ("u2", "/b", "127.0.0.1", 49152, False),
+        ("u1", "/b", "127.0.0.1", 22, False),
+        ("u1", "/b", "127.0.0.1", 0, False),
+        ("u1", "/b", "127.0.0.1", 70000, False),
+        ("u1", "/b", "127.0.0.1", "49152", False),
+    ],
+)
+def test_only_a_brick_that_is_defined_here_is_connected_to(
+    consul: FakeConsul, monkeypatch: pytest.MonkeyPatch,
+    uuid: str, path: str, host: str, port: Any, dialled: bool,
+) -> None:  # fmt: skip
+    """Host and port are another node's word: they open no connection to anything else."""
+    asked: list[tuple[str, int]] = []
+
+    def accepts(host: str, port: int, limit_s: float) -> bool:
+        asked.append((host, port))
+        return True
+
+    monkeypatch.setattr(witness.node, "accepts", accepts)
+    said = witness.observe(DRIVER, {}, [[uuid, path, host, port]])
+    assert said["ports"] == [[uuid, path, True if dialled else None]]
+    assert asked == ([(host, port)] if dialled else [])
