@@ -8,6 +8,7 @@
 * ``heartbeat``         the leader's sign of life, and the mark of our last change
 * ``service``           a node's service and checks; ``catalog``: what the rows of all nodes say
 * ``store``             documents, versions, holds, proposals, operations, outcomes, audit
+* ``report_parts``      a node's report in parts; ``outcomes``: what it did, read within limits
 * ``cluster_snapshot``  all of a pool at one moment; ``pool``: that, as a master opens it
 * ``cluster_state``     what the leader keeps of it from one tick to the next
 * ``codec``             how a document becomes the value of a key; ``keys``: their names

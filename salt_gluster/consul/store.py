@@ -20,13 +20,12 @@ from salt_gluster.consul.client import (
     cas_op,
     check_index_op,
     delete_op,
-    delete_tree_op,
     get_op,
     set_op,
     tree_op,
 )
 from salt_gluster.consul.codec import MOST_VALUE_BYTES, READABLE_BYTES, pack, unpack
-from salt_gluster.consul.keys import Keys, is_name
+from salt_gluster.consul.keys import Keys
 from salt_gluster.errors import ConsulError, SpecError
 from salt_gluster.model import Hold, Unknown, digest_of
 
@@ -34,8 +33,6 @@ from salt_gluster.model import Hold, Unknown, digest_of
 _TRIES = 8
 #: An outcome is shorter: a few hundred bytes, and the reasons of a refusal.
 MOST_OUTCOME_BYTES = 16 * 1024
-#: Names of one node's outcomes, and of the nodes that have some: what is longer is not read.
-MOST_NAMES_BYTES, MOST_NODES_BYTES = 64 * 1024, 4 * 1024 * 1024
 #: A hold that is longer is a text; a time that is later is none.
 _MOST_HOLD, _MOST_TIME = 10_000, 1e12
 
@@ -347,23 +344,9 @@ class Store:
         ``ConsulError`` of kind ``unreadable`` where what stands there is none, or too long for one.
         """
         entry = self._client.kv_get(self.keys.outcome(uuid, name))
-        return None if entry is None else _outcome_of(entry)
+        return None if entry is None else outcome_in(entry)
 
-    def outcomes_of(self, operations: Iterable[tuple[str, str]]) -> dict[str, Document | Unknown]:
-        """Return what nodes did about these operations (node, id), by the operation's id.
-
-        By name, many in one question; what else a node has written there is not read.
-        """
-        keys = [self.keys.outcome(*of) for of in operations if all(map(is_name, of))]
-        read: dict[str, Document | Unknown] = {}
-        for entry in self._exact(keys):
-            try:
-                read[entry.key.rsplit("/", 1)[-1]] = _outcome_of(entry)
-            except ConsulError as err:
-                read[entry.key.rsplit("/", 1)[-1]] = Unknown(str(err))
-        return read
-
-    def _exact(self, keys: Sequence[str]) -> list[Entry]:
+    def exact(self, keys: Sequence[str]) -> list[Entry]:
         """Return those of these keys that are there, and nothing that only begins like them."""
         entries = []
         for begin in range(0, len(keys), MOST_OPS):
@@ -379,27 +362,13 @@ class Store:
                     left = [key for key in left if key not in missing]
         return entries
 
-    def outcome_nodes(self) -> list[str]:
-        """Return the nodes that have outcomes; ``ConsulError`` of kind ``too_big`` as below."""
-        prefix = self.keys.outcomes
-        names = self._client.kv_names(prefix, MOST_NODES_BYTES, separator="/")
-        return [name[len(prefix) :].rstrip("/") for name in names]
+    def names_within(self, prefix: str, most: int, *, separator: str = "") -> list[str]:
+        """Return the names below a prefix, with a separator only as far as to the first one.
 
-    def outcome_names(self, uuid: str) -> list[str]:
-        """Return a node's outcomes; ``ConsulError`` of kind ``too_big`` where they are too many."""
-        prefix = self.keys.outcome(uuid, "")
-        return [name[len(prefix) :] for name in self._client.kv_names(prefix, MOST_NAMES_BYTES)]
-
-    def clear_outcomes(
-        self, uuid: str, keep: Iterable[str], guard: Callable[[], Sequence[Op]] = list
-    ) -> None:
-        """Take all outcomes of a node away but those of these operations; one transaction."""
-        kept = []
-        for name in keep:
-            entry = self._client.kv_get(self.keys.outcome(uuid, name))
-            if entry is not None and len(entry.value) <= MOST_OUTCOME_BYTES:
-                kept.append(set_op(entry.key, entry.value))
-        self.commit([delete_tree_op(self.keys.outcome(uuid, "")), *kept], seen=False, guard=guard)
+        ``ConsulError`` of kind ``too_big`` where they take more bytes than ``most``.
+        """
+        names = self._client.kv_names(prefix, most, separator=separator)
+        return [name[len(prefix) :].removesuffix(separator) for name in names]
 
     def write_outcome(self, uuid: str, name: str, outcome: Mapping[str, Any], *,
                       cas: int | None = None) -> None:  # fmt: skip
@@ -524,7 +493,8 @@ def _documents(entries: Mapping[str, Entry], keys: Iterable[str]) -> list[Docume
     return read
 
 
-def _outcome_of(entry: Entry) -> Document:
+def outcome_in(entry: Entry) -> Document:
+    """Return the outcome in a key; ``ConsulError`` of kind ``unreadable`` where it is none."""
     if len(entry.value) > MOST_OUTCOME_BYTES:
         long = f"{entry.key} has {len(entry.value)} bytes, which is no outcome."
         raise ConsulError(long, kind="unreadable")

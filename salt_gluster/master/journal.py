@@ -13,6 +13,7 @@ from salt_gluster.consul import queries, service
 from salt_gluster.consul.catalog import believe
 from salt_gluster.consul.cluster_snapshot import ClusterSnapshot
 from salt_gluster.consul.orders import orders
+from salt_gluster.consul.outcomes import outcomes_of
 from salt_gluster.consul.pool import PoolClient
 from salt_gluster.consul.store import Document
 from salt_gluster.errors import GlusterError, NotFound, Unreadable
@@ -49,7 +50,7 @@ def journal(pool: PoolClient, limit: int) -> dict[str, Any]:
     read = sorted((op for op in operations if isinstance(op, Operation)), key=lambda op: -op.at)
     rows: list[dict[str, Any]] = [{"unknown": f.why} for f in operations if isinstance(f, Unknown)]
     shown = read[: max(0, limit)]
-    outcomes = pool.store.outcomes_of((op.node, op.id) for op in shown)
+    outcomes = outcomes_of(pool.store, ((op.node, op.id) for op in shown))
     for op in shown:
         by, outcome = op.approved_by or "the policy", _outcome(outcomes.get(op.id))
         rows.append({**plain(op.to_data()), "by": by, "outcome": outcome})

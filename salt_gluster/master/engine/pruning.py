@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from salt_gluster.consul.client import Op
+from salt_gluster.consul.outcomes import clear_outcomes, nodes_with_outcomes, outcome_names
 from salt_gluster.consul.store import Document, Store
-from salt_gluster.errors import ConsulError
 from salt_gluster.model import Unknown
 from salt_gluster.remediation.operations import ENDED, Life
 
@@ -36,7 +36,7 @@ def prune(
     ``guard`` is the leader's: who leads no more removes nothing.
     """
     # Read before the operations are: what was begun meanwhile has its operation by then.
-    outcomes = {node: _names(store, node) for node in store.outcome_nodes()}
+    outcomes = {node: outcome_names(store, node) for node in nodes_with_outcomes(store)}
     store.prune_operations(_in_state(store.operations(), _ENDED), KEPT, guard)
     prune_outcomes(store, outcomes, guard)
     store.take_away(_oldest(_in_state(store.proposals(), {Life.CLOSED.value})), guard)
@@ -62,20 +62,10 @@ def prune_outcomes(
         if names is None or len(names) > 2 * KEPT:
             log.warning("%s has written more outcomes than there are operations: cleared", node)
             begun = [d.name for d in own if str(d.data.get("state")) not in _ENDED]
-            store.clear_outcomes(node, begun[:_MOST_BEGUN], guard)
+            clear_outcomes(store, node, begun[:_MOST_BEGUN], guard)
         else:
             keys = [f"{store.keys.outcomes}{node}/{name}" for name in names if name not in wanted]
             store.take_away(keys, guard)
-
-
-def _names(store: Store, node: str) -> list[str] | None:
-    """Return a node's outcomes, None where they are too many to be read."""
-    try:
-        return store.outcome_names(node)
-    except ConsulError as err:
-        if err.kind != "too_big":
-            raise
-        return None
 
 
 def _in_state(documents: Iterable[Document | Unknown], states: Collection[str]) -> list[Document]:

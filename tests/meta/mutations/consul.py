@@ -101,12 +101,14 @@ ROWS = [
         ("ignored_is_counted", "if u not in ignored), default=0)", "), default=0)",
          "who marks without end keeps every sensor looking"),
     ]),
+    *of("consul/outcomes.py", "unit/master/engine/test_pruning.py", [
+        ("names_without_end", 'if err.kind != "too_big":', "if True:",
+         "a node with too many outcomes ends the leader's tick"),
+    ]),
     *of("master/engine/pruning.py", "unit/master/engine/test_pruning.py", [
         ("outcomes_without_end", "if names is None or len(names) > 2 * KEPT:", "if names is None:",
          "a node keeps the leader busy with taking its outcomes away"),
-        ("names_without_end", 'if err.kind != "too_big":\n            raise\n        return None', "raise",
-         "a node with too many outcomes ends the leader's tick"),
-        ("begun_is_forgotten", "store.clear_outcomes(node, begun[:_MOST_BEGUN], guard)", "store.clear_outcomes(node, [], guard)",
+        ("begun_is_forgotten", "clear_outcomes(store, node, begun[:_MOST_BEGUN], guard)", "clear_outcomes(store, node, [], guard)",
          "an operation that was begun is begun a second time"),
         ("outcome_of_another_node", 'own = [d for d in known if d.data.get("node") == node]', "own = known",
          "an outcome below another node's name stays for ever"),
