@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from salt_gluster.model.announcement import Prepared
 from salt_gluster.model.formatting import digest_of
@@ -319,12 +320,17 @@ class Observation:
 
     def peer_named(self, name: str) -> Peer | None:
         """Return the member known by ``name``, if there is one. Names compare without case."""
-        wanted = name.lower()
-        own = {n.lower() for n in (self.node.name, *self.node.aliases)}
+        return self._by_name.get(name.lower())
+
+    @cached_property
+    def _by_name(self) -> dict[str, Peer]:
+        """Members by each of their names: hundreds of bricks ask for them in one decision."""
+        own = (self.node.name, *self.node.aliases)
+        found: dict[str, Peer] = {}
         for peer in known(self.peers):
-            if wanted in (n.lower() for n in peer.names) or (peer.is_self and wanted in own):
-                return peer
-        return None
+            for name in (*peer.names, *(own if peer.is_self else ())):
+                found.setdefault(name.lower(), peer)
+        return found
 
     def volume(self, name: str) -> Volume | None:
         """Return the volume of that name, if there is one."""
