@@ -28,6 +28,21 @@ class FileMarker:
         """Whether the canary was seen from here before."""
         return self._file(cluster).exists()
 
+    def highest_index(self, cluster: str) -> int:
+        """Return the highest of Consul's numbers that was seen from here; 0 = none is known."""
+        try:
+            return max(0, int(self._index_file(cluster).read_text(encoding="ascii")))
+        except (OSError, ValueError):
+            return 0
+
+    def keep_index(self, cluster: str, index: int) -> None:
+        """Keep this number as the highest, also a lower one."""
+        self._folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        write_atomically(self._index_file(cluster), f"{index}\n", 0o644)
+
+    def _index_file(self, cluster: str) -> Path:
+        return self._folder / f"index-{cluster}"
+
     def remember(self, cluster: str) -> None:
         """Write the note, once."""
         if not self.seen(cluster):
@@ -65,3 +80,9 @@ class Marker(Protocol):
 
     def remember(self, cluster: str) -> None:
         """Write it."""
+
+    def highest_index(self, cluster: str) -> int:
+        """Return the highest of Consul's numbers that was seen from here; 0 = none is known."""
+
+    def keep_index(self, cluster: str, index: int) -> None:
+        """Keep this number as the highest, also a lower one."""

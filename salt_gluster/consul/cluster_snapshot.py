@@ -18,8 +18,10 @@ from salt_gluster.consul.keys import Keys
 from salt_gluster.consul.leader_lock import Lead, lead_of
 from salt_gluster.consul.report_parts import reports_in
 from salt_gluster.consul.store import Document, admitted_in, authors, documents, stop_of, version_in
+from salt_gluster.consul.went_back import went_back_of
 from salt_gluster.errors import ConsulError
 from salt_gluster.model import Hold, Unknown
+from salt_gluster.remediation.observation import WentBack
 from salt_gluster.status.report_document import report_from
 
 
@@ -37,6 +39,7 @@ class ClusterSnapshot:
         keys = Keys(cluster)
         prefixes = [
             keys.canary, keys.rev, keys.leader, keys.epoch, keys.heartbeat, keys.changed, keys.hold,
+            keys.went_back,
             keys.status, keys.current, keys.pillar, keys.maintenance(""), keys.proposal(""),
             keys.operation(""), keys.acknowledged(""), keys.accepted(""), keys.rejected(""),
             keys.admitted(""), *([keys.node("")] if reports else []),
@@ -101,6 +104,11 @@ class ClusterSnapshot:
             uuid: report if isinstance(report, Unknown) else report_from(report.data, uuid)
             for uuid, report in reports_in(self.keys, self.entries.values()).items()
         }
+
+    @property
+    def went_back(self) -> WentBack | None:
+        """The mark that Consul is an older one than it was."""
+        return went_back_of(self.entries.get(self.keys.went_back))
 
     # --- what operators wrote --------------------------------------------------------------------
 

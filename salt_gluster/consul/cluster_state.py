@@ -16,10 +16,17 @@ from salt_gluster.consul.client import Client, Entry, Op
 from salt_gluster.consul.keys import is_name
 from salt_gluster.consul.report_parts import all_reports, some_reports
 from salt_gluster.consul.store import Document, Store, documents, hold_of
+from salt_gluster.consul.went_back import went_back_of
 from salt_gluster.errors import ConsulError, GlusterError, Unreadable
 from salt_gluster.model import Hold, NodeFacts, Observation, Unknown, read_as
 from salt_gluster.remediation.membership import Snapshot, snapshot_from
-from salt_gluster.remediation.observation import Acknowledged, BrickKey, Maintenance, Recorded
+from salt_gluster.remediation.observation import (
+    Acknowledged,
+    BrickKey,
+    Maintenance,
+    Recorded,
+    WentBack,
+)
 from salt_gluster.remediation.operations import (
     ExecutionReport,
     Operation,
@@ -76,7 +83,7 @@ class ClusterState:
         keys = self.keys
         self._every_tick = (
             keys.hold, keys.canary, keys.maintenance(""), keys.operation(""), keys.proposal(""),
-            keys.acknowledged(""),
+            keys.acknowledged(""), keys.went_back,
         )  # fmt: skip
 
     def refresh(self) -> None:
@@ -261,6 +268,14 @@ class ClusterState:
             if own:
                 return hold_of(own[0].value) if key == self.keys.hold else None
         return Unknown("neither a hold nor the canary is there: Consul proves nothing")
+
+    def went_back(self) -> WentBack | Unknown | None:
+        """Return the mark that Consul is an older one than it was."""
+        key = self.keys.went_back
+        entries = self._below(key)
+        if isinstance(entries, Unknown):
+            return entries
+        return went_back_of(next((e for e in entries if e.key == key), None))
 
     def acknowledged(self) -> tuple[Acknowledged, ...] | Unknown:
         """Return what operators have acknowledged, as of when a leader first saw it.

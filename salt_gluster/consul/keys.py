@@ -35,6 +35,7 @@ class Keys:
         self.alive = self.root + "alive"
         self.hint = self.root + "hint"
         self.hold = self.root + "hold"
+        self.went_back = self.root + "went_back"
         self.restart_lock = self.root + "turn"
         self.current = self.root + "config/current"
         self.versions = self.root + "config/v/"

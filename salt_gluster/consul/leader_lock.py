@@ -56,8 +56,11 @@ class LeaderLock:
         *,
         lease: Lease = LEASE,
         clock: Callable[[], float] = time.monotonic,
+        before_write: Callable[[], None] = lambda: None,
     ) -> None:
         self._client = client
+        #: Looks at Consul before each renewal writes; a ``ConsulError`` ends that renewal.
+        self._before_write = before_write
         self.lease = lease
         self._keys = Keys(cluster)
         self._name = name
@@ -124,7 +127,10 @@ class LeaderLock:
                 ttl_s=self.lease.session_ttl_s,
                 lock_delay_s=self.lease.lock_delay_s,
             )
-        self._client.kv_put(self._keys.alive, json.dumps({"by": self._name}))
+        self._before_write()
+        # Never the same words twice: the index of a value that stays does not grow.
+        once = json.dumps({"by": self._name, "once": uuid4().hex})
+        self._client.kv_put(self._keys.alive, once)
         self.renewed_at = sent_at
 
     def _forget_session(self) -> None:
@@ -200,23 +206,29 @@ class LeaderLock:
             check_index_op(self._keys.epoch, epoch),
         ]
 
-    def write(self, ops: Sequence[Op]) -> None:
-        """Do all or nothing as the leader; ``Fenced`` when we no longer are."""
+    def write(self, ops: Sequence[Op]) -> list[Entry]:
+        """Do all or nothing as the leader, return what was; ``Fenced`` when we no longer are."""
         try:
-            self._client.txn([*self.guard(), *ops])
+            return self._client.txn([*self.guard(), *ops])
         except ConsulError as err:
             raise self._fenced(err) from err
 
-    def claim(self, operation: str, intent: bytes, nodes: Sequence[str] = ()) -> None:
+    def claim(
+        self, operation: str, intent: bytes, nodes: Sequence[str] = (), heartbeat: int = 0
+    ) -> None:
         """Write an operation's intent, once for ever (facts.md#K-4.4).
 
-        ``nodes`` are the uuids whose maintenance forbids it. ``Fenced`` when we do not lead;
-        ``ConsulError`` of kind ``held``, ``maintenance`` or ``claimed`` when that is why not, and
-        any other kind with ``maybe_done`` as it is: read the operation back then.
+        ``nodes`` are the uuids whose maintenance forbids it, ``heartbeat`` is the index of the
+        leader's last one (only a leader writes it; 0 = none): where it is another, Consul went back
+        a moment ago. ``Fenced`` when we do not lead; ``ConsulError`` of kind ``held``,
+        ``went_back``, ``maintenance`` or ``claimed`` when that is why not, and any other kind with
+        ``maybe_done`` as it is: read the operation back then.
         """
         keys = self._keys
         ops = [
             check_absent_op(keys.hold),
+            check_absent_op(keys.went_back),
+            *([check_index_op(keys.heartbeat, heartbeat)] if heartbeat else []),
             *(check_absent_op(keys.maintenance(node)) for node in nodes),
             cas_op(keys.operation(operation), intent, 0),
         ]
@@ -230,7 +242,9 @@ class LeaderLock:
             self._epoch = 0
             return Fenced("somebody else leads now; nothing was written.", text=err.text)
         kind, why = "claimed", "this was written before"
-        if self._keys.hold in stumbled:
+        if stumbled & {self._keys.went_back, self._keys.heartbeat}:
+            kind, why = "went_back", "Consul is an older one than it was"
+        elif self._keys.hold in stumbled:
             kind, why = "held", "the pool is held"
         elif any(key.startswith(self._keys.maintenance("")) for key in stumbled):
             kind, why = "maintenance", "the node is in maintenance"

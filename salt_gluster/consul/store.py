@@ -26,8 +26,10 @@ from salt_gluster.consul.client import (
 )
 from salt_gluster.consul.codec import MOST_VALUE_BYTES, READABLE_BYTES, pack, unpack
 from salt_gluster.consul.keys import Keys
+from salt_gluster.consul.went_back import went_back_of
 from salt_gluster.errors import ConsulError, SpecError
 from salt_gluster.model import Hold, Unknown, digest_of
+from salt_gluster.remediation.observation import WentBack
 
 #: How often two writers of ``rev`` may meet before one of them gives up.
 _TRIES = 8
@@ -206,17 +208,25 @@ class Store:
         """Return all of them."""
         return self.all(self.keys.acknowledged(""))
 
+    def went_back(self) -> WentBack | None:
+        """Return the mark that Consul is an older one than it was."""
+        return went_back_of(self._client.kv_get(self.keys.went_back))
+
     def submit(self, uuid: str, submission: Mapping[str, Any]) -> bool:
         """Write spec and policy as this node's highstate saw them; whether they had changed.
 
-        When and by whom it was said is no change: a highstate an hour wakes no watch. Every node
+        When and by whom it was said is no change: a highstate an hour wakes no watch. After Consul
+        went back the same is written once more: what stands there may be of then. Every node
         writes the same when the pillar changes, so it is compressed.
         """
         key = self.keys.submitted(uuid)
-        before = self.read(key)
-        if before is not None and _content_digest(before.data) == _content_digest(submission):
+        before, mark = self.read(key), self.went_back()
+        is_of_now = before is not None and (mark is None or before.index > mark.index)
+        said = None if before is None else _content_digest(before.data)
+        if is_of_now and said == _content_digest(submission):
             return False
-        self.write(key, submission, seen=True, readable=READABLE_BYTES)
+        said_once = {**submission, "once": uuid4().hex}
+        self.write(key, said_once, seen=True, readable=READABLE_BYTES)
         return True
 
     def submitted(self) -> list[Document | Unknown]:
@@ -476,7 +486,7 @@ def documents(prefix: str, entries: Iterable[Entry]) -> list[Document | Unknown]
 
 def _content_digest(data: Any) -> str:
     fields = data if isinstance(data, Mapping) else {}
-    return digest_of({k: v for k, v in fields.items() if k not in ("at", "by")})
+    return digest_of({k: v for k, v in fields.items() if k not in ("at", "by", "once")})
 
 
 def _stamp(key: str) -> str:

@@ -111,8 +111,12 @@ def acknowledge(pool: PoolClient, what: str, by: str) -> dict[str, Any]:
     snapshot = pool.snapshot()
     subject, words = _subject(pool, snapshot, what)
     keys = pool.store.keys
+    word = acknowledgement(subject, by)
+    if subject == pool.cluster and (mark := snapshot.went_back) is not None:
+        word["went_back"] = mark.index
+        words = f"{words}, and that Consul is an older one: what it says now is in force"
     ops = [
-        set_op(keys.acknowledged(subject), pack(acknowledgement(subject, by))),
+        set_op(keys.acknowledged(subject), pack(word)),
         order_op(keys, OperatorOrder("acknowledge", words, by, pool.now())),
     ]
     pool.store.commit(ops, rev=snapshot.rev)

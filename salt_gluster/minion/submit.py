@@ -7,7 +7,8 @@ has changed, and waits for an agent that hangs no longer than a moment.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from salt_gluster import node
 from salt_gluster.errors import ConsulError, GlusterError
@@ -16,6 +17,11 @@ from salt_gluster.model import is_known
 from salt_gluster.spec.remediation import parse_remediation
 from salt_gluster.spec.values import plain
 
+if TYPE_CHECKING:
+    from salt_gluster.consul.store import Document, Store
+
+#: Where a node keeps what it has submitted.
+SUBMITTED = "submitted"
 #: How long an agent may take for an answer.
 TIMEOUT_S = 2.0
 SCHEMA = 1
@@ -56,9 +62,53 @@ def _write(minion: Minion, record: Mapping[str, Any] | None) -> None:
         # A node that waits to be one of the pool knows only its nodes.
         policy = parse_remediation((minion.body or {}).get("remediation"), "gluster:remediation")
         declared = {"spec": plain(minion.body), "policy": plain(policy)}
-        store.submit(_uuid(minion, record), {**head, **declared})
+        uuid = _uuid(minion, record)
+        if store.submit(uuid, {**head, **declared}) or not kept_submission():
+            keep_submission(store, uuid)
     finally:
         client.close()
+
+
+def keep_submission(store: Store, uuid: str) -> None:
+    """Keep what this node has submitted, and where in Consul's order it stands: for the sensor."""
+    document = store.read(store.keys.submitted(uuid))
+    if document is not None:
+        record = {"uuid": uuid, "index": document.index, "document": document.data}
+        node.LocalState().put(SUBMITTED, record)
+
+
+def kept_submission() -> Mapping[str, Any] | None:
+    """Return what this node has submitted last."""
+    return node.LocalState().get(SUBMITTED)
+
+
+def is_older(document: Document | None, kept: Mapping[str, Any] | None) -> bool:
+    """Whether Consul has an older submission of this node than it has written: it went back."""
+    if kept is None:
+        return False
+    return document is None or document.index < int(kept["index"])
+
+
+def submit_again(store: Store, uuid: str, *, compare: bool) -> bool:
+    """Submit what this node's last highstate declared, where Consul has an older one; whether.
+
+    That is after Consul went back: by its mark, or, with ``compare``, by this node's own memory,
+    which an engine on a new machine does not have. A declaration may be large: without a mark it is
+    not read at every look.
+    """
+    mark = store.went_back()
+    kept = kept_submission() if mark is not None or compare else None
+    if kept is None or kept.get("uuid") != uuid:
+        return False
+    document = store.read(store.keys.submitted(uuid))
+    is_old = is_older(document, kept) or (
+        mark is not None and document is not None and document.index < mark.index
+    )
+    if not is_old:
+        return False
+    store.write(store.keys.submitted(uuid), {**kept["document"], "once": uuid4().hex}, seen=True)
+    keep_submission(store, uuid)
+    return True
 
 
 def _uuid(minion: Minion, record: Mapping[str, Any] | None) -> str:

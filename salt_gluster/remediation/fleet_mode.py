@@ -34,6 +34,7 @@ class FleetEvent(str, Enum):
     ACQUIRED = "acquired"
     HOLD = "hold"
     VIEW_LOST = "view_lost"
+    WENT_BACK = "went_back"
     MINORITY = "minority"
     CROWD = "crowd"
     VIEW_GOOD = "view_good"
@@ -63,6 +64,8 @@ FLEET: Table[FleetMode, FleetEvent, ModeContext] = Table(
             "a hold is set, or cannot be read"),
         Row("F1", (_M.OPEN, _M.STORM), _E.VIEW_LOST, "", "restart_clocks", _M.BLIND,
             "Consul, our agent or the lock cannot be believed"),
+        Row("F9", (_M.OPEN, _M.STORM), _E.WENT_BACK, "", "restart_clocks", _M.BLIND,
+            "Consul is an older one than it was: its policy may be an old one"),
         Row("F2", (_M.OPEN, _M.STORM), _E.MINORITY, "", "restart_clocks", _M.BLIND,
             "fewer than a majority of the members answer: it may be us"),
         Row("F4", (_M.OPEN,), _E.CROWD, "", "restart_clocks", _M.STORM,
@@ -79,11 +82,13 @@ FLEET: Table[FleetMode, FleetEvent, ModeContext] = Table(
             "the hold is gone and readable"),
         Row("F7m", (_M.HELD,), _E.MINORITY, "", "restart_clocks", _M.BLIND,
             "the hold is gone and readable"),
+        Row("F7b", (_M.HELD,), _E.WENT_BACK, "", "restart_clocks", _M.BLIND,
+            "the hold is gone and readable"),
     ),
     (
         Ignored((_M.HELD,), (_E.HOLD,), "it is held"),
         Ignored((_M.HELD,), (_E.VIEW_LOST,), "without a view it is unknown if the hold is gone"),
-        Ignored((_M.BLIND,), (_E.VIEW_LOST, _E.MINORITY), "it is blind"),
+        Ignored((_M.BLIND,), (_E.VIEW_LOST, _E.WENT_BACK, _E.MINORITY), "it is blind"),
         Ignored((_M.BLIND,), (_E.VIEW_GOOD, _E.CROWD), "the view has to settle first"),
         Ignored((_M.STORM,), (_E.CROWD,), "it is in a storm already"),
         Ignored((_M.STORM,), (_E.VIEW_GOOD,), "it has to stay calm first"),
@@ -110,6 +115,21 @@ def view_lost(obs: FleetObservation) -> str:
     return ""
 
 
+def went_back(obs: FleetObservation) -> str:
+    """Say so while Consul is an older one than it was, or ""; unreadable counts."""
+    mark = obs.went_back
+    if isinstance(mark, Unknown):
+        return f"whether Consul went back cannot be read: {mark.why}"
+    if mark is None:
+        return ""
+    was = f" (index {mark.found}, {mark.seen} was seen before)" if mark.seen else ""
+    return (
+        f"Consul is an older one than it was{was}: a snapshot was restored, or it was wiped;"
+        f" nothing is begun until most nodes have submitted their declaration again, or an operator"
+        f" acknowledges it: {ACKNOWLEDGE_POOL}"
+    )
+
+
 def acquired(obs: FleetObservation, memory: Memory) -> bool:
     """Whether the lock was taken since the last tick."""
     return is_known(obs.lock.epoch) and obs.lock.epoch != memory.epoch
@@ -132,6 +152,7 @@ def minority(obs: FleetObservation) -> str:
     return f"{sum(asked.values())} of {len(asked)} members that were asked answer"
 
 
+ACKNOWLEDGE_POOL = "salt-run gluster_remediation.acknowledge"
 #: What ``gluster.release`` acknowledges: the holds of nodes that cannot answer it.
 NODE_HOLDS = "node-holds"
 
@@ -245,6 +266,7 @@ def event_of(
     if memory.mode in (FleetMode.OPEN.value, FleetMode.STORM.value) and settling(obs, policy):
         return FleetEvent.VIEW_LOST, settling(obs, policy)
     for event, why in (
+        (FleetEvent.WENT_BACK, went_back(obs)),
         (FleetEvent.MINORITY, minority(obs)),
         (FleetEvent.CROWD, crowd(obs, memory.conditions, policy)),
     ):
@@ -282,16 +304,21 @@ def next_mode(
 
 def is_complete(obs: FleetObservation) -> bool:
     """Return whether everything that a decision needs could be read in this tick."""
-    parts = (obs.hold, obs.maintenance, obs.operations, obs.outcomes, obs.proposals, obs.pool)
+    parts = (
+        obs.hold, obs.maintenance, obs.operations, obs.outcomes, obs.proposals, obs.pool,
+        obs.went_back,
+    )  # fmt: skip
     return not any(isinstance(part, Unknown) for part in parts)
 
 
 HOLD, STORM = Ref("cluster", "hold"), Ref("cluster", "storm")
+WENT_BACK = Ref("cluster", "went_back")
 #: condition -> (its bad word, its good word), each an event of the subject cluster.
 _WORDS = {
     VIEW: ("view_lost", "view_restored"),
     HOLD: ("held", "released"),
     STORM: ("storm", "calm"),
+    WENT_BACK: ("went_back", "caught_up"),
 }
 
 
@@ -303,6 +330,11 @@ def _announce(
     bad: dict[Ref, bool | None] = {
         VIEW: bool(lost) or event is FleetEvent.MINORITY,
         HOLD: None if lost or not obs.lock.held else bool(hold_of(obs)),
+        WENT_BACK: (
+            None
+            if lost or not obs.lock.held or isinstance(obs.went_back, Unknown)
+            else obs.went_back is not None
+        ),
         STORM: (
             turn.state is FleetMode.STORM
             if turn.state in (FleetMode.STORM, FleetMode.OPEN)
@@ -318,9 +350,14 @@ def _announce(
         conditions[key] = Condition(word, obs.now)
         notices.append(
             Notice("cluster", obs.cluster, obs.cluster, word, word, before.state, obs.now,
-                   (why or turn.why) if is_bad else _means(obs, key, before))
+                   _bad_words(obs, key, why or turn.why) if is_bad else _means(obs, key, before))
         )  # fmt: skip
     return tuple(notices), conditions
+
+
+def _bad_words(obs: FleetObservation, key: Ref, why: str) -> str:
+    """Say why a word is bad; that Consul went back is told beside a hold as well."""
+    return went_back(obs) if key == WENT_BACK else why
 
 
 def _means(obs: FleetObservation, key: Ref, before: Condition) -> str:
@@ -340,6 +377,7 @@ def seen_from_here(
     for mode, why in (
         (FleetMode.HELD, hold_of(obs)),
         (FleetMode.BLIND, view_lost(obs)),
+        (FleetMode.BLIND, went_back(obs)),
         (FleetMode.STORM, crowd(obs, conditions, policy)),
     ):
         if why:

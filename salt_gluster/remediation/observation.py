@@ -73,6 +73,21 @@ class Acknowledged:
 
 
 @dataclass(frozen=True)
+class WentBack:
+    """The mark that Consul is an older one than it was.
+
+    ``index`` is Consul's of the mark itself: what was written later is of now. ``seen`` was the
+    highest before, ``found`` what is there.
+    """
+
+    index: int
+    at: float = 0.0
+    by: str = ""
+    seen: int = 0
+    found: int = 0
+
+
+@dataclass(frozen=True)
 class Admission:
     """The nodes that the declaration admits, and those that have registered and wait for it.
 
@@ -134,6 +149,7 @@ class FleetObservation:
     answered     uuid -> did it answer when it was asked; empty = no node was asked
     unconfirmed  uuids for which an answer came of which it is not known who gave it
     skews        uuid -> its clock minus the leader's in seconds, measured when it was asked
+    went_back    the mark that Consul is an older one than it was; None = it is not
     has_policy   a configuration was accepted; without one there are only notices
     executor_node  "" = the engine; else the uuid of the node of the executor
     strays       the members that Consul's catalog does not have; None = compare
@@ -161,6 +177,7 @@ class FleetObservation:
     outcomes: Mapping[str, ExecutionReport] | Unknown = NOT_ASKED
     acknowledged: tuple[Acknowledged, ...] | Unknown = NOT_ASKED
     recorded: Mapping[BrickKey, Recorded] | Unknown = NOT_ASKED
+    went_back: WentBack | Unknown | None = None
     has_policy: bool = True
     executor_node: str = ""
     strays: frozenset[str] | None = None

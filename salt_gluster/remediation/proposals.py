@@ -71,6 +71,8 @@ def why_lapsed(
     obs: FleetObservation, policy: Policy, op: Operation, conditions: Mapping[Ref, Condition]
 ) -> str:
     """Say why a proposal does not count any more, or ""."""
+    if fleet_mode.went_back(obs):
+        return "Consul is an older one than it was: what was approved since is not known"
     if op.policy != policy.digest:
         return "the policy is another one now"
     context = GuardContext(obs, policy, target_of(op), fleet_mode.FleetMode.OPEN)

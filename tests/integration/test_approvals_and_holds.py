@@ -17,6 +17,7 @@ from lab import Lab, salt
 from salt_gluster.consul.canary import FileMarker
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.leader_lock import LeaderLock
+from salt_gluster.consul.orders import OperatorOrder
 from salt_gluster.consul.pool import PoolClient
 from salt_gluster.consul.settings import Access
 from salt_gluster.consul.store import Document
@@ -185,8 +186,12 @@ def test_a_proposal_that_changes_between_look_and_word_stays_as_it_is(prod: Pool
     document, op = approvals._waiting(snapshot, OP.id)
     write_op(prod, replace(OP, why="the leader wrote it anew"), proposal=True)
     after = replace(op, state=Life.APPROVED)
-    conflict = refusal(lambda: approvals._write_decision(prod, snapshot, document, after, {}))
+    order = OperatorOrder("approve", OP.id, "ann", 1.0)
+    conflict = refusal(
+        lambda: approvals._write_decision(prod, snapshot, document, after, {}, order)
+    )
     assert conflict.kind == "conflict"
+    assert journal.journal(prod, 9)["orders"] == [], "what was not done is not told as done"
     (row,) = journal.proposals(prod)["proposals"]
     assert (row["state"], row["why"]) == ("waiting", "the leader wrote it anew")
 

@@ -45,6 +45,7 @@ from salt_gluster.consul.client import (
     tree_op,
 )
 from salt_gluster.consul.codec import MOST_BYTES, MOST_VALUE_BYTES, pack
+from salt_gluster.consul.heartbeat import heartbeat_op
 from salt_gluster.consul.leader_lock import LeaderLock, current_leader
 from salt_gluster.consul.service import Member
 from salt_gluster.consul.settings import Access, access
@@ -53,6 +54,7 @@ from salt_gluster.consul.transport import library_name
 from salt_gluster.consul.trust import ViewState
 from salt_gluster.consul.trust_probe import TrustProbe
 from salt_gluster.consul.watch import BlockingWatch
+from salt_gluster.consul.went_back import IndexGuard
 from salt_gluster.errors import ConsulError, Fenced
 from salt_gluster.model import LEASE, Hold, Unknown
 
@@ -626,6 +628,42 @@ def test_a_watch_comes_through_a_restored_snapshot(pool: Lab, here: Client, clus
         here.kv_put(key, "newer")
         until(lambda: told.values[-1:] == [b"newer"], 120, "a change afterwards")
         assert watch.fetches < 30
+
+
+def test_a_restored_snapshot_is_noticed_before_anything_is_written_and_nothing_is_begun(
+    pool: Lab, here: Client, cluster: str, tmp_path: Path
+) -> None:
+    """An old policy is in force then; what was submitted since is submitted again."""
+    machine, store = canary.FileMarker(tmp_path), Store(here, cluster)
+    guard = IndexGuard(here, cluster, "m1", machine)
+    lock = LeaderLock(here, cluster, "m1", before_write=guard.check)
+    policy = [{"schema": 1, "policy": {"restart_brick": mode}} for mode in ("act", "observe")]
+    try:
+        until(lock.renew, 30, "the lock")
+        store.submit("u1", policy[0])
+        pool.node("g1").ok(["consul", "snapshot", "save", "/tmp/policy.snap"])
+        store.submit("u1", policy[1])
+        (beat,) = (
+            e.modify_index for e in lock.write([heartbeat_op(store.keys, "m1", 1.0)])
+            if e.key == store.keys.heartbeat
+        )  # fmt: skip
+        assert lock.renew() and lock.renew() and store.went_back() is None
+        guard.keep()
+        pool.node("g1").ok(["consul", "snapshot", "restore", "/tmp/policy.snap"])
+        with pytest.raises(ConsulError) as lost:
+            lock.claim("op1", b"{}", heartbeat=beat)
+        assert lost.value.kind in ("went_back", "fenced")
+        # An engine that was restarted since knows it by its machine.
+        IndexGuard(here, cluster, "m1", machine).check()
+        mark, found = store.went_back(), store.read(store.keys.submitted("u1"))
+        assert mark is not None and mark.seen > mark.found
+        assert found is not None and found.data["policy"] == {"restart_brick": "act"}
+        assert found.index < mark.index and store.submit("u1", policy[1])
+        again = store.read(store.keys.submitted("u1"))
+        assert again is not None and again.index > mark.index
+        assert not store.submit("u1", policy[1])
+    finally:
+        lock.stop()
 
 
 def test_rereading_and_stopping_do_not_wait_for_consul(

@@ -13,6 +13,7 @@ from simstory import run_until, settled_world
 from simworld import World
 
 from salt_gluster.model import Hold
+from salt_gluster.remediation.observation import WentBack
 from salt_gluster.remediation.operations import Life
 from salt_gluster.remediation.policy import Mode
 
@@ -335,6 +336,14 @@ def _lost_and_taken_again_between_two_ticks() -> World:
     return world.run(300)
 
 
+def _went_back() -> World:
+    world = settled_world()
+    world.kill_brick("g1", "data")
+    world.run(50)
+    world.consul.went_back = WentBack(90, world.now, "m1", 80, 40)
+    return world.run(300)
+
+
 def _most_are_silent() -> World:
     world = settled_world()
     for node in ("g1", "g2", "g3", "g4", "g5"):
@@ -397,6 +406,7 @@ def _storm_passes() -> World:
 FLEET: dict[str, Story] = {
     "view_lost": _canary_lost,
     "settling": _consul_elects,
+    "went_back": _went_back,
     "view_settled_and_complete": _view_returns,
     "acquired": _lost_and_taken_again_between_two_ticks,
     "minority": _most_are_silent,

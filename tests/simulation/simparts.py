@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from salt_gluster.model import Change, Hold, Unknown
-from salt_gluster.remediation.observation import Acknowledged, Maintenance
+from salt_gluster.remediation.observation import Acknowledged, Maintenance, WentBack
 from salt_gluster.remediation.operations import ExecutionReport
 
 CLUSTER = "main"
@@ -104,3 +104,4 @@ class Consul:
     roster: dict[str, Any] | None = None
     acknowledged: list[Acknowledged] = field(default_factory=list)
     wiped: bool = False
+    went_back: WentBack | None = None

@@ -27,6 +27,7 @@ def truth(world: World, name: str, op: Operation) -> list[str]:
     against = {
         "I9 under a hold": c.hold is not None or node.hold is not None,
         "I9 blind: Consul has no leader": not c.up,
+        "I9 Consul went back": c.went_back is not None,
         "I9 nobody leads": not c.holder,
         "I7 under an old epoch": op.epoch != c.epoch,
         "late": now >= op.deadline + p.clock_skew_s,

@@ -281,7 +281,7 @@ class World:
             consul=ConsulView(trust, self.registered(), c.index), lock=lock,
             members={n: n for n in NODES}, pool=self.pool(), facts=dict(self.reports), ports=ports,
             peers=peers, answered=answered, skews=skews, hold=c.hold if readable else gone,
-            maintenance=dict(c.maintenance) if readable else gone,
+            maintenance=dict(c.maintenance) if readable else gone, went_back=c.went_back,
             operations=stored if readable else gone,
             proposals={i: operation_from(d) for i, d in c.proposals.items()},
             outcomes={i: o for (_, i), o in c.outcomes.items()} if readable else gone,

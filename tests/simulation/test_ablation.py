@@ -51,7 +51,7 @@ def test_there_is_a_story_for_every_guard_and_every_precondition() -> None:
 
 
 def test_there_is_a_story_for_every_event_and_every_claim_of_the_fleet() -> None:
-    rules = {"acquired", "hold_of", "view_lost", "minority", "settling", "F6"}
+    rules = {"acquired", "hold_of", "view_lost", "minority", "settling", "went_back", "F6"}
     crowds = {"too_many", "too_fast", "whole_zone"}
     # view_settled is the wait of view_settled_and_complete, for a view that shows a crowd.
     claims = set(fleet_mode.FLEET.claims) - {"view_settled"}

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from salt_gluster.consul.client import check_index_op, delete_op
 from salt_gluster.consul.leader_lock import LeaderLock
 from salt_gluster.consul.store import Document, Store
 from salt_gluster.errors import GlusterError, SpecError
@@ -21,7 +22,7 @@ from salt_gluster.remediation.agreement import (
     agreed,
     submission_from,
 )
-from salt_gluster.remediation.observation import Admission
+from salt_gluster.remediation.observation import Admission, WentBack
 from salt_gluster.remediation.policy import Policy, policy_from
 from salt_gluster.spec import parse_nodes
 from salt_gluster.spec.names import globs_of, matches
@@ -90,16 +91,20 @@ def accept(store: Store, lock: LeaderLock, now: float) -> Accepted:
     """
     accepted, rejected = store.accepted(), store.rejected()
     submitted = store.all(store.keys.submitted(""))
+    mark = store.went_back()
+    if mark is not None:  # what was submitted before may be what was submitted long ago
+        submitted = [d for d in submitted if isinstance(d, Document) and d.index > mark.index]
     document = store.current()
     current: Mapping[str, Any] = {} if document is None else document.data
     peers = members_of(current)
     agreement = agreed(read_submissions(submitted), peers, accepted)
     dissent = ""
     if isinstance(agreement, Unknown):
-        dissent = agreement.why if submitted else ""
+        dissent = agreement.why if submitted or mark is not None else ""
         log.info("no newer declaration is taken: %s", agreement.why)
     else:
         _take(store, lock, now, agreement, current)
+    _end_mark(store, lock, mark, is_agreed=not isinstance(agreement, Unknown))
     now_in_force = in_force(store)
     spec = now_in_force.spec
     admission = Admission(frozenset(nodes_of(spec, accepted)), accepted, rejected)
@@ -109,6 +114,24 @@ def accept(store: Store, lock: LeaderLock, now: float) -> Accepted:
         self_declared=self_declared(submitted) if spec is None else _NOBODY,
         dissent=dissent,
     )
+
+
+def _end_mark(
+    store: Store, lock: LeaderLock, mark: WentBack | None, *, is_agreed: bool
+) -> None:  # fmt: skip
+    """Take the mark that Consul went back away, once what is in force is of now.
+
+    That is when most members have submitted since, or an operator has acknowledged this very mark.
+    """
+    if mark is None:
+        return
+    if not is_agreed:
+        word = store.read(store.keys.acknowledged(store.keys.cluster))
+        if word is None or word.data.get("went_back") != mark.index:
+            return
+    key = store.keys.went_back
+    store.commit([check_index_op(key, mark.index), delete_op(key)], guard=lock.guard)
+    log.warning("Consul went back at index %d; the policy in force is of now", mark.found)
 
 
 def members_of(version: Mapping[str, Any]) -> Mapping[str, Any]:

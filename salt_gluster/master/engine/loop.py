@@ -108,6 +108,8 @@ class Engine:
         self._collected_at = 0.0
         self._hinted_at = 0.0
         self._heartbeat_at = 0.0
+        #: Consul's index of the last heartbeat of ours; 0 = none since we lead.
+        self._heartbeat_index = 0
         self._status: Mapping[str, Any] | None = None
         #: Pending admissions, and of which catalog and declaration that was found out.
         self._pending: tuple[Catalog, Accepted, Mapping[str, str]] | None = None
@@ -212,6 +214,7 @@ class Engine:
                 document = self._state.store.read(self._state.keys.status)
                 self._consul.resume(None if document is None else document.data)
             self._asks, self._rev, self._collected_at, self._status = Asks(), -1, 0.0, None
+            self._heartbeat_index = 0 if not again else self._heartbeat_index
             self._history.forget()
             self._led = epoch
         if self._rev != rev:
@@ -279,6 +282,7 @@ class Engine:
             unconfirmed=answers.unconfirmed,
             skews=self._probes.skews(obs.now),
             hold=state.hold(),
+            went_back=state.went_back(),
             maintenance=state.maintenance(),
             operations=operations,
             proposals=state.proposals(),
@@ -387,7 +391,7 @@ class Engine:
     def _write_intent(self, obs: FleetObservation, op: Operation) -> None:
         """Write the intent in the one transaction; a lost race is decided anew."""
         try:
-            self._lock.claim(op.id, pack(op.to_data()), [op.node])
+            self._lock.claim(op.id, pack(op.to_data()), [op.node], self._heartbeat_index)
         except ConsulError as err:
             log.warning("the intent to %s %s was not written: %s", op.action, op.brick, err)
             return
@@ -464,8 +468,10 @@ class Engine:
             known = marks(store.keys, store.trees([store.keys.changed])[store.keys.changed])
             indexes = {uuid: mark.modify_index for uuid, mark in known.items() if uuid}
             ignored = self._marks.saw(indexes, self._clock.monotonic())
-            self._lock.write([heartbeat_op(store.keys, self.name, now, ignored)])
+            written = self._lock.write([heartbeat_op(store.keys, self.name, now, ignored)])
             self._heartbeat_at = self._clock.monotonic()
+            beat = (e.modify_index for e in written if e.key == store.keys.heartbeat)
+            self._heartbeat_index = next(beat)
         except ConsulError as err:
             log.info("the heartbeat could not be written: %s", err)
 

@@ -24,6 +24,7 @@ from salt_gluster.consul.leader_lock import LeaderLock
 from salt_gluster.consul.sensor_session import nodes_heard
 from salt_gluster.consul.trust_probe import TrustProbe
 from salt_gluster.consul.watch import BlockingWatch, Query
+from salt_gluster.consul.went_back import IndexGuard
 from salt_gluster.errors import ConsulError
 from salt_gluster.gluster.events import decode_wakeup
 from salt_gluster.master.engine.steady_clock import SteadyClock
@@ -83,12 +84,19 @@ class Watches:
         self._disturbed_at = self._now()
         self._lease = lease
         lock_client = connect(lease.renew_timeout_s)
-        self.lock = LeaderLock(lock_client, cluster, name, lease=lease, clock=clock.monotonic)
+        marker = marker or FileMarker()
+        self._index_guard = IndexGuard(
+            lock_client, cluster, name, marker, now=clock.now, clock=clock.monotonic
+        )
+        self.lock = LeaderLock(
+            lock_client, cluster, name, lease=lease, clock=clock.monotonic,
+            before_write=self._index_guard.check,
+        )  # fmt: skip
         self.probe = TrustProbe(
             lock_client,
             cluster,
             self.lock,
-            marker or FileMarker(),
+            marker,
             lease=lease,
             clock=clock.monotonic,
             cannot_look=cannot_look,
@@ -142,6 +150,7 @@ class Watches:
         for watch in self._watches.values():
             watch.stop()
         self.lock.stop()
+        self._index_guard.keep()
 
     # --- the session -----------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from salt_gluster.errors import Conflict, ConsulError, GlusterError, OutcomeUnkn
 from salt_gluster.minion import apply, verify
 from salt_gluster.minion.automation import publish, registration
 from salt_gluster.minion.driver import GlusterDriver
+from salt_gluster.minion.submit import is_older, kept_submission
 from salt_gluster.model import Observation, Plan, Ref, Refusal, Step, Unknown, is_known
 from salt_gluster.plan.actions import is_done
 from salt_gluster.remediation import FleetObservation, LockView, Policy, authorize
@@ -34,6 +35,7 @@ from salt_gluster.remediation.authorize import Authorization, Decision
 from salt_gluster.remediation.fleet_mode import FleetMode
 from salt_gluster.remediation.guards.context import GuardContext
 from salt_gluster.remediation.membership import Condition, ConsulView, ViewTrust
+from salt_gluster.remediation.observation import WentBack
 from salt_gluster.remediation.operations import (
     ExecutionReport,
     Life,
@@ -232,6 +234,7 @@ class _Execution:
             members=members,
             facts=dict(records.facts),
             hold=records.hold(),
+            went_back=self._went_back(),
             maintenance=records.maintenance(),
             operations=records.operations(),
             acknowledged=records.acknowledged(),
@@ -265,6 +268,17 @@ class _Execution:
         if isinstance(after.get("at"), int | float):
             at, now = float(after["at"]), self.driver.now()
             self.state.time = lambda: LeaderTime(str(after.get("by")), now, at)
+
+    def _went_back(self) -> WentBack | Unknown | None:
+        """Return the mark that Consul is an older one; this node's own memory counts as well."""
+        mark, kept = self.state.went_back(), kept_submission()
+        if mark is not None or kept is None:
+            return mark
+        document = self.store.read(self.store.keys.submitted(self.me.uuid))
+        found = 0 if document is None else document.index
+        if not is_older(document, kept):
+            return None
+        return WentBack(0, seen=int(kept["index"]), found=found)
 
     def _trust(self, own: Mapping[str, Any]) -> ViewTrust:
         """Return whether Consul can be believed here; the write that proves it is the report's."""

@@ -25,6 +25,7 @@ from salt_gluster.errors import ConsulError
 from salt_gluster.minion.automation import registration
 from salt_gluster.minion.automation.publish import collect_and_publish
 from salt_gluster.minion.driver import GlusterDriver
+from salt_gluster.minion.submit import submit_again
 from salt_gluster.model import SENSOR_TIMES, SensorTimes
 from salt_gluster.status import checks as status_checks
 
@@ -71,7 +72,9 @@ class Sensor:
         self._eyes = node.ChangeWatch()
         self._client: Client | None = None
         self._due: list[float] = []
-        self._register_at = self._beat_at = self._glance_at = self._session_at = 0.0
+        self._register_at = self._beat_at = self._glance_at = self._session_at = (
+            self._compare_at
+        ) = 0.0
         self._session: SensorSession | None = None
         self._version = ""
         #: When it looked last, and when it will look after a change; 0 = that waits for none.
@@ -128,6 +131,7 @@ class Sensor:
             now_so = replace(me, version=self._version or me.version, ip=ip)
             if service.register(client, now_so):
                 self._beat_at = now  # a new check begins as passing, whatever is so
+            self._submit_again(me, client, now)
         if now >= min(self._due):
             self._renew(me, client)  # a glusterd that hangs keeps us for half a minute
             self._collect(me, client, checks)
@@ -147,6 +151,14 @@ class Sensor:
         if self._session is None:
             self._session = SensorSession(client, me.cluster, self._times.session_ttl_s)
         self._session.renew()
+
+    def _submit_again(self, me: service.Member, client: Client, now: float) -> None:
+        """Submit this node's declaration again where Consul has an older one."""
+        compare = now >= self._compare_at
+        if compare:
+            self._compare_at = now + self._times.collect_s
+        if submit_again(Store(client, me.cluster), me.uuid, compare=compare):
+            log.warning("Consul went back: what this node declares was submitted again")
 
     def _is_outdated(self, after: Mapping[str, Any]) -> bool:
         """Whether the last report is from before a change of ours, or before this leader led.

@@ -30,4 +30,30 @@ ROWS = [
         ("name_hides_the_user", 'return f"{given} ({known})" if given and given != known else known', "return given or known",
          "whoever gives an order can call himself anything in the journal"),
     ]),
+    *of("consul/went_back.py", "unit/master/engine/test_went_back.py", [
+        ("older_consul_is_this_one", "if index >= self._highest:", "if True:",
+         "a restored snapshot brings an old policy back, and it acts"),
+        ("forgotten_over_a_restart", "self._highest = self._kept = machine.highest_index(cluster)", "self._highest = self._kept = 0",
+         "an engine that was restarted takes a restored Consul for the same one"),
+    ]),
+    *of("consul/leader_lock.py", "unit/master/engine/test_went_back.py", [
+        ("claimed_in_an_older_consul", "*([check_index_op(keys.heartbeat, heartbeat)] if heartbeat else []),", "",
+         "in the seconds after a restore something is begun under an old policy"),
+        ("alive_with_the_same_words", '"by": self._name, "once": uuid4().hex', '"by": self._name',
+         "the index by which a restore is noticed does not grow"),
+    ]),
+    *of("master/engine/declared_config.py", "unit/master/engine/test_went_back.py", [
+        ("old_submissions_agree", "isinstance(d, Document) and d.index > mark.index", "isinstance(d, Document)",
+         "what a snapshot brought back counts as what the nodes submit now"),
+        ("any_acknowledgement", 'word is None or word.data.get("went_back") != mark.index', "word is None",
+         "an acknowledgement that came back with the snapshot ends the stop"),
+    ]),
+    *of("minion/submit.py", "unit/minion/test_submit_again.py", [
+        ("not_submitted_again", "mark is not None and document is not None and document.index < mark.index", "False",
+         "after a restore nothing acts until somebody applies a highstate"),
+    ]),
+    *of("minion/automation/remediate.py", "unit/minion/automation/test_remediate.py", [
+        ("own_memory_is_nothing", "if not is_older(document, kept):", "if True:",
+         "a node carries an old order out when the master is a new machine"),
+    ]),
 ]  # fmt: skip

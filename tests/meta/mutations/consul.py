@@ -17,7 +17,7 @@ ROWS = [
          "a frozen leader still believes in itself when the next one acts"),
         ("session_is_over", 'self._session, self._epoch, self._may_hold = "", 0, False', 'self._session = ""',
          "who has lost its session leads on"),
-        ("same_epoch_twice", '"once": uuid4().hex', '"once": ""',
+        ("same_epoch_twice", '"holder": self._name, "once": uuid4().hex', '"holder": self._name, "once": ""',
          "a leader of the same name gets the epoch of the one before"),
         ("stolen_lock", "return entry is not None and entry.session == self._session", "return entry is not None",
          "who has lost the lock leads on"),

@@ -419,6 +419,28 @@ def test_without_an_accepted_policy_nothing_is_carried_out(pool: Pool) -> None:
     refused(pool, pool.execute(), "allowed")
 
 
+def test_while_consul_is_an_older_one_nothing_is_carried_out(pool: Pool) -> None:
+    pool.intend()
+    pool.store.write(pool.store.keys.went_back, {"schema": 1})
+    refused(pool, pool.execute(), "fleet_open")
+
+
+@pytest.mark.parametrize("found", ["gone", "older"])
+def test_a_nodes_own_memory_of_what_it_submitted_counts_as_well(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch, found: str
+) -> None:
+    """No engine may have noticed that Consul went back: the master may be a new machine."""
+    kept: dict[str, Any] = {"uuid": SEAT, "index": 1, "document": {}}
+    monkeypatch.setattr(remediate, "kept_submission", lambda: kept)
+    if found == "older":
+        pool.store.submit(SEAT, {"schema": 1})
+    kept["index"] = pool.consul.index + 1
+    pool.intend()
+    told = pool.execute()
+    refused(pool, told, "fleet_open")
+    assert "older" in str(told)
+
+
 ANN = {"skew_s": 0.0, "approved_by": "ann (root@m1)"}
 
 
