@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,8 +16,11 @@ from waiting import until
 
 from lab import Node
 from salt_gluster.consul.client import Client
+from salt_gluster.consul.heartbeat import heartbeat_op
+from salt_gluster.consul.keys import Keys
 from salt_gluster.consul.leader_lock import LeaderLock
 from salt_gluster.consul.settings import Access
+from salt_gluster.errors import ConsulError
 from salt_gluster.model import LEASE, Lease
 
 _CLONE_NEWNET = 0x40000000
@@ -57,11 +61,16 @@ def _enter(handle: int) -> None:
 
 
 class Candidate:
-    """An engine's session on one node: its thread renews every second until stopped."""
+    """An engine's session on one node: its thread renews every second until stopped.
+
+    ``tells_time``: as a leader it writes its time, by which the nodes' looks are dated.
+    """
 
     def __init__(
-        self, node: Node, cluster: str, lease: Lease = LEASE, pause_s: float = 1.0
-    ) -> None:
+        self, node: Node, cluster: str, lease: Lease = LEASE, pause_s: float = 1.0,
+        *, tells_time: bool = False,
+    ) -> None:  # fmt: skip
+        self._keys, self._tells_time = Keys(cluster), tells_time
         self.node = node
         self.client = Client(Access(), timeout_s=lease.renew_timeout_s)
         self.lock = LeaderLock(self.client, cluster, node.name, lease=lease)
@@ -75,7 +84,9 @@ class Candidate:
     def _run(self) -> None:
         with inside(self.node):
             while not self._stop.is_set():
-                self.lock.renew()
+                if self.lock.renew() and self._tells_time:
+                    with contextlib.suppress(ConsulError):
+                        self.lock.write([heartbeat_op(self._keys, self.node.name, time.time())])
                 self.beats += 1
                 self._stop.wait(self._pause_s)
             if self._clean:

@@ -42,7 +42,7 @@ class World:
         self.lab, self.g1 = lab, lab.node("g1")
         self.numbers = count(1)
         self.open: list[Operation] = []
-        self.lead = Candidate(self.g1, CLUSTER)
+        self.lead = Candidate(self.g1, CLUSTER, tells_time=True)
         self.client = Client(Access())
         self.store = Store(self.client, CLUSTER)
         until(self.lead.lock.holds, 40, "a leader")
@@ -340,8 +340,8 @@ def test_old_news_of_another_node_and_a_blind_consul_refuse(world: World) -> Non
         key = world.store.keys.node(world.uuids["g2"])
         there = world.store.read(key)
         assert there is not None
-        facts = {**there.data["facts"], "at": time.time() - 90}
-        world.store.write(key, {**there.data, "facts": facts})
+        after = {**there.data["after"], "at": time.time() - 90}
+        world.store.write(key, {**there.data, "after": after, "at": time.time() - 90})
     refused(world, world.claim(), "single_version", "no_recent_manual_change", "bricks_known")
     world.close(Life.REFUSED)
     refresh(world.lab)
