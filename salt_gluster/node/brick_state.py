@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -18,7 +17,7 @@ from typing import Any
 from salt_gluster.errors import GlusterError
 from salt_gluster.model import BrickFacts, Unknown
 from salt_gluster.node.brick_dirs import brick_volume_id
-from salt_gluster.node.files import tail
+from salt_gluster.node.brick_log import health_check_ended
 from salt_gluster.node.filesystems import device_names, filesystem_uuid, io_errors, kernel_log
 from salt_gluster.node.glusterd import LocalBrick, brick_pid, glusterfsd_processes, local_bricks
 from salt_gluster.node.local_state import LocalState
@@ -29,15 +28,8 @@ from salt_gluster.node.timeouts import call_with_timeout
 LIMIT_S = 5.0
 #: Under this word it is remembered on which file system each brick lay while it was well.
 WELL = "bricks"
-BRICK_LOGS = "var/log/glusterfs/bricks"
 #: Gluster's own root directory in a brick: an empty brick would look healthy and hold nothing.
 GLUSTER_ROOT = ".glusterfs/00/00/00000000-0000-0000-0000-000000000001"
-
-#: How a line of gluster's log begins, up to who speaks. What follows may name a file, which any
-#: client can call as it likes: only a whole line of the right speaker is evidence.
-_HEAD = r"^\[[^\]]+\] [A-Z] (?:\[MSGID: \d+\] )?(?:\[[\w.-]+:\d+:\w+\] )?\d+-"
-_STARTED = re.compile(_HEAD + r"\S*glusterfsd: Started running .*version")
-_ENDED = r"-posix: (?:health[-_ ]check failed, going down|still alive! -> SIG\w+)\s*$"
 
 
 @dataclass(frozen=True)
@@ -114,7 +106,7 @@ def _with_process(
     facts: BrickFacts, brick: LocalBrick, serving: Mapping[str, BrickProcess] | Unknown,
     recorded: int | Unknown | None, root: Path,
 ) -> BrickFacts:  # fmt: skip
-    ended = _health_check_ended(brick, root)
+    ended = health_check_ended(brick.volume, brick.path, root)
     if isinstance(serving, Unknown):
         return replace(facts, alive=serving, port=serving, health_check_ended=ended)
     process = serving.get(brick.path)
@@ -138,31 +130,6 @@ def listens(port: int) -> bool:
             if words[3] == "0A" and int(words[1].rpartition(":")[2], 16) == port:
                 return True
     return False
-
-
-def _health_check_ended(brick: LocalBrick, root: Path) -> bool | Unknown:
-    """Return whether the last word about this brick's life is its own health check's.
-
-    The log is asked, by order and not by time: is the health check's line behind the last start?
-    """
-    log = root / BRICK_LOGS / (brick.path.strip("/").replace("/", "-") + ".log")
-    ended = re.compile(_HEAD + re.escape(brick.volume) + _ENDED)
-    seen: list[bool] = []
-    for file in (log.with_name(log.name + ".1"), log):
-        try:
-            text = tail(file)
-        except FileNotFoundError:
-            continue
-        except OSError as problem:
-            return Unknown(f"{file} cannot be read: {problem.strerror}")
-        for line in text.splitlines():
-            if ended.match(line):
-                seen.append(True)
-            elif _STARTED.match(line):
-                seen.append(False)
-    if not seen:
-        return Unknown(f"{log} does not go back to the last start")
-    return seen[-1]
 
 
 # --- the disk ------------------------------------------------------------------------------------

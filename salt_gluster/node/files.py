@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 #: Enough of a log: glusterd's history has some 100 bytes a line.
-_TAIL = 1 << 20
+TAIL = 1 << 20
 
 
 def tail(path: Path) -> str:
     """Return the last MiB of a file; the first line may be a part of one."""
     with path.open("rb") as handle:
         size = handle.seek(0, os.SEEK_END)
-        handle.seek(max(0, size - _TAIL))
-        return handle.read(_TAIL).decode("utf-8", "replace")
+        handle.seek(max(0, size - TAIL))
+        return handle.read(TAIL).decode("utf-8", "replace")
 
 
 def write_atomically(

@@ -22,6 +22,16 @@ ROWS = [
         ("unmeasured_clock", 'return Refusal("clocks_agree", f"the leader\'s clock: {it.skew_s.why}")', "return None",
          "a deadline of an unmeasured clock is believed"),
     ]),
+    *of("node/brick_log.py", "unit/node/test_brick_log.py", [
+        ("a_line_alone_is_evidence", "if last and _passed_at(root / path.lstrip(\"/\")) <= max(last) + _SLACK_S:", "if said_at:",
+         "a client that names a file so stops the automation of its volume's bricks"),
+        ("the_check_may_pass_since", "if last and _passed_at(root / path.lstrip(\"/\")) <= max(last) + _SLACK_S:", "if last:",
+         "a client that names a file so stops the automation of its volume's bricks"),
+        ("more_line_ends_than_one", 'text.split("\\n")', "text.splitlines()",
+         "a name with another control character is a line"),
+        ("the_first_line_counts", "max(last) + _SLACK_S", "min(last) + _SLACK_S",
+         "a client hides that the disk failed, and the brick is started on it"),
+    ]),
     *of("minion/automation/witness.py", "unit/minion/automation/test_witness.py", [
         ("any_host_is_dialled", "is_brick = (uuid, path, host) in self._defined", "is_brick = True",
          "a report makes all nodes connect to any host and port"),

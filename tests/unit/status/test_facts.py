@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from salt_gluster.model import Brick, BrickFacts, Change, Hold, NodeFacts, Unknown, Volume
-from salt_gluster.node import brick_state, cmd_history, filesystems, timeouts
-from salt_gluster.node.glusterd import LocalBrick
+from salt_gluster.node import cmd_history, filesystems, timeouts
 from salt_gluster.node.mounts import Mount
 from salt_gluster.status.checks import signs
 from salt_gluster.status.facts import facts_data, facts_from, identity_after
@@ -228,51 +227,6 @@ def test_a_file_system_tells_its_own_uuid(tmp_path: Path) -> None:
     told = filesystems.filesystem_uuid(Mount("/", "overlay", "overlay"))
     assert isinstance(told, Unknown)
     assert "overlay" in told.why
-
-
-BRICK = LocalBrick("data", "g1", "/srv/gluster/data", 49152)
-START = "[t] I [MSGID: 100030] 0-/usr/sbin/glusterfsd: Started running version [{arg=x}]\n"
-ENDED = "[t] M [MSGID: 113075] 0-data-posix: health-check failed, going down\n"
-WHERE = "[posix-helpers.c:2127:posix_health_check_thread_proc] "
-#: What a client can bring into the log by the names of its files.
-NAMED = (
-    "[t] E [MSGID: 113001] [posix.c:1:open] 0-data-posix: open on /b/health-check failed, going"
-    " down failed [No such file or directory]\n"
-    "[t] W [MSGID: 1] 0-data-server: 7: GETXATTR /still alive! -> SIGTERM (1) ==> (client: c)\n"
-    "health-check failed, going down\n"
-    "[t] E [MSGID: 1] 0-other-posix: health-check failed, going down\n"
-    "[t] E [MSGID: 1] 0-data-posix: health-check failed, going down: open failed\n"
-)
-
-
-@pytest.mark.parametrize(
-    ("texts", "ended"),
-    [
-        ({"": START}, False),
-        ({"": START + ENDED}, True),
-        ({"": START + ENDED + START}, False),
-        ({"": START + "[t] M [MSGID: 1] 0-data-posix: still alive! -> SIGTERM\n"}, True),
-        ({"": START + ENDED.replace("0-data", WHERE + "0-data")}, True),
-        ({"": START + NAMED}, False),
-        ({"": START + ENDED + "[t] E 0-data-posix: open on /Started running version: no\n"}, True),
-        ({".1": START + ENDED, "": ""}, True),
-        ({".1": START + ENDED, "": START}, False),
-        ({"": "some other line\n"}, None),
-        ({}, None),
-    ],
-)
-def test_the_health_check_has_the_last_word_or_not(
-    tmp_path: Path, texts: dict[str, str], ended: bool | None
-) -> None:
-    folder = tmp_path / brick_state.BRICK_LOGS
-    folder.mkdir(parents=True)
-    for end, text in texts.items():
-        (folder / f"srv-gluster-data.log{end}").write_text(text)
-    found = brick_state._health_check_ended(BRICK, tmp_path)
-    if ended is None:
-        assert isinstance(found, Unknown)
-    else:
-        assert found is ended
 
 
 def test_what_hangs_is_left_behind_once() -> None:
