@@ -102,8 +102,15 @@ class Watches:
             cannot_look=cannot_look,
         )
         self._lock_client, self._keys = lock_client, Keys(cluster)
+        self._watches = self._queries(connect, cluster, clock)
+        self._waits_for = set(_NEEDED)
+
+    def _queries(
+        self, connect: Callable[[float | None], Client], cluster: str, clock: SteadyClock
+    ) -> dict[str, BlockingWatch]:
+        """Return the watch of each query, with a client of its own."""
         keys = self._keys
-        self._watches = {
+        return {
             "critical": self._watch(
                 connect(None), "critical", CRITICAL_WAIT_S, critical_checks,
                 lambda c: queries.critical(c, clock.monotonic),
@@ -127,7 +134,6 @@ class Watches:
                 lambda rows: nodes_heard(rows, cluster), lambda c: c.session_list,
             ),
         }  # fmt: skip
-        self._waits_for = set(_NEEDED)
 
     def _watch(
         self, client: Client, name: str, wait_s: float, parse: Callable[[Any], Any],
