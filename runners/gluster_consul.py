@@ -29,6 +29,11 @@ _ANSWER_S = 10
 #: A minion is looked at no more often: it may ask every 5 s, and others may ask in its name. One
 #: that was admitted has its rights; it asks again where Consul has lost them.
 _AGAIN_S, _ADMITTED_S = 4.0, 30.0
+#: One that is no node, or is silent, is not another one a moment later. Silence takes 20 s to see.
+_REFUSED_S, _REFUSED = 10.0, ("not_a_node", "no_identity", "unknown")
+#: So many are looked at at a time, whoever they are: anybody may ask in the name of all others.
+#: Salt's reactor has 10 threads for everything (``reactor_worker_threads``).
+_AT_ONCE = 4
 
 
 def __virtual__():
@@ -112,20 +117,20 @@ def exchange_gossip_key(test=False):
         return {"error": str(err), "retcode": 1}
 
 
-def admit(minion, uuid):
+def admit(minion, uuid=""):
     """
     Give a node its rights in the pool's Consul: its agent, its own keys, its service.
 
-    The shipped reactor calls this when a node asks. Admitted is who the pillar names as a node and
-    who says itself that it has this gluster uuid; two nodes with one uuid are refused. However
-    often it is called, of one minion the pillar is compiled every 4 s at most.
+    The shipped reactor calls this when a node asks. Admitted is who the pillar names as a node, by
+    the gluster uuid that it says itself; two nodes with one uuid are refused. However often it is
+    called, of one minion the pillar is compiled every 4 s at most, and of 4 minions at a time.
 
     Changes: yes, policies and tokens in Consul. Takes the cluster lock: no.
 
     minion
         The minion id, as Salt has authenticated it.
     uuid
-        The uuid of its glusterd.
+        The uuid that its glusterd must have. Without it the one that the minion says counts.
 
     CLI Example:
 
@@ -137,15 +142,25 @@ def admit(minion, uuid):
     if asked[0] not in _minions():  # costs a look into a folder, not a pillar
         return {"error": f"{minion} is no minion that this master has accepted.", "retcode": 1}
     limit = RateLimit(Path(__opts__["cachedir"]) / "gluster" / "admit")
-    if not limit.begin(asked[0], _AGAIN_S):
-        return {"error": f"{minion} was looked at a moment ago.", "retcode": 1}
+    with limit.slot(_AT_ONCE) as is_free:
+        if not is_free:
+            return {"error": f"{_AT_ONCE} other minions are looked at just now.", "retcode": 1}
+        if not limit.begin(asked[0], _AGAIN_S):
+            return {"error": f"{minion} was looked at a moment ago.", "retcode": 1}
+        return _admitted(limit, *asked)
+
+
+def _admitted(limit, minion, uuid):
+    """Look at a minion and admit it."""
     try:
-        says = functools.partial(_uuid_of, asked[0])
-        pillar = _pillar(lambda: asked[:1], {}, asked[0])
-        done = deployment.admit(__opts__["conf_file"], *asked, pillar, says, _minions)
-        limit.pause(asked[0], _ADMITTED_S)
+        says = functools.partial(_uuid_of, minion)
+        pillar = _pillar(lambda: [minion], {}, minion)
+        done = deployment.admit(__opts__["conf_file"], minion, uuid, pillar, says, _minions)
+        limit.pause(minion, _ADMITTED_S)
         return done
     except (GlusterError, OSError) as err:
+        if getattr(err, "kind", "") in _REFUSED:
+            limit.pause(minion, _REFUSED_S)
         log.warning("%s was not admitted to Consul: %s", minion, err)
         return {"error": str(err), "retcode": 1}
 

@@ -20,9 +20,10 @@ LONGEST_S = 3600.0
 
 
 class RateLimit:
-    """One question of each name at a time, and the next one after a pause.
+    """One question of each name at a time, and the next one after a pause; ``slot`` bounds all.
 
-    The caller bounds the names: each has a file in ``folder``.
+    Whoever can ask in the name of others is stopped by no pause of one name. The caller bounds the
+    names: each has a file in ``folder``.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -34,7 +35,7 @@ class RateLimit:
     def begin(self, name: str, every_s: float) -> bool:
         """Whether this one may go on: none of the name is in its pause, or began just now."""
         now = time.time()
-        with self._opened(name) as handle:
+        with self._opened(self._file(name)) as handle:
             until = float(os.pread(handle, 40, 0) or 0) if handle >= 0 else now + every_s
             if now < until <= now + LONGEST_S:  # further ahead: the clock was set back
                 return False
@@ -43,15 +44,25 @@ class RateLimit:
 
     def pause(self, name: str, for_s: float) -> None:
         """Let the next one of this name wait so long from now."""
-        with self._opened(name) as handle:
+        with self._opened(self._file(name)) as handle:
             if handle >= 0:
                 self._write(handle, time.time() + for_s)
 
     @contextlib.contextmanager
-    def _opened(self, name: str) -> Iterator[int]:
+    def slot(self, most: int) -> Iterator[bool]:
+        """Give whether fewer than ``most`` of all names were under way; then this is one of them.
+
+        It ends with the process that has it.
+        """
+        with contextlib.ExitStack() as kept:
+            places = (self._opened(self._folder / f"slot-{number}") for number in range(most))
+            yield any(kept.enter_context(place) >= 0 for place in places)
+
+    @contextlib.contextmanager
+    def _opened(self, file: Path) -> Iterator[int]:
         """Give the file, locked; -1 where another process has it."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = open_lock(self._file(name))
+        handle = open_lock(file)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield handle

@@ -21,6 +21,7 @@ from salt_gluster import node
 from salt_gluster.consul import agent, agent_removal, pool
 from salt_gluster.master import jobs
 from salt_gluster.master.deploy import deployment, rights, secret_store
+from salt_gluster.master.rate_limit import RateLimit
 from salt_gluster.remediation.salt_events import admission, request
 
 FORMULA = str(Path(salt_gluster.__file__).parent / "formula")
@@ -534,6 +535,23 @@ def test_the_pool_is_that_of_the_minions_own_environment(
     assert environments.asked[-1] == ("g1",), "of one request only who asks is asked"
     environments.named["g1"] = "base"
     assert "is no node of a pool" in environments.admit("g1")["error"]
+
+
+def test_requests_in_the_name_of_every_minion_are_bounded_together(
+    master: Master, environments: Environments
+) -> None:
+    """Any minion can fire them under any name; each costs a pillar, and a question to a minion."""
+    environments.has("dev", POOL)
+    environments.named = {"g1": "dev", "g2": "dev"}
+    master.setup()
+    runners, asked = salt.loader.runner(master.opts()), len(environments.asked)
+    folder = Path(master.opts()["cachedir"]) / "gluster" / "admit"
+    with contextlib.ExitStack() as under_way:
+        assert all(under_way.enter_context(RateLimit(folder).slot(4)) for _ in range(4))
+        for minion in ("g1", "g2"):
+            assert "other minions" in runners["gluster_consul.admit"](minion)["error"]
+        assert len(environments.asked) == asked, "nothing is compiled, nobody asked"
+    assert "own Consul agent" in runners["gluster_consul.admit"]("g1")["error"]
 
 
 @pytest.mark.parametrize("named", [{}, {"g1": None, "g2": None}, {"g1": "x", "g2": "x"}])

@@ -354,7 +354,7 @@ def admit(
 
     The request is only a hint: any minion can forge one (Salt puts the true id beside a single
     event, but fires a list of events as it came). So the pillar says whether the minion is a node,
-    and ``says`` asks the minion itself for its gluster uuid, unless that is known already.
+    and ``says`` asks the minion itself for its gluster uuid, unless ``uuid`` is known already.
     """
     if compiled.why:
         raise GlusterError(
@@ -372,16 +372,7 @@ def admit(
             f"{minion} is no node of a pool whose Consul was prepared here.", kind="not_a_node",
             hint="Its pillar needs gluster: nodes with its name; then: salt-run gluster.setup.",
         )  # fmt: skip
-    if not _UUID.fullmatch(uuid):
-        raise GlusterError(f"{uuid!r} is no gluster uuid.", kind="no_identity")
-    before = kept.known(minion)
-    own_uuid = uuid if before is not None and before.uuid == uuid else says()
-    if own_uuid != uuid:
-        raise GlusterError(
-            f"{minion} itself says that its gluster uuid is {str(own_uuid)[:60]}, not {uuid}.",
-            kind="mismatch",
-            hint="Nothing was admitted; the node asks again.",
-        )  # fmt: skip
+    uuid = _own_uuid(kept, minion, uuid, says)
     kept.node(minion, server=minion in kept.servers(voters(pool)))
     former = _former(kept, pool, minion, uuid, minions)
     done = [] if former is None else _withdraw(kept, former)
@@ -391,6 +382,31 @@ def admit(
         mine = kept.admit(minion, uuid)
     done += _registered(kept, wanted(kept, [mine], first_of(pool)))
     return {"admitted": minion, "uuid": uuid, "pool": kept.cluster, "done": done}
+
+
+def _own_uuid(kept: SecretStore, minion: str, uuid: str, says: Callable[[], Any]) -> str:
+    """Return a node's gluster uuid by its own word; ``uuid`` is what it has to be, "" = any.
+
+    A request comes without: what others could put there would keep the node's own one out.
+    """
+    if uuid and not _UUID.fullmatch(uuid):
+        raise GlusterError(f"{uuid!r} is no gluster uuid.", kind="no_identity")
+    before = kept.known(minion)
+    if uuid and before is not None and before.uuid == uuid:
+        return uuid
+    own_uuid = str(says() or "")[:60]
+    if uuid and own_uuid != uuid:
+        raise GlusterError(
+            f"{minion} itself says that its gluster uuid is {own_uuid or 'not known'}, not {uuid}.",
+            kind="mismatch",
+            hint="Nothing was admitted; the node asks again.",
+        )  # fmt: skip
+    if _UUID.fullmatch(own_uuid):
+        return own_uuid
+    if before is None or not before.uuid:  # else it is busy: its rights are of the node that it was
+        raise GlusterError(f"{minion} does not say its gluster uuid.", kind="no_identity",
+                           hint="Nothing was admitted; the node asks again.")  # fmt: skip
+    return before.uuid
 
 
 def _former(

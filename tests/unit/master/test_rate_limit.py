@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from pathlib import Path
 
@@ -62,6 +63,18 @@ def test_of_many_at_once_one_goes_on(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert sum(went) <= 1
+
+
+def test_many_names_are_no_way_around_what_all_together_may_cost(tmp_path: Path) -> None:
+    """Whoever can ask in the name of every other minion has as many pauses as there are names."""
+    limit, most = RateLimit(tmp_path), 0
+    with contextlib.ExitStack() as under_way:
+        for number in range(50):
+            is_free = under_way.enter_context(RateLimit(tmp_path).slot(4))
+            most += is_free and limit.begin(f"g{number}", 4.0)
+    assert most == 4
+    with limit.slot(4) as is_free:
+        assert is_free, "who has ended makes room"
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "a/b", "\u00e4" * 300, ""])

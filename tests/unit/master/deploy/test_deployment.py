@@ -95,13 +95,27 @@ def test_who_is_known_already_is_not_asked_again(kept: SecretStore) -> None:
         admit(kept, "g1", TWO, says="busy")
 
 
+def test_a_request_without_a_uuid_gets_the_one_that_the_minion_says(kept: SecretStore) -> None:
+    """A request has none: any minion could put a wrong one there, in the name of this one."""
+    conf, pillar = str(kept.folder.parents[1] / "master"), CompiledPillar(PILLAR)
+    for says in (None, "", "not a uuid", 7, {"x": 1}):
+        with pytest.raises(GlusterError, match="does not say its gluster uuid"):
+            deployment.admit(conf, "g1", "", pillar, lambda says=says: says)
+        assert kept.known("g1") is None
+    for says in (ONE, TWO, None, "busy"):  # it is another node by now; it does not answer
+        with pytest.raises(GlusterError, match="own Consul agent"):
+            deployment.admit(conf, "g1", "", pillar, lambda says=says: says)
+        known = kept.known("g1")
+        assert known is not None and known.uuid == (says if says == ONE else TWO)
+
+
 def test_a_silent_minion_is_not_admitted(kept: SecretStore) -> None:
     with pytest.raises(GlusterError, match="itself says"):
         admit(kept, "g1", ONE, says=None)
     assert kept.nodes() == []
 
 
-@pytest.mark.parametrize("uuid", ["", "x", ONE + "/..", ONE.upper().replace("0", "A"), '"' + ONE])
+@pytest.mark.parametrize("uuid", ["x", ONE + "/..", ONE.upper().replace("0", "A"), '"' + ONE])
 def test_what_is_no_uuid_is_none(kept: SecretStore, uuid: str) -> None:
     with pytest.raises(GlusterError, match="is no gluster uuid"):
         admit(kept, "g1", uuid)
