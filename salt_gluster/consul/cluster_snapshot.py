@@ -22,6 +22,7 @@ from salt_gluster.consul.went_back import went_back_of
 from salt_gluster.errors import ConsulError
 from salt_gluster.model import Hold, Unknown
 from salt_gluster.remediation.observation import WentBack
+from salt_gluster.status.leader_status import leader_status
 from salt_gluster.status.report_document import report_from
 
 
@@ -80,6 +81,12 @@ class ClusterSnapshot:
         """The number of the current version of the configuration; 0 = none."""
         pointer = self.document(self.keys.current)
         return 0 if pointer is None else version_in(pointer)
+
+    @property
+    def status(self) -> Mapping[str, Any] | None:
+        """What the leader told of its last tick; raises ``GlusterError`` where it is unreadable."""
+        document = self.document(self.keys.status)
+        return None if document is None else leader_status(document.data)
 
     # --- documents -------------------------------------------------------------------------------
 

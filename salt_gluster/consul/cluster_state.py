@@ -312,7 +312,7 @@ class ClusterState:
         known = {e.key[len(prefix) :]: e for e in entries if "/" not in e.key[len(prefix) :]}
         for uuid, entry in known.items():
             (document,) = documents(prefix, [entry])
-            identity = _identity(document)
+            identity = identity_of(document)
             if isinstance(identity, Unknown):  # nothing is recorded of its bricks: none is started
                 log.warning("what was recorded of a node cannot be read: %s", identity.why)
             else:
@@ -381,7 +381,8 @@ class _Identity:
     bricks: Mapping[str, Recorded]
 
 
-def _identity(document: Document | Unknown) -> Mapping[str, Recorded] | Unknown:
+def identity_of(document: Document | Unknown) -> Mapping[str, Recorded] | Unknown:
+    """Return what a node's document says of its bricks, or why it cannot be read."""
     try:
         if isinstance(document, Unknown):
             return document

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
@@ -27,9 +27,10 @@ from salt_gluster.consul.client import (
 from salt_gluster.consul.codec import MOST_VALUE_BYTES, READABLE_BYTES, pack, unpack
 from salt_gluster.consul.keys import Keys
 from salt_gluster.consul.went_back import went_back_of
-from salt_gluster.errors import ConsulError, SpecError
+from salt_gluster.errors import ConsulError, SpecError, Unreadable
 from salt_gluster.model import Hold, Unknown, digest_of
 from salt_gluster.remediation.observation import WentBack
+from salt_gluster.status.version_document import version_from
 
 #: How often two writers of ``rev`` may meet before one of them gives up.
 _TRIES = 8
@@ -268,8 +269,12 @@ class Store:
         return None if pointer is None else self.version(version_in(pointer))
 
     def version(self, number: int) -> Document | None:
-        """Return one version."""
-        return self.read(self.keys.version(number))
+        """Return one version; ``ConsulError`` of kind ``unreadable`` where it is none."""
+        for document in self.versions([number]):
+            if isinstance(document, Unknown):
+                raise ConsulError(f"{document.why}.", kind="unreadable")
+            return document
+        return None
 
     def accept(
         self, config: Mapping[str, Any], *, by: str, why: str, now: float,
@@ -317,8 +322,8 @@ class Store:
         return sorted(int(name) for name in names if name.isdigit())
 
     def versions(self, numbers: Sequence[int]) -> list[Document | Unknown]:
-        """Return these versions, as far as they are there."""
-        return self.several([self.keys.version(number) for number in numbers])
+        """Return these versions, as far as they are there; one that is none is an ``Unknown``."""
+        return list(map(_version, self.several([self.keys.version(n) for n in numbers])))
 
     def prune_versions(
         self, keep: int, also: Collection[int] = (), guard: Callable[[], Sequence[Op]] = list
@@ -518,6 +523,15 @@ def document_of(entry: Entry) -> Document:
         raise ConsulError("a document in Consul is broken: it is no mapping.", kind="unreadable",
                           hint="It may have been written by hand.")  # fmt: skip
     return Document(entry.key, data, entry.modify_index)
+
+
+def _version(document: Document | Unknown) -> Document | Unknown:
+    if isinstance(document, Unknown):
+        return document
+    try:
+        return replace(document, data=version_from(document.data))
+    except Unreadable as err:
+        return Unknown(f"{document.key}: {err.message}")
 
 
 def version_in(pointer: Document) -> int:

@@ -182,8 +182,7 @@ def reject(pool: PoolClient, name: str, by: str, reason: str) -> dict[str, Any]:
 
 def candidates(snapshot: ClusterSnapshot) -> list[Mapping[str, Any]]:
     """Return the nodes that the leader proposes and that no operator has decided about since."""
-    status = snapshot.document(snapshot.keys.status)
-    rows = [] if status is None else status.data.get("proposed", ())
+    rows = (snapshot.status or {}).get("proposed", ())
     decided = {*snapshot.accepted(), *snapshot.rejected()} if rows else set()
     return [row for row in rows if row["name"] not in decided]
 

@@ -16,15 +16,12 @@ from salt_gluster.consul.orders import orders
 from salt_gluster.consul.outcomes import outcomes_of
 from salt_gluster.consul.pool import PoolClient
 from salt_gluster.consul.store import Document
-from salt_gluster.errors import GlusterError, NotFound, Unreadable
+from salt_gluster.errors import GlusterError, NotFound
 from salt_gluster.master.approvals import WAITING, candidates, operations_in, settings_of
 from salt_gluster.model import Unknown, plain
 from salt_gluster.node.clock import local_datetime
 from salt_gluster.remediation.operations import Operation, outcome_from
 from salt_gluster.remediation.policy import policy_from
-
-#: The contract of the leader's ``status``.
-SCHEMA = 1
 
 
 def shown(
@@ -76,7 +73,7 @@ def proposals(pool: PoolClient) -> dict[str, Any]:
 def _proposals(snapshot: ClusterSnapshot) -> list[dict[str, Any]]:
     operations = operations_in(snapshot.below(snapshot.keys.operation("")))
     begun = {op.id for op in operations if isinstance(op, Operation)}
-    refused = {r["brick"]: r["reasons"] for r in (_status(snapshot) or {}).get("refused", ())}
+    refused = {r["brick"]: r["reasons"] for r in (snapshot.status or {}).get("refused", ())}
     rows: list[dict[str, Any]] = []
     for proposal in operations_in(snapshot.below(snapshot.keys.proposal(""))):
         if isinstance(proposal, Unknown):
@@ -96,17 +93,9 @@ def _candidate(row: Mapping[str, Any]) -> dict[str, Any]:
             "state": "waiting", "changed": row["since"], "not_yet": why}  # fmt: skip
 
 
-def _status(snapshot: ClusterSnapshot) -> dict[str, Any] | None:
-    document = snapshot.document(snapshot.keys.status)
-    if document is not None and document.data.get("schema") != SCHEMA:
-        raise Unreadable(f"the leader's status has schema {document.data.get('schema')}, we know"
-                         f" {SCHEMA}: it is of another version of this extension.")  # fmt: skip
-    return dict(document.data) if document is not None else None
-
-
 def automation(pool: PoolClient, snapshot: ClusterSnapshot) -> dict[str, Any]:
     """Return who leads, what it may do, and what is open: the line of ``gluster.status``."""
-    lead, status = snapshot.lead, _status(snapshot) or {}
+    lead, status = snapshot.lead, snapshot.status or {}
     number = snapshot.version_number
     config = pool.store.version(number) if number else None
     data = None if config is None else config.data.get("policy")
@@ -134,7 +123,7 @@ def automation(pool: PoolClient, snapshot: ClusterSnapshot) -> dict[str, Any]:
 def explain(pool: PoolClient, name: str) -> dict[str, Any]:
     """Return everything that is known of one node, and why automation acts there or does not."""
     snapshot = pool.snapshot()
-    status = _status(snapshot)
+    status = snapshot.status
     rows = pool.client.health_service(service.SERVICE, where=queries.HEALTH).data
     registered = service.members(service.catalog_rows(rows))
     members, contradicted = believe(registered, pool.cluster, snapshot.admitted)

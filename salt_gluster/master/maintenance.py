@@ -111,13 +111,8 @@ def _find_node(pool: PoolClient, name: str) -> tuple[str, str]:
     for member in pool.members():
         if name in (member.uuid, member.node, member.minion):
             return member.uuid, member.minion or member.node
-    document = pool.store.read(pool.store.keys.status)
-    rows = (
-        document.data.get("nodes")
-        if document is not None and isinstance(document.data, Mapping)
-        else None
-    )
-    for uuid, row in (rows or {}).items():
+    rows: Mapping[str, Any] = (pool.snapshot().status or {}).get("nodes", {})
+    for uuid, row in rows.items():
         if name in (uuid, row.get("name")):
             return str(uuid), str(row.get("name"))
     raise NotFound(

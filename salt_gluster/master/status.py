@@ -64,15 +64,14 @@ def _stored(snapshot: ClusterSnapshot | str, reader: str, now: float) -> StoredP
     if isinstance(snapshot, str):
         return snapshot
     try:
-        lead, document = snapshot.lead, snapshot.document(snapshot.keys.status)
-        ours = document is not None and document.data.get("schema") == journal.SCHEMA
+        lead = snapshot.lead
         return StoredPool(
             now=now,
             reader=reader,
             leader=lead.holder if lead.held else "",
             heartbeat=snapshot.heartbeat,
             changed=snapshot.last_change,
-            status=document.data if document is not None and ours else None,
+            status=snapshot.status,
             reports=snapshot.reports if snapshot.has_reports else {},
         )
     except GlusterError as err:

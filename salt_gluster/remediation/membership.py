@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from salt_gluster.errors import Unreadable
-from salt_gluster.model import Ref, decode_ref, digest_of, encode_ref
+from salt_gluster.model import Ref, decode_ref, digest_of, encode_ref, read_as
 from salt_gluster.remediation.salt_events import Notice, payload
 from salt_gluster.remediation.state_machine import Ignored, Row, Table
 
@@ -162,18 +162,53 @@ def snapshot_from(
     """
     if data is None:
         return Snapshot()
+    schema = data.get("schema") if isinstance(data, Mapping) else None
+    if schema != SCHEMA:
+        raise Unreadable(f"the members snapshot has schema {str(schema)[:20]}, we know {SCHEMA}")
+    stored: _Stored = read_as(_Stored, data, "the members snapshot")
+    names: Mapping[str, str] = {}
+    if roster is not None:
+        names = read_as(_Roster, roster, "the roster").names
     try:
-        if data["schema"] != SCHEMA:
-            raise Unreadable(f"the members snapshot has schema {data['schema']}, we know {SCHEMA}")
-        rows = {
-            decode_ref(k): Condition(str(s), float(since), str(n), tuple(flaps), frozenset(done))
-            for k, (s, since, n, flaps, done) in data["conditions"].items()
-        }
-        names = {str(u): str(n) for u, n in roster["names"].items()} if roster else {}
-        digest = str(data["roster"]) if roster else ""
-        return Snapshot(int(data["version"]), rows, tuple(data["outbox"]), names, digest)
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
-        raise Unreadable(f"the members snapshot cannot be read: {problem!r}") from problem
+        rows = {decode_ref(k): _condition(k, row) for k, row in stored.conditions.items()}
+    except (TypeError, ValueError) as problem:
+        raise Unreadable(f"the members snapshot cannot be read: {problem}") from problem
+    outbox = tuple({"tag": e.tag, "data": e.data} for e in stored.outbox)
+    return Snapshot(stored.version, rows, outbox, names, stored.roster if roster else "")
+
+
+@dataclass(frozen=True)
+class _Event:
+    tag: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Stored:
+    version: int
+    conditions: Mapping[str, tuple[Any, ...]]
+    outbox: tuple[_Event, ...]
+    roster: str
+
+
+@dataclass(frozen=True)
+class _Roster:
+    names: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Row:
+    state: str
+    since: float
+    name: str
+    flaps: tuple[float, ...]
+    announced: tuple[str, ...]
+
+
+def _condition(key: str, row: tuple[Any, ...]) -> Condition:
+    named = dict(zip(("state", "since", "name", "flaps", "announced"), row, strict=False))
+    read: _Row = read_as(_Row, named, f"the members snapshot: {key[:60]}")
+    return Condition(read.state, read.since, read.name, read.flaps, frozenset(read.announced))
 
 
 def published(

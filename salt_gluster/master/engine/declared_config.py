@@ -189,7 +189,7 @@ def in_force(store: Store) -> Accepted:
     if document is None:
         return Accepted()
     data = document.data
-    if "policy" not in data:  # only what the pool really was is known so far
+    spec, policy = data.get("spec"), data.get("policy")
+    if spec is None or policy is None:  # only what the pool really was is known so far
         return Accepted(current=data)
-    number = int(data.get("accepted") or data["version"])
-    return Accepted(policy_from(data["policy"]), number, data["spec"], data)
+    return Accepted(policy_from(policy), data.get("accepted") or data["version"], spec, data)

@@ -48,6 +48,8 @@ CONFIRM_S = 0.5
 CLOCK_S = 60.0
 #: Characters of what a node says of its trouble.
 MOST_SAID = 200
+#: A later time is none: a float would not hold every number that JSON has.
+_MOST_TIME = 1e12
 
 
 class MinionClient(Protocol):
@@ -200,8 +202,13 @@ def probe_results(
 
 
 def _is_whole(answer: Mapping[str, Any]) -> bool:
-    """Whether its rows of ports are rows: a broken answer is one silent node, no lost round."""
-    rows = answer.get("ports") or ()
+    """Whether its time is one and its rows of ports are rows.
+
+    A broken answer is one silent node: a round that is lost for it makes a leader resign.
+    """
+    at, rows = answer.get("at"), answer.get("ports") or ()
+    if not isinstance(at, int | float | None) or isinstance(at, bool) or abs(at or 0) > _MOST_TIME:
+        return False
     return isinstance(rows, list | tuple) and all(
         isinstance(row, list | tuple) and len(row) == 3 and all(isinstance(w, str) for w in row[:2])
         for row in rows
@@ -235,9 +242,9 @@ def _connected(report: Mapping[str, Any]) -> Mapping[str, bool] | Unknown:
     return facts if isinstance(facts, Unknown) else facts.connected
 
 
-def _skew(at: Any, sent_at: float, came_at: float) -> float | Unknown:
+def _skew(at: float | None, sent_at: float, came_at: float) -> float | Unknown:
     """Return how far a node's clock is from ours; within the round trip it is not at all."""
-    if not isinstance(at, (int, float)):
+    if at is None:
         return Unknown("it did not tell its time")
     if sent_at <= at <= came_at:
         return 0.0

@@ -8,6 +8,7 @@ from typing import Any
 
 from salt_gluster import node
 from salt_gluster.consul.agent import pem
+from salt_gluster.consul.cluster_state import identity_of
 from salt_gluster.consul.heartbeat import watermark
 from salt_gluster.consul.report_parts import write_report
 from salt_gluster.consul.service import Member
@@ -68,9 +69,9 @@ def publish_report(store: Store, me: Member, own: Mapping[str, Any]) -> None:
         if err.kind != "unreadable":
             raise
         return  # the operator's matter; the guards say so
-    before = document.data if document is not None else None
-    if before is not None and not isinstance(before, Mapping):
+    if document is not None and isinstance(identity_of(document), Unknown):
         return
+    before = document.data if document is not None else None
     after = identity_after(before, facts, me.uuid, me.minion)
     same = before is not None and before.get("bricks") == after["bricks"]
     if not same or (before or {}).get("name") != me.minion:

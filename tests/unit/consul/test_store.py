@@ -131,14 +131,14 @@ def test_a_writer_that_loses_the_race_for_the_document_does_not(store: Store) ->
 
 def test_versions_count_up_and_the_same_content_is_the_same_version(store: Store) -> None:
     assert store.current() is None
-    assert [store.accept(c, **SAID) for c in ({"spec": 1}, {"spec": 1}, {"spec": 2})] == [1, 1, 2]
+    assert [store.accept(c, **SAID) for c in ({"n": 1}, {"n": 1}, {"n": 2})] == [1, 1, 2]
     # A leader died between version and pointer: its number is taken over.
-    store.write(store.keys.version(3), {"spec": "orphan"})
-    assert store.accept({"spec": 3}, **SAID) == 3
+    store.write(store.keys.version(3), {"n": "orphan"})
+    assert store.accept({"n": 3}, **SAID) == 3
     now, first = store.current(), store.version(1)
     assert isinstance(now, Document)
     assert isinstance(first, Document)
-    assert (now.data["spec"], first.data["spec"], now.data["why"]) == (3, 1, "submitted")
+    assert (now.data["n"], first.data["n"], now.data["why"]) == (3, 1, "submitted")
 
 
 def test_nothing_points_to_a_version_that_another_leader_has_replaced_meanwhile(
@@ -147,10 +147,10 @@ def test_nothing_points_to_a_version_that_another_leader_has_replaced_meanwhile(
     def replace(method: str, path: str) -> None:
         if (method, path) == ("PUT", "txn"):
             consul.before = lambda *_: None
-            here.kv_put(store.keys.version(1), b'{"spec": "of another leader"}')
+            here.kv_put(store.keys.version(1), b'{"n": "of another leader"}')
 
     consul.before = replace
-    assert kind(lambda: store.accept({"spec": 1}, **SAID)) == "conflict"
+    assert kind(lambda: store.accept({"n": 1}, **SAID)) == "conflict"
     assert store.current() is None
 
 
@@ -160,7 +160,7 @@ def test_a_version_is_not_written_by_whoever_does_not_lead(
     def fenced() -> list[Any]:
         raise ConsulError("somebody else leads", kind="fenced")
 
-    assert kind(lambda: store.accept({"spec": 1}, guard=fenced, **SAID)) == "fenced"
+    assert kind(lambda: store.accept({"n": 1}, guard=fenced, **SAID)) == "fenced"
     assert not [request for request in consul.requests if request.startswith("PUT")]
 
 
@@ -177,13 +177,13 @@ def test_of_old_versions_the_newest_and_the_accepted_one_are_kept(
     here: Client, store: Store
 ) -> None:
     for number in range(1, 6):
-        store.accept({"spec": number}, by="m1", why="", now=1.0, notes={"before": number - 1})
+        store.accept({"n": number}, by="m1", why="", now=1.0, notes={"before": number - 1})
     assert store.prune_versions(2, also={1}) == 2
     assert store.version_numbers() == [1, 4, 5]
     assert here.kv_keys(store.keys.version(2)) == []
-    kept = [d.data["spec"] for d in store.versions([1, 2, 5]) if isinstance(d, Document)]
+    kept = [d.data["n"] for d in store.versions([1, 2, 5]) if isinstance(d, Document)]
     assert kept == [1, 5]
-    assert store.accept({"spec": 5}, by="m2", why="", now=2.0, notes={"before": 9}) == 5
+    assert store.accept({"n": 5}, by="m2", why="", now=2.0, notes={"before": 9}) == 5
 
 
 def test_an_old_operation_is_pruned_with_its_outcome_and_another_keeps_its_own(

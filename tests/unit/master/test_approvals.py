@@ -45,7 +45,9 @@ class Pool:
 
     def newcomer(self, name: str = "gfn4", uuid: str = "u4") -> None:
         store = self.open().store
-        store.write(store.keys.status, {"proposed": [{"name": name, "uuid": uuid}]})
+        row = {"name": name, "uuid": uuid, "since": 1.0, "until": None, "reasons": []}
+        told = {"schema": 1, "at": 1.0, "by": "m1", "mode": "open", "proposed": [row]}
+        store.write(store.keys.status, told)
 
     def at_write(self, what: Callable[[], object]) -> None:
         """Let something happen between the look and the write, both a transaction."""

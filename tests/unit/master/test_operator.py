@@ -41,7 +41,9 @@ class World:
     def propose(self) -> None:
         store = self.pool().store
         store.propose("p1", fleet.operation(id="p1", state=Life.WAITING).to_data())
-        store.write(store.keys.status, {"proposed": [{"name": "gfn4", "uuid": "u4"}]})
+        row = {"name": "gfn4", "uuid": "u4", "since": 1.0, "until": None, "reasons": []}
+        told = {"schema": 1, "at": 1.0, "by": "m1", "mode": "open", "proposed": [row]}
+        store.write(store.keys.status, told)
 
     def journal(self) -> dict[str, Any]:
         return journal.journal(self.pool(), 20)
