@@ -92,14 +92,10 @@ ROWS = [
         ("outcomes_by_prefix", "self._client.txn([get_op(key) for key in left])", "self._client.txn([tree_op(key) for key in left])",
          "a node's keys beside its outcomes are read by every screen"),
     ]),
-    *of("master/engine/change_marks.py", "unit/master/engine/test_change_marks.py", [
+    *of("master/engine/change_marks.py", "unit/master/engine/test_floods_of_marks.py", [
         ("marks_without_end", "u for u, t in self._times.items() if len(t) == MOST and", "u for u, t in self._times.items() if False and",
          "one node keeps every screen asking all nodes"),
         ("never_heard_again", "and now - t[0] < WITHIN_S", "", "a node that made many changes once is never heard again"),
-    ]),
-    *of("consul/heartbeat.py", "unit/master/engine/test_change_marks.py", [
-        ("ignored_is_counted", "if u not in ignored), default=0)", "), default=0)",
-         "who marks without end keeps every sensor looking"),
     ]),
     *of("consul/outcomes.py", "unit/master/engine/test_pruning.py", [
         ("names_without_end", 'if err.kind != "too_big":', "if True:",
