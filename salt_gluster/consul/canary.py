@@ -38,7 +38,7 @@ class FileMarker:
     def keep_index(self, cluster: str, index: int) -> None:
         """Keep this number as the highest, also a lower one."""
         self._folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        write_atomically(self._index_file(cluster), f"{index}\n", 0o644)
+        write_atomically(self._index_file(cluster), f"{index}\n", 0o600)
 
     def _index_file(self, cluster: str) -> Path:
         return self._folder / f"index-{cluster}"

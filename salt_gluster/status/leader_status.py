@@ -25,11 +25,11 @@ class _Witness:
 
 @dataclass(frozen=True)
 class _Row:
-    state: str = ""
-    name: str = ""
-    since: float | None = None
-    row: str = ""
-    why: str = ""
+    state: str
+    name: str
+    since: float | None
+    row: str
+    why: str
     witnesses: tuple[_Witness, ...] = ()
 
 

@@ -22,11 +22,15 @@ AHEAD_S = 5.0
 
 @dataclass(frozen=True)
 class LeaderTime:
-    """The reader's ``now``, and the ``leader``'s time at that moment: for itself they are one."""
+    """The reader's ``now``, and the ``leader``'s time at that moment: for itself they are one.
+
+    Another reader has the leader's last heartbeat alone, written up to ``late_s`` before its now.
+    """
 
     leader: str
     now: float
     leader_now: float
+    late_s: float = 0.0
 
 
 def look_time(report: Mapping[str, Any], time: LeaderTime, asked_at: float = NEVER) -> float:
@@ -44,7 +48,7 @@ def look_time(report: Mapping[str, Any], time: LeaderTime, asked_at: float = NEV
             earliest = max(since, asked_at)
         elif earliest is None:
             return NEVER
-    if own > time.now + AHEAD_S or own < (earliest or NEVER):
+    if own > time.now + AHEAD_S or own < (earliest or NEVER) - time.late_s:
         return earliest or NEVER
     return min(own, time.now)
 

@@ -26,7 +26,7 @@ from short_timers import REAL, Timers, short
 from waiting import until
 
 from lab import Lab, Node
-from salt_gluster.consul import service
+from salt_gluster.consul import queries, service
 from salt_gluster.consul.acl import Grant, Registrar, engine_rules
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.settings import Access
@@ -80,7 +80,7 @@ def test_the_roster_wakes_for_who_comes_and_goes_and_not_for_checks(
     names = [consul.register(n) for n in range(3)]
     with inside(pool.node("g4")):
         client = Client(Access())
-        ask = service.roster(client)
+        ask = queries.roster(client)
         first = ask(0, 1)
         rows = client.catalog_service(service.SERVICE)
         for status in ("critical", "passing", "critical"):

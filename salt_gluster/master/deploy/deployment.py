@@ -149,6 +149,8 @@ def _gossip(kept: SecretStore, *, test: bool) -> tuple[dict[str, Any], str]:
         with _management(kept) as client:
             return gossip.follow(kept, client, test=test)
     except ConsulError as err:
+        if gossip.is_of_servers(err):
+            return {}, ""
         return {}, f"The gossip key that Consul uses is not known: {err}"
 
 
@@ -159,7 +161,12 @@ def exchange_gossip_key(conf_file: str, cluster: str, *, test: bool) -> dict[str
         raise GlusterError("no Consul was prepared by this master.", kind="absent",
                            hint="salt-run gluster.setup prepares one.")  # fmt: skip
     with _management(kept) as client:
-        return gossip.exchange(kept, client, test=test)
+        try:
+            return gossip.exchange(kept, client, test=test)
+        except ConsulError as err:
+            if gossip.is_of_servers(err):
+                raise gossip.by_hand() from err
+            raise
 
 
 def _events(master: Master, kept: SecretStore, pool: PoolSpec, *, test: bool) -> dict[str, Any]:

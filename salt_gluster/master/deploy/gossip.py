@@ -12,10 +12,12 @@ from typing import Any
 
 from salt_gluster.consul import keyring
 from salt_gluster.consul.client import Client
-from salt_gluster.errors import GlusterError
+from salt_gluster.errors import ConsulError, GlusterError
 from salt_gluster.master.deploy.secret_store import SecretStore
 
 _CHANGE = "gossip key"
+#: What Consul 1.8.7 answers where this machine's agent is a client.
+_OF_SERVERS = "must run against a server"
 
 
 def follow(kept: SecretStore, client: Client, *, test: bool) -> tuple[dict[str, Any], str]:
@@ -34,6 +36,20 @@ def follow(kept: SecretStore, client: Client, *, test: bool) -> tuple[dict[str, 
     if not test:
         kept.take_gossip_key(ring.in_use)
     return {_CHANGE: {"old": "not the one that Consul uses", "new": "the one that Consul uses"}}, ""
+
+
+def is_of_servers(err: ConsulError) -> bool:
+    """Return whether this machine's agent may not ask for the keys: only a server's may."""
+    return _OF_SERVERS in f"{err.text} {err.message}"
+
+
+def by_hand() -> GlusterError:
+    """Return the refusal of an exchange from a master whose agent is a client."""
+    return GlusterError(
+        "the gossip key was not exchanged: Consul takes that on its servers only, and this"
+        " machine's agent is none.", kind="needed",
+        hint="By hand, on a server: docs/consul.md, *Exchanging the gossip key*.",
+    )  # fmt: skip
 
 
 def exchange(kept: SecretStore, client: Client, *, test: bool) -> dict[str, Any]:

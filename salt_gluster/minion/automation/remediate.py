@@ -115,6 +115,10 @@ def _answer(operation: str, done: Authorization) -> dict[str, Any]:
     }
 
 
+#: The leader writes its time every 7-10 s, and one of them may fail.
+HEARTBEAT_LATE_S = 20.0
+
+
 class _Execution:
     """One request being followed."""
 
@@ -261,13 +265,13 @@ class _Execution:
     def _go_by(self, own: Mapping[str, Any]) -> None:
         """Date the others' looks by the leader's heartbeat, as it stood before our own look.
 
-        So none seems older than it is; one may be older by the time between two heartbeats, and by
-        20 s where the leader has just ended.
+        That may have been written up to two of them before: a node whose own time fits then is
+        believed. Else an operator's acknowledgement would be older than what it was for.
         """
         after = own.get("after") or {}
         if isinstance(after.get("at"), int | float):
             at, now = float(after["at"]), self.driver.now()
-            self.state.time = lambda: LeaderTime(str(after.get("by")), now, at)
+            self.state.time = lambda: LeaderTime(str(after.get("by")), now, at, HEARTBEAT_LATE_S)
 
     def _went_back(self) -> WentBack | Unknown | None:
         """Return the mark that Consul is an older one; this node's own memory counts as well."""

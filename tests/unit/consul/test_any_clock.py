@@ -127,6 +127,17 @@ def test_an_executor_dates_the_others_by_the_leaders_heartbeat(skew: float, age:
     assert looked == pytest.approx(own_now - age, abs=1e-3) or right
 
 
+def test_a_time_that_fits_is_believed_however_late_the_heartbeat_is() -> None:
+    """A change of half a minute ago was dated 8 s later: after its acknowledgement."""
+    heartbeat_at = NOW - 8
+    for skew, believed in ((0.0, True), (-12.0, True), (-30.0, False), (3600.0, False)):
+        state = read(
+            {GFN1: told(GFN1, 30.0, 1.0, skew)}, LeaderTime("m1", NOW, heartbeat_at, late_s=20.0)
+        )
+        looked = state.facts[GFN1].at  # type: ignore[union-attr]
+        assert (looked == NOW - 30 + skew) is believed, (skew, looked)
+
+
 def test_an_answer_is_as_young_as_its_question_whatever_the_clock_was_before() -> None:
     """Set back by an hour: what it answers counts, and is looked at once."""
     state = read({GFN1: told(GFN1, 30.0, 1.0, 3600.0)})

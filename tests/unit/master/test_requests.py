@@ -34,6 +34,7 @@ OP = Operation(
 #: What the leader proposes: a node that a glob means.
 G6 = {"name": "g6", "uuid": "u6", "since": 1900.0, "until": None, "reasons": []}
 SPEC = {"nodes": ["g1", "g2", "g3"]}
+G1 = {"name": "g1", "state": "healthy", "since": None, "row": "-", "why": ""}
 
 
 class World:
@@ -63,7 +64,7 @@ class World:
             config = {"schema": 1, "spec": SPEC, "policy": {"tick_s": 4.0 + number}}
             store.accept(config, by="g1", why="a test", now=1.0)
         store.write(keys.status, {"schema": 1, "at": 1990.0, "by": "m1", "mode": "open",
-                                  "nodes": {"u1": {"name": "g1"}}, "proposed": [G6]})  # fmt: skip
+                                  "nodes": {"u1": G1}, "proposed": [G6]})  # fmt: skip
         store.write(keys.proposal(OP.id), OP.to_data())
         for number in range(20):
             op = replace(OP, id=f"op{number}", state=Life.DONE, at=float(number))

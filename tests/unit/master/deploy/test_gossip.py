@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from salt_gluster.errors import GlusterError
-from salt_gluster.master.deploy import gossip, secret_store
+from salt_gluster.errors import ConsulError, GlusterError
+from salt_gluster.master.deploy import deployment, gossip, secret_store
 from salt_gluster.master.deploy.secret_store import SecretStore
 
 
@@ -107,3 +108,21 @@ def test_where_an_agent_would_be_left_behind_the_old_key_stays(
         gossip.exchange(kept, agents, test=False)
     assert refused.value.kind == "needed"
     assert (agents.did, set(agents.primary), kept.secrets()) == (did, {before.encrypt}, before)
+
+
+def test_a_master_whose_agent_is_no_server_compares_nothing_and_says_where_it_is_done(
+    kept: SecretStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Consul 1.8.7 answers a client; that it is always so there, no `setup` has to repeat."""
+
+    def refuse(callback: Any, path: str) -> Any:
+        raise ConsulError("Consul refused it (500).", kind="refused",
+                          text="keyring operations must run against a server node")  # fmt: skip
+
+    agents = Agents(kept.secrets().encrypt, 3)
+    monkeypatch.setattr(agents, "get", refuse)
+    monkeypatch.setattr(deployment, "_management", lambda kept: contextlib.nullcontext(agents))
+    assert deployment._gossip(kept, test=False) == ({}, "")
+    with pytest.raises(GlusterError, match="on its servers only"):
+        deployment.exchange_gossip_key(str(kept.folder.parents[1] / "master"), "main", test=False)
+    assert agents.did == []
