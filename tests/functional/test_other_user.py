@@ -1,4 +1,4 @@
-"""``gluster.setup`` of a master that runs as another user than root, in a process that is that user.
+"""``gluster.setup`` of a master that runs as another user than root, in a process of that user.
 
 The folders belong to whom Salt's packages give them: the configuration to root, what the master
 writes while it runs to its user.
