@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from salt_gluster.consul.client import Client
@@ -163,8 +164,9 @@ class Registrar:
         self.patiently(lambda: self._get("/v1/acl/policies"))
         done = []
         for grant in wanted:
-            changed = self._policy(grant)
-            done += [grant.description] if self._token(grant) or changed else []
+            changed = self.patiently(partial(self._policy, grant))
+            made = self.patiently(partial(self._token, grant))
+            done += [grant.description] if made or changed else []
         return done
 
     def revoke(self, grant: Grant) -> bool:

@@ -181,7 +181,7 @@ ROWS = [
          "an authority ends without a word before"),
     ]),
     *of("status/look_time.py", "unit/consul/test_any_clock.py", [
-        ("a_nodes_clock_is_believed", "    if own > time.now + AHEAD_S or own < (earliest or NEVER):\n        return earliest or NEVER\n", "",
+        ("a_nodes_clock_is_believed", "    if own > time.now + AHEAD_S or own < (earliest or NEVER) - time.late_s:\n        return earliest or NEVER\n", "",
          "a report of a node whose clock is ahead is fresh for as long as that"),
         ("another_leaders_heartbeat_is_ours", 'known = after.get("by") == time.leader and', "known =",
          "a report is dated by the clock of another machine"),
