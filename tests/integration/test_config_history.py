@@ -31,6 +31,10 @@ class Store:
     def history(self) -> list[dict[str, Any]]:
         return list(self.lab.salt_run("gluster.history")["versions"])
 
+    def was_seen(self) -> bool:
+        """Whether there is a version that a change can differ from."""
+        return any("first seen" in version["why"] for version in self.history())
+
     def wait(self, what: str, option: str, since: float, within_s: float = 90) -> dict[str, Any]:
         """Wait until it is told that this option has become another; return the event's data."""
 
@@ -57,7 +61,9 @@ def changed(version: dict[str, Any]) -> dict[str, list[Any]]:
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     with automated("configstore", tmp_path_factory.mktemp("store")) as loop:
-        yield Store(loop)
+        here = Store(loop)
+        loop.until(here.was_seen, "the first version of what gluster has", 60)
+        yield here
 
 
 @pytest.mark.capability(144, 147, 170)

@@ -105,10 +105,11 @@ class ConfigHistory:
 
     def _look(self, obs: FleetObservation, conditions: Mapping[Ref, Condition]) -> None:
         new, known, missed = self._read(), self._known(), _missed(conditions)
-        if not new and self._other is None:
+        if known and not new and self._other is None:
             return
         due = time.monotonic() - self._read_at >= self._times.relook_s
-        if due and (self._other or any(config.digest != known for config in new.values())):
+        differs = self._other or any(config.digest != known for config in new.values())
+        if due and (differs or not known):  # what was never stored is not waited for
             self._read_at = time.monotonic()
             self._state.collect()
             new |= self._read()

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from engine_world import World
 from fake_consul import FakeConsul
 
 from salt_gluster.consul.cluster_state import ClusterState
 from salt_gluster.consul.leader_lock import LeaderLock
 from salt_gluster.consul.store import Store
+from salt_gluster.master.engine import config_history
 from salt_gluster.master.engine.config_history import CONFIG, OVERWRITTEN, ConfigHistory
 from salt_gluster.model import Brick, Ref, Subject, Volume
 from salt_gluster.remediation import Decisions, FleetObservation, LockView, Memory
@@ -103,3 +107,18 @@ def test_an_operator_who_has_seen_it_ends_the_alarm(history: History) -> None:
     assert history.announced(30.0) == ["config_restored"]
     assert OVERWRITTEN not in history.conditions
     assert history.announced(40.0) == []
+
+
+def test_the_first_version_is_stored_as_soon_as_the_reports_tell_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path)
+    monkeypatch.setattr(config_history, "time", SimpleNamespace(monotonic=lambda: world.now))
+    for key in [k for k in world.consul.keys if k.startswith("gluster/main/nodes/")]:
+        del world.consul.keys[key]
+    world.passes(4)
+    assert world.engine._state.store.current() is None
+    world.report()
+    world.passes(7)  # what changes in between differs from nothing, so nobody is told of it
+    current = world.engine._state.store.current()
+    assert current is not None and "data" in current.data["actual"]["volumes"]
