@@ -13,9 +13,10 @@ from salt_gluster.consul import queries, service
 from salt_gluster.consul.catalog import believe
 from salt_gluster.consul.client import Client, set_op
 from salt_gluster.consul.codec import pack
+from salt_gluster.consul.documents import admitted_in
 from salt_gluster.consul.keys import Keys
 from salt_gluster.consul.service import Member
-from salt_gluster.consul.store import Store, admitted_in
+from salt_gluster.consul.store import Store
 
 #: Of a transaction's 64 operations two are for the counter.
 _AT_ONCE = 50

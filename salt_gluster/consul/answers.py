@@ -11,8 +11,9 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from salt_gluster.consul.client import MOST_OPS
+from salt_gluster.consul.documents import Document
 from salt_gluster.consul.report_parts import some_reports
-from salt_gluster.consul.store import Document, Store
+from salt_gluster.consul.store import Store
 from salt_gluster.errors import ConsulError
 from salt_gluster.model import Unknown
 

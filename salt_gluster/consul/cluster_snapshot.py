@@ -13,11 +13,18 @@ from typing import Any
 
 from salt_gluster.consul.client import Client, Entry, tree_op
 from salt_gluster.consul.codec import unpack
+from salt_gluster.consul.documents import (
+    Document,
+    admitted_in,
+    authors,
+    documents,
+    stop_of,
+    version_in,
+)
 from salt_gluster.consul.heartbeat import heartbeat, last_change
 from salt_gluster.consul.keys import Keys
 from salt_gluster.consul.leader_lock import Lead, lead_of
 from salt_gluster.consul.report_parts import reports_in
-from salt_gluster.consul.store import Document, admitted_in, authors, documents, stop_of, version_in
 from salt_gluster.consul.went_back import went_back_of
 from salt_gluster.errors import ConsulError
 from salt_gluster.model import Hold, Unknown

@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 
 from salt_gluster.consul import admitted
 from salt_gluster.consul.client import Client, Entry, Op
+from salt_gluster.consul.documents import Document, documents, hold_of
 from salt_gluster.consul.keys import is_name
 from salt_gluster.consul.report_parts import all_reports, some_reports
-from salt_gluster.consul.store import Document, Store, documents, hold_of
+from salt_gluster.consul.store import Store
 from salt_gluster.consul.went_back import went_back_of
 from salt_gluster.errors import ConsulError, GlusterError, Unreadable
 from salt_gluster.model import Hold, NodeFacts, Observation, Unknown, read_as

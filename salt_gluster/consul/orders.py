@@ -13,8 +13,8 @@ from uuid import uuid4
 
 from salt_gluster.consul.client import Op, cas_op
 from salt_gluster.consul.codec import pack
+from salt_gluster.consul.documents import Document
 from salt_gluster.consul.keys import Keys
-from salt_gluster.consul.store import Document
 from salt_gluster.errors import Unreadable
 from salt_gluster.model import Unknown, read_as
 

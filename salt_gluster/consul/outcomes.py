@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from salt_gluster.consul.client import Op, delete_tree_op, set_op
+from salt_gluster.consul.documents import MOST_OUTCOME_BYTES, Document, outcome_in
 from salt_gluster.consul.keys import is_name
-from salt_gluster.consul.store import MOST_OUTCOME_BYTES, Document, Store, outcome_in
+from salt_gluster.consul.store import Store
 from salt_gluster.errors import ConsulError
 from salt_gluster.model import Unknown
 

@@ -19,8 +19,9 @@ from typing import Any
 
 from salt_gluster.consul.client import Entry, Op, check_index_op, set_op
 from salt_gluster.consul.codec import MOST_BYTES, READABLE_BYTES, pack, unpack
+from salt_gluster.consul.documents import Document, document_of
 from salt_gluster.consul.keys import REPORT_PARTS, Keys
-from salt_gluster.consul.store import Document, Store, document_of
+from salt_gluster.consul.store import Store
 from salt_gluster.errors import ConsulError
 from salt_gluster.model import Unknown
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
@@ -24,34 +23,26 @@ from salt_gluster.consul.client import (
     set_op,
     tree_op,
 )
-from salt_gluster.consul.codec import MOST_VALUE_BYTES, READABLE_BYTES, pack, unpack
+from salt_gluster.consul.codec import MOST_VALUE_BYTES, READABLE_BYTES, pack
+from salt_gluster.consul.documents import (
+    Document,
+    authors,
+    document_of,
+    documents,
+    documents_of,
+    outcome_in,
+    stop_of,
+    version_document,
+    version_in,
+)
 from salt_gluster.consul.keys import Keys
 from salt_gluster.consul.went_back import went_back_of
-from salt_gluster.errors import ConsulError, SpecError, Unreadable
+from salt_gluster.errors import ConsulError, SpecError
 from salt_gluster.model import Hold, Unknown, digest_of
 from salt_gluster.remediation.observation import WentBack
-from salt_gluster.status.version_document import version_from
 
 #: How often two writers of ``rev`` may meet before one of them gives up.
 _TRIES = 8
-#: An outcome is shorter: a few hundred bytes, and the reasons of a refusal.
-MOST_OUTCOME_BYTES = 16 * 1024
-#: A hold that is longer is a text; a time that is later is none.
-_MOST_HOLD, _MOST_TIME = 10_000, 1e12
-
-
-@dataclass(frozen=True)
-class Document:
-    """A document, and the index that compare-and-set wants."""
-
-    key: str
-    data: Any
-    index: int
-
-    @property
-    def name(self) -> str:
-        """The last word of its key."""
-        return self.key.rsplit("/", 1)[-1]
 
 
 class Store:
@@ -83,7 +74,7 @@ class Store:
         """Return those of these documents that are there, by key."""
         below = {e.key: e for e in self.below(keys)}
         found = {key: below[key] for key in keys if key in below}
-        return dict(zip(found, _documents(found, found), strict=True))
+        return dict(zip(found, documents_of(found, found), strict=True))
 
     def names(self, prefix: str) -> list[str]:
         """Return the names of all keys below a prefix, without the prefix."""
@@ -323,7 +314,7 @@ class Store:
 
     def versions(self, numbers: Sequence[int]) -> list[Document | Unknown]:
         """Return these versions, as far as they are there; one that is none is an ``Unknown``."""
-        return list(map(_version, self.several([self.keys.version(n) for n in numbers])))
+        return list(map(version_document, self.several([self.keys.version(n) for n in numbers])))
 
     def prune_versions(
         self, keep: int, also: Collection[int] = (), guard: Callable[[], Sequence[Op]] = list
@@ -436,59 +427,6 @@ def acknowledgement(what: str, by: str) -> dict[str, Any]:
     return {"schema": 1, "what": what, "by": by, "once": uuid4().hex}
 
 
-def hold_of(value: bytes) -> Hold:
-    """Return the hold that was written; whatever stands there is one."""
-    text = value.decode(errors="replace").strip()
-    try:
-        data = json.loads(text) if len(text) <= _MOST_HOLD else None
-    except (ValueError, RecursionError):
-        data = None
-    if not isinstance(data, dict):
-        return Hold(text.splitlines()[0][:200] if text else "put there by hand")
-    since, until = (_time(data.get(key)) for key in ("since", "until"))
-    reason, by = (str(data.get(key) or "")[:500] for key in ("reason", "by"))
-    return Hold(reason or "no reason given", by, since, until)
-
-
-def _time(at: Any) -> float | None:
-    is_number = isinstance(at, int | float) and not isinstance(at, bool)
-    return float(at) if is_number and abs(at) < _MOST_TIME else None
-
-
-def stop_of(key: str, entry: Entry | None, has_canary: bool) -> Hold | Unknown | None:
-    """Return the stop in a key; that none is there counts only beside the canary."""
-    if entry is not None:
-        return hold_of(entry.value)
-    if not has_canary:
-        return Unknown(f"{key} is not there, but neither is the canary: Consul proves nothing")
-    return None
-
-
-def authors(prefix: str, entries: Iterable[Entry]) -> dict[str, str]:
-    """Return the names below a prefix, and who wrote each: also one that was put there by hand."""
-    values = {e.key[len(prefix) :]: e.value for e in entries if e.key.startswith(prefix)}
-    return {name: hold_of(value).by for name, value in values.items() if "/" not in name}
-
-
-def admitted_in(prefix: str, entries: Iterable[Entry]) -> dict[str, str]:
-    """Return minion -> gluster uuid; one that cannot be read has none, and is nobody's."""
-    values = {e.key[len(prefix) :]: e.value for e in entries if e.key.startswith(prefix)}
-    return {minion: _uuid_in(value) for minion, value in values.items()}
-
-
-def _uuid_in(value: bytes) -> str:
-    try:
-        return str(unpack(value).get("uuid", ""))
-    except (ConsulError, AttributeError):
-        return ""
-
-
-def documents(prefix: str, entries: Iterable[Entry]) -> list[Document | Unknown]:
-    """Return the documents right below a prefix; one that is broken is an ``Unknown``."""
-    known = {e.key: e for e in entries}
-    return _documents(known, sorted(k for k in known if "/" not in k[len(prefix) :]))
-
-
 def _content_digest(data: Any) -> str:
     fields = data if isinstance(data, Mapping) else {}
     return digest_of({k: v for k, v in fields.items() if k not in ("at", "by", "once")})
@@ -496,47 +434,3 @@ def _content_digest(data: Any) -> str:
 
 def _stamp(key: str) -> str:
     return key.rsplit("/", 1)[-1].split("-", 1)[0]
-
-
-def _documents(entries: Mapping[str, Entry], keys: Iterable[str]) -> list[Document | Unknown]:
-    read: list[Document | Unknown] = []
-    for key in keys:
-        try:
-            read.append(document_of(entries[key]))
-        except ConsulError as err:
-            read.append(Unknown(f"{key}: {err}"))
-    return read
-
-
-def outcome_in(entry: Entry) -> Document:
-    """Return the outcome in a key; ``ConsulError`` of kind ``unreadable`` where it is none."""
-    if len(entry.value) > MOST_OUTCOME_BYTES:
-        long = f"{entry.key} has {len(entry.value)} bytes, which is no outcome."
-        raise ConsulError(long, kind="unreadable")
-    return document_of(entry)
-
-
-def document_of(entry: Entry) -> Document:
-    """Return the document of a key; ``ConsulError`` of kind ``unreadable`` where it is none."""
-    data = unpack(entry.value)
-    if not isinstance(data, dict):
-        raise ConsulError("a document in Consul is broken: it is no mapping.", kind="unreadable",
-                          hint="It may have been written by hand.")  # fmt: skip
-    return Document(entry.key, data, entry.modify_index)
-
-
-def _version(document: Document | Unknown) -> Document | Unknown:
-    if isinstance(document, Unknown):
-        return document
-    try:
-        return replace(document, data=version_from(document.data))
-    except Unreadable as err:
-        return Unknown(f"{document.key}: {err.message}")
-
-
-def version_in(pointer: Document) -> int:
-    """Return the number that the pointer to the current version names."""
-    number = pointer.data.get("version")
-    if isinstance(number, bool) or not isinstance(number, int) or not 0 < number < 10**12:
-        raise ConsulError(f"{pointer.key} names no version.", kind="unreadable")
-    return number

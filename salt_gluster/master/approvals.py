@@ -14,9 +14,10 @@ from typing import Any
 from salt_gluster.consul.client import Op, cas_op, delete_op, set_op
 from salt_gluster.consul.cluster_snapshot import ClusterSnapshot
 from salt_gluster.consul.codec import pack
+from salt_gluster.consul.documents import Document
 from salt_gluster.consul.orders import OperatorOrder, order_op
 from salt_gluster.consul.pool import PoolClient
-from salt_gluster.consul.store import Document, acknowledgement
+from salt_gluster.consul.store import acknowledgement
 from salt_gluster.errors import ConsulError, GlusterError, NotFound
 from salt_gluster.master.deploy.credentials import engine_access
 from salt_gluster.model import Unknown

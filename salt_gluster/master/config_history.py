@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from salt_gluster.consul.documents import Document
 from salt_gluster.consul.pool import PoolClient
-from salt_gluster.consul.store import Document
 from salt_gluster.errors import ConsulError, NotFound
 from salt_gluster.master.journal import _unknown
 from salt_gluster.model import Unknown

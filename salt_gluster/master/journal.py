@@ -12,10 +12,10 @@ from typing import Any
 from salt_gluster.consul import queries, service
 from salt_gluster.consul.catalog import believe
 from salt_gluster.consul.cluster_snapshot import ClusterSnapshot
+from salt_gluster.consul.documents import Document
 from salt_gluster.consul.orders import orders
 from salt_gluster.consul.outcomes import outcomes_of
 from salt_gluster.consul.pool import PoolClient
-from salt_gluster.consul.store import Document
 from salt_gluster.errors import GlusterError, NotFound
 from salt_gluster.master.approvals import WAITING, candidates, operations_in, settings_of
 from salt_gluster.model import Unknown, plain

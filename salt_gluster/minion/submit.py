@@ -18,7 +18,8 @@ from salt_gluster.spec.remediation import parse_remediation
 from salt_gluster.spec.values import plain
 
 if TYPE_CHECKING:
-    from salt_gluster.consul.store import Document, Store
+    from salt_gluster.consul.documents import Document
+    from salt_gluster.consul.store import Store
 
 #: Where a node keeps what it has submitted.
 SUBMITTED = "submitted"

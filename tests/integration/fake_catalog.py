@@ -17,10 +17,11 @@ from waiting import pace, until
 from lab import Node
 from salt_gluster.consul import service
 from salt_gluster.consul.client import Client
+from salt_gluster.consul.documents import Document
 from salt_gluster.consul.leader_lock import current_leader
 from salt_gluster.consul.service import Member
 from salt_gluster.consul.settings import Access
-from salt_gluster.consul.store import Document, Store
+from salt_gluster.consul.store import Store
 from salt_gluster.errors import ConsulError
 from salt_gluster.model import Change
 

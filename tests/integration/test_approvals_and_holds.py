@@ -16,11 +16,11 @@ from waiting import until
 from lab import Lab, salt
 from salt_gluster.consul.canary import FileMarker
 from salt_gluster.consul.client import Client
+from salt_gluster.consul.documents import Document
 from salt_gluster.consul.leader_lock import LeaderLock
 from salt_gluster.consul.orders import OperatorOrder
 from salt_gluster.consul.pool import PoolClient
 from salt_gluster.consul.settings import Access
-from salt_gluster.consul.store import Document
 from salt_gluster.errors import GlusterError
 from salt_gluster.master import approvals, journal
 from salt_gluster.master.approvals import find

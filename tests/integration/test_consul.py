@@ -45,11 +45,12 @@ from salt_gluster.consul.client import (
     tree_op,
 )
 from salt_gluster.consul.codec import MOST_BYTES, MOST_VALUE_BYTES, pack
+from salt_gluster.consul.documents import Document
 from salt_gluster.consul.heartbeat import heartbeat_op
 from salt_gluster.consul.leader_lock import LeaderLock, current_leader
 from salt_gluster.consul.service import Member
 from salt_gluster.consul.settings import Access, access
-from salt_gluster.consul.store import Document, Store
+from salt_gluster.consul.store import Store
 from salt_gluster.consul.transport import library_name
 from salt_gluster.consul.trust import ViewState
 from salt_gluster.consul.trust_probe import TrustProbe

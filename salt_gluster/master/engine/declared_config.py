@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from salt_gluster.consul.client import check_index_op, delete_op
+from salt_gluster.consul.documents import Document
 from salt_gluster.consul.leader_lock import LeaderLock
-from salt_gluster.consul.store import Document, Store
+from salt_gluster.consul.store import Store
 from salt_gluster.errors import GlusterError, SpecError
 from salt_gluster.model import Unknown, some
 from salt_gluster.remediation.agreement import (

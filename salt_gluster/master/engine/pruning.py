@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from salt_gluster.consul.client import Op
+from salt_gluster.consul.documents import Document
 from salt_gluster.consul.outcomes import clear_outcomes, nodes_with_outcomes, outcome_names
-from salt_gluster.consul.store import Document, Store
+from salt_gluster.consul.store import Store
 from salt_gluster.model import Unknown
 from salt_gluster.remediation.operations import ENDED, Life
 

@@ -86,9 +86,11 @@ ROWS = [
         ("one_broken_part_for_all", '            return Unknown(f"the {name} of its report: {err}")', "            raise",
          "one node's broken part ends the read of all reports"),
     ]),
-    *of("consul/store.py", "unit/master/test_requests.py", [
+    *of("consul/documents.py", "unit/master/test_requests.py", [
         ("outcome_of_any_length", "if len(entry.value) > MOST_OUTCOME_BYTES:", "if False:",
          "a node's outcomes take the memory of whoever reads them"),
+    ]),
+    *of("consul/store.py", "unit/master/test_requests.py", [
         ("outcomes_by_prefix", "self._client.txn([get_op(key) for key in left])", "self._client.txn([tree_op(key) for key in left])",
          "a node's keys beside its outcomes are read by every screen"),
     ]),

@@ -19,9 +19,9 @@ from salt_gluster.consul.client import Entry
 from salt_gluster.consul.cluster_snapshot import ClusterSnapshot
 from salt_gluster.consul.cluster_state import ClusterState
 from salt_gluster.consul.codec import unpack
+from salt_gluster.consul.documents import Document, documents, hold_of
 from salt_gluster.consul.heartbeat import heartbeat
 from salt_gluster.consul.keys import Keys
-from salt_gluster.consul.store import Document, documents, hold_of
 from salt_gluster.errors import ConsulError, GlusterError
 from salt_gluster.model import Unknown, utc_clock
 from salt_gluster.remediation.operations import operation_from, outcome_from

@@ -10,7 +10,8 @@ import pytest
 from fake_consul import FakeConsul
 
 from salt_gluster.consul.client import Client
-from salt_gluster.consul.store import Document, Store
+from salt_gluster.consul.documents import Document
+from salt_gluster.consul.store import Store
 from salt_gluster.errors import ConsulError, SpecError
 from salt_gluster.model import Hold, Unknown
 

@@ -13,9 +13,9 @@ from fleet import GFN1, GFN2, GFN3, VOLUME
 
 from salt_gluster.consul.client import Entry
 from salt_gluster.consul.codec import pack
+from salt_gluster.consul.documents import Document
 from salt_gluster.consul.keys import Keys
 from salt_gluster.consul.service import Member
-from salt_gluster.consul.store import Document
 from salt_gluster.errors import GlusterError, NotFound, SpecError
 from salt_gluster.master.restore import FUNCTION, restore
 from salt_gluster.model import Hold, NodeFacts, Unknown

@@ -10,7 +10,8 @@ import pytest
 from fake_consul import FakeConsul
 
 from salt_gluster import node
-from salt_gluster.consul.store import Document, Store
+from salt_gluster.consul.documents import Document
+from salt_gluster.consul.store import Store
 from salt_gluster.minion import submit
 
 OLD = {"schema": 1, "spec": {"nodes": ["g1"]}, "policy": {"restart_brick": "act"}, "by": "g1"}

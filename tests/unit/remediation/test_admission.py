@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from salt_gluster.consul.catalog import critical_checks
+from salt_gluster.consul.documents import Document
 from salt_gluster.consul.service import WAITS, Member, check_id, definition
-from salt_gluster.consul.store import Document
 from salt_gluster.master.engine.declared_config import Accepted, read_submissions, self_declared
 from salt_gluster.minion.automation.registration import ip_of
 from salt_gluster.model import Hold, Node, Observation, Ref, Unknown
