@@ -60,6 +60,25 @@ LimitNOFILE=65536
 [Install]
 WantedBy=multi-user.target
 """
+#: What is the same for every agent of ours.
+_SETTINGS: Mapping[str, Any] = {
+    "retry_interval": "2s",
+    "ui": True,
+    "disable_update_check": True,
+    "disable_remote_exec": True,
+    "enable_script_checks": False,
+    # A reboot is no departure: without these a node that stops is not there any more.
+    "leave_on_terminate": False,
+    "skip_leave_on_interrupt": True,
+    "reconnect_timeout": "8760h",
+    # One leader lost costs 3 s, not 12.
+    "performance": {"raft_multiplier": 1},
+    # No other data centre: nothing listens for one.
+    "ports": {"serf_wan": -1, "https": -1, "grpc": -1},
+    "verify_incoming": True,
+    "verify_outgoing": True,
+    "verify_server_hostname": True,
+}
 
 
 Call = Callable[..., Any]
@@ -75,6 +94,7 @@ def settings(credentials: Mapping[str, Any], *, name: str, address: str) -> dict
         "enable_key_list_policy": True, "tokens": {"agent": credentials["tokens"]["agent"]},
     }  # fmt: skip
     config: dict[str, Any] = {
+        **_SETTINGS,
         "node_name": name,
         # A machine with an empty disk comes back as itself: under a new id its name stays reserved
         # for the old one, and a server never gets its vote back (facts.md#K-2.6).
@@ -85,26 +105,10 @@ def settings(credentials: Mapping[str, Any], *, name: str, address: str) -> dict
         "client_addr": "127.0.0.1",
         "server": bool(credentials["is_server"]),
         "retry_join": sorted(str(where) for where in credentials["servers"].values()),
-        "retry_interval": "2s",
         "encrypt": credentials["encrypt"],
-        "ui": True,
-        "disable_update_check": True,
-        "disable_remote_exec": True,
-        "enable_script_checks": False,
-        # A reboot is no departure: without these a node that stops is not there any more.
-        "leave_on_terminate": False,
-        "skip_leave_on_interrupt": True,
-        "reconnect_timeout": "8760h",
-        # One leader lost costs 3 s, not 12.
-        "performance": {"raft_multiplier": 1},
-        # No other data centre: nothing listens for one.
-        "ports": {"serf_wan": -1, "https": -1, "grpc": -1},
         "ca_file": str(pem("ca")),
         "cert_file": str(pem("cert")),
         "key_file": str(pem("key")),
-        "verify_incoming": True,
-        "verify_outgoing": True,
-        "verify_server_hostname": True,
         "acl": acl,
     }
     if credentials["is_server"]:

@@ -107,15 +107,7 @@ def decide(obs: FleetObservation, policy: Policy, memory: Memory) -> Decisions:
     memory, turn, notices = fleet_mode.next_mode(obs, memory, policy)
     if fleet_mode.view_lost(obs):
         return Decisions(memory, turn.state, notices, rows={MODE: turn}, mode_why=why or turn.why)
-    membership = update_membership(
-        memory.conditions, memory.roster, obs.consul, obs.now, settle_s=policy.absent_s,
-        crowd=policy.max_unhealthy(len(obs.members)), compared_roster=memory.compared_roster,
-    )  # fmt: skip
-    others = {k: s for k, s in memory.conditions.items() if k.kind != "member"}
-    memory = replace(
-        memory, conditions={**others, **membership.conditions}, roster=membership.roster,
-        compared_roster=membership.compared_roster,
-    )  # fmt: skip
+    memory, of_members = _with_members(obs, policy, memory)
     seen = evaluate(obs, policy, memory, turn.state)
     operations, of_operations = announce_operations(obs, seen.conditions)
     past = followed(obs, policy, memory, seen.bricks, acquired=turn.row == "F8")
@@ -138,30 +130,31 @@ def decide(obs: FleetObservation, policy: Policy, memory: Memory) -> Decisions:
         checks=past.checks or {}, asked=asked,
     )  # fmt: skip
     return Decisions(
-        memory=after,
-        mode=turn.state,
-        notices=(
-            *notices,
-            *membership.notices,
-            *of_identities,
-            *seen.notices,
-            *of_operations,
-            *past.resumed,
-            *chosen.notices,
-            *admitted.notices,
-            *of_trouble,
-        ),
-        updates=past.updates,
-        proposals=(*lapsed, *chosen.proposals, *expired),
-        intents=chosen.intents,
-        requests=requests,
-        asks=_asks(obs, policy, conditions, seen, chosen.refused),
-        refused=chosen.refused,
-        admission=admitted,
-        rows={**seen.rows, MODE: turn},
-        mode_why=why or turn.why,
+        memory=after, mode=turn.state,
+        notices=(*notices, *of_members, *of_identities, *seen.notices, *of_operations,
+                 *past.resumed, *chosen.notices, *admitted.notices, *of_trouble),
+        updates=past.updates, proposals=(*lapsed, *chosen.proposals, *expired),
+        intents=chosen.intents, requests=requests,
+        asks=_asks(obs, policy, conditions, seen, chosen.refused), refused=chosen.refused,
+        admission=admitted, rows={**seen.rows, MODE: turn}, mode_why=why or turn.why,
         trouble=trouble,
-    )
+    )  # fmt: skip
+
+
+def _with_members(
+    obs: FleetObservation, policy: Policy, memory: Memory
+) -> tuple[Memory, tuple[Notice, ...]]:
+    """Return the memory with the members as they are now, and what is to be told of them."""
+    membership = update_membership(
+        memory.conditions, memory.roster, obs.consul, obs.now, settle_s=policy.absent_s,
+        crowd=policy.max_unhealthy(len(obs.members)), compared_roster=memory.compared_roster,
+    )  # fmt: skip
+    others = {k: s for k, s in memory.conditions.items() if k.kind != "member"}
+    after = replace(
+        memory, conditions={**others, **membership.conditions}, roster=membership.roster,
+        compared_roster=membership.compared_roster,
+    )  # fmt: skip
+    return after, membership.notices
 
 
 def _trouble(
