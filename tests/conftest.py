@@ -11,6 +11,7 @@ import capabilities
 import cost
 import hypothesis
 import pytest
+from failed_now import FailedNow
 from needs import needs
 
 from salt_gluster import node
@@ -53,8 +54,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.timeout(LIMITS[room]))
 
 
+@pytest.hookimpl(trylast=True)  # after what prints is there
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(cost.Meter(), "cost")
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None and getattr(config.option, "numprocesses", None):
+        config.pluginmanager.register(FailedNow(terminal))
 
 
 def pytest_unconfigure() -> None:

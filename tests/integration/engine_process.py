@@ -2,7 +2,8 @@
 
 Its arguments are CLUSTER NAME DIRECTORY TIMERS [ADDRESS TOKEN]. DIRECTORY gets `fired` (a line of
 JSON for each event, on the disk before the engine goes on), `asked` (a line for each question),
-`ticks` (a byte for each tick that went through) and the marker of the canary. With `hold` in
+`ticks` (a byte for each tick that went through) and the marker of the canary. It may have `clock`:
+by how many seconds the clock of that machine was set. With `hold` in
 DIRECTORY a request to execute waits until that file is gone. Minions answer nothing, but where
 `pool.json` lies beside DIRECTORY as the nodes of a recorded pool do.
 """
@@ -32,6 +33,7 @@ from salt_gluster.consul.store import Store
 from salt_gluster.consul.transport import TIMEOUT_S
 from salt_gluster.errors import ConsulError
 from salt_gluster.master.engine import Engine
+from salt_gluster.master.engine.steady_clock import SteadyClock
 
 HERE = Path(__file__).resolve()
 WORK = forked.Work(
@@ -108,6 +110,10 @@ class Process:
     def freeze(self) -> None:
         self._process.send_signal(signal.SIGSTOP)
 
+    def set_clock(self, ahead_s: float) -> None:
+        """Set the clock of its machine so far from the true time; monotonic time goes on."""
+        (self.folder / "clock").write_text(str(ahead_s))
+
     def thaw(self) -> None:
         self._process.send_signal(signal.SIGCONT)
 
@@ -143,7 +149,13 @@ class Process:
 
 def main() -> None:
     cluster, name, folder, access = sys.argv[1], sys.argv[2], Path(sys.argv[3]), sys.argv[5:]
+    time.time = _clock(folder)
     serve(cluster, name, folder, Access(*access), Timers.from_text(sys.argv[4]))
+
+
+def _clock(folder: Path) -> Callable[[], float]:
+    file, true_time = folder / "clock", time.time
+    return lambda: true_time() + (float(file.read_text() or 0) if file.exists() else 0)
 
 
 class Counted(Engine):
@@ -166,7 +178,7 @@ def serve(cluster: str, name: str, folder: Path, access: Access, timers: Timers)
     bus = FileBus(folder, Store(connect(None), cluster))
     engine = Counted(
         connect, cluster, name, bus, marker=FileMarker(folder),
-        lease=timers.lease, times=timers.engine,
+        lease=timers.lease, times=timers.engine, clock=SteadyClock(time.time),
     )  # fmt: skip
     engine.folder = folder
     bus.epoch = lambda: engine.watches.lock.epoch

@@ -132,6 +132,22 @@ def test_a_lost_node_is_suspect_at_once_and_its_members_are_asked(
     assert suspect["data"]["name"] == names[2]
 
 
+def test_a_clock_that_is_set_keeps_the_engine_from_nothing_and_makes_nobody_late(
+    pool: Lab, consul: Consul, tmp_path: Path
+) -> None:
+    names = [consul.register(n) for n in range(4)]
+    engine = Process(pool.node("g4"), consul.cluster, "m1", tmp_path / "m1", timers=short())
+    until(lambda: leads(engine, consul), 30, "the engine leads")
+    for hours, name in ((-1, names[1]), (1, names[2])):
+        engine.set_clock(hours * 3600)
+        engine.comes_by()
+        consul.serf(name, "critical")
+        until(lambda lost=name: lost in named(engine, "suspect"), 15, f"{hours} h: it is suspect")
+        assert leads(engine, consul)
+    engine.kill()
+    assert {e["data"]["event"] for e in engine.fired()} == {"suspect"}
+
+
 def test_a_version_of_the_configuration_is_told_once_wherever_the_engine_ends(
     pool: Lab, consul: Consul, tmp_path: Path, rounds: int
 ) -> None:
