@@ -77,6 +77,8 @@ class Candidate:
         self.beats = 0
         self._pause_s = pause_s
         self._stop = threading.Event()
+        #: Held while it renews; whoever holds it keeps it from renewing.
+        self.renewing = threading.Lock()
         self._clean = True
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -84,13 +86,17 @@ class Candidate:
     def _run(self) -> None:
         with inside(self.node):
             while not self._stop.is_set():
-                if self.lock.renew() and self._tells_time:
-                    with contextlib.suppress(ConsulError):
-                        self.lock.write([heartbeat_op(self._keys, self.node.name, time.time())])
+                with self.renewing:
+                    self._renew()
                 self.beats += 1
                 self._stop.wait(self._pause_s)
             if self._clean:
                 self.lock.stop()
+
+    def _renew(self) -> None:
+        if self.lock.renew() and self._tells_time:
+            with contextlib.suppress(ConsulError):
+                self.lock.write([heartbeat_op(self._keys, self.node.name, time.time())])
 
     def end(self, *, clean: bool = True) -> None:
         """Stop beating: with a hand-over, or as a process that was killed."""
