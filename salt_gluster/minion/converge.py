@@ -136,7 +136,11 @@ def _run(
     if minion.test:
         return {s: _forecast(watched(p), driver, minion) for s, p in planners.items()}
     goals = {
-        subject: Goal(watched(planner), on_end=partial(_announce, minion, subject))
+        subject: Goal(
+            watched(planner),
+            volume=subject.name if subject.kind == "volume" else "",
+            on_end=partial(_announce, minion, subject),
+        )
         for subject, planner in planners.items()
     }
     try:

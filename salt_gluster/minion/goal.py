@@ -12,6 +12,8 @@ from salt_gluster.minion.driver import Driver
 from salt_gluster.model import Facet, Observation, Plan, Refusal, Step, digest_of, merge_changes
 from salt_gluster.plan import guards
 from salt_gluster.plan.actions import seen_changes
+from salt_gluster.plan.actor import is_actor
+from salt_gluster.plan.moved import Movement, rests_on
 from salt_gluster.plan.outcome import Planner, Result
 
 _OTHER_PLAN = Refusal(
@@ -73,6 +75,8 @@ class Goal:
     planner: Planner
     accept: Collection[str] = ()
     expect_id: str = ""
+    #: The volume whose plan this is, which may be kept while nothing of it moves. "" = plan anew.
+    volume: str = ""
     on_end: Callable[[Result], None] = lambda _: None
     #: The state of the run, from here on.
     plan: Plan = field(default_factory=lambda: Plan(""))
@@ -81,6 +85,10 @@ class Goal:
     unproven: Step | None = None
     unproven_at: float = 0.0
     is_ours: bool = False
+    #: What the planner returned last, with no guard's refusal, and whether it is out of date.
+    planned: Plan | None = None
+    is_stale: bool = True
+    is_actor: bool = False
     is_over: bool = False
     was_allowed: bool = False
     waits_since: float | None = None
@@ -116,6 +124,27 @@ class Goal:
             for r in self.plan.refusals
             if (self.is_ours or r.everywhere) and r.name not in self.accept
         ]
+
+    def note_moved(self, moved: Movement) -> None:
+        """Take note of what has moved since the observation before."""
+        if not self.is_stale:
+            kept = self.planned if self.volume else None
+            self.is_stale = kept is None or rests_on(kept, self.volume, moved)
+
+    def plan_from(self, obs: Observation, hosts: Collection[str], *, acts_for_all: bool) -> None:
+        """Plan, or keep the plan that rests on nothing that has moved."""
+        if self.is_stale or self.planned is None:
+            self.planned = self.planner(obs)
+            first = self.planned.steps[:1]
+            self.is_actor = not first or is_actor(obs, first[0], hosts)
+            self.is_stale = False
+        self.plan = self.planned
+        if not self.plan.waits:
+            self.waits_since = None
+        elif self.waits_since is None:
+            self.waits_since = obs.now
+        self.waited_s = 0.0 if self.waits_since is None else obs.now - self.waits_since
+        self.is_ours = acts_for_all or self.is_actor
 
     def needs(self) -> frozenset[Facet]:
         """Return the facets without which the plan is not final.

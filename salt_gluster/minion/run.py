@@ -25,8 +25,9 @@ from salt_gluster.minion.goal import Goal, Pending, end_in_vain, how_far, key_of
 from salt_gluster.minion.watch import CHEAP, POLL_S, Ended, Watch
 from salt_gluster.model import Facet, Observation, Step, known, merge_changes
 from salt_gluster.plan.actions import NEW_BRICKS, is_done, seen_changes
-from salt_gluster.plan.actor import is_actor, phase
+from salt_gluster.plan.actor import phase
 from salt_gluster.plan.force import as_sent
+from salt_gluster.plan.moved import what_moved
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class Run:
         self.tell_at = self.moved_at + TELL_S
         self.watch = Watch(driver, addressed=addressed)
         self.state: object = None
+        self.planned_from: Observation | None = None
         self.copied = False
 
     def first_look(self) -> None:
@@ -119,9 +121,7 @@ class Run:
         asked: frozenset[Facet] = frozenset()
         read_back: set[Goal] = set()
         while True:
-            for goal in goals:
-                if goal.pending is None or goal in read_back:
-                    self._plan(goal, obs)
+            self._plan(goals, obs)
             each = (self._wanted(g, read_back, asked, is_first=is_first) for g in goals)
             wanted = frozenset[Facet]().union(*each)
             if wanted <= asked:
@@ -139,21 +139,18 @@ class Run:
         self.obs = obs
         return obs
 
-    def _plan(self, goal: Goal, obs: Observation) -> None:
-        if goal.is_over or goal.pending is not None:
-            return
-        try:
-            goal.plan = goal.planner(obs)
-        except GlusterError as err:
-            goal.end(err)
-            return
-        if not goal.plan.waits:
-            goal.waits_since = None
-        elif goal.waits_since is None:
-            goal.waits_since = obs.now
-        goal.waited_s = 0.0 if goal.waits_since is None else obs.now - goal.waits_since
-        first = goal.plan.steps[:1]
-        goal.is_ours = self.acts_for_all or not first or is_actor(obs, first[0], self.hosts)
+    def _plan(self, goals: Sequence[Goal], obs: Observation) -> None:
+        """Plan what is not pending, as far as something has moved that it rests on."""
+        moved = what_moved(self.planned_from, obs)
+        self.planned_from = obs
+        for goal in goals:
+            goal.note_moved(moved)
+            if goal.is_over or goal.pending is not None:
+                continue
+            try:
+                goal.plan_from(obs, self.hosts, acts_for_all=self.acts_for_all)
+            except GlusterError as err:
+                goal.end(err)
 
     def _wanted(
         self,
@@ -173,7 +170,7 @@ class Run:
             return goal.needs() if goal.plan.needs <= asked else goal.plan.needs
         if goal.is_looked_after:
             return goal.plan.needs
-        return frozenset(facet for facet in goal.needs() if facet.kind in CHEAP)
+        return frozenset(facet for facet in goal.plan.needs if facet.kind in CHEAP)
 
     def _judge(self, goal: Goal, obs: Observation) -> None:
         """End a goal that has come to its end."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 from salt_gluster.model.formatting import digest_of, text_id
@@ -119,7 +120,7 @@ class Plan:
         """Whether nothing is to be done, waited for or refused."""
         return not (self.steps or self.waits or self.refusals)
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Digest of subject, steps and predicted changes, 8 hex digits, for ``apply <plan id>``."""
         steps = [[s.action, s.subject, s.args, s.place] for s in self.steps]

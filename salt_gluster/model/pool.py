@@ -332,6 +332,16 @@ class Observation:
                 found.setdefault(name.lower(), peer)
         return found
 
+    @cached_property
+    def usable(self) -> frozenset[str]:
+        """The uuids of the members that can be used."""
+        return frozenset(peer.uuid for peer in known(self.peers) if peer.usable)
+
+    @cached_property
+    def own_uuid(self) -> str | None:
+        """The uuid of this node as a member; None = it is not among the members."""
+        return next((peer.uuid for peer in known(self.peers) if peer.is_self), None)
+
     def volume(self, name: str) -> Volume | None:
         """Return the volume of that name, if there is one."""
         return known(self.volumes).get(name)

@@ -33,8 +33,7 @@ def is_actor(obs: Observation, step: Step, hosts: Collection[str]) -> bool:
     """
     if step.place == "node" or not is_known(obs.peers):
         return True
-    usable = [peer.uuid for peer in obs.peers if peer.usable]
-    own = next((peer.uuid for peer in obs.peers if peer.is_self), None)
+    usable, own = obs.usable, obs.own_uuid
     if own is None:
         return True
     if len(usable) == 1 < len(hosts) and not _is_on_peer(step):
@@ -46,13 +45,13 @@ def _is_on_peer(step: Step) -> bool:
     return step.action.startswith("peer_")
 
 
-def _actor(obs: Observation, step: Step, hosts: Collection[str], usable: list[str]) -> str:
+def _actor(obs: Observation, step: Step, hosts: Collection[str], usable: frozenset[str]) -> str:
     if _is_on_peer(step):
         members = (obs.peer_named(host) for host in hosts)
         first = next((p.uuid for p in members if p is not None and p.uuid in usable), "")
         return first or min(usable)
-    holding = sorted(set(usable) & _holders(obs, step))
-    return max(holding or usable, key=lambda uuid: rank(step.subject, uuid))
+    holding = usable & _holders(obs, step)
+    return max(sorted(holding or usable), key=lambda uuid: rank(step.subject, uuid))
 
 
 def _holders(obs: Observation, step: Step) -> set[str]:

@@ -23,8 +23,8 @@ Repairs = Mapping[str, Sequence[float]]
 
 def with_repeats(plan: Plan, repairs: Repairs, now: float) -> Plan:
     """Return the plan, refused if this node has carried it out too often."""
-    times = lately(repairs.get(plan.id, ()), now)
-    if not is_repair(plan) or len(times) < MOST:
+    times = lately(repairs.get(plan.id, ()), now) if repairs and is_repair(plan) else ()
+    if len(times) < MOST:
         return plan
     why = (
         f"this node has made this very change {len(times)} times within a day, and each time it "

@@ -155,13 +155,14 @@ def await_hosts(draft: Draft, bricks: list[str], pool: PoolSpec | None) -> None:
     What a host says against its own directory is a matter of the guard ``paths_fit``.
     """
     obs = draft.state
-    draft.needs |= {Facet("prepared"), *(Facet("path", b.split(":", 1)[1]) for b in bricks)}
+    draft.needs.add(Facet("prepared"))
     for brick in bricks:
         host, path = brick.split(":", 1)
         peer = obs.peer_named(host)
         if peer is None:
             _await_member(draft, host, pool)
         elif peer.is_self:
+            draft.needs.add(Facet("path", path))
             here = obs.paths.get(path)
             if here is not None and not here.parent_exists:
                 draft.waits.append(_awaited(f"has not prepared {path} yet", brick, draft, pool))

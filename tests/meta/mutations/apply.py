@@ -25,8 +25,6 @@ ROWS = [
          "a start whose bricks stay down is called done"),
     ]),
     *of("minion/run.py", "unit/minion/test_run.py", [
-        ("all_act_at_once", "goal.is_ours = self.acts_for_all or not first or is_actor(obs, first[0], self.hosts)",
-         "goal.is_ours = True", "every node sends every change"),
         ("cut_off_run_goes_on", "            self._stop(goal, step)", "            goal.end()",
          "after a time-out every other change hangs for two minutes, too"),
         ("nobody_takes_over", "self.acts_for_all |= self.watch.look_after(goals)", "pass", "an actor that died is waited for, for ever"),
@@ -38,6 +36,10 @@ ROWS = [
          "unsure = [g for g in undone if not g.is_looked_after and _kinds(g.plan.needs) - CHEAP]", "unsure: list[Goal] = []",
          "who sees less than the actor sends what the actor rightly waits with"),
         ("busy_others_hold_up_what_is_ours", "if not ours:", "if True:", "a create of our own waits until all others are done"),
+    ]),
+    *of("minion/goal.py", "unit/minion/test_run.py", [
+        ("all_act_at_once", "self.is_ours = acts_for_all or self.is_actor", "self.is_ours = True",
+         "every node sends every change"),
     ]),
     *of("minion/goal.py", "unit/minion/test_apply.py", [
         ("accepted_for_any_plan", "steps == self._accepted[-len(steps) or len(self._accepted) :]", "True",

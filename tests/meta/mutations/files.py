@@ -26,10 +26,6 @@ ROWS = [
         ("said_for_ever", "wanted = is_open and 0 < left_s < KEEP_S + REPEAT_S", "wanted = True",
          "a node says on for ever what nobody asks for"),
     ]),
-    *of("plan/brick.py", "simulation/test_impossible_volume.py", [
-        ("mark_of_a_hanging_create", "    if hung:\n", "    if False:\n",
-         "the id of a volume that is still being made is taken off its brick"),
-    ]),
     *of("node/files.py", "unit/node/test_files.py", [
         ("secret_file_is_open", "write_atomically(path, text, mode, owner=(0, group))", "write_atomically(path, text, mode, owner=(0, group), keep=True)",
          "a token is written into a file that all could read before"),

@@ -47,6 +47,29 @@ ROWS = [
         ("former_brick_is_fine", "if path.volume_id and not is_our_mark(path):", "if False:",
          "the brick of another volume is taken"),
     ]),
+    *of("plan/brick.py", "simulation/test_impossible_volume.py", [
+        ("mark_of_a_hanging_create", "    if hung:\n", "    if False:\n",
+         "the id of a volume that is still being made is taken off its brick"),
+    ]),
+    *of("plan/moved.py", "unit/minion/test_kept_plans.py", [
+        ("kept_though_its_volume_moved", " or volume in moved.volumes", "",
+         "a run plans from what a volume was, and sends what another node has done"),
+        ("kept_though_it_waits", "moved.pool or plan.waits or plan.refusals", "moved.pool or plan.refusals",
+         "what is waited for is there, and is waited for to the end of the run"),
+        ("kept_though_a_word_grew_old", 'moved.add(Facet("prepared"))', "pass",
+         "a volume is made on a word of a node that counts no longer"),
+        ("kept_though_another_volume_names_the_host", "if volumes and _hosts_outside(before) != _hosts_outside(after):",
+         "if False:", "a brick counts as the declared one though nothing says any more who its host is"),
+    ]),
+    *of("minion/goal.py", "unit/minion/test_kept_plans.py", [
+        ("all_is_planned_again", "if self.is_stale or self.planned is None:", "if True:",
+         "every look of a run plans every volume of the pool"),
+    ]),
+    *of("plan/expand.py", "unit/plan/test_volume.py", [
+        ("paths_of_others_are_looked_at", 'draft.needs.add(Facet("prepared"))',
+         'draft.needs |= {Facet("prepared"), *(Facet("path", b.split(":", 1)[1]) for b in bricks)}',
+         "each node looks for the bricks of all nodes in its own file system"),
+    ]),
     *of("plan/new_bricks.py", "simulation/test_impossible_volume.py", [
         ("unfit_elsewhere_is_fine", "elif is_known(told := told_of(obs, step.subject, brick)) and told.unfit:",
          "elif False:", "a volume is made over the files of a node that refused"),

@@ -302,6 +302,11 @@ def test_a_volume_is_created_configured_and_started_in_three_steps() -> None:
     assert plan.changes["data"]["status"] == {"old": None, "new": "Started"}
 
 
+def test_a_node_looks_for_its_own_bricks_only() -> None:
+    plan = plan_volume(spec([["g1:/own", "g2:/b2", "g9:/b9"]]), observed())
+    assert {facet.name for facet in plan.needs if facet.kind == "path"} == {"/own"}
+
+
 def test_sets_are_added_in_the_declared_order_in_one_step() -> None:
     plan = plan_volume(spec(grid(3, 2)), observed(volume(grid(1, 2))))
     assert [(s.action, s.args["bricks"]) for s in plan.steps] == [
