@@ -45,6 +45,7 @@ class Keys:
         self.status = self.root + "status"
         self.heartbeat = self.root + "pulse"
         self.changed = self.root + "changed"
+        self.led = self.root + "led"
 
     def _below(self, *names: str) -> str:
         for name in names:

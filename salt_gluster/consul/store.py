@@ -385,14 +385,6 @@ class Store:
         """Add one line; ``stamp`` sorts by time, such as 20261122T031409Z."""
         self.write(self.keys.audit(f"{stamp}-{name}"), entry, cas=0)
 
-    def prune_audit(
-        self, keep: int, older_than: str, guard: Callable[[], Sequence[Op]] = list
-    ) -> int:
-        """Take away lines beyond the newest ``keep`` that are older than the stamp; how many."""
-        keys = sorted(self._client.kv_keys(self.keys.audit("")))
-        old = [k for k in keys[: max(0, len(keys) - max(1, keep))] if _stamp(k) < older_than]
-        return self.take_away(old, guard)
-
     def prune_operations(
         self, finished: Iterable[Document], keep: int, guard: Callable[[], Sequence[Op]] = list
     ) -> int:
@@ -430,7 +422,3 @@ def acknowledgement(what: str, by: str) -> dict[str, Any]:
 def _content_digest(data: Any) -> str:
     fields = data if isinstance(data, Mapping) else {}
     return digest_of({k: v for k, v in fields.items() if k not in ("at", "by", "once")})
-
-
-def _stamp(key: str) -> str:
-    return key.rsplit("/", 1)[-1].split("-", 1)[0]

@@ -35,7 +35,7 @@ from salt_gluster.master.engine.probe import (
     probe_request,
     still_so,
 )
-from salt_gluster.master.engine.pruning import prune
+from salt_gluster.master.engine.pruning import Pruning, present
 from salt_gluster.master.engine.publish import Bus, EventPublisher
 from salt_gluster.master.engine.status_document import is_news, status
 from salt_gluster.master.engine.steady_clock import SAME_S, SteadyClock, is_corrected
@@ -99,6 +99,7 @@ class Engine:
         self._history = ConfigHistory(self._state, self._lock, times)
         self._expiry = MaintenanceExpiry(bus, self._state, self._lock)
         self._consul = ConsulLook(connect(times.records_timeout_s), self._clock.monotonic)
+        self._pruning = Pruning(self._state.store, self._lock.guard, self._clock.monotonic)
         self._accepted = Accepted()
         self._memory = Memory()
         self._asks = Asks()
@@ -226,7 +227,9 @@ class Engine:
                 log.info("policy: %s", self._accepted.words)
         if self._clock.monotonic() - self._collected_at >= self._times.collect_s:
             self._state.collect()
-            self._prune()
+            # One that was frozen before this line, and is no leader any more, removes nothing.
+            number, most_s = self._accepted.number, 2 * self._times.collect_s
+            self._pruning.prune(self._lock.epoch, number, most_s)
             self._collected_at = self._clock.monotonic()
 
     def _observe(self) -> FleetObservation:
@@ -268,6 +271,7 @@ class Engine:
         operations = state.operations()
         pool = state.pool(self._missed_since())
         before = self._pending_nodes(catalog)
+        self._pruning.present = present(catalog.names, pool)
         members, strays = self._members(obs, catalog, pool, before)
         return replace(
             obs,
@@ -474,10 +478,6 @@ class Engine:
             self._heartbeat_index = next(beat)
         except ConsulError as err:
             log.info("the heartbeat could not be written: %s", err)
-
-    def _prune(self) -> None:
-        # One that was frozen before these lines, and is no leader any more, removes nothing.
-        prune(self._state.store, self._now(), self._accepted.number, self._lock.guard)
 
 
 def _missed(obs: FleetObservation) -> frozenset[str]:

@@ -99,6 +99,7 @@ KINDS: dict[str, tuple[str, Any] | None] = {
     "status": (KEYS.status, STATUS),
     "heartbeat": (KEYS.heartbeat, {"schema": 1, "by": "m1", "at": T0 + 5090}),
     "changed": (KEYS.changed, {"by": "g1", "at": T0}),
+    "led": (KEYS.led, {"schema": 1, "led_s": 5.0, "seen": [[0.0, 7.0]], "departed": {"u9": 1.0}}),
     "maintenance": (KEYS.maintenance(OWN), {"reason": "disk", "by": "ann", "since": T0,
                                             "until": T0 + 9e5}),
     "version": (KEYS.version(1), VERSION),

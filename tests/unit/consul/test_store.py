@@ -207,15 +207,6 @@ def test_an_old_operation_is_pruned_with_its_outcome_and_another_keeps_its_own(
     assert store.prune_operations(finished[-2:], 2) == 0
 
 
-def test_pruning_keeps_the_newest_whatever_their_age(store: Store) -> None:
-    for day in range(1, 8):
-        store.audit(f"202611{day:02}T000000Z", "x", {"day": day})
-    assert store.prune_audit(3, "20991231T000000Z") == 4
-    assert store.prune_audit(1, "20261106T000000Z") == 1
-    left = [d.data["day"] for d in store.all(store.keys.audit("")) if isinstance(d, Document)]
-    assert left == [6, 7]
-
-
 # --- what operators and highstates write ---------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ import recorded_pool
 from engine_world import NAMES, T0, UUIDS, World
 from fleet import operation
 
+from salt_gluster.consul.led_time import read_led_time
 from salt_gluster.consul.pool import PoolClient
 from salt_gluster.errors import ConsulError
 from salt_gluster.master.hold import release
@@ -302,8 +303,15 @@ def test_who_was_frozen_and_is_no_leader_any_more_removes_nothing(world: World) 
     before = set(world.consul.keys)
     world.consul.end_session(next(iter(world.consul.sessions)))
     with pytest.raises(ConsulError):
-        world.engine._prune()
+        world.engine._pruning.prune(world.watches.lock.epoch, 0, 600.0)
     assert set(world.consul.keys) == before
+
+
+def test_the_leader_counts_how_long_it_leads_and_knows_who_is_in_the_pool(world: World) -> None:
+    """By both it takes away what departed nodes have left (``test_pruning.py``)."""
+    world.passes(700, step_s=10.0)
+    assert read_led_time(world.engine._state.store)[0].led_s >= 300.0
+    assert world.engine._pruning.present == set(UUIDS)
 
 
 # --- clocks --------------------------------------------------------------------------------------
