@@ -74,6 +74,7 @@ class ClusterState:
         #: uuid -> when it looked, by our clock.
         self.looked: dict[str, float] = {}
         self._pool: Observation | Unknown = _NO_REPORT
+        self._read_reports = report.ReadReports()
         #: Of which reports that is the sum: the number of each.
         self._summed: dict[str, int] = {}
         self._number: dict[str, int] = {}
@@ -175,7 +176,7 @@ class ClusterState:
                 u: f if isinstance(f, Unknown) else f.volumes for u, f in self.facts.items()
             }
             told = config_versions.most_told_first(usable, definitions, self.looked)
-            self._pool = report.observation(told) if told else _NO_REPORT
+            self._pool = report.observation(told, read=self._read_reports) if told else _NO_REPORT
         return self._pool
 
     def forget(self) -> None:

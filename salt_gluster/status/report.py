@@ -20,7 +20,6 @@ from salt_gluster.model import (
     NodeFacts,
     Observation,
     Peer,
-    Reach,
     Unknown,
     Volume,
     VolumeStatus,
@@ -30,9 +29,12 @@ from salt_gluster.model import (
 )
 from salt_gluster.status import peers_seen
 from salt_gluster.status.facts import facts_data, volumes_data, volumes_from
+from salt_gluster.status.peers_seen import MemberViews
 
 #: Raised when a key changes its meaning.
 SCHEMA = 1
+#: The uuid of a node, and what it tells of one of its bricks.
+BrickRow = tuple[str, Mapping[str, Any]]
 
 
 def own_report(
@@ -109,34 +111,50 @@ def usable(report: Any) -> bool:
     )
 
 
-def observation(reports: Iterable[Mapping[str, Any]], seen_by: str = "") -> Observation:
+class ReadReports:
+    """What reports say of the other members, read once for as long as a report is the same one."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, tuple[Mapping[str, Any], MemberViews]] = {}
+
+    def views(self, report: Mapping[str, Any]) -> MemberViews:
+        """Return what this report says of the other members."""
+        known = self._read.get(report["uuid"])
+        if known is None or known[0] is not report:
+            known = self._read[report["uuid"]] = report, peers_seen.views_of(report)
+        return known[1]
+
+
+def observation(
+    reports: Iterable[Mapping[str, Any]], seen_by: str = "", read: ReadReports | None = None
+) -> Observation:
     """Return the pool as the sum of these reports; the first is believed for members and volumes.
 
     Whether a member is connected, and answers, is what most of the others say (``peers_seen.py``).
-    A brick of a node that did not report has no row: unknown, not down (facts.md#G-0.12).
+    A brick of a node that did not report has no row: unknown, not down (facts.md#G-0.12). ``read``
+    is for whoever sums up again and again.
     """
+    read = read or ReadReports()
     good = [r for r in reports if usable(r)]
-    told_peers = {r["uuid"]: _told_peers(r) for r in good}
+    views = {r["uuid"]: read.views(r) for r in good}
+    told_peers = {u: v.peers for u, v in views.items()}
     away = peers_seen.missed(told_peers)
     there = [r for r in good if r["uuid"] not in away] or good
     first = next((r for r in good if r["node"] == seen_by), there[0])
     volumes = volumes_from(_mapping(first["volumes"]))
     peers = _named(tuple(_peer(p) for p in first["peers"]), good)
-    peers = peers_seen.by_majority(peers, told_peers)
-    reach = {r["uuid"]: {u: _reach(row) for u, row in r["reach"].items()} for r in good}
+    reach = {u: v.reach for u, v in views.items()}
+    started = [v for v in volumes.values() if v.is_started]
+    rows = _rows_by_volume(good)
     return Observation(
         now=float(first["at"]),
         node=Node(first["node"], tuple(first["names"][1:]), first["uuid"], hold=_hold(good)),
-        peers=peers,
+        peers=peers_seen.by_majority(peers, told_peers),
         volumes=volumes,
-        status={v.name: _status(v, good) for v in volumes.values() if v.is_started},
+        status={v.name: _status(v.name, rows.get(v.name, ())) for v in started},
         reach=peers_seen.reach_by_majority(reach, first["uuid"], away),
-        heal={v.name: _heal(v, good) for v in volumes.values() if v.is_started},
+        heal={v.name: _heal(rows.get(v.name, ())) for v in started},
     )
-
-
-def _told_peers(report: Mapping[str, Any]) -> dict[str, Peer]:
-    return {p["uuid"]: _peer(p) for p in report["peers"]}
 
 
 def definitions(report: Mapping[str, Any]) -> Mapping[str, Volume] | Unknown:
@@ -185,10 +203,6 @@ def _named(peers: tuple[Peer, ...], reports: list[Mapping[str, Any]]) -> tuple[P
     return tuple(replace(p, names=names.get(p.uuid, p.names)) if p.is_self else p for p in peers)
 
 
-def _reach(data: Mapping[str, Any]) -> Reach:
-    return Reach(bool(data["accepts"]), _number(data["max_op_version"]))
-
-
 def _number(value: Any) -> int | Unknown:
     if isinstance(value, int):
         return value
@@ -207,19 +221,21 @@ def _hold(reports: list[Mapping[str, Any]]) -> Hold | Unknown | None:
     return None
 
 
-def _status(volume: Volume, reports: list[Mapping[str, Any]]) -> VolumeStatus:
+def _rows_by_volume(reports: Iterable[Mapping[str, Any]]) -> dict[str, list[BrickRow]]:
+    by_volume: dict[str, list[BrickRow]] = {}
+    for uuid, volume, row in _rows(reports):
+        by_volume.setdefault(volume, []).append((uuid, row))
+    return by_volume
+
+
+def _status(volume: str, told: Iterable[BrickRow]) -> VolumeStatus:
     rows = []
-    for uuid, name, row in _rows(reports):
-        if name == volume.name:
-            host, path = str(row["name"]).split(":", 1)
-            port = row["port"] if isinstance(row["port"], int) and row["port"] > 0 else None
-            rows.append(BrickStatus(host, path, uuid, bool(row["online"]), port, None))
-    return VolumeStatus(volume.name, tuple(rows))
+    for uuid, row in told:
+        host, path = str(row["name"]).split(":", 1)
+        port = row["port"] if isinstance(row["port"], int) and row["port"] > 0 else None
+        rows.append(BrickStatus(host, path, uuid, bool(row["online"]), port, None))
+    return VolumeStatus(volume, tuple(rows))
 
 
-def _heal(volume: Volume, reports: list[Mapping[str, Any]]) -> tuple[Heal, ...]:
-    return tuple(
-        Heal(str(row["name"]), uuid, _number(row["pending"]))
-        for uuid, name, row in _rows(reports)
-        if name == volume.name
-    )
+def _heal(told: Iterable[BrickRow]) -> tuple[Heal, ...]:
+    return tuple(Heal(str(row["name"]), uuid, _number(row["pending"])) for uuid, row in told)

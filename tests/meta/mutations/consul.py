@@ -206,9 +206,13 @@ ROWS = [
         ("commands_stay_where_they_were", "replace(change, at=change.at - ahead_s)", "replace(change)",
          "an operator at work on a node whose clock is back is not noticed"),
     ]),
-    *of("status/peers_seen.py", "unit/master/test_status.py", [
-        ("the_first_decides_who_is_there", "return tuple(p if p.is_self else _as_told(p, told, voters) for p in first)", "return first",
+    *of("status/peers_seen.py", "unit/status/test_peers_seen.py", [
+        ("the_first_decides_who_is_there", "    return tuple(\n        p if p.is_self else _as_told(p, votes.of(p.uuid), has_told=p.uuid in told) for p in first\n    )", "    return first",
          "one node that is cut off shows all others as away"),
+        ("what_differs_is_counted_twice", "other[voice.usual] -= 1", "pass",
+         "a member that most miss is shown as connected"),
+        ("a_node_vouches_for_itself_twice", "votes[self._own[uuid].usual] -= 1", "pass",
+         "a member that is cut off counts as connected by its own word"),
     ]),
     *of("status/freshness.py", "unit/status/test_freshness.py", [
         ("who_tells_most_decides", "key=lambda uuids: (len(told[uuids]), len(uuids)", "key=lambda uuids: (len(uuids)",
