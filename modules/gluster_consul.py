@@ -180,6 +180,32 @@ def leave(test=None):
     return {"changes": changes, "test": only_look}
 
 
+def exchange_gossip(phase):
+    """
+    Do one phase of an exchange of the gossip key on all agents, through this Consul server.
+
+    ``salt-run gluster_consul.exchange_gossip_key`` asks for the phases in their order. The new key
+    is in this node's pillar while that runs; what is returned are numbers and fingerprints.
+
+    Changes: yes, the keys of Consul's agents; ``look``: no. Takes the cluster lock: no.
+
+    phase
+        ``look``, ``install``, ``use`` or ``remove`` (all others).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt g1 gluster_consul.exchange_gossip look
+    """
+    from salt_gluster.minion.automation import gossip_exchange
+
+    # As it is now, not as it was cached.
+    own_pillar = __salt__["pillar.items"]().get("gluster_consul")
+    with errors_as(CommandExecutionError):
+        return gossip_exchange.exchange(own_pillar, str(phase), test=bool(__opts__.get("test")))
+
+
 def master_agent(conf_file, test=None):
     """
     Bring about the Consul agent beside a master that does not run as root; this minion does.

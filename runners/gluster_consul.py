@@ -96,7 +96,9 @@ def exchange_gossip_key(test=False):
     Exchange the key by which Consul's agents encrypt their gossip, while all of them run.
 
     Every agent must answer: one that is away would come back with the old key and never join. No
-    agent is restarted. The nodes' configuration gets the new key with their next highstate.
+    agent is restarted. A Consul server's minion does it; the new key is in its pillar meanwhile and
+    in no job. Interrupted, run it again: it goes on. The nodes' configuration gets the new key with
+    their next highstate.
 
     Changes: yes, the pool's Consul and its secrets. Takes the cluster lock: no.
 
@@ -111,7 +113,8 @@ def exchange_gossip_key(test=False):
     """
     cluster = str(approvals.configured(__opts__).get("cluster") or "")
     try:
-        changes = deployment.exchange_gossip_key(__opts__["conf_file"], cluster, test=bool(test))
+        conf_file = str(__opts__["conf_file"])
+        changes = deployment.exchange_gossip_key(conf_file, cluster, _ask, test=bool(test))
         return {"changes": changes, "test": bool(test)}
     except (GlusterError, OSError) as err:
         return {"error": str(err), "retcode": 1}

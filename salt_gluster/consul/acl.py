@@ -37,12 +37,14 @@ def _may(*, operator: str = "", **rules: Mapping[str, str]) -> Rules:
     return {**named, **({"operator": operator} if operator else {})}
 
 
-def agent_rules(name: str) -> Rules:
+def agent_rules(name: str, *, server: bool = False) -> Rules:
     """What an agent needs to keep its own node in the catalog.
 
-    The same as Consul's own node identity, which takes no dot in a name.
+    The same as Consul's own node identity, which takes no dot in a name. A server's also exchanges
+    the gossip key: Consul takes that on servers only, and a server knows every secret anyway.
     """
-    return _may(node={name: "write"}, service_prefix={"": "read"})
+    own = _may(node={name: "write"}, service_prefix={"": "read"})
+    return {**own, "keyring": "write"} if server else own
 
 
 def node_rules(cluster: str, name: str, gluster_uuid: str, *, first: bool) -> Rules:
@@ -133,7 +135,8 @@ def grants(
 ) -> list[Grant]:  # fmt: skip
     """Return every grant of a pool.
 
-    A node is ``{name, agent, node, uuid, first}``; without its uuid only its agent is admitted.
+    A node is ``{name, agent, node, uuid, first, server}``; without its uuid only its agent is
+    admitted.
     ``masters`` are the names of the agents beside it, with their tokens.
     """
     grants = [
@@ -145,7 +148,8 @@ def grants(
         grants.append(Grant("agent", f"{cluster}/{name}", token, agent_rules(name)))
     for node in nodes:
         whose = f"{cluster}/{node['name']}"
-        grants.append(Grant("agent", whose, node["agent"], agent_rules(node["name"])))
+        rules = agent_rules(node["name"], server=bool(node.get("server")))
+        grants.append(Grant("agent", whose, node["agent"], rules))
         if node["uuid"]:
             rules = node_rules(cluster, node["name"], node["uuid"], first=node["first"])
             grants.append(Grant("node", whose, node["node"], rules))

@@ -6,14 +6,18 @@ nothing to it (facts.md#K-8.1).
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from salt_gluster.consul.client import Client
+from salt_gluster.errors import GlusterError
 
 _PATH = "/v1/operator/keyring"
+#: What a server may be asked to do with the keys, in the order of an exchange.
+PHASES = ("look", "install", "use", "remove")
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,50 @@ def use(client: Client, key: str) -> None:
 def remove(client: Client, key: str) -> None:
     """Let every agent forget a key that none encrypts by."""
     _tell(client.transport.delete, key)
+
+
+def fingerprint(key: str) -> str:
+    """Return what tells two keys apart and shows neither: a key is 256 random bits."""
+    return hashlib.sha256(f"salt-gluster {key}".encode()).hexdigest()[:12] if key else ""
+
+
+def exchange(client: Client, phase: str, new: str) -> dict[str, Any]:
+    """Do one phase of an exchange of keys on all agents; return how it stands then.
+
+    ``{agents, have, use, in_use, new}``: how many agents there are, have the new key and encrypt by
+    it; the fingerprint of the key that all encrypt by ("" = several), and of the new one. No key.
+    ``GlusterError`` where the phase would leave an agent behind.
+    """
+    if phase not in PHASES:
+        raise GlusterError(f"{phase!r} is no phase of an exchange: {', '.join(PHASES)}.",
+                           kind="unknown")  # fmt: skip
+    if phase != "look" and not new:
+        raise GlusterError(
+            "this node's pillar has no new gossip key.", kind="needed",
+            hint="It has one while salt-run gluster_consul.exchange_gossip_key runs, on a Consul"
+            " server only.",
+        )  # fmt: skip
+    before = keyring(client)
+    if phase == "install":
+        install(client, new)
+    if phase == "use":
+        _refuse_unless(before.keys.get(new, 0), before, "have the new key")
+        use(client, new)
+    if phase == "remove":
+        _refuse_unless(before.primary.get(new, 0), before, "encrypt by the new key")
+        for old in set(before.keys) - {new}:
+            remove(client, old)
+    after = keyring(client)
+    return {
+        "agents": after.agents, "have": after.keys.get(new, 0), "use": after.primary.get(new, 0),
+        "in_use": fingerprint(after.in_use), "new": fingerprint(new),
+    }  # fmt: skip
+
+
+def _refuse_unless(count: int, ring: Keyring, what: str) -> None:
+    if count != ring.agents:
+        raise GlusterError(f"{count} of {ring.agents} agents {what}.", kind="needed",
+                           hint="See: consul members.")  # fmt: skip
 
 
 def _tell(verb: Any, key: str) -> None:

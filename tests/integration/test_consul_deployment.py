@@ -93,6 +93,10 @@ class Backbone:
             self._secrets = json.loads(self.lab.master.ok(["cat", f"{VAULT}/secrets.json"]))
         return str(self._secrets[name])
 
+    def forget(self) -> None:
+        """Read the secrets again: they were exchanged."""
+        self._secrets = {}
+
     def consul(self, *words: str, node: str = "master") -> str:
         """Run Consul's own program on a member, as somebody who may manage it."""
         token = {"CONSUL_HTTP_TOKEN": self.secret("management")}
@@ -206,6 +210,26 @@ def test_a_second_run_on_all_nodes_at_once_changes_nothing(pool: Backbone) -> No
     assert ("error" in again, again["changes"]) == (False, {})
     time.sleep(3)
     assert pool.pids() == before
+
+
+def test_the_gossip_key_is_exchanged_from_a_master_that_is_no_server(pool: Backbone) -> None:
+    """No agent restarts. That no job and no return has the key, a later test looks for."""
+    agents = ["systemctl", "show", "-P", "MainPID", "consul"]
+    before = {node.name: node.ok(agents) for node in pool.lab.members if node.name != "g5"}
+    old = pool.secret("encrypt")
+    refused = pool.lab.salt("g4", "gluster_consul.exchange_gossip", "look")["g4"]
+    assert "no Consul server" in str(refused)
+    assert "error" not in pool.lab.salt_run("gluster_consul.exchange_gossip_key", test=True)
+    assert pool.secret("encrypt") == old
+    done = pool.lab.salt_run("gluster_consul.exchange_gossip_key")
+    assert done["changes"]["gossip key"]["new"] == "exchanged on all agents", done
+    pool.forget()
+    keys = pool.consul("keyring", "-list", node="g1")
+    assert pool.secret("encrypt") in keys and old not in keys
+    assert set(changes(pool.apply())) == {f"g{n} gluster-consul-agent" for n in (1, 2, 3, 4)}
+    assert {name: pool.lab.node(name).ok(agents) for name in before} == before
+    again = pool.lab.salt_run("gluster.setup")
+    assert ("error" in again, again["changes"]) == (False, {}) and "gossip" not in str(again)
 
 
 def test_a_dead_brick_is_told_and_started_again_through_it(pool: Backbone) -> None:

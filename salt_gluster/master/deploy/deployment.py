@@ -121,7 +121,7 @@ def set_up(master: Master, *, test: bool) -> tuple[dict[str, Any], str]:
         changes |= seated
     if not test and not why:
         changes |= _shared(kept)
-        keyed, why = _gossip(kept, test=test)
+        keyed, why = _gossip(kept, master.ask, test=test)
         changes |= keyed
     changes |= _events(master, kept, pool, test=test)
     return changes, " ".join(filter(None, (clocks_differ, why, left)))
@@ -141,7 +141,7 @@ def _reconcile_voters(
         return {}, f"Consul's own list of its servers stays as it is: {err}"
 
 
-def _gossip(kept: SecretStore, *, test: bool) -> tuple[dict[str, Any], str]:
+def _gossip(kept: SecretStore, ask: gossip.Ask, *, test: bool) -> tuple[dict[str, Any], str]:
     """Compare the vault's gossip key with the one in use; there is none before the first node."""
     if not any(credentials.uuid for credentials in kept.nodes()):
         return {}, ""
@@ -150,23 +150,22 @@ def _gossip(kept: SecretStore, *, test: bool) -> tuple[dict[str, Any], str]:
             return gossip.follow(kept, client, test=test)
     except ConsulError as err:
         if gossip.is_of_servers(err):
-            return {}, ""
+            return {}, gossip.compare(kept, ask)
         return {}, f"The gossip key that Consul uses is not known: {err}"
 
 
-def exchange_gossip_key(conf_file: str, cluster: str, *, test: bool) -> dict[str, Any]:
+def exchange_gossip_key(
+    conf_file: str, cluster: str, ask: gossip.Ask, *, test: bool
+) -> dict[str, Any]:
     """Exchange the gossip key of a pool's Consul; return what changed or would."""
     kept = secret_store.of(conf_file, cluster)
     if kept is None:
         raise GlusterError("no Consul was prepared by this master.", kind="absent",
                            hint="salt-run gluster.setup prepares one.")  # fmt: skip
+    if not test:
+        _registered(kept, _of_agents(kept))  # a server of an earlier version has no right to it
     with _management(kept) as client:
-        try:
-            return gossip.exchange(kept, client, test=test)
-        except ConsulError as err:
-            if gossip.is_of_servers(err):
-                raise gossip.by_hand() from err
-            raise
+        return gossip.exchange(kept, client, ask, test=test)
 
 
 def _events(master: Master, kept: SecretStore, pool: PoolSpec, *, test: bool) -> dict[str, Any]:
@@ -200,14 +199,19 @@ def _not_elsewhere(master: Master, kept: SecretStore, pool: PoolSpec) -> None:
 
 
 def _shared(kept: SecretStore) -> dict[str, Any]:
-    """Grant what belongs to no node: a second master has an agent of its own."""
+    """Grant what belongs to no node, as a second master's agent, and what makes a server one."""
     if not any(credentials.uuid for credentials in kept.nodes()):
         return {}  # there is no Consul yet: the first admission does it
     try:
-        done = _registered(kept, wanted(kept, [], ""))
+        done = _registered(kept, _of_agents(kept))
     except ConsulError:
         return {}  # the next admission does it
     return {"rights": {"old": None, "new": done}} if done else {}
+
+
+def _of_agents(kept: SecretStore) -> list[Grant]:
+    """Return every grant but the nodes' own: an agent's follows who is a server."""
+    return [grant for grant in wanted(kept, kept.nodes(), "") if grant.role != "node"]
 
 
 def follow(kept: SecretStore, pool: PoolSpec, *, test: bool) -> tuple[dict[str, Any], str]:
@@ -439,11 +443,12 @@ def _withdraw(kept: SecretStore, former: AgentCredentials) -> list[str]:
 
 def wanted(kept: SecretStore, nodes: Iterable[AgentCredentials], first: str) -> list[Grant]:
     """Return the grants of these nodes, and of engine, reader and the masters' agents."""
-    shared = kept.secrets()
+    shared, servers = kept.secrets(), kept.servers()
     rows = [
-        {"name": n.name, "agent": n.agent, "node": n.node, "uuid": n.uuid, "first": n.name == first}
+        {"name": n.name, "agent": n.agent, "node": n.node, "uuid": n.uuid,
+         "first": n.name == first, "server": n.name in servers}
         for n in nodes
-    ]
+    ]  # fmt: skip
     masters = {credentials.name: credentials.agent for credentials in kept.masters()}
     return grants(kept.cluster, engine=shared.engine, reader=shared.reader, nodes=rows,
                   masters=masters)  # fmt: skip

@@ -6,6 +6,7 @@
 * ``ca.pem``, ``ca.key``  the authority that signs the agents' certificates
 * ``servers.json``        the Consul servers, in order, chosen once (``servers.py``)
 * ``agent.json``          the agent that root is to bring about where the master is not root
+* ``gossip.json``         the new gossip key while an exchange of it is open
 * ``events.json``         where this master takes GlusterFS's own events
 * ``nodes/MINION.json``   a node's two tokens, certificate, key; its gluster uuid once admitted
 * ``masters/ID.json``     the same for the client agent of a master
@@ -129,6 +130,25 @@ class SecretStore:
         """Keep another gossip key: every pillar has it from now on."""
         with self.locked():
             self._save("secrets.json", {**self._read("secrets.json"), "encrypt": key})
+
+    def begin_gossip_exchange(self) -> str:
+        """Return the new gossip key of the exchange that is open, made where none is open."""
+        if not self.new_gossip_key():
+            key = base64.b64encode(secrets.token_bytes(32)).decode()
+            self._save("gossip.json", {"schema": _SCHEMA, "encrypt": key}, once=True)
+        return self.new_gossip_key()
+
+    def new_gossip_key(self) -> str:
+        """Return the new key while an exchange is open, else ""; the servers' pillar has it."""
+        try:
+            data = self._read("gossip.json")
+        except FileNotFoundError:
+            return ""
+        return self._shaped("gossip.json", lambda: str(data["encrypt"]))
+
+    def end_gossip_exchange(self) -> None:
+        """Forget the key of the exchange: it is the one in use by now."""
+        (self.folder / "gossip.json").unlink(missing_ok=True)
 
     def authority(self) -> Authority:
         """Return who signs."""

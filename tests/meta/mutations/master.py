@@ -27,6 +27,20 @@ ROWS = [
         ("rejected_stays_in", "_reject_node(pool, snapshot, *node, by, reason)", "pass",
          "a node that was rejected stays in the pool"),
     ]),
+    *of("master/deploy/gossip.py", "unit/master/deploy/test_gossip.py", [
+        ("exchanged_past_who_is_away", "if away := sorted(known - alive):", "if away := []:",
+         "a node that is switched off never joins again"),
+        ("a_cached_key_is_used", "if answer[\"new\"] != keyring.fingerprint(new):", "if False:",
+         "all agents encrypt by a key that no master keeps"),
+    ]),
+    *of("consul/keyring.py", "unit/master/deploy/test_gossip.py", [
+        ("removed_while_in_use", '_refuse_unless(before.primary.get(new, 0), before, "encrypt by the new key")', "pass",
+         "an agent loses the key by which it encrypts"),
+    ]),
+    *of("master/deploy/credentials.py", "unit/master/deploy/test_gossip.py", [
+        ("new_key_for_all", "kept.new_gossip_key() if mine.server else", "kept.new_gossip_key() if True else",
+         "the new gossip key is in the pillar of nodes that do nothing with it"),
+    ]),
     *of("master/deploy/clocks.py", "unit/master/deploy/test_clocks.py", [
         ("authority_of_the_future", "if far and 2 * len(far) > len(ahead):", "if False:",
          "the pool's authority does not count yet, no agent speaks to another, and nobody says so"),

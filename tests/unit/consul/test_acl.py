@@ -53,6 +53,9 @@ def test_the_other_roles() -> None:
     assert writes(engine_rules("prod")) == {("key_prefix", "gluster/prod/"), ("session_prefix", "")}
     assert engine_rules("prod")["operator"] == "read"  # how Consul's servers are
     assert writes(agent_rules("g1.example")) == {("node", "g1.example")}
+    assert "keyring" not in agent_rules("g4") and agent_rules("g1", server=True) == {
+        **agent_rules("g1"), "keyring": "write",
+    }  # fmt: skip
 
 
 def test_a_grant_keeps_its_accessor_and_shows_no_secret() -> None:
