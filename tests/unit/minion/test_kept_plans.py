@@ -153,22 +153,6 @@ class Kept:
             goal.plan_from(obs, NODES, acts_for_all=False)
 
 
-@given(st.integers(0, 2**32), st.lists(st.sampled_from(sorted(EVENTS)), max_size=25))
-def test_what_is_kept_is_what_would_be_planned_anew(seed: int, events: list[str]) -> None:
-    rng, there, kept = random.Random(seed), START, Kept()
-    bare: dict[str, Any] = {name: getattr(START, name) for name in FACETS}
-    for event in ("time", *events):
-        there = EVENTS[event](rng, there)
-        # A look begins without any facet and has more of them asked for.
-        for obs in (replace(there, **bare), there):
-            kept.look(obs)
-            for name, goal in kept.goals.items():
-                anew = PLANNERS[name](obs)
-                assert goal.plan == anew, (event, name)
-                first = anew.steps[:1]
-                assert goal.is_ours == (not first or is_actor(obs, first[0], NODES))
-
-
 @pytest.mark.parametrize(
     ("event", "planned"), [("nothing", 0), ("time", 0), ("option", 1), ("member", 4)]
 )
@@ -219,3 +203,38 @@ def test_what_is_refused_for_another_volume_is_planned_again_without_it() -> Non
     assert "far" in kept.goals["plain"].plan.refusals[0].why
     kept.look(without(there, "far"))
     assert "far" not in kept.goals["plain"].plan.refusals[0].why
+
+
+def test_what_waits_is_planned_at_each_look() -> None:
+    """What it waits for may be told by time alone."""
+    kept, there = Kept(), replace(START, peers=PEERS[:2])
+    kept.look(there)
+    assert all(goal.plan.waits for goal in kept.goals.values())
+    kept.look(replace(there))
+    assert kept.asked == 2 * len(PLANNERS)
+
+
+def test_a_word_grows_old_though_nothing_moves() -> None:
+    bricks = tuple(AnnouncedBrick("", f"/b/{name}", "fs") for name in PLANNERS)
+    hosts = {name: Announcement(START.now, bricks) for name in NODES}
+    kept, there = Kept(), replace(START, prepared=Prepared(hosts))
+    kept.look(there)
+    assert not kept.goals["far"].plan.waits
+    kept.look(replace(there, now=there.now + 400))
+    assert len(kept.goals["far"].plan.waits) == 3
+
+
+@given(st.integers(0, 2**32), st.lists(st.sampled_from(sorted(EVENTS)), max_size=25))
+def test_what_is_kept_is_what_would_be_planned_anew(seed: int, events: list[str]) -> None:
+    rng, there, kept = random.Random(seed), START, Kept()
+    bare: dict[str, Any] = {name: getattr(START, name) for name in FACETS}
+    for event in ("time", *events):
+        there = EVENTS[event](rng, there)
+        # A look begins without any facet and has more of them asked for.
+        for obs in (replace(there, **bare), there):
+            kept.look(obs)
+            for name, goal in kept.goals.items():
+                anew = PLANNERS[name](obs)
+                assert goal.plan == anew, (event, name)
+                first = anew.steps[:1]
+                assert goal.is_ours == (not first or is_actor(obs, first[0], NODES))
