@@ -372,8 +372,14 @@ def with_facets_of(obs: Observation, more: Observation) -> Observation:
 
 
 def _silent(peers: Sequence[Peer], reach: Mapping[str, Reach]) -> Unknown | None:
-    """Return why no rows are asked for: the lock would hang on a silent member (facts.md#C-M.3)."""
-    names = [p.name for p in peers if p.usable and p.uuid in reach and not reach[p.uuid].accepts]
+    """Return why no rows are asked for: the lock would hang on a silent member (facts.md#C-M.3).
+
+    One whose process stands still accepts, and says nothing.
+    """
+    silent = {
+        uuid for uuid, of in reach.items() if not (of.accepts and is_known(of.max_op_version))
+    }
+    names = [p.name for p in peers if p.usable and p.uuid in silent]
     if not names:
         return None
     return Unknown(f"their rows were not asked for while {', '.join(names)} does not answer")

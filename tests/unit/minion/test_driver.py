@@ -1,0 +1,55 @@
+"""What the driver asks gluster for, and what it does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from salt_gluster.minion.driver import GlusterDriver
+from salt_gluster.model import (
+    Facet,
+    Node,
+    Observation,
+    Peer,
+    Reach,
+    Unknown,
+    Volume,
+    VolumeStatus,
+    is_known,
+)
+
+PEERS = (Peer("u1", ("g1",), True, 3, is_self=True), Peer("u2", ("g2",), True, 3))
+DATA = Volume("data", "id", "Started", "distribute", (), 1)
+ROWS = VolumeStatus("data", ())
+NEEDS = frozenset({Facet("reach"), Facet("status", "data")})
+
+
+class Told:
+    """A reader of a pool whose second member is reached like this."""
+
+    def __init__(self, second: Reach) -> None:
+        self.rows = {"u1": Reach(True, 100000), "u2": second}
+
+    def reach(self, peers: Any) -> dict[str, Reach]:
+        return self.rows
+
+    def status(self, volume: str) -> VolumeStatus:
+        return ROWS
+
+
+@pytest.mark.parametrize(
+    ("second", "asked"),
+    [
+        (Reach(True, 100000), True),
+        (Reach(False, Unknown("no answer")), False),
+        (Reach(True, Unknown("did not tell its version")), False),  # its process stands still
+    ],
+)
+def test_rows_are_not_asked_for_while_a_member_does_not_answer(second: Reach, asked: bool) -> None:
+    """The question would take the volume's lock on all members, and hang (facts.md#C-M.3)."""
+    driver = GlusterDriver("g1", reader=Told(second))  # type: ignore[arg-type]
+    obs = Observation(0.0, Node("g1", uuid="u1"), PEERS, {"data": DATA})
+    rows = driver.observe_more(obs, NEEDS).status["data"]
+    assert is_known(rows) == asked
+    assert asked or "while g2 does not answer" in repr(rows)
