@@ -75,6 +75,7 @@ def run_tests(tree: Path, paths: Iterable[str]) -> int:
         "-p",
         "pytest_timeout",
         "--timeout=60",
+        "--tb=native",  # pytest's own form has no words for a loop that the limit has ended
         *paths,
     ]
     try:
