@@ -129,6 +129,8 @@ class ClusterState:
         ``index`` is Consul's: what it got last counts, whatever the node's clock says. 0 = it is an
         answer, to a question that was put at ``asked_at``; each is looked at once.
         """
+        if index and index <= self.written.get(uuid, 0):
+            return
         report = report_from(data, uuid)
         if isinstance(report, Unknown):
             self._unreadable(uuid, report)
@@ -136,8 +138,6 @@ class ClusterState:
         looked = look_time(report, self.time(), asked_at)
         is_older = uuid in self.reports and looked < self.looked[uuid]
         if index:
-            if index <= self.written.get(uuid, 0):
-                return
             self.written[uuid] = index
             if is_older and uuid in self._answers:  # it may have been written before the answer
                 return
