@@ -100,6 +100,30 @@ def maintenance(reason="", remove=False, test=None, only=""):
         return {"changes": changes, "test": only_look}
 
 
+def identity(nonce):
+    """
+    Return this node's gluster uuid for its admission, proven by its own token for Consul.
+
+    The master asks; it alone knows that token, too. ``proof`` is empty before the highstate has
+    written the node's access.
+
+    Changes: no. Takes the cluster lock: no.
+
+    nonce
+        The number that the master uses once.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt g1 gluster_consul.identity n1
+    """
+    from salt_gluster.minion.automation import identity as own
+
+    with errors_as(CommandExecutionError):
+        return own.proven(__opts__["id"], str(nonce))
+
+
 def report():
     """
     Write this node's own report into Consul, and return it.

@@ -156,7 +156,7 @@ def admit(minion, uuid=""):
 def _admitted(limit, minion, uuid):
     """Look at a minion and admit it."""
     try:
-        says = functools.partial(_uuid_of, minion)
+        says = functools.partial(_identity_of, minion)
         pillar = _pillar(lambda: [minion], {}, minion)
         done = deployment.admit(__opts__["conf_file"], minion, uuid, pillar, says, _minions)
         limit.pause(minion, _ADMITTED_S)
@@ -168,18 +168,18 @@ def _admitted(limit, minion, uuid):
         return {"error": str(err), "retcode": 1}
 
 
-def _ask(minions, function, *arguments):
+def _ask(minions, function, *arguments, **how):
     """Ask minions; what they return, by minion, nothing where the master does not run."""
     try:
         with salt.client.get_local_client(mopts=__opts__) as client:
-            return jobs.ask(client, list(minions), function, arguments, silence_s=_ANSWER_S)
+            return jobs.ask(client, list(minions), function, arguments, silence_s=_ANSWER_S, **how)
     except SaltException as err:
         log.info("no minion could be asked: %s", err)
         return {}
 
 
-def _uuid_of(minion):
-    return _ask([minion], "gluster_peer.uuid").get(minion)
+def _identity_of(minion, nonce, believes):
+    return _ask([minion], "gluster_consul.identity", nonce, believes=believes).get(minion)
 
 
 def _master():

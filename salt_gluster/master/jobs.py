@@ -29,8 +29,11 @@ def ask(
     named: Mapping[str, Any] | None = None,
     *,
     silence_s: float,
+    believes: Callable[[Any], bool] = lambda answer: True,
 ) -> dict[str, Any]:
     """Return what each minion of a glob, or of a list, answers; who says nothing is left out.
+
+    An answer that is not believed is none: the next one in that name may be the minion's own.
 
     After ``silence_s`` seconds without an answer the missing ones are asked whether they still work
     on it: they are waited for as long as they say so. Raises what ``client`` does where the master
@@ -43,35 +46,40 @@ def ask(
     )  # fmt: skip
     answers: dict[str, Any] = {}
     while job:
-        answers = collect(client, job, _silent_for(silence_s), answers)
+        answers = collect(client, job, _silent_for(silence_s), answers, believes)
         missing = sorted(set(job["minions"]) - set(answers))
         if not missing:
             break
         if not any(_working(client, str(job["jid"]), missing) for _ in range(FIND_TRIES)):
-            return _with_cached(client, str(job["jid"]), answers)  # it may have ended meanwhile
+            # It may have ended meanwhile.
+            return _with_cached(client, str(job["jid"]), answers, believes)
     return answers
 
 
 def collect(
-    client: Any, job: Mapping[str, Any], is_over: IsOver, answers: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+    client: Any, job: Mapping[str, Any], is_over: IsOver, answers: Mapping[str, Any] | None = None,
+    believes: Callable[[Any], bool] = lambda answer: True,
+) -> dict[str, Any]:  # fmt: skip
     """Return the answers to a job, those already known too, when all are there or it is over."""
     found = dict(answers or {})
     tag, jid = f"salt/job/{job['jid']}/ret/", str(job["jid"])
     began = looked_at = time.monotonic()
     while set(job["minions"]) - set(found) and not is_over(found, time.monotonic() - began):
         event = client.event.get_event(wait=LOOK_S, tag=tag, match_type="startswith")
-        if event:
+        if event and believes(event.get("return")):
             found[event["id"]] = event.get("return")
         elif time.monotonic() - looked_at >= LOOK_S:
             looked_at = time.monotonic()
-            found = _with_cached(client, jid, found)
+            found = _with_cached(client, jid, found, believes)
     return found
 
 
-def _with_cached(client: Any, jid: str, answers: Mapping[str, Any]) -> dict[str, Any]:
+def _with_cached(
+    client: Any, jid: str, answers: Mapping[str, Any], believes: Callable[[Any], bool]
+) -> dict[str, Any]:
     """Return the answers and those in the master's job cache."""
-    return {name: row["ret"] for name, row in client.get_cache_returns(jid).items()} | dict(answers)
+    cached = {name: row["ret"] for name, row in client.get_cache_returns(jid).items()}
+    return {name: ret for name, ret in cached.items() if believes(ret)} | dict(answers)
 
 
 def _silent_for(limit_s: float) -> IsOver:

@@ -19,6 +19,7 @@ import salt.loader
 import salt_gluster
 from salt_gluster import node
 from salt_gluster.consul import agent, agent_removal, pool
+from salt_gluster.consul.admission_proof import proof
 from salt_gluster.master import jobs
 from salt_gluster.master.deploy import deployment, rights, secret_store
 from salt_gluster.master.rate_limit import RateLimit
@@ -495,15 +496,22 @@ class Environments:
         (folder / "all.sls").write_text("#!json\n" + json.dumps(pillar))
 
     def ask(
-        self, client: object, target: list[str], function: str, arguments: Any, *, silence_s: float
-    ) -> dict[str, Any]:
-        if function == "gluster_peer.uuid":
-            return dict.fromkeys(target, UUID)
+        self, client: object, target: list[str], function: str, arguments: Any, *,
+        silence_s: float, **how: Any,
+    ) -> dict[str, Any]:  # fmt: skip
+        if function == "gluster_consul.identity":
+            return {name: self.proven(name, *arguments) for name in target}
         if function == "config.get":
             self.asked.append(tuple(target))
             assert arguments == ("pillarenv",)
             return {name: self.named[name] for name in target if name in self.named}
         return dict(self._own_agent.ask(client, target, function, arguments, silence_s=silence_s))
+
+    def proven(self, minion: str, nonce: str) -> dict[str, str]:
+        """Say the uuid as a minion does that has the token of its pillar."""
+        (kept,) = secret_store.all_of(self._master.opts()["conf_file"])
+        mine = kept.known(minion)
+        return {"uuid": UUID, "proof": proof(mine.node if mine else "", minion, UUID, nonce)}
 
     def admit(self, minion: str) -> dict[str, Any]:
         """Ask for an admission as if the last one were long ago."""

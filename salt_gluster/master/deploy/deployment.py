@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from typing import Any
 from salt_gluster import node
 from salt_gluster.consul import admitted, agent, raft
 from salt_gluster.consul.acl import Grant, Registrar, grants
+from salt_gluster.consul.admission_proof import proven_uuid
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.settings import Access
 from salt_gluster.consul.store import Store
@@ -51,7 +53,14 @@ UNKNOWN_POOL = (
     " this again when it is."
 )
 
+_ASKS_AGAIN = (
+    "Nothing was admitted; the node asks again. By hand its highstate comes first, which writes its"
+    " access to Consul: state.apply gluster."
+)
+
 Call = Callable[..., Any]
+#: Whether an answer is of the minion that was asked.
+Believes = Callable[[Any], bool]
 
 
 @dataclass(frozen=True)
@@ -358,14 +367,15 @@ def admit(
     minion: str,
     uuid: str,
     compiled: CompiledPillar,
-    says: Callable[[], Any],
+    says: Callable[[str, Believes], Any],
     minions: Minions = tuple,
 ) -> dict[str, Any]:
     """Give a node, and what has to be there beside it, its rights in Consul; return what was done.
 
     The request is only a hint: any minion can forge one (Salt puts the true id beside a single
     event, but fires a list of events as it came). So the pillar says whether the minion is a node,
-    and ``says`` asks the minion itself for its gluster uuid, unless ``uuid`` is known already.
+    and ``says`` asks the minion itself for its gluster uuid, unless ``uuid`` is known already: with
+    a number that is used once, and with what tells whether an answer is believed.
     """
     if compiled.why:
         raise GlusterError(
@@ -383,8 +393,8 @@ def admit(
             f"{minion} is no node of a pool whose Consul was prepared here.", kind="not_a_node",
             hint="Its pillar needs gluster: nodes with its name; then: salt-run gluster.setup.",
         )  # fmt: skip
-    uuid = _own_uuid(kept, minion, uuid, says)
-    kept.node(minion, server=minion in kept.servers(voters(pool)))
+    before = kept.node(minion, server=minion in kept.servers(voters(pool)))
+    uuid = _own_uuid(before, uuid, says)
     former = _former(kept, pool, minion, uuid, minions)
     done = [] if former is None else _withdraw(kept, former)
     with kept.locked():
@@ -395,28 +405,34 @@ def admit(
     return {"admitted": minion, "uuid": uuid, "pool": kept.cluster, "done": done}
 
 
-def _own_uuid(kept: SecretStore, minion: str, uuid: str, says: Callable[[], Any]) -> str:
+def _own_uuid(before: AgentCredentials, uuid: str, says: Callable[[str, Believes], Any]) -> str:
     """Return a node's gluster uuid by its own word; ``uuid`` is what it has to be, "" = any.
 
-    A request comes without: what others could put there would keep the node's own one out.
+    A request comes without: what others could put there would keep the node's own one out. Its own
+    word is what its own token proves: anybody may answer on Salt's bus in its name.
     """
     if uuid and not _UUID.fullmatch(uuid):
         raise GlusterError(f"{uuid!r} is no gluster uuid.", kind="no_identity")
-    before = kept.known(minion)
-    if uuid and before is not None and before.uuid == uuid:
+    if uuid and before.uuid == uuid:
         return uuid
-    own_uuid = str(says() or "")[:60]
+    minion, nonce = before.name, f"n{secrets.token_hex(16)}"  # never a number to Salt
+
+    def proven(answer: Any) -> str:
+        return proven_uuid(answer, before.node, minion, nonce)[:60]
+
+    own_uuid = proven(says(nonce, lambda answer: bool(proven(answer))))
     if uuid and own_uuid != uuid:
         raise GlusterError(
             f"{minion} itself says that its gluster uuid is {own_uuid or 'not known'}, not {uuid}.",
-            kind="mismatch",
-            hint="Nothing was admitted; the node asks again.",
+            kind="mismatch", hint=_ASKS_AGAIN,
         )  # fmt: skip
     if _UUID.fullmatch(own_uuid):
         return own_uuid
-    if before is None or not before.uuid:  # else it is busy: its rights are of the node that it was
-        raise GlusterError(f"{minion} does not say its gluster uuid.", kind="no_identity",
-                           hint="Nothing was admitted; the node asks again.")  # fmt: skip
+    if not before.uuid:  # else it is busy: its rights are of the node that it was
+        raise GlusterError(
+            f"{minion} does not say its gluster uuid, with the proof that it is {minion}.",
+            kind="no_identity", hint=_ASKS_AGAIN,
+        )  # fmt: skip
     return before.uuid
 
 

@@ -41,6 +41,16 @@ ROWS = [
         ("new_key_for_all", "kept.new_gossip_key() if mine.server else", "kept.new_gossip_key() if True else",
          "the new gossip key is in the pillar of nodes that do nothing with it"),
     ]),
+    *of("consul/admission_proof.py", "unit/master/deploy/test_deployment.py", [
+        ("forged_uuid", "uuid if hmac.compare_digest(shown.encode(), expected.encode()) else", "uuid if shown else",
+         "another minion has a wrong uuid admitted, which then keeps the node out"),
+        ("proof_of_any_question", '["salt-gluster admission", minion, uuid, nonce]', '["salt-gluster admission", minion, uuid]',
+         "what a node said once is said for it again"),
+    ]),
+    *of("master/jobs.py", "unit/master/test_jobs.py", [
+        ("forged_answer_first", 'if event and believes(event.get("return")):', "if event:",
+         "who answers first in a node's name keeps its own answer out"),
+    ]),
     *of("master/deploy/clocks.py", "unit/master/deploy/test_clocks.py", [
         ("authority_of_the_future", "if far and 2 * len(far) > len(ahead):", "if False:",
          "the pool's authority does not count yet, no agent speaks to another, and nobody says so"),

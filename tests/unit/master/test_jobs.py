@@ -116,3 +116,26 @@ def test_a_job_may_be_over_by_a_rule_of_its_own(monkeypatch: pytest.MonkeyPatch)
     found = jobs.collect(client, job, lambda answered, _: "g1" in answered)
     assert found == {"g1": "g1 by event"}
     assert client.now == 1.0
+
+
+def test_an_answer_that_is_not_believed_does_not_keep_the_minions_own_one_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another minion may answer first, in its name."""
+    client = Client(["g1"], events={"g1": 1.0}, cached={"g1": 3.0})
+    monkeypatch.setattr(jobs, "time", client)
+    answers = jobs.ask(
+        client, ["g1"], "gluster_consul.identity", silence_s=LIMIT_S,
+        believes=lambda answer: answer == "g1 cached",
+    )  # fmt: skip
+    assert answers == {"g1": "g1 cached"}
+    assert client.now < LIMIT_S
+
+
+def test_one_that_nobody_believes_is_no_answer_from_the_cache_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client = Client(["g1"], events={"g1": 1.0}, cached={"g1": 1.0})
+    monkeypatch.setattr(jobs, "time", client)
+    asked = jobs.ask(client, ["g1"], "x", silence_s=LIMIT_S, believes=lambda answer: False)
+    assert asked == {}

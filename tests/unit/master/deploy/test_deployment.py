@@ -10,6 +10,7 @@ import pytest
 from fake_consul import FakeConsul
 
 from salt_gluster.consul.acl import Grant, Registrar
+from salt_gluster.consul.admission_proof import proof
 from salt_gluster.consul.admitted import read
 from salt_gluster.errors import ConsulError, GlusterError
 from salt_gluster.master.deploy import deployment, secret_store
@@ -37,7 +38,21 @@ def admit(
 ) -> dict[str, Any]:
     conf = str(kept.folder.parent.parent / "master")
     given = CompiledPillar(pillar)
-    return deployment.admit(conf, minion, uuid, given, lambda: uuid if says == "" else says)
+    return deployment.admit(
+        conf, minion, uuid, given, proving(kept, minion, uuid if says == "" else says)
+    )
+
+
+def proving(kept: SecretStore, minion: str, says: Any) -> Any:
+    """Return a minion that answers with what it is given and its own proof of it."""
+
+    def answer(nonce: str, believes: Any) -> Any:
+        mine = kept.known(minion)
+        assert mine is not None
+        shown = proof(mine.node, minion, says, nonce) if isinstance(says, str) else ""
+        return {"uuid": says, "proof": shown}
+
+    return answer
 
 
 def test_a_node_that_says_the_same_itself_is_admitted(kept: SecretStore) -> None:
@@ -73,7 +88,7 @@ def test_a_request_that_the_minion_does_not_confirm_binds_nothing(
     """An event with its name in it may come from any minion."""
     with pytest.raises(GlusterError, match="itself says"):
         admit(kept, "g1", ONE, says=says)
-    assert kept.nodes() == []
+    assert [n for n in kept.nodes() if n.uuid] == []
 
 
 def test_whose_pillar_is_not_known_is_neither_admitted_nor_called_no_node(
@@ -82,7 +97,7 @@ def test_whose_pillar_is_not_known_is_neither_admitted_nor_called_no_node(
     conf = str(kept.folder.parent.parent / "master")
     unknown = CompiledPillar(why="its pillar environment is not known: the minion did not answer")
     with pytest.raises(GlusterError, match="is not known: its pillar environment") as refused:
-        deployment.admit(conf, "g1", ONE, unknown, lambda: ONE)
+        deployment.admit(conf, "g1", ONE, unknown, lambda nonce, believes: ONE)
     assert (refused.value.kind, kept.nodes()) == ("unknown", [])
 
 
@@ -100,11 +115,12 @@ def test_a_request_without_a_uuid_gets_the_one_that_the_minion_says(kept: Secret
     conf, pillar = str(kept.folder.parents[1] / "master"), CompiledPillar(PILLAR)
     for says in (None, "", "not a uuid", 7, {"x": 1}):
         with pytest.raises(GlusterError, match="does not say its gluster uuid"):
-            deployment.admit(conf, "g1", "", pillar, lambda says=says: says)
-        assert kept.known("g1") is None
+            deployment.admit(conf, "g1", "", pillar, proving(kept, "g1", says))
+        mine = kept.known("g1")
+        assert mine is not None and mine.uuid == ""
     for says in (ONE, TWO, None, "busy"):  # it is another node by now; it does not answer
         with pytest.raises(GlusterError, match="own Consul agent"):
-            deployment.admit(conf, "g1", "", pillar, lambda says=says: says)
+            deployment.admit(conf, "g1", "", pillar, proving(kept, "g1", says))
         known = kept.known("g1")
         assert known is not None and known.uuid == (says if says == ONE else TWO)
 
@@ -112,7 +128,36 @@ def test_a_request_without_a_uuid_gets_the_one_that_the_minion_says(kept: Secret
 def test_a_silent_minion_is_not_admitted(kept: SecretStore) -> None:
     with pytest.raises(GlusterError, match="itself says"):
         admit(kept, "g1", ONE, says=None)
-    assert kept.nodes() == []
+    assert [n for n in kept.nodes() if n.uuid] == []
+
+
+def test_what_another_minion_answers_in_its_name_is_no_answer(kept: SecretStore) -> None:
+    """Salt authenticates which key sends, not whose answer it is."""
+    conf, pillar = str(kept.folder.parents[1] / "master"), CompiledPillar(PILLAR)
+    other = kept.node("g2")
+    seen: list[dict[str, str]] = []
+
+    def forged(nonce: str, believes: Any) -> Any:
+        mine = kept.known("g1")
+        assert mine is not None
+        answers: list[Any] = [
+            TWO, {"uuid": TWO}, {"uuid": TWO, "proof": ""}, {"uuid": TWO, "proof": 7},
+            {"uuid": TWO, "proof": "\u00e9"},
+            {"uuid": TWO, "proof": proof(other.node, "g1", TWO, nonce)},
+            {"uuid": TWO, "proof": proof(mine.agent, "g1", TWO, nonce)},
+            {"uuid": TWO, "proof": proof(mine.node, "g1", ONE, nonce)},
+            {"uuid": TWO, "proof": proof(mine.node, "g2", TWO, nonce)},
+            *seen,  # said before, to another question
+        ]  # fmt: skip
+        assert [believes(answer) for answer in answers] == [False] * len(answers)
+        seen.append({"uuid": ONE, "proof": proof(mine.node, "g1", ONE, nonce)})
+        assert believes(seen[-1])
+        return answers[-1]
+
+    for _ in range(2):
+        with pytest.raises(GlusterError, match="does not say its gluster uuid"):
+            deployment.admit(conf, "g1", "", pillar, forged)
+    assert [n for n in kept.nodes() if n.uuid] == []
 
 
 @pytest.mark.parametrize("uuid", ["x", ONE + "/..", ONE.upper().replace("0", "A"), '"' + ONE])
@@ -210,7 +255,8 @@ def renamed(
     pillar = CompiledPillar({"gluster": {"nodes": nodes}})
     conf = str(kept.folder.parent.parent / "master")
     try:
-        return consul, deployment.admit(conf, "g9", ONE, pillar, lambda: ONE, lambda: keys)
+        says = proving(kept, "g9", ONE)
+        return consul, deployment.admit(conf, "g9", ONE, pillar, says, lambda: keys)
     except GlusterError as err:
         return consul, err
 
