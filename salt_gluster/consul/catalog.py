@@ -25,7 +25,9 @@ from salt_gluster.consul.service import (
     is_own_row,
     members,
 )
+from salt_gluster.errors import GlusterError
 from salt_gluster.remediation.membership import ConsulView, Registered, Signal, ViewTrust, zones_of
+from salt_gluster.spec import parse_nodes
 
 _MAINTENANCE = (NODE_MAINTENANCE, SERVICE_MAINTENANCE)
 #: What gossip says of a node, by Serf's numbers.
@@ -138,10 +140,13 @@ class Catalog:
         return frozenset(uuid for uuid, rows in self.by_uuid.items() if len(rows) > 1)
 
 
-def catalog(rows: list[Any], cluster: str, admitted: Mapping[str, str] | None = None) -> Catalog:
+def catalog(
+    rows: list[Any], cluster: str, admitted: Mapping[str, str] | None = None, spec: Any = None
+) -> Catalog:
     """Return the cluster's members; without an admission rows without a uuid name no node.
 
     ``admitted`` is minion -> gluster uuid, as the master wrote it; empty = no master admits here.
+    ``spec`` is the accepted declaration.
     """
     strays = {
         str(row.get("Node")): "the catalog has a second row of the service there"
@@ -150,14 +155,29 @@ def catalog(rows: list[Any], cluster: str, admitted: Mapping[str, str] | None = 
     }
     if any(row.get(TOO_MANY) for row in rows):
         strays["?"] = "the catalog has more rows of the service than are read"
-    return identified(Catalog(rows=tuple(members(rows)), cluster=cluster, strays=strays), admitted)
+    known = Catalog(rows=tuple(members(rows)), cluster=cluster, strays=strays)
+    return identified(known, admitted, spec)
 
 
-def identified(known: Catalog, admitted: Mapping[str, str] | None) -> Catalog:
-    """Return the same rows as who they are by this admission."""
+def identified(known: Catalog, admitted: Mapping[str, str] | None, spec: Any = None) -> Catalog:
+    """Return the same rows as who they are by this admission, in the zones of the declaration."""
     believed, contradicted = believe(known.rows, known.cluster, admitted or {})
-    nodes = ((m.uuid, m.node, m.minion or m.node, m.zone) for m in believed if m.uuid)
+    named = [(m, m.minion or m.node) for m in believed if m.uuid]
+    zones = declared_zones(spec, (minion for _, minion in named))
+    nodes = ((m.uuid, m.node, minion, zones.get(minion, m.zone)) for m, minion in named)
     return replace(known, nodes=tuple(nodes), contradicted={**contradicted, **known.strays})
+
+
+def declared_zones(spec: Any, minions: Iterable[str]) -> dict[str, str]:
+    """Return the zone of each node that the declaration means: no node says itself where it is.
+
+    A row's zone counts only for one that it does not mean, or where none is accepted.
+    """
+    try:
+        pool = parse_nodes(spec, tuple(minions))
+    except (GlusterError, AttributeError, TypeError):
+        return {}
+    return {name: pool.zone(name) for name in pool.nodes}
 
 
 def believe(

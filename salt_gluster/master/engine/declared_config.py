@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from salt_gluster.consul.client import check_index_op, delete_op
@@ -31,8 +31,6 @@ from salt_gluster.status.config_versions import differences
 
 log = logging.getLogger(__name__)
 
-_NOBODY: frozenset[str] = frozenset()
-
 
 @dataclass(frozen=True)
 class Accepted:
@@ -41,7 +39,7 @@ class Accepted:
     ``current`` is the whole current version; ``number`` is the one that brought spec and policy.
     ``dissent`` says why nothing newer is in force, "" = the members agree.
     ``admission`` names the nodes that may be in the pool. ``self_declared`` counts without a spec
-    only: the names that a glob of their own submission means.
+    only: what each node (uuid) has submitted, for itself alone.
     """
 
     policy: Policy = Policy()  # noqa: RUF009  (frozen)
@@ -49,7 +47,7 @@ class Accepted:
     spec: Mapping[str, Any] | None = None
     current: Mapping[str, Any] | None = None
     admission: Admission = Admission()  # noqa: RUF009  (frozen)
-    self_declared: frozenset[str] = _NOBODY
+    self_declared: Mapping[str, Any] = field(default_factory=dict)
     dissent: str = ""
 
     def pending(self, names: Mapping[str, str]) -> dict[str, str]:
@@ -57,7 +55,8 @@ class Accepted:
         settled = {*self.admission.nodes, *self.admission.rejected}
         others = {u: n for u, n in names.items() if n not in settled}
         if self.spec is None:
-            return {u: n for u, n in others.items() if n in self.self_declared}
+            own = self.self_declared
+            return {u: n for u, n in others.items() if glob_matches(own.get(u), n)}
         globs = globs_of(self.spec.get("nodes", ""), "nodes")
         named = {u: n for u, n in others.items() if any(matches(g, n) for g in globs)}
         return {u: n for u, n in named.items() if glob_matches(self.spec, n)}
@@ -112,7 +111,7 @@ def accept(store: Store, lock: LeaderLock, now: float) -> Accepted:
     return replace(
         now_in_force,
         admission=admission,
-        self_declared=self_declared(submitted) if spec is None else _NOBODY,
+        self_declared=self_declared(submitted) if spec is None else {},
         dissent=dissent,
     )
 
@@ -175,13 +174,10 @@ def glob_matches(spec: Any, name: str) -> bool:
     return name in pool.nodes and bool(pool.globs)
 
 
-def self_declared(submitted: Iterable[Document | Unknown]) -> frozenset[str]:
-    """Return the names that a glob of their own declaration means."""
-    submissions = [
-        d.data for d in submitted if isinstance(d, Document) and isinstance(d.data, Mapping)
-    ]
-    names = ((str(data.get("by")), data.get("spec")) for data in submissions)
-    return frozenset(name for name, spec in names if glob_matches(spec, name))
+def self_declared(submitted: Iterable[Document | Unknown]) -> dict[str, Any]:
+    """Return the declaration that each node (uuid) has submitted: whose it is says its key."""
+    own = (d for d in submitted if isinstance(d, Document) and isinstance(d.data, Mapping))
+    return {d.name: d.data.get("spec") for d in own}
 
 
 def in_force(store: Store) -> Accepted:

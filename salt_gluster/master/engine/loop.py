@@ -248,13 +248,13 @@ class Engine:
         return self._with_records(obs, catalog, hinted(catalog, critical))
 
     def _identify(self, rows: Catalog) -> Catalog:
-        """Return who these rows are; asked again when a row or an admission is another.
+        """Return who these rows are; asked again when a row, an admission or the spec is another.
 
         A node is admitted before it has the right to register: its row is never read first.
         """
         before = self._identified
         if before is None or before[0] is not rows or before[1] != self._rev:
-            self._catalog = identified(rows, self._state.admitted())
+            self._catalog = identified(rows, self._state.admitted(), self._accepted.spec)
             self._identified = (rows, self._rev)
         return self._catalog
 

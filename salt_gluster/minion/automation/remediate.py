@@ -132,6 +132,7 @@ class _Execution:
         self.state = ClusterState(client, me.cluster)
         self.store = self.state.store
         self.policy, self.has_policy = Policy(), False
+        self.spec: Any = None
 
     def is_ours(self) -> Authorization:
         """Judge only whether it concerns this node and is open; nothing here is looked at."""
@@ -164,6 +165,7 @@ class _Execution:
         """Read what Consul has of this operation, our own word on it, and the policy."""
         current = self.store.current()
         given = current.data.get("policy") if current else None
+        self.spec = current.data.get("spec") if current else None
         self.has_policy = given is not None
         self.policy = policy_from(given) if given is not None else Policy()
         try:
@@ -219,7 +221,7 @@ class _Execution:
         self._go_by(own)
         records.collect()
         rows = queries.registered(self.client, consistent=True)
-        registered = catalog(rows.data, self.me.cluster, records.admitted())
+        registered = catalog(rows.data, self.me.cluster, records.admitted(), self.spec)
         checks = critical_checks(queries.critical_now(self.client))
         view = self._with_own_stop(consul_view(registered, checks, trust, rows.index))
         lead = current_leader(self.client, self.me.cluster)

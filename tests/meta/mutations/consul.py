@@ -123,6 +123,25 @@ ROWS = [
         ("would_act_pushes_out_a_no", "others = [d for d in closed if d not in rejected]", "others, rejected = closed, []",
          "what an operator rejected is proposed again"),
     ]),
+    *of("consul/catalog.py", "unit/consul/test_catalog.py", [
+        ("zone_of_its_own_word", "zones.get(minion, m.zone)", "m.zone", "a node hides that a whole zone is not well"),
+    ]),
+    *of("consul/report_parts.py", "unit/consul/test_every_kind.py", [
+        ("part_that_is_none", "        if not isinstance(content, Mapping):\n            return Unknown(", "        if False:\n            return Unknown(",
+         "a part of one node's report that is no mapping stops the leader"),
+    ]),
+    *of("consul/went_back.py", "unit/consul/test_every_kind.py", [
+        ("mark_that_cannot_be_read", "except (ConsulError, Unreadable):", "except KeyError:",
+         "a mark of another version of ours ends every screen"),
+    ]),
+    *of("master/engine/declared_config.py", "unit/remediation/test_admission.py", [
+        ("asks_for_another", "glob_matches(own.get(u), n)", "any(glob_matches(spec, n) for spec in own.values())",
+         "a node is proposed that another one named"),
+    ]),
+    *of("minion/automation/remediate.py", "unit/minion/automation/test_remediate.py", [
+        ("executor_believes_zones", "records.admitted(), self.spec)", "records.admitted())",
+         "an executor starts a brick while a whole zone is not well"),
+    ]),
     *of("consul/led_time.py", "unit/master/engine/test_pruning.py", [
         ("older_than_it_is", "if index <= then", "if True", "what was written today is as old as the pool"),
         ("pairs_without_end", "seen=seen[-_MOST_SEEN:]", "seen=seen", "the leader's count grows for ever"),

@@ -50,6 +50,19 @@ def who(seen: ConsulView) -> dict[str, str]:
     return {uuid: node.minion for uuid, node in seen.registered.items()}
 
 
+def test_in_which_zone_a_node_is_says_the_declaration_not_its_row() -> None:
+    """A whole zone that is not well stops automation: a hostile node counts itself in, or out."""
+    rows = [row("g1", "u1"), row("g2", "u2"), row("g4", "u4"), row("g7", "u7")]
+    for found, zone in zip(rows, ("north", "north", "north", "south"), strict=True):
+        found["ServiceMeta"]["zone"] = zone
+    admitted = {**ADMITTED, "g7": "u7"}
+    spec = {"nodes": ["g[1-2]", "g4"], "zones": {"north": ["g[1-2]"]}}
+    known = catalog(rows, "main", admitted, spec)
+    assert known.zones == {"north": {"u1", "u2"}, "g4": {"u4"}, "south": {"u7"}}
+    for none in (None, [1], {"nodes": 3}, "x"):
+        assert identified(known, admitted, none).zones["north"] == {"u1", "u2", "u4"}
+
+
 MEANT = {"u1": "g1", "u2": "g2", "u4": "g4"}
 
 

@@ -24,8 +24,9 @@ from spoilt import newer, raw, spoilt
 
 from salt_gluster.consul.acl import node_rules
 from salt_gluster.consul.answers import confirmed_answers
-from salt_gluster.consul.keys import Keys
+from salt_gluster.consul.keys import REPORT_PARTS, Keys
 from salt_gluster.consul.pool import PoolClient
+from salt_gluster.consul.report_parts import checksum
 from salt_gluster.consul.store import Store
 from salt_gluster.errors import GlusterError
 from salt_gluster.master import approvals, config_history, journal, maintenance
@@ -88,7 +89,7 @@ KINDS: dict[str, tuple[str, Any] | None] = {
     "alive": (KEYS.alive, {"by": "m1"}),
     "hint": (KEYS.hint, {"schema": 1, "at": T0, "by": "m1", "nodes": [OWN]}),
     "hold": (KEYS.hold, {"reason": "rack", "by": "ann", "since": T0}),
-    "went_back": None,  # an engine writes it; read beside its own tests
+    "went_back": (KEYS.went_back, {"schema": 1, "at": T0, "by": "m1", "seen": 99, "found": 5}),
     "restart_lock": None,  # a lock without a value
     "current": (KEYS.current, {"version": 1, "digest": "d"}),
     "versions": None,  # the prefix of ``version``
@@ -108,7 +109,7 @@ KINDS: dict[str, tuple[str, Any] | None] = {
     "node": (KEYS.node(OWN), None),  # as the world has it
     "answer": (KEYS.answer(OWN), {"schema": 1, "nonce": "n1", "at": T0 + 5090,
                                   "ports": [[UUIDS[0], PATH, True]]}),
-    "report_part": None,  # tests/unit/consul/test_report_parts.py
+    "report_part": (KEYS.report_part(OWN, "volumes"), None),  # of the same report
     "change_of": (KEYS.change_of(OWN), {"by": "g2", "at": T0}),
     "proposal": (KEYS.proposal("op2"), PROPOSAL),
     "operation": (KEYS.operation("op1"), OPERATION),
@@ -140,8 +141,8 @@ def test_every_kind_of_key_is_spoilt_here() -> None:
     attributes = {name for name, value in vars(made).items() if isinstance(value, str)}
     methods = {n for n, _ in inspect.getmembers(Keys, inspect.isfunction) if not n.startswith("_")}
     assert (attributes | methods) - {"cluster", "root"} == KINDS.keys()
-    assert ITS_OWN == ["answer", "canary", "change_of", "identity", "node", "outcome", "rev",
-                       "submitted"]  # fmt: skip
+    assert ITS_OWN == ["answer", "canary", "change_of", "identity", "node", "outcome",
+                       "report_part", "rev", "submitted"]  # fmt: skip
 
 
 class Place:
@@ -153,7 +154,7 @@ class Place:
         client = self.world.client
         for kind in READ:
             key, document = KINDS[kind]  # type: ignore[misc]
-            if document is not None and kind not in ("leader", "epoch"):
+            if document is not None and kind not in ("leader", "epoch", "went_back"):
                 client.kv_put(key, raw(document))
         for name, uuid in zip(NAMES, UUIDS, strict=True):
             client.kv_put(KEYS.admitted(name), raw({"schema": 1, "uuid": uuid}))
@@ -165,6 +166,11 @@ class Place:
             self.report |= {"at": now, "after": {"by": "m1", "at": now, "changed": 10**6}}
             client.kv_put(KEYS.node(uuid), raw(self.report))
         self.report = store.read(KEYS.node(OWN)).data  # type: ignore[union-attr]
+        facts = dict(self.report["facts"])
+        self.parts = {name: self.report[name] for name in ("volumes", "peers", "reach")}
+        self.parts["connected"] = facts.pop("connected")
+        self.short = {k: v for k, v in self.report.items() if k not in self.parts}
+        self.short["facts"] = facts
         store.write(KEYS.status, STATUS)
         assert self.world.watches.lock.holds()
         self._keys = dict(self.world.consul.keys)
@@ -179,12 +185,20 @@ class Place:
         self.world.watches._renew()
         consul.index += 1
         key = KINDS[kind][0]  # type: ignore[index]
-        consul.keys[key] = {**consul.keys[key], "Value": value, "ModifyIndex": consul.index}
+        rows = {key: value}
+        if kind == "report_part":  # all of its parts are this, and its report names them so
+            named = dict.fromkeys(REPORT_PARTS, checksum(value))
+            rows = {KEYS.report_part(OWN, part): value for part in REPORT_PARTS}
+            rows[KEYS.node(OWN)] = raw({**self.short, "parts": named})
+        like = consul.keys[KEYS.node(OWN)]
+        for name, content in rows.items():
+            row = {**like, **consul.keys.get(name, {}), "Key": name}
+            consul.keys[name] = {**row, "Value": content, "ModifyIndex": consul.index}
 
     def document(self, kind: str) -> Any:
         row = KINDS[kind]
         assert row is not None
-        return self.report if kind == "node" else row[1]
+        return {"node": self.report, "report_part": self.parts}.get(kind, row[1])
 
     def pool(self) -> PoolClient:
         now = lambda: T0 + self.world.now  # noqa: E731
@@ -348,7 +362,17 @@ def test_a_higher_schema_is_refused_or_unknown_for_an_executor_and_nothing_is_se
     assert "schema 2" in str(told), told
 
 
-@pytest.mark.parametrize("kind", [k for k in READ if k not in ("leader", "epoch")])
+def test_a_report_in_parts_is_read_whole_here(place: Place) -> None:
+    """Else what is spoilt below would be no part of any report."""
+    place.has("report_part", raw(place.parts))
+    place.world.engine.tick()
+    assert OWN in place.world.engine._state.reports
+    place.has("report_part", raw([]))
+    place.world.engine.tick()
+    assert OWN not in place.world.engine._state.reports
+
+
+@pytest.mark.parametrize("kind", [k for k in READ if k not in ("leader", "epoch", "went_back")])
 def test_a_field_more_in_a_document_is_no_trouble_for_leader_and_screens(
     place: Place, kind: str
 ) -> None:

@@ -178,5 +178,14 @@ def test_who_is_not_accepted_has_no_say_but_is_heard_to_ask() -> None:
     assert isinstance(agreed(read_submissions([said("g6", "g*")]), ()), Unknown)
     later = agreed(read_submissions([said("g6", "g*")]), (), {"g6": "ann"})
     assert isinstance(later, Agreement) and later.submission.by == "g6"
-    assert self_declared([said("g6", "g*"), said("x1", "g*"), said("g2", "g[1-2]")]) == {"g6"}
-    assert Accepted(self_declared=frozenset({"g9"})).pending(NAMES) == {"u9": "g9"}
+
+
+def test_before_any_declaration_a_node_asks_for_itself_and_for_nobody_else() -> None:
+    """Whose a submission is says its key, not ``by``: that any node may write as it likes."""
+    said_by = [
+        replace(said(by, nodes), key=f"gluster/main/submitted/{uuid}")
+        for uuid, by, nodes in (("u9", "g9", "g*"), ("u7", "x7", "g*"), ("u2", "g2", "g[1-2]"),
+                                ("u0", "g1", "g*"), ("u7", "g1", "g*"))
+    ]  # fmt: skip
+    own = Accepted(self_declared=self_declared([*said_by, Unknown("x")]))
+    assert own.pending(NAMES) == {"u9": "g9"}

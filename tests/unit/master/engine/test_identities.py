@@ -84,3 +84,14 @@ def test_without_admissions_the_rows_are_what_they_say(tmp_path: Path) -> None:
     world.passes(90)
     assert set(world.engine._observe().members) == set(UUIDS)
     assert world.events("contradicted") == []
+
+
+def test_no_row_moves_its_node_into_another_zone_than_the_declared_one(world: World) -> None:
+    store, now = world.engine._state.store, world.engine._now()
+    spec = {"nodes": [*NAMES], "zones": {"north": ["g1", "g2"], "south": ["g3"]}}
+    store.accept({"schema": 1, "spec": spec, "policy": {}}, by="g1", why="t", now=now)
+    world.consul.catalog[2]["ServiceMeta"]["zone"] = "north"
+    world.watches.saw("rev", 2, world.consul.index)
+    sees(world)
+    world.passes(20)
+    assert world.engine._catalog.zones == {"north": set(UUIDS[:2]), "south": {UUIDS[2]}}

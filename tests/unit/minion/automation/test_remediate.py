@@ -136,9 +136,9 @@ class Pool:
             name = next(n for n, u in fleet.UUIDS.items() if u == uuid)
             self.store.write(keys.identity(uuid), {"bricks": well, "name": name})
 
-    def accept(self, policy: dict[str, Any]) -> None:
+    def accept(self, policy: dict[str, Any], spec: dict[str, Any] | None = None) -> None:
         """Let a policy be in force."""
-        config = {"schema": 1, "spec": {}, "policy": policy}
+        config = {"schema": 1, "spec": spec or {}, "policy": policy}
         self.store.accept(config, by="ann", why="a test", now=NOW)
 
     def epoch(self) -> int:
@@ -237,6 +237,23 @@ def test_a_row_that_another_one_rewrote_is_still_its_own_by_the_admission(pool: 
                                              "peer_uuid": GFN1, "minion_id": "gfn1"}  # fmt: skip
     pool.intend()
     assert pool.execute()["did"] == "perform"
+
+
+def test_an_executor_takes_zones_from_the_declaration_too(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looks itself for a storm, and a whole zone is one."""
+    pool.accept({}, {"nodes": [*fleet.UUIDS], "zones": {"north": ["gfn1", "gfn2"]}})
+    pool.consul.catalog[2]["ServiceMeta"]["zone"] = "north"
+    seen: list[Any] = []
+    view_of = remediate.consul_view
+    monkeypatch.setattr(
+        remediate, "consul_view", lambda known, *rest: seen.append(known.zones)
+        or view_of(known, *rest),
+    )  # fmt: skip
+    pool.intend()
+    pool.execute()
+    assert seen and all(zones == {"north": {GFN1, SEAT}, "gfn3": {GFN3}} for zones in seen)
 
 
 def test_who_was_not_admitted_carries_nothing_out(pool: Pool) -> None:
