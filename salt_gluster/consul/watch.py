@@ -6,6 +6,7 @@ picture may be believed is ``trust.py``'s question. Clock, sleep and chance are 
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -19,6 +20,10 @@ FULL_EVERY_S = 300.0
 GAP_S = 0.1
 DITHER_S = 0.02
 BACKOFF_S = (0.25, 10.0)
+#: So many changes one soon after the other are looked at at once; then the gap between two looks
+#: doubles with each, up to the longest that the watch allows, until nothing has come for as long.
+AT_ONCE = 20
+QUIET_S = 10.0
 
 #: Asked with an index (0 = answer at once) and a wait in seconds.
 Query = Callable[[int, float], Reply[Any]]
@@ -50,6 +55,7 @@ class BlockingWatch:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] | None = None,
         chance: Callable[[], float] = random.random,
+        longest_gap_s: float = GAP_S,
     ) -> None:
         if wait_s <= 0:
             raise ValueError("a watch needs a wait: 0 means 5 minutes to Consul (facts.md#K-3.2)")
@@ -66,6 +72,10 @@ class BlockingWatch:
         self._digest: str | None = None
         self._full_at = clock()
         self._errors = 0
+        #: Whoever may write what is watched may do it as often as it likes: what a look costs the
+        #: reader is bounded by this.
+        self._longest_gap_s = longest_gap_s
+        self._in_a_row, self._changed_at = 0, -math.inf
         self.fetches = 0
         #: When the last good answer came, by the clock; None before the first.
         self.seen_at: float | None = None
@@ -109,7 +119,18 @@ class BlockingWatch:
             self._full_at = self.seen_at
         self._take(reply)
         spent_s = self._clock() - asked_at
-        return max(0.0, GAP_S - spent_s) + DITHER_S * self._chance()
+        return max(0.0, self._gap_s() - spent_s) + DITHER_S * self._chance()
+
+    def _gap_s(self) -> float:
+        """Return how far two questions are apart."""
+        doubled = max(0, min(self._in_a_row - AT_ONCE, 20))
+        return min(max(GAP_S, self._longest_gap_s), float(GAP_S * 2**doubled))
+
+    def _count(self) -> None:
+        """Count a change that came soon after the last one; the gap itself is no quiet."""
+        now = self._clock()
+        soon = now - self._changed_at < QUIET_S + self._gap_s()
+        self._in_a_row, self._changed_at = (self._in_a_row + 1 if soon else 0), now
 
     def _take(self, reply: Reply[Any]) -> None:
         before, now = self._index, max(1, reply.index)
@@ -121,6 +142,7 @@ class BlockingWatch:
         self._index = now
         if reply.digest != self._digest:
             self._digest = reply.digest
+            self._count()
             self._watcher.changed(reply)
 
     def _after_error(self, err: ConsulError) -> float:

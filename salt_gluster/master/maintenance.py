@@ -24,6 +24,7 @@ from salt_gluster.model import Hold, Unknown
 from salt_gluster.node.clock import local_datetime
 
 FUNCTION = "gluster_consul.maintenance"
+_SILENT = "its minion did not answer"
 _LASTS = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -74,11 +75,11 @@ def put(ask: Ask, name: str, pool: PoolResult, request: MaintenanceRequest) -> d
     changes: dict[str, Any] = {}
     done: list[str] = []
     missing: dict[str, str] = {}
-    minion = name
+    minion, has_left = name, False
     try:
         if not isinstance(pool, PoolClient):
             raise pool or ConsulError("no Consul answers here.", kind="unreachable")
-        uuid, minion = _find_node(pool, name)
+        uuid, minion, has_left = _find_node(pool, name, request)
         key = pool.store.keys.maintenance(uuid)
         changes.update(_in_key(pool, uuid, key, request, minion))
         done.append(key)
@@ -87,6 +88,8 @@ def put(ask: Ask, name: str, pool: PoolResult, request: MaintenanceRequest) -> d
     except GlusterError as err:
         missing["the pool's key in Consul"] = str(err)
     _by_agent(ask, minion, request, changes, done, missing)
+    if has_left and done:  # its agent is gone with it: what it held it holds no more
+        missing = {where: why for where, why in missing.items() if why != _SILENT}
     if not done:
         why = "; ".join(f"{where}: {text}" for where, text in missing.items())
         raise GlusterError(f"nothing was done. {why}", kind="no_answer")
@@ -106,19 +109,40 @@ def _result(
     return {"node": minion, "changes": dict(changes), "test": request.test, word: done, **more}
 
 
-def _find_node(pool: PoolClient, name: str) -> tuple[str, str]:
-    """Return a node's uuid and minion; one that has left the catalog is known by what was told."""
+def _find_node(
+    pool: PoolClient, name: str, request: MaintenanceRequest
+) -> tuple[str, str, bool]:  # fmt: skip
+    """Return a node's uuid and minion, and whether it has left the pool.
+
+    One that has left the catalog is known by what was told of it, or by its report; a maintenance
+    that stands can be ended by the uuid alone, whatever became of its node.
+    """
     for member in pool.members():
         if name in (member.uuid, member.node, member.minion):
-            return member.uuid, member.minion or member.node
+            return member.uuid, member.minion or member.node, False
     rows: Mapping[str, Any] = (pool.snapshot().status or {}).get("nodes", {})
     for uuid, row in rows.items():
         if name in (uuid, row.get("name")):
-            return str(uuid), str(row.get("name"))
+            return str(uuid), str(row.get("name")), False
+    if request.remove:
+        held = pool.store.names(pool.store.keys.maintenance(""))
+        named = {uuid: _reported_name(pool, uuid) for uuid in held}
+        found = [name] if name in named else [uuid for uuid, n in named.items() if n == name]
+        if len(found) == 1:  # of two reports with one name neither is believed: the uuid is
+            return found[0], named[found[0]] or name, True
     raise NotFound(
         f"{name} is not in Consul's catalog, and automation has told nothing of it.",
         kind="not_found", hint="See: salt '*' gluster_consul.members.",
     )  # fmt: skip
+
+
+def _reported_name(pool: PoolClient, uuid: str) -> str:
+    """Return the name in the report that a node left, "" where there is none."""
+    try:
+        report = pool.store.read(pool.store.keys.node(uuid))
+    except GlusterError:  # the uuid is no key's, or what stands there is no report
+        return ""
+    return "" if report is None else str(report.data.get("node") or "")
 
 
 def _ops(pool: PoolClient, key: str, request: MaintenanceRequest, name: str) -> list[Op]:
@@ -172,5 +196,5 @@ def _by_agent(
         done.append(where)
         return
     silent = answer is None or answer is False
-    why = "its minion did not answer" if silent else last_line(str(answer))
+    why = _SILENT if silent else last_line(str(answer))
     missing[where] = why if silent or no_answer(answer) else f"its minion said: {why}"

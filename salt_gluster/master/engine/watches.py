@@ -23,7 +23,7 @@ from salt_gluster.consul.keys import Keys
 from salt_gluster.consul.leader_lock import LeaderLock
 from salt_gluster.consul.sensor_session import nodes_heard
 from salt_gluster.consul.trust_probe import TrustProbe
-from salt_gluster.consul.watch import BlockingWatch, Query
+from salt_gluster.consul.watch import GAP_S, BlockingWatch, Query
 from salt_gluster.consul.went_back import IndexGuard
 from salt_gluster.errors import ConsulError
 from salt_gluster.gluster.events import decode_wakeup
@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 CRITICAL_WAIT_S = 10.0
 CATALOG_WAIT_S = 60.0
 REV_WAIT_S = 60.0
+#: Every node may raise ``rev``, and each time all submissions are read: at most so often.
+REV_GAP_S = 10.0
 HINT_WAIT_S = 60.0
 SESSIONS_WAIT_S = 60.0
 #: Without these there is no view. Not the hints, nor the sessions of the sensors: whoever may not
@@ -122,7 +124,7 @@ class Watches:
             "rev": self._watch(
                 connect(None), "rev", REV_WAIT_S,
                 lambda entry: entry.modify_index if entry is not None else 0,
-                lambda c: lambda i, w: c.kv_watch(keys.rev, i, w),
+                lambda c: lambda i, w: c.kv_watch(keys.rev, i, w), longest_gap_s=REV_GAP_S,
             ),
             "hint": self._watch(
                 connect(None), "hint", HINT_WAIT_S,
@@ -137,9 +139,12 @@ class Watches:
 
     def _watch(
         self, client: Client, name: str, wait_s: float, parse: Callable[[Any], Any],
-        query: Callable[[Client], Query],
+        query: Callable[[Client], Query], longest_gap_s: float = GAP_S,
     ) -> BlockingWatch:  # fmt: skip
-        return BlockingWatch(query(client), wait_s, _Sees(name, parse, self), wake=client.wake)
+        sees = _Sees(name, parse, self)
+        return BlockingWatch(
+            query(client), wait_s, sees, wake=client.wake, longest_gap_s=longest_gap_s
+        )
 
     def start(self) -> None:
         """Renew once, then run everything in threads that end with the process."""

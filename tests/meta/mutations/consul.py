@@ -123,6 +123,14 @@ ROWS = [
         ("would_act_pushes_out_a_no", "others = [d for d in closed if d not in rejected]", "others, rejected = closed, []",
          "what an operator rejected is proposed again"),
     ]),
+    *of("consul/watch.py", "unit/consul/test_watch.py", [
+        ("rev_without_end", "soon = now - self._changed_at < QUIET_S + self._gap_s()", "soon = False",
+         "a node keeps the leader reading all submissions ten times a second"),
+        ("gap_is_quiet", "< QUIET_S + self._gap_s()", "< QUIET_S", "after the longest gap a flood is new, and is looked at as fast as it likes"),
+    ]),
+    *of("master/engine/watches.py", "unit/master/engine/test_watches.py", [
+        ("rev_is_not_bounded", ", longest_gap_s=REV_GAP_S,", ",", "a node keeps the leader reading all submissions ten times a second"),
+    ]),
     *of("consul/catalog.py", "unit/consul/test_catalog.py", [
         ("zone_of_its_own_word", "zones.get(minion, m.zone)", "m.zone", "a node hides that a whole zone is not well"),
     ]),

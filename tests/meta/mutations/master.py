@@ -41,6 +41,11 @@ ROWS = [
         ("new_key_for_all", "kept.new_gossip_key() if mine.server else", "kept.new_gossip_key() if True else",
          "the new gossip key is in the pillar of nodes that do nothing with it"),
     ]),
+    *of("master/maintenance.py", "unit/master/test_requests.py", [
+        ("held_for_ever", "        if len(found) == 1:", "        if False:", "the maintenance of a node that is gone is never ended"),
+        ("one_name_of_two", "        if len(found) == 1:", "        if found:", "a node ends another's maintenance by a report with its name"),
+        ("gone_agent_is_missed", "    if has_left and done:", "    if False:", "the end of a gone node's maintenance is told as undone"),
+    ]),
     *of("consul/admission_proof.py", "unit/master/deploy/test_deployment.py", [
         ("forged_uuid", "uuid if hmac.compare_digest(shown.encode(), expected.encode()) else", "uuid if shown else",
          "another minion has a wrong uuid admitted, which then keeps the node out"),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from salt_gluster.consul.client import Reply
-from salt_gluster.consul.watch import FULL_EVERY_S, BlockingWatch
+from salt_gluster.consul.watch import AT_ONCE, FULL_EVERY_S, GAP_S, BlockingWatch
 from salt_gluster.errors import ConsulError
 
 
@@ -63,11 +63,19 @@ class Told:
         self.errors.append(self.world.now)
 
 
-def watched(world: World, until: float, wait_s: float = 10) -> tuple[Told, BlockingWatch]:
+def watched(
+    world: World, until: float, wait_s: float = 10, longest_gap_s: float = GAP_S
+) -> tuple[Told, BlockingWatch]:
     told = Told(world)
     chance = random.Random(1).random
     watch = BlockingWatch(
-        world.query, wait_s, told, clock=world.clock, sleep=world.sleep, chance=chance
+        world.query,
+        wait_s,
+        told,
+        clock=world.clock,
+        sleep=world.sleep,
+        chance=chance,
+        longest_gap_s=longest_gap_s,
     )
     while world.now < until:
         world.sleep(watch.step())
@@ -99,6 +107,53 @@ def test_a_storm_of_wakes_costs_at_most_ten_fetches_a_second() -> None:
     gaps = [b[0] - a[0] for a, b in pairwise(world.asked)]
     assert min(gaps) >= 0.0999
     assert max(gaps) - min(gaps) > 0.01  # dithered: many watchers must not march in step
+
+
+class Flooded(World):
+    """A value that another one changes as often as it likes, in spans of the time."""
+
+    def __init__(self, *spans: tuple[float, float], every_s: float = 0.01) -> None:
+        super().__init__([])
+        self.spans, self.every_s = spans, every_s
+
+    def at(self, when: float) -> tuple[int, str]:
+        written = 5
+        for begin, end in self.spans:
+            written += max(0, int((min(when, end) - begin) / self.every_s + 1e-6))
+        return written, str(written)
+
+
+def test_what_is_changed_without_end_is_looked_at_ever_more_seldom() -> None:
+    """A node that raises ``rev`` kept the leader reading all submissions, ten times a second."""
+    told, watch = watched(Flooded((0.0, 3600.0)), 3600, longest_gap_s=10.0)
+    times = [at for at, _ in told.changes]
+    assert len([at for at in times if at < 60]) <= AT_ONCE + 14
+    assert all(b - a >= 10.0 for a, b in pairwise(times[AT_ONCE + 10 :]))
+    assert watch.fetches < AT_ONCE + 10 + 360
+
+
+@pytest.mark.parametrize("every_s", [0.5, 5.0, 9.0])
+def test_nor_is_one_that_goes_slower_about_it(every_s: float) -> None:
+    told, _ = watched(Flooded((0.0, 3600.0), every_s=every_s), 3600, longest_gap_s=10.0)
+    late = [at for at, _ in told.changes if at > 600]
+    assert len(late) <= 301
+    assert all(b - a >= 10.0 for a, b in pairwise(late))
+
+
+def test_after_a_quiet_time_a_change_is_seen_at_once_again_and_the_last_one_never_late() -> None:
+    told, _ = watched(Flooded((0.0, 60.0), (90.0, 90.5)), 120, longest_gap_s=10.0)
+    flood = [at for at, _ in told.changes if at <= 75]
+    assert 60.0 <= flood[-1] <= 70.1, "the last word of a flood is looked at when the gap is over"
+    assert told.changes[-1][1] == str(5 + 6000 + 50)
+    later = [at for at, _ in told.changes if at > 75]
+    assert later[0] <= 90.1
+    assert later[-1] <= 91
+
+
+def test_what_comes_now_and_then_is_always_seen_at_once() -> None:
+    told, _ = watched(Flooded((0.0, 1200.0), every_s=30.0), 1200, longest_gap_s=10.0)
+    assert all(at % 30 < 0.3 for at, _ in told.changes)
+    assert len(told.changes) >= 39
 
 
 def test_index_zero_is_never_waited_on() -> None:

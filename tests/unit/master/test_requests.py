@@ -328,3 +328,41 @@ def test_a_maintenance_is_written_once_where_it_is_not_so_yet(world: World) -> N
     assert maintenance.put(nobody, "g1", world.pool(), said)["changes"] == {}
     with pytest.raises(GlusterError):
         maintenance.put(nobody, "g9", world.pool(), said)
+
+
+@pytest.mark.parametrize("name", ["u-gone", "g77"])
+def test_the_maintenance_of_a_node_that_has_left_is_ended_by_its_uuid_or_its_name(
+    world: World, name: str
+) -> None:
+    """Its minion is gone, too: what its agent held it holds no more."""
+    store = world.pool().store
+    store.set_maintenance("u-gone", "disk", "ann", 1.0)
+    store.write(store.keys.node("u-gone"), {"node": "g77", "at": 1.0})
+    begin = maintenance.MaintenanceRequest("again", "ann")
+    with pytest.raises(NotFound):
+        maintenance.put(nobody, name, world.pool(), begin)
+    end = maintenance.MaintenanceRequest("", "ann", remove=True)
+    looked = maintenance.put(nobody, name, world.pool(), replace(end, test=True))
+    assert list(looked["changes"]) == ["gluster/main/maintenance/u-gone"]
+    told = maintenance.put(nobody, name, world.pool(), end)
+    assert told == {
+        "node": "g77", "changes": looked["changes"], "test": False,
+        "free": ["gluster/main/maintenance/u-gone"],
+    }  # fmt: skip
+    assert store.maintenance("u-gone") is None
+    assert "the maintenance of g77" in str(journal.journal(world.pool(), 3)["orders"])
+
+
+def test_of_two_reports_with_one_name_neither_says_whose_maintenance_is_ended(
+    world: World,
+) -> None:
+    store = world.pool().store
+    for uuid in ("u-gone", "u-liar"):
+        store.set_maintenance(uuid, "disk", "ann", 1.0)
+        store.write(store.keys.node(uuid), {"node": "g77", "at": 1.0})
+    end = maintenance.MaintenanceRequest("", "ann", remove=True)
+    with pytest.raises(NotFound):
+        maintenance.put(nobody, "g77", world.pool(), end)
+    store._client.kv_put(store.keys.node("u-liar"), "{broken")
+    assert maintenance.put(nobody, "u-liar", world.pool(), end)["free"]
+    assert maintenance.put(nobody, "g77", world.pool(), end)["free"]

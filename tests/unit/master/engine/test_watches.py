@@ -10,13 +10,16 @@ from typing import Any
 
 import fleet
 import pytest
+from engine_world import World
 from fake_consul import FakeConsul
 
 from salt_gluster.consul.canary import FileMarker
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.settings import Access
+from salt_gluster.consul.watch import GAP_S
 from salt_gluster.master.engine import Engine
 from salt_gluster.master.engine.steady_clock import SteadyClock
+from salt_gluster.master.engine.watches import REV_GAP_S
 from salt_gluster.model import ENGINE_TIMES, EngineTimes, Lease
 from salt_gluster.remediation import FleetObservation, LockView
 from salt_gluster.remediation.decide import Asks
@@ -169,3 +172,12 @@ def test_what_nodes_answered_is_kept_by_who_leads_on_and_forgotten_by_who_leads_
     assert lock.renew()
     engine._resume()
     assert state.reports == {}
+
+
+def test_only_what_every_node_may_write_is_looked_at_more_seldom_when_it_floods(
+    tmp_path: Path,
+) -> None:
+    watches = World(tmp_path).watches._watches
+    gaps = {name: watch._longest_gap_s for name, watch in watches.items()}
+    assert gaps.pop("rev") == REV_GAP_S
+    assert set(gaps.values()) == {GAP_S}
