@@ -202,12 +202,7 @@ class GlusterDriver:
             fresh = {"new": Reach(True, 0)}
             more["reach"] = fresh if obs.node.uuid == "new" else self.reader.reach(peers)
         if "definitions" in named and is_known(obs.peers) and is_known(obs.volumes):
-            hosts = named.get("holder", ())
-            asked = guards.asked_for_definitions(obs, named["definitions"], hosts)
-            # One answer has all volumes: who has given it in this look is not asked again.
-            asked = tuple(peer for peer in asked if peer.uuid not in obs.definitions)
-            rows = self.reader.definitions(asked, named["definitions"])
-            more["definitions"] = told = {**obs.definitions, **rows}
+            more["definitions"] = told = self._definitions(obs, named, more.get("reach", obs.reach))
             self._imported |= bool(told) and all(
                 is_known(d) and d.keys() <= obs.volumes.keys() for d in told.values()
             )
@@ -229,6 +224,16 @@ class GlusterDriver:
         if "prepared" in named and self._announcer is not None:
             more["prepared"] = self._announcer.prepared()
         return replace(obs, **more)
+
+    def _definitions(
+        self, obs: Observation, named: Mapping[str, Sequence[str]], reach: Mapping[str, Reach]
+    ) -> dict[str, Mapping[str, str] | Unknown]:
+        """Return what members tell of the volumes; who has told it in this look has told all."""
+        about, hosts = named["definitions"], named.get("holder", ())
+        asked = guards.asked_for_definitions(obs, about, hosts)
+        frozen = guards.frozen(asked, reach)
+        rest = [p for p in asked if p.uuid not in {*obs.definitions, *frozen}]
+        return {**obs.definitions, **frozen, **self.reader.definitions(rest, about)}
 
     @staticmethod
     def _previewed(candidate: Candidate, obs: Observation) -> Candidate:
@@ -372,13 +377,9 @@ def with_facets_of(obs: Observation, more: Observation) -> Observation:
 
 
 def _silent(peers: Sequence[Peer], reach: Mapping[str, Reach]) -> Unknown | None:
-    """Return why no rows are asked for: the lock would hang on a silent member (facts.md#C-M.3).
-
-    One whose process stands still accepts, and says nothing.
-    """
-    silent = {
-        uuid for uuid, of in reach.items() if not (of.accepts and is_known(of.max_op_version))
-    }
+    """Return why no rows are asked for: the lock would hang on a silent member (facts.md#C-M.3)."""
+    silent = {uuid for uuid, of in reach.items() if not of.accepts}
+    silent |= guards.frozen(peers, reach).keys()
     names = [p.name for p in peers if p.usable and p.uuid in silent]
     if not names:
         return None

@@ -6,7 +6,7 @@ all of them are checked, and all reasons are collected. Reads and empty plans ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from salt_gluster.model import (
@@ -14,6 +14,7 @@ from salt_gluster.model import (
     Facet,
     Observation,
     Peer,
+    Reach,
     Refusal,
     Step,
     Unknown,
@@ -95,6 +96,15 @@ def asked_for_definitions(
     rest = [p for p in others if p.uuid not in holding]
     rest.sort(key=lambda peer: rank(min(volumes), peer.uuid))
     return (*first, *rest[: max(0, MOST_ASKED - len(first))])
+
+
+def frozen(peers: Iterable[Peer], reach: Mapping[str, Reach]) -> dict[str, Unknown]:
+    """Return who accepts and says nothing: its process stands still, each question takes 10 s."""
+    return {
+        peer.uuid: Unknown(f"{peer.name} accepts and does not answer")
+        for peer in peers
+        if (of := reach.get(peer.uuid)) and of.accepts and not is_known(of.max_op_version)
+    }
 
 
 def check(

@@ -30,8 +30,10 @@ ROWS = [
         ("nobody_takes_over", "self.acts_for_all |= self.watch.look_after(goals)", "pass", "an actor that died is waited for, for ever"),
     ]),
     *of("minion/driver.py", "unit/minion/test_driver.py", [
-        ("rows_are_asked_of_a_frozen_member", "not (of.accepts and is_known(of.max_op_version))", "not of.accepts",
+        ("rows_are_asked_of_a_frozen_member", "    silent |= guards.frozen(peers, reach).keys()\n", "",
          "a question for the bricks' rows takes the volume's lock and hangs for minutes"),
+        ("a_frozen_member_is_asked", "if p.uuid not in {*obs.definitions, *frozen}]", "if p.uuid not in obs.definitions]",
+         "each look of a run waits ten seconds for a glusterd that stands still"),
     ]),
     *of("minion/watch.py", "unit/minion/test_run.py", [
         ("all_take_over_what_nobody_can_do", "[goal for goal in goals if goal.step and not goal.is_ours]", "[goal for goal in goals if not goal.is_ours]",

@@ -34,6 +34,9 @@ class Told:
     def reach(self, peers: Any) -> dict[str, Reach]:
         return self.rows
 
+    def definitions(self, peers: Any, about: Any) -> dict[str, dict[str, str]]:
+        return {peer.uuid: {"data": "digest"} for peer in peers}
+
     def status(self, volume: str) -> VolumeStatus:
         return ROWS
 
@@ -53,3 +56,14 @@ def test_rows_are_not_asked_for_while_a_member_does_not_answer(second: Reach, as
     rows = driver.observe_more(obs, NEEDS).status["data"]
     assert is_known(rows) == asked
     assert asked or "while g2 does not answer" in repr(rows)
+
+
+@pytest.mark.parametrize(
+    ("second", "asked"),
+    [(Reach(True, 100000), True), (Reach(True, Unknown("did not tell its version")), False)],
+)
+def test_who_stands_still_is_not_asked_for_definitions(second: Reach, asked: bool) -> None:
+    driver = GlusterDriver("g1", reader=Told(second))  # type: ignore[arg-type]
+    obs = Observation(0.0, Node("g1", uuid="u1"), PEERS, {"data": DATA})
+    needs = frozenset({Facet("reach"), Facet("definitions", "data")})
+    assert is_known(driver.observe_more(obs, needs).definitions["u2"]) == asked
