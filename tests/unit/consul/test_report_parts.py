@@ -195,6 +195,16 @@ def test_a_part_that_is_not_what_the_report_names_makes_that_node_alone_unknown(
     assert here.read(OTHER) == report(OTHER)
 
 
+def test_a_good_part_that_another_report_named_is_none_of_this_one(here: Written) -> None:
+    write_report(here.store, OWN, report(volumes=41))
+    key = here.store.keys.report_part(OWN, "volumes")
+    other = here.consul.keys[key]["Value"]
+    write_report(here.store, OWN, report())
+    assert here.read() == report()
+    here.consul.keys[key]["Value"] = other
+    assert isinstance(here.read(), Unknown)
+
+
 def test_equal_definitions_are_one_object_for_all_nodes(here: Written) -> None:
     """So 300 reports of 200 volumes take the memory of one."""
     for node in (OWN, OTHER):

@@ -128,6 +128,8 @@ def test_it_ends_with_an_acknowledgement_of_this_very_mark(world: Restored) -> N
     world.old = copy.deepcopy(world.consul.keys)  # type: ignore[attr-defined]
     world.passes(60)
     restored(world, 30)
+    world.woken()  # so that what stands there is looked at
+    world.passes(30)
     assert world.mark() is not None
     pool = PoolClient({"cluster": "main"}, client=world.client, marker=world.marker)
     told = approvals.acknowledge(pool, "", "ann (root@m1)")
