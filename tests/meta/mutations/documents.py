@@ -20,7 +20,7 @@ ROWS = [
         ("any_condition", 'read: _Row = read_as(_Row, named, f"the members snapshot: {key[:60]}")', "read = _Row(**named)",
          "what another version has announced ends each tick of the leader"),
     ]),
-    *of("minion/automation/publish.py", "unit/consul/test_every_kind.py", [
+    *of("minion/automation/publish.py", "unit/minion/automation/test_witness.py", [
         ("any_identity", "isinstance(identity_of(document), Unknown)", "False", "a broken record ends what the node tells of itself"),
     ]),
     *of("consul/codec.py", "unit/consul/test_hostile_documents.py", [

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from fake_consul import FakeConsul
-from fleet import GFN2
+from fleet import GFN2, facts, report_data
 
 from salt_gluster.consul.answers import confirmed_answers
 from salt_gluster.consul.service import Member
@@ -95,3 +95,15 @@ def test_only_a_brick_that_is_defined_here_is_connected_to(
     said = witness.observe(DRIVER, {}, [[uuid, path, host, port]])
     assert said["ports"] == [[uuid, path, True if dialled else None]]
     assert asked == ([(host, port)] if dialled else [])
+
+
+@pytest.mark.parametrize("broken", [{"bricks": 5}, {"bricks": {"/b": 5}}])
+def test_a_record_of_its_own_bricks_that_cannot_be_read_stays_and_ends_no_report(
+    consul: FakeConsul, broken: dict[str, Any]
+) -> None:
+    """What stands there is an operator's matter: the guards say so."""
+    store, me = Store(consul.client(), "main"), Member(GFN2, "gfn2", "gfn2", "main")
+    store.write(store.keys.identity(GFN2), broken, cas=0)
+    publish.publish_report(store, me, report_data(GFN2, facts(GFN2)))
+    kept = store.read(store.keys.identity(GFN2))
+    assert kept is not None and kept.data == broken
