@@ -39,6 +39,8 @@ ROWS = [
          "a report makes all nodes connect to its host's other services"),
     ]),
     *of("minion/automation/remediate.py", "unit/minion/automation/test_remediate.py", [
+        ("locked_before_looked", "if (known := execution.is_ours()).do is Decision.IGNORE:", "if (known := execution.is_ours()) is None:",
+         "requests for nothing keep a node from its own work"),
         ("not_looked_whether_to_believe", "return ViewTrust(view.is_fresh,", "return ViewTrust(True,",
          "a node acts on what an emptied Consul says"),
         ("issued_without_cas", "answer.outcome.to_data(), cas=0)", "answer.outcome.to_data())",

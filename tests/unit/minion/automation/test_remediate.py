@@ -572,6 +572,25 @@ def test_what_is_forged_or_done_takes_no_lock_and_nobody_queues_behind_another(
     assert pool.place.looks == 0, "none of it looks at gluster"
 
 
+def test_a_flood_in_any_names_costs_a_few_reads_each_no_lock_and_no_look(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks is not looked at, so no name goes round a limit: what is asked for decides."""
+    for lock in ("one_job", "one_executor"):
+        monkeypatch.setattr(node, lock, lambda *wait_s: pytest.fail("it takes a lock"))
+    pool.intend(executor="gfn3")
+    pool.store.write(pool.store.keys.operation("op2"), fleet.operation(id="op2", state=Life.DONE)
+                     .to_data())  # fmt: skip
+    pool.consul.requests.clear()
+    written = dict(pool.consul.keys)
+    for number in range(150):
+        for operation in (f"forged{number}", "op1", "op2", f"../{number}", "x" * 5000):
+            assert pool.execute(op=operation)["did"] == "ignore"
+    assert pool.place.looks == 0
+    assert pool.consul.keys == written, "nobody is told anything"
+    assert len(pool.consul.requests) <= 5 * 5 * 150
+
+
 def test_a_minion_that_is_configured_to_change_nothing_refuses_by_name(pool: Pool) -> None:
     pool.intend()
     told = carry_out("op1", pool.place, {}, only_tells=True)  # type: ignore[arg-type]
