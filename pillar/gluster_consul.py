@@ -19,8 +19,8 @@ def ext_pillar(minion_id, pillar, *args, pillar_from="files", **kwargs):
     Add ``gluster_consul`` to the pillar of a node that ``gluster: nodes`` names; nobody else's.
 
     ``salt-run gluster.setup`` writes the line. Each node gets its own tokens, certificate and key,
-    the gossip key, and who the servers are; a server also the token that begins the ACL. Consul is
-    not asked. A minion without ``gluster`` in its pillar costs nothing.
+    the gossip key, and who the servers are. The token that may do everything stays on the master.
+    Consul is not asked. A minion without ``gluster`` in its pillar costs nothing.
 
     With ``pillar_from: consul`` a node gets the key ``gluster`` too, as ``salt-run gluster.import``
     has put it into Consul. Consul is asked once in some seconds, whoever compiles; while it is

@@ -37,14 +37,21 @@ def _may(*, operator: str = "", **rules: Mapping[str, str]) -> Rules:
     return {**named, **({"operator": operator} if operator else {})}
 
 
-def agent_rules(name: str, *, server: bool = False) -> Rules:
-    """What an agent needs to keep its own node in the catalog.
+def agent_rules(cluster: str, name: str, *, server: bool = False) -> Rules:
+    """What an agent needs to keep its own node in the catalog, and to leave.
 
-    The same as Consul's own node identity, which takes no dot in a name. A server's also exchanges
-    the gossip key: Consul takes that on servers only, and a server knows every secret anyway.
+    The first is the same as Consul's own node identity, which takes no dot in a name. To leave it
+    sees who votes. A server also exchanges the gossip key, which Consul takes on servers only, and
+    holds the lock under which one server a time restarts: it has no token that may do everything.
     """
-    own = _may(node={name: "write"}, service_prefix={"": "read"})
-    return {**own, "keyring": "write"} if server else own
+    own = _may(
+        node={name: "write"}, node_prefix={"": "read"}, service_prefix={"": "read"},
+        agent={name: "write"}, operator="read",
+    )  # fmt: skip
+    if not server:
+        return own
+    lock = _may(key={Keys(cluster).restart_lock: "write"}, session={name: "write"})
+    return {**own, **lock, "keyring": "write"}
 
 
 def node_rules(cluster: str, name: str, gluster_uuid: str, *, first: bool) -> Rules:
@@ -145,10 +152,10 @@ def grants(
         Grant(ANONYMOUS, cluster, ANONYMOUS, anonymous_rules()),
     ]
     for name, token in sorted((masters or {}).items()):
-        grants.append(Grant("agent", f"{cluster}/{name}", token, agent_rules(name)))
+        grants.append(Grant("agent", f"{cluster}/{name}", token, agent_rules(cluster, name)))
     for node in nodes:
         whose = f"{cluster}/{node['name']}"
-        rules = agent_rules(node["name"], server=bool(node.get("server")))
+        rules = agent_rules(cluster, node["name"], server=bool(node.get("server")))
         grants.append(Grant("agent", whose, node["agent"], rules))
         if node["uuid"]:
             rules = node_rules(cluster, node["name"], node["uuid"], first=node["first"])

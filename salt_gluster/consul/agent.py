@@ -113,7 +113,6 @@ def settings(credentials: Mapping[str, Any], *, name: str, address: str) -> dict
     }
     if credentials["is_server"]:
         expect = int(credentials["expect"])
-        acl["tokens"]["master"] = credentials["tokens"]["management"]
         # Consul would forget a dead server after seconds, and with it the node.
         config |= {"bootstrap_expect": expect, "autopilot": {"min_quorum": expect}}
     return config
@@ -290,12 +289,22 @@ def _unit() -> str:
     return UNIT.format(user=user, program=shutil.which(PROGRAM), folder=FOLDER)
 
 
+def own_token(mine: Mapping[str, Any]) -> str:
+    """Return the token by which an agent speaks for itself.
+
+    A server that an earlier version configured has the one of management beside it, and the rights
+    of its own may be older than that.
+    """
+    tokens = mine["acl"]["tokens"]
+    return str(tokens.get("master") or tokens["agent"])
+
+
 def leave_raft(mine: Mapping[str, Any], call: Call) -> None:
     """Let a server leave raft and end (``consul leave``).
 
     A server that is only stopped and comes back as a client would keep its vote.
     """
-    where = Access(f"http://{mine['client_addr']}:8500", str(mine["acl"]["tokens"]["master"]))
+    where = Access(f"http://{mine['client_addr']}:8500", own_token(mine))
     client = Client(where, timeout_s=raft.LEAVE_S)
     try:
         raft.leave(client)
@@ -365,7 +374,7 @@ def _restart_lock(before: Mapping[str, Any], cluster: str) -> Iterator[None]:
     if not before.get("server") or before.get("bootstrap_expect") == 1:
         yield
         return
-    client = Client(Access(token=str(before["acl"]["tokens"].get("master", ""))))
+    client = Client(Access(token=own_token(before)))
     try:
         with restart_lock(client, cluster):
             yield

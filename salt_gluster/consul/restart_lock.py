@@ -33,7 +33,7 @@ def restart_lock(client: Client, cluster: str, *, patience_s: float = PATIENCE_S
     """Let one server at a time do what takes it away, and only while the others have a majority.
 
     ``GlusterError`` of kind ``needed`` where that does not come to pass; nothing was done then.
-    ``client`` may manage everything: that is what a server's own token is for.
+    ``client`` has the token of the server's own agent.
     """
     session = _acquire(client, Keys(cluster).restart_lock, patience_s)
     try:

@@ -22,10 +22,11 @@ from waiting import until
 
 from lab import packages
 from salt_gluster.consul import agent, raft
+from salt_gluster.consul.acl import Registrar
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.settings import Access
 from salt_gluster.errors import ConsulError, GlusterError
-from salt_gluster.master.deploy import credentials
+from salt_gluster.master.deploy import acl_beginning, credentials, deployment
 from salt_gluster.master.deploy.secret_store import SecretStore, place
 from salt_gluster.minion.automation import decommission
 from salt_gluster.spec import PoolSpec, parse_pool
@@ -144,6 +145,7 @@ def test_a_renewed_certificate_is_taken_by_a_reload_and_nothing_restarts(
     told, other = (credentials.node_credentials(old, world.pool, name) for name in ("g1", "g2"))
     server = world.start("g1", told)
     root = world.root("g1")
+    acl_beginning.begin(world.vault, root, patience_s=60)
     until(lambda: root.kv_put("probe", "1"), 120, "it leads and writes")
     before = ssl.PEM_cert_to_DER_cert(told["tls"]["cert"])
     until(lambda: shown(server, other) == before, 30, "it shows what it got")
@@ -156,6 +158,41 @@ def test_a_renewed_certificate_is_taken_by_a_reload_and_nothing_restarts(
     until(lambda: shown(server, other) == after, 30, "it shows the new one")
     assert server.process.poll() is None
     assert root.kv_put("probe", "2")
+
+
+# --- the ACL -------------------------------------------------------------------------------------
+
+
+def test_an_acl_that_somebody_else_has_begun_is_recovered_as_the_documentation_says(
+    worlds: list[World], tmp_path: Path
+) -> None:
+    """Who is on a machine with an agent may ask before the master does: once, and it is told."""
+    world = World(tmp_path, "g[1-2]")
+    worlds.append(world)
+    server = world.start("g1", credentials.node_credentials(world.vault, world.pool, "g1"))
+    nobody, root = server.client(""), world.root("g1")
+
+    def begun() -> str:
+        try:
+            answer = nobody.transport.put(lambda a: json.loads(a.body), "/v1/acl/bootstrap")
+        except ConsulError:
+            return ""
+        return str(answer["SecretID"])
+
+    stolen = until(begun, 60, "Consul to give its first token")
+    theirs = server.client(str(stolen))
+    with pytest.raises(GlusterError, match="begun by somebody else") as refused:
+        acl_beginning.begin(world.vault, root, patience_s=1)
+    index = str(refused.value).partition("reset index: ")[2].partition(")")[0]
+    (server.folder / "data/acl-bootstrap-reset").write_text(index)
+    assert acl_beginning.begin(world.vault, root, patience_s=20)
+    tokens = root.transport.get(lambda a: json.loads(a.body), "/v1/acl/tokens")
+    ours = ("salt-gluster: management", "Anonymous Token")
+    others = [token for token in tokens if token["Description"] not in ours]
+    assert len(others) == 1, others
+    root.transport.delete(lambda a: None, f"/v1/acl/token/{others[0]['AccessorID']}")
+    with pytest.raises(ConsulError):
+        theirs.transport.get(lambda a: None, "/v1/acl/tokens")
 
 
 # --- the servers change --------------------------------------------------------------------------
@@ -178,6 +215,7 @@ class Exchange:
         self.asked: list[str] = []
         for name in world.vault.servers(world.pool):
             self.apply(name)
+        acl_beginning.begin(world.vault, world.root(stays), patience_s=60)
         self.settle(world.pool)
 
     def apply(self, name: str) -> None:
@@ -211,6 +249,8 @@ class Exchange:
         self.world.pool, sets = pool, [self.world.vault.servers()]
         while True:
             before, servers = self.world.vault.fit_servers(pool)
+            rights = deployment._of_agents(self.world.vault)
+            Registrar(self.world.root(self.stays), patience_s=60).ensure(rights)
             for name in {*servers, *(n for n in before if n in pool.nodes)}:
                 self.apply(name)
             until(lambda want=servers: self._voters() >= set(want), 120, f"{servers} vote")

@@ -31,7 +31,7 @@ from salt_gluster.consul.restart_lock import restart_lock
 from salt_gluster.consul.service import Member, maintenance, register
 from salt_gluster.consul.settings import Access
 from salt_gluster.errors import ConsulError
-from salt_gluster.master.deploy import credentials, deployment, secret_store
+from salt_gluster.master.deploy import acl_beginning, credentials, deployment, secret_store
 from salt_gluster.master.deploy.secret_store import SecretStore
 from salt_gluster.remediation.membership import Signal, ViewTrust
 from salt_gluster.spec import PoolSpec, parse_pool
@@ -100,6 +100,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         with inside(lab.master):
             root = Client(Access(token=made.token("management")))
             until(lambda: _answers(root), 60, "the master's agent")
+            assert acl_beginning.begin(made.vault, root, patience_s=60)
+            assert not acl_beginning.begin(made.vault, root, patience_s=60)
+            assert made.vault.first_token() == ""
             done = Registrar(root, patience_s=60).ensure(made.grants("g1", "g2", "g3"))
             print(f"FIGURE first rights {time.monotonic() - began:.1f} s after the first start")
             # engine, reader, who brings no token, the master's agent, three agents, three nodes
@@ -267,8 +270,10 @@ ROLES: dict[str, set[str]] = {
     | {"see all services", "see sessions", "delete the pool", "make a session"}
     | {"make another node's session", "see raft"},  # how Consul's servers are
     "reader": SEES_POOL | {"see all services"},
+    # Of a server: it leaves, restarts under a lock, and exchanges the gossip key.
     "agent": {"see the nodes", "see the members", "see all services", "see the health",
-              "change own node", "hold the node"},
+              "change own node", "hold the node", "see this agent", "see this agent's metrics",
+              "reload the agent", "see raft", "see gossip keys", "make a session", "see sessions"},
     "anonymous": {"see the nodes", "see the members", "see the health"},  # DNS asks as nobody
 }  # fmt: skip
 
@@ -607,7 +612,7 @@ def test_servers_that_all_have_to_restart_do_it_one_after_the_other(registered: 
     def restart(name: str) -> tuple[float, float]:
         node = registered.lab.node(name)
         with inside(node):
-            mine = client(registered, "management")
+            mine = client(registered, "agent", name)
             with restart_lock(mine, "main"):
                 began = time.monotonic()
                 node.ok(["systemctl", "restart", "consul"])
@@ -633,6 +638,7 @@ def test_a_server_that_left_is_replaced_by_one_and_consul_goes_on(registered: Wo
     with inside(lab.master):
         root = client(registered, "management")
         until(lambda: _voters(root), 60, "a leader again")
+        assert deployment._shared(kept) == {}, "the rights of servers are those of before"
         changes, waits = deployment.follow(kept, pool, test=True)
         assert changes["servers"] == {"old": ["g1", "g2", "g3"], "new": ["g2", "g3", "g4"]}
         assert kept.servers() == ("g1", "g2", "g3")

@@ -75,14 +75,9 @@ def is_known(conf_file: str | Path, minion: str) -> bool:
 
 
 def node_credentials(kept: SecretStore, pool: PoolSpec, minion: str) -> dict[str, Any]:
-    """Return what a node may know; a server also the token that begins the ACL.
-
-    And, while an exchange of the gossip key is open, the new one.
-    """
+    """Return what a node may know; a server also the new gossip key while it is exchanged."""
     mine = kept.node(minion, server=minion in kept.servers(voters(pool)))
     tokens = {"agent": mine.agent, "node": mine.node}
-    if mine.server:
-        tokens["management"] = kept.secrets().management
     new_key = kept.new_gossip_key() if mine.server else ""
     told = {**_credentials(kept, pool, mine, tokens), "first": first_of(pool), **_webhook(kept)}
     return {**told, "new_gossip_key": new_key} if new_key else told

@@ -25,7 +25,7 @@ from salt_gluster.consul.settings import Access
 from salt_gluster.consul.store import Store
 from salt_gluster.errors import ConsulError, GlusterError
 from salt_gluster.gluster.events import PORT, url
-from salt_gluster.master.deploy import clocks, gossip, rights, secret_store
+from salt_gluster.master.deploy import acl_beginning, clocks, gossip, rights, secret_store
 from salt_gluster.master.deploy import servers as voting
 from salt_gluster.master.deploy.credentials import (
     Minions,
@@ -239,13 +239,15 @@ def follow(kept: SecretStore, pool: PoolSpec, *, test: bool) -> tuple[dict[str, 
         changes["servers"] = {"old": list(before), "new": list(after)}
         if not test:
             kept.fit_servers(fit)
-    for credentials in kept.nodes():
-        if credentials.name not in (*pool.nodes, *before, *after):
-            changes[f"access of {credentials.name}"] = {"old": "granted", "new": None}
-            if runs and not test:
-                _revoke(kept, credentials)
-            if not test:
-                kept.forget(credentials.name)
+    gone = [one for one in kept.nodes() if one.name not in (*pool.nodes, *before, *after)]
+    # A server leaves by the right of its own agent: that goes when its vote is gone.
+    still = _alive_voters(kept) if runs and gone else set()
+    for credentials in (one for one in gone if one.name not in still):
+        changes[f"access of {credentials.name}"] = {"old": "granted", "new": None}
+        if runs and not test:
+            _revoke(kept, credentials)
+        if not test:
+            kept.forget(credentials.name)
     return changes, ""
 
 
@@ -267,9 +269,13 @@ def waits_for(servers: str) -> str:
 
 def _no_voters(kept: SecretStore, servers: Iterable[str]) -> str:
     """Return which of these has no vote or is away, in words."""
-    with _management(kept) as client:
-        _, alive = raft.voters(client)
+    alive = _alive_voters(kept)
     return ", ".join(name for name in servers if name not in alive)
+
+
+def _alive_voters(kept: SecretStore) -> set[str]:
+    with _management(kept) as client:
+        return raft.voters(client)[1]
 
 
 def _revoke(kept: SecretStore, credentials: AgentCredentials) -> None:
@@ -478,6 +484,7 @@ def _registered(kept: SecretStore, rights: list[Grant]) -> list[str]:
     """
     nodes = {credentials.name: credentials.uuid for credentials in kept.nodes()}
     with _management(kept) as client:
+        acl_beginning.begin(kept, client, patience_s=_PATIENCE_S)
         registrar = Registrar(client, patience_s=_PATIENCE_S)
         new = registrar.patiently(lambda: admitted.record(client, kept.cluster, nodes))
         return [*(f"{name} is admitted" for name in new), *registrar.ensure(rights)]

@@ -6,6 +6,7 @@
 * ``ca.pem``, ``ca.key``  the authority that signs the agents' certificates
 * ``servers.json``        the Consul servers, in order, chosen once (``servers.py``)
 * ``agent.json``          the agent that root is to bring about where the master is not root
+* ``first_token.json``    the token that began the ACL, for the moment until ours is made
 * ``gossip.json``         the new gossip key while an exchange of it is open
 * ``events.json``         where this master takes GlusterFS's own events
 * ``nodes/MINION.json``   a node's two tokens, certificate, key; its gluster uuid once admitted
@@ -153,6 +154,22 @@ class SecretStore:
     def authority(self) -> Authority:
         """Return who signs."""
         return Authority(self._text("ca.pem"), self._text("ca.key"))
+
+    def keep_first_token(self, token: str) -> None:
+        """Keep the token that Consul gave to whom began its ACL, until ours is made."""
+        self._save("first_token.json", {"schema": _SCHEMA, "token": token})
+
+    def first_token(self) -> str:
+        """Return it, "" where there is none."""
+        try:
+            data = self._read("first_token.json")
+        except FileNotFoundError:
+            return ""
+        return self._shaped("first_token.json", lambda: str(data["token"]))
+
+    def forget_first_token(self) -> None:
+        """Forget it: Consul does not know it any more."""
+        (self.folder / "first_token.json").unlink(missing_ok=True)
 
     # --- the servers -----------------------------------------------------------------------------
 

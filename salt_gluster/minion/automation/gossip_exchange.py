@@ -25,7 +25,7 @@ def exchange(own_pillar: object, phase: str, *, test: bool = False) -> dict[str,
         raise GlusterError("this minion's configuration says test: True.", kind="needed",
                            hint="Nothing was done. Take it out there.")  # fmt: skip
     new = own_pillar.get("new_gossip_key") if isinstance(own_pillar, Mapping) else ""
-    where = Access(f"http://{here['client_addr']}:8500", str(here["acl"]["tokens"]["agent"]))
+    where = Access(f"http://{here['client_addr']}:8500", agent.own_token(here))
     client = Client(where)
     try:
         return keyring.exchange(client, phase, str(new or ""))

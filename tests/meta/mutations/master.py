@@ -56,6 +56,16 @@ ROWS = [
         ("forged_answer_first", 'if event and believes(event.get("return")):', "if event:",
          "who answers first in a node's name keeps its own answer out"),
     ]),
+    *of("master/deploy/acl_beginning.py", "unit/master/deploy/test_acl_beginning.py", [
+        ("first_token_stays", "        _take_back(client, first)\n", "",
+         "a token that may do everything stays in Consul, and nobody knows of it"),
+        ("first_token_is_lost", "kept.keep_first_token(first)", "pass",
+         "a master that ends at the wrong moment has locked itself out of Consul"),
+    ]),
+    *of("consul/agent.py", "unit/consul/test_agent.py", [
+        ("own_token_alone", 'tokens.get("master") or tokens["agent"]', 'tokens["agent"]',
+         "a server of an earlier version cannot leave before the master grants it that"),
+    ]),
     *of("master/deploy/clocks.py", "unit/master/deploy/test_clocks.py", [
         ("authority_of_the_future", "if far and 2 * len(far) > len(ahead):", "if False:",
          "the pool's authority does not count yet, no agent speaks to another, and nobody says so"),

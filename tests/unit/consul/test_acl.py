@@ -52,10 +52,14 @@ def test_the_other_roles() -> None:
     assert "key_prefix" not in anonymous_rules()
     assert writes(engine_rules("prod")) == {("key_prefix", "gluster/prod/"), ("session_prefix", "")}
     assert engine_rules("prod")["operator"] == "read"  # how Consul's servers are
-    assert writes(agent_rules("g1.example")) == {("node", "g1.example")}
-    assert "keyring" not in agent_rules("g4") and agent_rules("g1", server=True) == {
-        **agent_rules("g1"), "keyring": "write",
+    own = {("node", "g1.example"), ("agent", "g1.example")}
+    assert writes(agent_rules("prod", "g1.example")) == own
+    assert "keyring" not in agent_rules("prod", "g1.example")
+    server = agent_rules("prod", "g1.example", server=True)
+    assert writes({k: v for k, v in server.items() if k != "keyring"}) == own | {
+        ("key", "gluster/prod/turn"), ("session", "g1.example"),
     }  # fmt: skip
+    assert (server["keyring"], server["operator"]) == ("write", "read")
 
 
 def test_a_grant_keeps_its_accessor_and_shows_no_secret() -> None:

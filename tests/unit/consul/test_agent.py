@@ -29,7 +29,7 @@ def told(*, server: bool, expect: int = 3) -> dict[str, Any]:
         "is_server": server,
         "expect": expect,
         "encrypt": f"gossip-{SECRET}",
-        "tokens": tokens | ({"management": f"management-{SECRET}"} if server else {}),
+        "tokens": tokens,
         "tls": {"ca": "CA\n", "cert": "CERT\n", "key": f"KEY {SECRET}\n"},
     }
 
@@ -43,7 +43,11 @@ def test_a_server_waits_for_the_others_and_no_reboot_is_a_departure() -> None:
     assert made["autopilot"] == {"min_quorum": 3}
     assert made["retry_join"] == ["g1-storage", "g2-storage", "g3-storage"]
     assert (made["leave_on_terminate"], made["skip_leave_on_interrupt"]) == (False, True)
-    assert made["acl"]["tokens"]["master"].startswith("management-")
+    assert set(made["acl"]["tokens"]) == {"agent"}
+    assert agent.own_token(made) == f"agent-{SECRET}"
+    assert (
+        agent.own_token({"acl": {"tokens": {"agent": "a", "master": "of before"}}}) == "of before"
+    )
 
 
 def test_a_client_has_no_management_and_votes_for_nothing() -> None:

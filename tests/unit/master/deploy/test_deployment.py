@@ -209,6 +209,7 @@ def test_every_node_is_written_down_before_the_first_right_is_made(
         deployment, "_management", lambda kept: contextlib.nullcontext(consul.client())
     )
     monkeypatch.setattr(Registrar, "ensure", ensure)
+    monkeypatch.setattr(deployment.acl_beginning, "begin", lambda kept, client, patience_s: True)
     done = admit(kept, "g2", TWO)["done"]
     assert seen == [{"g1": ONE, "g2": TWO}]
     assert done == ["g1 is admitted", "g2 is admitted"]
