@@ -316,8 +316,19 @@ class Client:
 
 
 def connect(settings: Mapping[str, Any], *, timeout_s: float = TIMEOUT_S) -> Client:
-    """Return a client for ``address``, ``token`` and ``ca``, else for the environment's."""
-    return Client(access(settings, os.environ), timeout_s=timeout_s)
+    """Return a client for ``address``, ``token`` and ``ca``, else for the environment's.
+
+    Where this node's own file has another token by now, it takes that one when Consul does not know
+    the one before any more.
+    """
+    where = access(settings, os.environ)
+
+    def fresh_token() -> str:
+        now = access(settings, os.environ)
+        return now.token if now.address == where.address else ""
+
+    transport = Transport(where, timeout_s=timeout_s, fresh_token=fresh_token)
+    return Client(where, transport=transport)
 
 
 def _unreadable(problem: Exception) -> ConsulError:

@@ -12,8 +12,8 @@ import hashlib
 import socket
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -41,6 +41,8 @@ OLDEST_S = 10.0
 #: How an agent reports a connection to a server that has ended without its knowing.
 _LOST_SERVER = (b"stream closed", b"session shutdown", b"EOF", b"connection reset by peer")
 
+_FORBIDDEN = 403
+
 Params = Sequence[tuple[str, Any]] | None
 
 
@@ -59,9 +61,11 @@ class Transport:
     """What both libraries call an HTTP client. Safe to share between threads."""
 
     def __init__(
-        self, where: Access, *, timeout_s: float = TIMEOUT_S, connections: int = 2
-    ) -> None:
+        self, where: Access, *, timeout_s: float = TIMEOUT_S, connections: int = 2,
+        fresh_token: Callable[[], str] | None = None,
+    ) -> None:  # fmt: skip
         self._where = where
+        self._fresh_token = fresh_token or (lambda: where.token)
         self._timeout_s = timeout_s
         self._here = threading.local()
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
@@ -157,6 +161,9 @@ class Transport:
         answer = self._send(method, url, request)
         if method == "GET" and _lost_its_server(answer):
             answer = self._send(method, url, request)
+        if _knows_no_token(answer) and self._took_fresh_token():
+            request["headers"] = {"X-Consul-Token": self._where.token}
+            answer = self._send(method, url, request)
         body = answer.data if most is None or answer.status != 200 else _at_most(answer, most)
         head = {name.title(): value for name, value in answer.headers.items()}
         response = HttpResponse(
@@ -169,6 +176,13 @@ class Transport:
         self._check(method, path, response)
         self._here.answer = response
         return response
+
+    def _took_fresh_token(self) -> bool:
+        """Take the token that is where this one came from, if it is another by now: exchanged."""
+        if (token := self._fresh_token()) in ("", self._where.token):
+            return False
+        self._where = replace(self._where, token=token)
+        return True
 
     def _send(self, method: str, url: str, request: Mapping[str, Any]) -> Any:
         try:
@@ -248,6 +262,11 @@ def _at_most(answer: Any, most: int) -> bytes:
         raise ConsulError(f"Consul's answer has more than {most} bytes.", kind="too_big")
     answer.release_conn()
     return body
+
+
+def _knows_no_token(answer: Any) -> bool:
+    """Return whether Consul does not know the token at all: then nothing was done."""
+    return bool(answer.status == _FORBIDDEN and b"ACL not found" in answer.data)
 
 
 def _lost_its_server(answer: Any) -> bool:

@@ -54,6 +54,14 @@ ROWS = [
         ("any_number_of_rows", ", most=MOST_STRAY_BYTES", "",
          "a node makes the engine read any number of rows"),
     ]),
+    *of("consul/transport.py", "unit/consul/test_transport.py", [
+        ("an_exchanged_token_for_ever", "if _knows_no_token(answer) and self._took_fresh_token():", "if False:",
+         "a sensor whose token was exchanged is blind until the minion is restarted"),
+    ]),
+    *of("consul/client.py", "unit/consul/test_transport.py", [
+        ("a_fresh_token_for_anybody", 'now.token if now.address == where.address else ""', "now.token",
+         "a node's token is sent to another address"),
+    ]),
     *of("consul/admitted.py", "unit/consul/test_catalog.py", [
         ("others_records_go", "new = {minion: uuid for minion, uuid in nodes.items() if uuid and", "new = {minion: uuid for minion, uuid in nodes.items() if",
          "a node that was not admitted has a record"),

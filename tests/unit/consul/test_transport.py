@@ -3,14 +3,18 @@ Consul 1.8.7's own, seen while three servers restarted in turn)."""
 
 from __future__ import annotations
 
+import functools
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
+from salt_gluster.consul import client as of_consul
 from salt_gluster.consul.client import Client
-from salt_gluster.consul.settings import Access
+from salt_gluster.consul.settings import Access, access
 from salt_gluster.errors import ConsulError
 
 LOST = b"rpc error making call: stream closed"
@@ -23,6 +27,7 @@ class _Agent(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers: list[tuple[int, bytes]] = []
         self.asked: list[str] = []
+        self.tokens: list[str] = []
         #: How many bytes are promised and never come.
         self.short = 0
 
@@ -33,6 +38,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.server.asked.append(self.command)
+        self.server.tokens.append(self.headers.get("X-Consul-Token", ""))
         code, body = self.server.answers.pop(0)
         self.send_response(code)
         self.send_header("Content-Length", str(len(body) + self.server.short))
@@ -107,3 +113,71 @@ def test_names_whose_connection_is_cut_are_no_names(agent: _Agent) -> None:
     with pytest.raises(ConsulError) as told:
         _client(agent).kv_names("a/", 10_000)
     assert told.value.kind == "cut_off"
+
+
+# --- a token that was exchanged ------------------------------------------------------------------
+
+GONE = (403, b"ACL not found")
+
+
+def _of_file(agent: _Agent, file: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
+    """As everything of ours on a node connects, with the token ``old`` in the file."""
+    monkeypatch.delenv("CONSUL_HTTP_TOKEN", raising=False)
+    monkeypatch.delenv("CONSUL_HTTP_ADDR", raising=False)
+    monkeypatch.setattr(of_consul, "access", functools.partial(access, kept=file))
+    _keep(agent, file, "old")
+    return of_consul.connect({})
+
+
+def _keep(agent: _Agent, file: Path, token: str) -> None:
+    address = f"http://127.0.0.1:{agent.server_address[1]}"
+    file.write_text(json.dumps({"address": address, "token": token}))
+
+
+def test_a_token_that_consul_does_not_know_any_more_is_taken_anew_from_the_file(
+    agent: _Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sensors and engines of a node live on while its tokens are exchanged; a write as well."""
+    client = _of_file(agent, tmp_path / "consul.json", monkeypatch)
+    _keep(agent, tmp_path / "consul.json", "new")
+    agent.answers = [GONE, (200, b"true"), (200, b'"10.0.0.1:8300"')]
+    assert client.kv_put("a", "b")
+    assert client.leader() == "10.0.0.1:8300"
+    assert agent.tokens == ["old", "new", "new"]
+
+
+def test_without_another_token_it_is_asked_once(
+    agent: _Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = _of_file(agent, tmp_path / "consul.json", monkeypatch)
+    agent.answers = [GONE] * 3
+    with pytest.raises(ConsulError) as told:
+        client.leader()
+    assert (told.value.kind, agent.tokens) == ("forbidden", ["old"])
+    _keep(agent, tmp_path / "consul.json", "new")
+    with pytest.raises(ConsulError):
+        client.leader()
+    assert agent.tokens == ["old", "old", "new"]
+
+
+def test_a_right_that_is_missing_is_no_unknown_token(
+    agent: _Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = _of_file(agent, tmp_path / "consul.json", monkeypatch)
+    _keep(agent, tmp_path / "consul.json", "new")
+    agent.answers = [(403, b"Permission denied")]
+    with pytest.raises(ConsulError):
+        client.kv_put("a", "b")
+    assert agent.tokens == ["old"]
+
+
+def test_a_token_of_another_address_goes_nowhere_else(
+    agent: _Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "consul.json"
+    client = _of_file(agent, file, monkeypatch)
+    file.write_text(json.dumps({"address": "http://127.0.0.1:9", "token": "of another"}))
+    agent.answers = [GONE]
+    with pytest.raises(ConsulError):
+        client.leader()
+    assert agent.tokens == ["old"]
