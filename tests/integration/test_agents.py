@@ -99,6 +99,12 @@ class World:
     def root(self, name: str) -> Client:
         return self.agents[name].client(self.vault.secrets().management)
 
+    def begin(self, name: str) -> None:
+        """Begin the ACL, as the master does with the first admission."""
+        root = self.root(name)
+        until(root.leader, 120, "Consul leads")
+        acl_beginning.begin(self.vault, root, patience_s=60)
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _alone() -> Iterator[None]:
@@ -145,7 +151,7 @@ def test_a_renewed_certificate_is_taken_by_a_reload_and_nothing_restarts(
     told, other = (credentials.node_credentials(old, world.pool, name) for name in ("g1", "g2"))
     server = world.start("g1", told)
     root = world.root("g1")
-    acl_beginning.begin(world.vault, root, patience_s=60)
+    world.begin("g1")
     until(lambda: root.kv_put("probe", "1"), 120, "it leads and writes")
     before = ssl.PEM_cert_to_DER_cert(told["tls"]["cert"])
     until(lambda: shown(server, other) == before, 30, "it shows what it got")
@@ -215,7 +221,7 @@ class Exchange:
         self.asked: list[str] = []
         for name in world.vault.servers(world.pool):
             self.apply(name)
-        acl_beginning.begin(world.vault, world.root(stays), patience_s=60)
+        world.begin(stays)
         self.settle(world.pool)
 
     def apply(self, name: str) -> None:
