@@ -8,6 +8,7 @@ from salt.exceptions import CommandExecutionError
 
 from salt_gluster.errors import errors_as
 from salt_gluster.minion.context import Minion
+from salt_gluster.spec.values import plain
 
 __virtualname__ = "gluster_consul"
 
@@ -228,6 +229,28 @@ def exchange_gossip(phase):
     own_pillar = __salt__["pillar.items"]().get("gluster_consul")
     with errors_as(CommandExecutionError):
         return gossip_exchange.exchange(own_pillar, str(phase), test=bool(__opts__.get("test")))
+
+
+def take_secrets():
+    """
+    Take the tokens and the certificate that this node's pillar has now; nothing restarts.
+
+    ``salt-run gluster_consul.exchange_secrets`` asks for it. Returned are fingerprints, by which
+    the master sees that the former tokens may go.
+
+    Changes: yes, the agent's files and the node's registration. Takes the cluster lock: no.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt g1 gluster_consul.take_secrets
+    """
+    from salt_gluster.minion.automation import new_secrets
+
+    own_pillar = plain(__salt__["pillar.items"]().get("gluster_consul") or {})
+    with errors_as(CommandExecutionError):
+        return new_secrets.take(Minion(__opts__, __salt__, __context__, __pillar__), own_pillar)
 
 
 def master_agent(conf_file, test=None):

@@ -16,7 +16,7 @@ from salt.exceptions import SaltException
 
 from salt_gluster.errors import GlusterError
 from salt_gluster.master import approvals, jobs, pillar_source
-from salt_gluster.master.deploy import deployment, pillar_environment, removal, rights
+from salt_gluster.master.deploy import deployment, exchange, pillar_environment, removal, rights
 from salt_gluster.master.rate_limit import RateLimit
 from salt_gluster.minion.context import Minion
 
@@ -116,6 +116,36 @@ def exchange_gossip_key(test=False):
         conf_file = str(__opts__["conf_file"])
         changes = deployment.exchange_gossip_key(conf_file, cluster, _ask, test=bool(test))
         return {"changes": changes, "test": bool(test)}
+    except (GlusterError, OSError) as err:
+        return {"error": str(err), "retcode": 1}
+
+
+def exchange_secrets(test=False):
+    """
+    Exchange the gossip key, and each node's tokens and certificate, while everything runs.
+
+    New ones are granted beside the former; each node's minion takes them from its pillar, and the
+    former go when it was seen with the new ones. A node that is away keeps its own and is named
+    below ``left``: run this again when it is there, it goes on with what is left. The tokens of the
+    master's own engine and agent, and of the webhook, stay.
+
+    Changes: yes, the pool's Consul, its secrets and its nodes. Takes the cluster lock: no.
+
+    test
+        Only show what would be done.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run gluster_consul.exchange_secrets
+    """
+    cluster = str(approvals.configured(__opts__).get("cluster") or "")
+    try:
+        conf_file = str(__opts__["conf_file"])
+        changes, left = exchange.exchange_secrets(conf_file, cluster, _ask, test=bool(test))
+        done = {"changes": changes, "left": left, "test": bool(test)}
+        return {**done, "retcode": 1} if left else done
     except (GlusterError, OSError) as err:
         return {"error": str(err), "retcode": 1}
 

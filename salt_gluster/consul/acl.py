@@ -11,13 +11,14 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.keys import REPORT_PARTS, Keys
 from salt_gluster.consul.service import SERVICE
+from salt_gluster.consul.settings import Access
 from salt_gluster.consul.transport import HttpResponse
 from salt_gluster.errors import ConsulError
 
@@ -117,18 +118,21 @@ class Grant:
     whose: str
     secret: str = field(repr=False)
     rules: Rules
+    #: Tells tokens of one grant apart while one is exchanged; "" = it never was.
+    turn: str = ""
 
     @property
     def accessor(self) -> str:
         """The token's public id, the same whoever makes it."""
         if self.role == ANONYMOUS:
             return _ANONYMOUS
-        return str(uuid.uuid5(_SPACE, f"{self.role}/{self.whose}"))
+        named = f"{self.role}/{self.whose}" + (f"/{self.turn}" if self.turn else "")
+        return str(uuid.uuid5(_SPACE, named))
 
     @property
     def policy(self) -> str:
         """The policy's name: Consul takes no dot there, so it cannot be the minion's."""
-        return f"gluster-{self.role}-{self.accessor}"
+        return f"gluster-{self.role}-{replace(self, turn='').accessor}"
 
     @property
     def description(self) -> str:
@@ -156,11 +160,26 @@ def grants(
     for node in nodes:
         whose = f"{cluster}/{node['name']}"
         rules = agent_rules(cluster, node["name"], server=bool(node.get("server")))
-        grants.append(Grant("agent", whose, node["agent"], rules))
+        turn = str(node.get("turn") or "")
+        grants.append(Grant("agent", whose, node["agent"], rules, turn))
         if node["uuid"]:
             rules = node_rules(cluster, node["name"], node["uuid"], first=node["first"])
-            grants.append(Grant("node", whose, node["node"], rules))
+            grants.append(Grant("node", whose, node["node"], rules, turn))
     return grants
+
+
+def revoke_secret(client: Client, secret: str) -> None:
+    """Take a token away of which only the secret is known; one that is gone is no error."""
+    by = Client(Access(client.where.address, secret, client.where.ca))
+    try:
+        accessor = by.transport.get(_plain, "/v1/acl/token/self")["AccessorID"]
+    except ConsulError as err:
+        if "acl not found" not in f"{err.message} {err.text}".lower():
+            raise
+        return
+    finally:
+        by.close()
+    client.transport.delete(_plain, f"/v1/acl/token/{accessor}")
 
 
 class Registrar:
@@ -179,6 +198,11 @@ class Registrar:
             made = self.patiently(partial(self._token, grant))
             done += [grant.description] if made or changed else []
         return done
+
+    def tokens(self, wanted: Sequence[Grant]) -> None:
+        """Make tokens that are missing for policies that are there; no policy is changed."""
+        for grant in wanted:
+            self.patiently(partial(self._token, grant))
 
     def revoke(self, grant: Grant) -> bool:
         """Take a token and its policy away; return whether there was one."""

@@ -168,13 +168,15 @@ def difference(client: Client, me: Member) -> dict[str, Any]:
     return changes
 
 
-def register(client: Client, me: Member) -> dict[str, Any]:
+def register(client: Client, me: Member, *, again: bool = False) -> dict[str, Any]:
     """Register where something is different; return what changed.
 
+    ``again``: in any case. An agent keeps the token by which a service was registered, and speaks
+    to Consul by that for it.
     The states of the checks that a push has set stay: only a changed definition replaces them.
     """
     changes = difference(client, me)
-    if changes:
+    if changes or again:
         before = client.agent_checks()
         # A check that the definition lacks would be taken away: an operator's stop is one of them.
         stopped = SERVICE_MAINTENANCE in before

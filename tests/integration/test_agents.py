@@ -255,10 +255,11 @@ class Exchange:
         self.world.pool, sets = pool, [self.world.vault.servers()]
         while True:
             before, servers = self.world.vault.fit_servers(pool)
-            rights = deployment._of_agents(self.world.vault)
-            Registrar(self.world.root(self.stays), patience_s=60).ensure(rights)
             for name in {*servers, *(n for n in before if n in pool.nodes)}:
                 self.apply(name)
+            root = self.world.root(self.stays)
+            until(root.leader, 120, "an agent that knows who leads")
+            Registrar(root, patience_s=60).ensure(deployment._of_agents(self.world.vault))
             until(lambda want=servers: self._voters() >= set(want), 120, f"{servers} vote")
             if not self._keep(servers) and before == servers:
                 until(lambda want=servers: self._voters() == set(want), 120, "nobody else votes")

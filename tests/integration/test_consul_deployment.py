@@ -233,6 +233,24 @@ def test_the_gossip_key_is_exchanged_from_a_master_that_is_no_server(pool: Backb
         assert list(again["changes"]) == written and "gossip" not in str(again), again
 
 
+def test_all_secrets_of_the_nodes_are_exchanged_and_none_is_out_of_view(pool: Backbone) -> None:
+    """What follows, from the dead brick on, is done with the new ones."""
+    pool.until(pool.is_open, "calm", 200)
+    began, before, pids = time.time(), secrets_of(pool), pool.pids()
+    done = pool.lab.salt_run("gluster_consul.exchange_secrets")
+    assert (sorted(done["changes"]), done["left"]) == (["g1", "g2", "g3", "g4", "gossip key"], {})
+    pool.forget()
+    same = {name for name, secret in secrets_of(pool).items() if before[name] == secret}
+    assert [name for name in same if name.startswith("nodes/")] == []
+    for name in ("g1", "g4"):
+        told = json.loads(pool.lab.node(name).ok(["cat", "/var/lib/salt-gluster/consul.json"]))
+        assert told["token"].encode() not in before.values()
+    assert failures(pool.apply()) == [] and pool.pids() == pids
+    pool.lab.salt_run("gluster.setup")
+    pool.until(pool.is_open, "calm", 100)
+    assert pool.events("view_lost", began) + pool.events("unwatched", began) == []
+
+
 def test_a_dead_brick_is_told_and_started_again_through_it(pool: Backbone) -> None:
     """Sensor, engine, reactor and executor, each with no more rights than its role has."""
     began = time.time()

@@ -11,6 +11,7 @@ import json
 import time
 from typing import Any
 
+from salt_gluster.consul.acl import revoke_secret
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.settings import Access
 from salt_gluster.errors import ConsulError, GlusterError
@@ -45,7 +46,7 @@ def begin(kept: SecretStore, client: Client, *, patience_s: float) -> bool:
             begun = True
         time.sleep(_PAUSE_S)
     if first := kept.first_token():
-        _take_back(client, first)
+        revoke_secret(client, first)
         kept.forget_first_token()
     return begun
 
@@ -87,20 +88,6 @@ def _make_ours(kept: SecretStore, client: Client, first: str, patient: bool) -> 
             raise
     finally:
         by.close()
-
-
-def _take_back(client: Client, first: str) -> None:
-    """Take the first token away, wherever it is: only its secret is known here."""
-    by = Client(Access(client.where.address, first, client.where.ca))
-    try:
-        itself = by.transport.get(_plain, "/v1/acl/token/self")
-    except ConsulError as err:
-        if not _says(err, _UNKNOWN):
-            raise
-        return
-    finally:
-        by.close()
-    client.transport.delete(lambda answer: None, f"/v1/acl/token/{itself['AccessorID']}")
 
 
 def _says(err: ConsulError, words: str) -> bool:

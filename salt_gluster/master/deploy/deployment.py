@@ -18,7 +18,7 @@ from typing import Any
 
 from salt_gluster import node
 from salt_gluster.consul import admitted, agent, raft
-from salt_gluster.consul.acl import Grant, Registrar, grants
+from salt_gluster.consul.acl import Grant, Registrar, grants, revoke_secret
 from salt_gluster.consul.admission_proof import proven_uuid
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.settings import Access
@@ -286,6 +286,8 @@ def _revoke(kept: SecretStore, credentials: AgentCredentials) -> None:
             secrets = (credentials.node, credentials.agent)
             if grant.role in ("node", "agent") and grant.secret in secrets:
                 Registrar(client).revoke(grant)
+        for secret in credentials.former:
+            revoke_secret(client, secret)
 
 
 def _own_agent(
@@ -468,7 +470,7 @@ def wanted(kept: SecretStore, nodes: Iterable[AgentCredentials], first: str) -> 
     shared, servers = kept.secrets(), kept.servers()
     rows = [
         {"name": n.name, "agent": n.agent, "node": n.node, "uuid": n.uuid,
-         "first": n.name == first, "server": n.name in servers}
+         "first": n.name == first, "server": n.name in servers, "turn": n.turn}
         for n in nodes
     ]  # fmt: skip
     masters = {credentials.name: credentials.agent for credentials in kept.masters()}
@@ -488,6 +490,18 @@ def _registered(kept: SecretStore, rights: list[Grant]) -> list[str]:
         registrar = Registrar(client, patience_s=_PATIENCE_S)
         new = registrar.patiently(lambda: admitted.record(client, kept.cluster, nodes))
         return [*(f"{name} is admitted" for name in new), *registrar.ensure(rights)]
+
+
+def grant_agents_and_nodes(kept: SecretStore, nodes: Iterable[AgentCredentials]) -> None:
+    """Grant these nodes what they have, by the tokens that they have now; who is first stays it."""
+    grants_of_nodes = wanted(kept, nodes, "")
+    with _management(kept) as client:
+        Registrar(client, patience_s=_PATIENCE_S).tokens(grants_of_nodes)
+
+
+def management(kept: SecretStore) -> contextlib.AbstractContextManager[Client]:
+    """Return a client with every right."""
+    return _management(kept)
 
 
 @contextlib.contextmanager

@@ -7,9 +7,11 @@
 * ``servers.json``        the Consul servers, in order, chosen once (``servers.py``)
 * ``agent.json``          the agent that root is to bring about where the master is not root
 * ``first_token.json``    the token that began the ACL, for the moment until ours is made
+* ``exchange.json``       what is left of an exchange of the nodes' secrets
 * ``gossip.json``         the new gossip key while an exchange of it is open
 * ``events.json``         where this master takes GlusterFS's own events
-* ``nodes/MINION.json``   a node's two tokens, certificate, key; its gluster uuid once admitted
+* ``nodes/MINION.json``   a node's two tokens, certificate, key; its gluster uuid once admitted;
+                          while its tokens are exchanged the former ones
 * ``masters/ID.json``     the same for the client agent of a master
 
 Two writers at once never make two sets: a folder or file comes to its name complete, or finds it
@@ -27,7 +29,7 @@ import secrets
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -69,6 +71,9 @@ class AgentCredentials:
     cert: str = field(repr=False)
     key: str = field(repr=False)
     uuid: str = ""
+    #: Which exchange its tokens are of, "" = of none; and its tokens before, while one is open.
+    turn: str = ""
+    former: tuple[str, ...] = field(default=(), repr=False)
 
 
 class SecretStore:
@@ -278,6 +283,42 @@ class SecretStore:
             self._save(f"nodes/{minion}.json", {**data, "uuid": gluster_uuid})
         return self.known(minion) or mine
 
+    # --- an exchange of the nodes' secrets -------------------------------------------------------
+
+    def begin_exchange(self) -> list[str]:
+        """Return what an exchange still has to do: nodes, and "" for the gossip key."""
+        file = "exchange.json"
+        if not (self.folder / file).exists():
+            names = ["", *(node.name for node in self.nodes() if node.uuid)]
+            self._save(file, {"schema": _SCHEMA, "left": names}, once=True)
+        data = self._read(file)
+        return self._shaped(file, lambda: [str(name) for name in data["left"]])
+
+    def end_exchange(self, left: Sequence[str]) -> None:
+        """Write down what is left of it: with nothing it is over."""
+        if left:
+            self._save("exchange.json", {"schema": _SCHEMA, "left": list(left)})
+        else:
+            (self.folder / "exchange.json").unlink(missing_ok=True)
+
+    def renew(self, minion: str) -> AgentCredentials | None:
+        """Give a node other tokens and another certificate beside those that it has, once."""
+        with self.locked():
+            before = self.known(minion)
+            if before is not None and not before.former:
+                data = {**self._read(f"nodes/{minion}.json")}
+                data |= self._signed("nodes", minion, before.server)
+                data |= {"former": [before.agent, before.node], "turn": secrets.token_hex(4)}
+                data |= {"agent": str(uuid.uuid4()), "node": str(uuid.uuid4())}
+                self._save(f"nodes/{minion}.json", data)
+        return self.known(minion)
+
+    def settle(self, minion: str) -> None:
+        """Forget the tokens that a node had before."""
+        with self.locked():
+            data = self._read(f"nodes/{_plain(minion)}.json")
+            self._save(f"nodes/{minion}.json", {**data, "former": []})
+
     def forget(self, minion: str) -> None:
         """Take the identity of a node away that is no node any more."""
         (self.folder / "nodes" / f"{_plain(minion)}.json").unlink(missing_ok=True)
@@ -333,7 +374,8 @@ class SecretStore:
             return None
         return self._shaped(file, lambda: AgentCredentials(
             name, bool(data["server"]), str(data["agent"]), str(data["node"]), str(data["cert"]),
-            str(data["key"]), str(data.get("uuid") or ""),
+            str(data["key"]), str(data.get("uuid") or ""), str(data.get("turn") or ""),
+            tuple(str(secret) for secret in data.get("former") or ()),
         ))  # fmt: skip
 
     # --- files -----------------------------------------------------------------------------------

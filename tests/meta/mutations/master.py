@@ -57,7 +57,7 @@ ROWS = [
          "who answers first in a node's name keeps its own answer out"),
     ]),
     *of("master/deploy/acl_beginning.py", "unit/master/deploy/test_acl_beginning.py", [
-        ("first_token_stays", "        _take_back(client, first)\n", "",
+        ("first_token_stays", "        revoke_secret(client, first)\n", "",
          "a token that may do everything stays in Consul, and nobody knows of it"),
         ("first_token_is_lost", "kept.keep_first_token(first)", "pass",
          "a master that ends at the wrong moment has locked itself out of Consul"),
@@ -65,6 +65,12 @@ ROWS = [
     *of("consul/agent.py", "unit/consul/test_agent.py", [
         ("own_token_alone", 'tokens.get("master") or tokens["agent"]', 'tokens["agent"]',
          "a server of an earlier version cannot leave before the master grants it that"),
+    ]),
+    *of("master/deploy/exchange.py", "unit/master/deploy/test_exchange.py", [
+        ("taken_from_who_is_away", "if not isinstance(answer, Mapping) or dict(answer) != wanted:", "if False:",
+         "a node that was away during an exchange has no valid token when it is back"),
+        ("granted_after_it_is_asked", "    deployment.grant_agents_and_nodes(kept, list(renewed.values()))\n", "",
+         "the nodes get tokens that Consul does not know"),
     ]),
     *of("master/deploy/clocks.py", "unit/master/deploy/test_clocks.py", [
         ("authority_of_the_future", "if far and 2 * len(far) > len(ahead):", "if False:",

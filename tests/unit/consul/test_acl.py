@@ -182,3 +182,11 @@ def test_a_right_that_cannot_be_read_is_no_missing_one(acl: Acl) -> None:
     with pytest.raises(ConsulError):
         ensured(acl, given())
     assert acl.written == []
+
+
+def test_an_exchanged_token_has_another_accessor_and_the_same_policy() -> None:
+    """Both count while it is exchanged; one accessor has one secret only."""
+    before = grants("prod", engine="e", reader="r", nodes=[NODE])[-1]
+    after = grants("prod", engine="e", reader="r", nodes=[{**NODE, "turn": "1f"}])[-1]
+    assert (before.policy, before.rules) == (after.policy, after.rules)
+    assert before.accessor != after.accessor

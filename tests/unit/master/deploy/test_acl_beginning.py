@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from salt_gluster.consul import acl
 from salt_gluster.consul.settings import Access
 from salt_gluster.errors import ConsulError, GlusterError
 from salt_gluster.master.deploy import acl_beginning, secret_store
@@ -91,7 +92,8 @@ def kept(tmp_path: Path) -> SecretStore:
 @pytest.fixture
 def consul(monkeypatch: pytest.MonkeyPatch) -> Consul:
     made = Consul()
-    monkeypatch.setattr(acl_beginning, "Client", made.client)
+    for module in (acl, acl_beginning):
+        monkeypatch.setattr(module, "Client", made.client)
     monkeypatch.setattr(acl_beginning, "_PAUSE_S", 0)
     return made
 
