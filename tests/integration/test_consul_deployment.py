@@ -165,15 +165,17 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backbone]:
 
 
 #: What others keep where we read and write: who reacts to what, and their webhook.
-PLANTED = {kind: f"planted-{kind}-3f6c1d" for kind in ("reactor", "webhook")}
+PLANTED = {kind: f"planted-{kind}-3f6c1d" for kind in ("reactor", "webhook", "engine")}
 OTHERS_HOOK = {"http://127.0.0.1:9/": {"token": PLANTED["webhook"], "secret": ""}}
 
 
 def plant(lab: Lab) -> None:
     """Put secrets of the site's own into files that `gluster.setup` and the formula read."""
     line = f"reactor: [{{'planted/*': ['salt://x.sls?saltenv={PLANTED['reactor']}']}}]"
-    lab.master.ok(["sh", "-c", 'echo "$1" >> /etc/salt/master', "sh", line])
-    lab.master.ok(["chmod", "600", "/etc/salt/master"])
+    engine = f"engines: [{{planted: {{token: {PLANTED['engine']}}}}}]"
+    for node, name, text in ((lab.master, "master", line), (lab.node("g1"), "minion", engine)):
+        node.ok(["sh", "-c", f'echo "$1" >> /etc/salt/{name}', "sh", text])
+        node.ok(["chmod", "600", f"/etc/salt/{name}"])
     lab.node("g1").ok(["mkdir", "-p", str(Path(HOOKS).parent)])
     lab.node("g1").ok(["tee", HOOKS], input=json.dumps(OTHERS_HOOK))
 
@@ -505,6 +507,8 @@ def test_no_secret_is_in_a_log_an_event_the_job_cache_or_where_others_may_read(
     assert [row for row in everything if not row[1].startswith("consul/raft/")] == []
     # They are where they belong: whoever looks would have found them elsewhere too.
     assert {n for _, _, n in kept} | {"webhook"} == set(secrets)
+    repeated = pool.lab.node("g1").ok(["cat", "/etc/salt/minion.d/salt-gluster.conf"])
+    assert PLANTED["engine"] in repeated, "its own engine still runs"
     hooks = {name: pool.lab.node(name).ok(["cat", HOOKS]) for name in ("g1", "g2", "g3", "g4")}
     assert OTHERS_HOOK.items() <= json.loads(hooks["g1"]).items()
     assert all(pool.secret("webhook") in text for text in hooks.values())
