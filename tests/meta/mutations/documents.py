@@ -30,7 +30,7 @@ ROWS = [
         ("deep_document", "if _may_be_deep(plain) and _is_deep(document):", "if False:", "a document of one node ends whoever walks through it"),
         ("no_number", "parse_constant=_no_number", "parse_constant=float", "a time that is no number is never too old"),
     ]),
-    *of("model/document.py", "unit/consul/test_hostile_documents.py", [
+    *of("model/document.py", "unit/model/test_document.py", [
         ("huge_number", "if not is_number or not -_MOST_NUMBER < value < _MOST_NUMBER:  #", "if not is_number:  #", "a number of one node ends the leader's tick"),
         ("true_is_a_number", "is_number = isinstance(value, int | float) and not isinstance(value, bool)", "is_number = isinstance(value, int | float)", "what is true counts as the number 1"),
     ]),
@@ -54,7 +54,7 @@ ROWS = [
         ("no_members", "agreement = agreed(read_submissions(submitted), peers, accepted)", "agreement = agreed(read_submissions(submitted), {}, accepted)",
          "whoever names itself sets the policy of the pool"),
     ]),
-    *of("status/config_versions.py", "unit/status/test_report_document.py", [
+    *of("status/config_versions.py", "unit/status/test_config_versions.py", [
         ("youngest_first", "told = sorted(groups.values(), key=len, reverse=True)", "told = list(groups.values())", "the node with the latest clock says which volumes there are"),
     ]),
 ]  # fmt: skip

@@ -222,6 +222,14 @@ def test_a_higher_schema_is_one_unknown_node_and_says_so() -> None:
     assert set(state.reports) == {GOOD, THIRD}
 
 
+def test_what_a_node_told_before_it_wrote_something_broken_is_not_known_any_more() -> None:
+    state = engine_of()
+    state.take(HOSTILE, report(HOSTILE), 5)
+    assert HOSTILE in state.reports
+    state.take(HOSTILE, {**report(HOSTILE), "peers": 5}, 6)
+    assert HOSTILE not in state.reports and isinstance(state.facts[HOSTILE], Unknown)
+
+
 def test_who_writes_as_another_node_writes_nothing() -> None:
     state = engine_of(*with_reports(raw(report(GOOD))))
     state.collect()

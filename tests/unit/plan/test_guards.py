@@ -254,6 +254,12 @@ CASES: list[tuple[str, Step, Change, bool]] = [
     ),
     (
         "paths_fit",
+        step_of("volume_create", bricks=["g1:/bricks/b"], replica=1),
+        lambda o: path(o, filesystem="/"),
+        True,
+    ),
+    (
+        "paths_fit",
         step_of("volume_create", bricks=["g2:/bricks/b"]),
         lambda o: path(o, foreign=("a",)),
         False,

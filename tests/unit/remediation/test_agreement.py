@@ -63,6 +63,8 @@ def test_half_is_no_majority_and_says_so() -> None:
     found = agreed([submission("u1"), submission("u2", B)], MEMBERS)
     assert isinstance(found, Unknown)
     assert found.why == "1 of 3 nodes submit the same: no majority"
+    two_of_four = [submission("u1"), submission("u2"), submission("u3", B), submission("u4", B)]
+    assert isinstance(agreed(two_of_four, ("u1", "u2", "u3", "u4")), Unknown)
 
 
 @pytest.mark.parametrize(
@@ -132,6 +134,15 @@ def test_a_policy_taken_back_is_taken_back() -> None:
     assert last.policy.restart_brick is Mode.ACT
     assert last.current is not None
     assert last.current["by"] == "g1, g2"
+
+
+def test_in_consul_too_who_is_no_member_has_no_say() -> None:
+    pool = Pool()
+    for uuid in ("u1", "u2"):
+        pool.submit(uuid, A)
+    for uuid in ("x1", "x2", "x3"):  # each calls itself g1, as the declaration does
+        pool.submit(uuid, B)
+    assert pool.accepted().policy.restart_brick is Mode.ACT
 
 
 def test_a_broken_submission_leaves_what_is_in_force() -> None:

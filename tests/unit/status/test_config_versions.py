@@ -21,6 +21,7 @@ from salt_gluster.status.config_versions import (
     consensus,
     differences,
     explaining,
+    most_told_first,
     reported_config,
 )
 from salt_gluster.status.facts import volumes_data
@@ -303,3 +304,12 @@ def test_a_version_is_told_once_and_an_overwrite_is_critical_with_the_way_back()
     assert (alarm.event, alarm.details["nodes"]) == ("overwritten", ["g4"])
     assert "salt-run gluster.plan" in alarm.suggest
     assert config_overwrite.notices("main", version(what=[]), 4) == ()
+
+
+def test_what_most_tell_comes_before_what_the_youngest_tells() -> None:
+    peers = [{"uuid": uuid} for uuid in NODES]
+    reports = {uuid: {"uuid": uuid, "peers": peers} for uuid in NODES[:3]}
+    definitions = {"u1": {"data": volume()}, "u2": {"data": volume()}, "u3": {}}
+    looked = {"u1": 1.0, "u2": 2.0, "u3": 9e15}
+    first, *_ = most_told_first(reports, definitions, looked)
+    assert first["uuid"] == "u2", "of the many the youngest"
