@@ -39,9 +39,11 @@ ROWS = [
         ("strange_pool_is_ours", "if uuid is None or row != uuid:", "if uuid is None:",
          "a node that was installed again writes to the pool"),
     ]),
-    *of("plan/fitness.py", "unit/plan/test_guards.py", [
+    *of("plan/fitness.py", "unit/plan/test_fitness.py", [
         ("root_disk_is_fine", 'if path.filesystem == "/" and', 'if path.filesystem == "" and',
          "a brick fills the root file system"),
+    ]),
+    *of("plan/fitness.py", "unit/plan/test_guards.py", [
         ("foreign_files_are_fine", "if path.foreign:", "if path.foreign and path.volume_id:",
          "a brick is made over files of others"),
         ("former_brick_is_fine", "if path.volume_id and not is_our_mark(path):", "if False:",

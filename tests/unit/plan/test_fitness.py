@@ -20,7 +20,7 @@ from salt_gluster.model import (
     is_known,
 )
 from salt_gluster.plan import plan_volume
-from salt_gluster.plan.fitness import READY_S, UNFIT_S, told_of
+from salt_gluster.plan.fitness import READY_S, UNFIT_S, reasons, told_of
 from salt_gluster.plan.guards import check
 from salt_gluster.render import plan_data
 from salt_gluster.render.plan import refusal_lines
@@ -53,6 +53,13 @@ def waits(obs: Observation) -> list[str]:
 def unfit(obs: Observation) -> Any:
     (result,) = [r for r in check(obs, [STEP], ()) if r.guard == "paths_fit"]
     return result
+
+
+def test_a_node_says_of_its_root_disk_that_it_does_not_fit_unless_that_is_accepted() -> None:
+    on_root = replace(HERE, filesystem="/")
+    (reason,) = reasons(on_root, ())
+    assert "root file system" in reason.why
+    assert reasons(on_root, ("root_disk",)) == reasons(HERE, ()) == ()
 
 
 def test_a_node_that_says_so_in_time_is_ready() -> None:
