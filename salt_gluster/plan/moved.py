@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from salt_gluster.model import Facet, Observation, Plan, is_known, known
+from salt_gluster.model import Facet, Observation, Plan, UnknownRead, is_known, known
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def what_moved(before: Observation | None, after: Observation) -> Movement:
         is_known(facet) for obs in (before, after) for facet in (obs.peers, obs.volumes)
     ):
         return Movement(pool=True)
-    if (before.node, before.peers) != (after.node, after.peers):
+    if _differs((before.node, before.peers), (after.node, after.peers)):
         return Movement(pool=True)
     volumes = _differing(known(before.volumes), known(after.volumes))
     if volumes and _hosts_outside(before) != _hosts_outside(after):
@@ -61,7 +61,15 @@ def _moved_facets(before: Observation, after: Observation) -> frozenset[Facet]:
 
 def _differing(before: Mapping[str, object], after: Mapping[str, object]) -> frozenset[str]:
     names = before.keys() | after.keys()
-    return frozenset(name for name in names if before.get(name) != after.get(name))
+    return frozenset(name for name in names if _differs(before.get(name), after.get(name)))
+
+
+def _differs(before: object, after: object) -> bool:
+    """Return whether two nouns differ; where something in them is unknown, it may have moved."""
+    try:
+        return before != after
+    except UnknownRead:
+        return True
 
 
 def _hosts_outside(obs: Observation) -> dict[str, str]:

@@ -18,10 +18,12 @@ import salt.loader
 
 ROOT = Path(__file__).resolve().parents[2]
 GRAIN = ROOT / "grains" / "gluster.py"
-#: A node leaves its pool's Consul once, and a master's own minion sets its agent up: nothing else
-#: of a job comes late.
+#: A node is admitted to its pool's Consul once and leaves it once, its secrets are exchanged once a
+#: year, and a master's own minion sets its agent up: nothing else of a job comes late.
 ONCE = {
-    "salt_gluster.minion.automation.decommission", "salt_gluster.master.deploy",
+    "salt_gluster.minion.automation.decommission", "salt_gluster.minion.automation.identity",
+    "salt_gluster.minion.automation.gossip_exchange",
+    "salt_gluster.minion.automation.new_secrets", "salt_gluster.master.deploy",
     "salt_gluster.master.deploy.deployment",
 }  # fmt: skip
 #: What few jobs use, if any. (urllib3 is there in every minion: Salt itself imports it.)

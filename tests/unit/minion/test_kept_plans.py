@@ -87,8 +87,13 @@ def other_spelling(rng: random.Random, volume: Volume) -> Volume:
 def path_moves(rng: random.Random, obs: Observation) -> Observation:
     path = f"/b/{rng.choice(sorted(PLANNERS))}"
     here = BrickPath(path, True, rng.random() < 0.5, "/b", is_announced=True)
-    marked = replace(here, volume_id=rng.choice([None, "x"]))
+    marked = replace(here, volume_id=rng.choice([None, "x"]), free=rng.choice([9, Unknown("?")]))
     return replace(obs, paths={**obs.paths, path: marked})
+
+
+def hold_is_read(rng: random.Random, obs: Observation) -> Observation:
+    hold = rng.choice([None, Unknown("the file cannot be read")])
+    return replace(obs, node=replace(obs.node, hold=hold))
 
 
 def process_ends(rng: random.Random, obs: Observation) -> Observation:
@@ -113,6 +118,7 @@ EVENTS: dict[str, Event] = {
     "step": step_of_a_plan,
     "member": member_moves,
     "path": path_moves,
+    "hold": hold_is_read,
     "dead": process_ends,
     "word": word_is_heard,
     "candidate": candidate_answers,
@@ -203,6 +209,13 @@ def test_what_is_refused_for_another_volume_is_planned_again_without_it() -> Non
     assert "far" in kept.goals["plain"].plan.refusals[0].why
     kept.look(without(there, "far"))
     assert "far" not in kept.goals["plain"].plan.refusals[0].why
+
+
+def test_what_is_unknown_may_have_moved_and_ends_no_run() -> None:
+    kept, there = Kept(), as_declared()
+    for _ in range(2):
+        kept.look(replace(there, node=replace(there.node, hold=Unknown("no right"))))
+    assert kept.asked == 2 * len(PLANNERS)
 
 
 def test_what_waits_is_planned_at_each_look() -> None:
