@@ -54,6 +54,8 @@ ROWS = [
          "the id of a volume that is still being made is taken off its brick"),
     ]),
     *of("plan/moved.py", "unit/minion/test_kept_plans.py", [
+        ("unknown_has_not_moved", "    except UnknownRead:\n        return True", "    except UnknownRead:\n        return False",
+         "a run goes on by the plan from before a hold that cannot be read"),
         ("kept_though_its_volume_moved", " or volume in moved.volumes", "",
          "a run plans from what a volume was, and sends what another node has done"),
         ("kept_though_it_waits", "moved.pool or plan.waits or plan.refusals", "moved.pool or plan.refusals",
