@@ -8,6 +8,7 @@ changes name files, never what stands in them.
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import os
 import shutil
@@ -94,7 +95,7 @@ def settings(credentials: Mapping[str, Any], *, name: str, address: str) -> dict
         "enable_key_list_policy": True, "tokens": {"agent": credentials["tokens"]["agent"]},
     }  # fmt: skip
     config: dict[str, Any] = {
-        **_SETTINGS,
+        **copy.deepcopy(_SETTINGS),
         "node_name": name,
         # A machine with an empty disk comes back as itself: under a new id its name stays reserved
         # for the old one, and a server never gets its vote back (facts.md#K-2.6).

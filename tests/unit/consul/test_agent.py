@@ -70,6 +70,11 @@ def test_nobody_without_a_token_is_anybody_and_nothing_listens_outside_but_gossi
     assert made["verify_server_hostname"]
 
 
+def test_what_is_done_to_one_configuration_is_not_done_to_the_next() -> None:
+    agent.settings(told(server=False), name="g1", address="10.0.0.1")["ports"]["dns"] = -1
+    assert "dns" not in agent.settings(told(server=False), name="g1", address="10.0.0.1")["ports"]
+
+
 def test_a_machine_keeps_its_id_whatever_becomes_of_its_disk() -> None:
     ids = {
         (name, cluster): agent.settings(
