@@ -3,7 +3,7 @@
 # ruff: noqa: E501
 from __future__ import annotations
 
-from .row import of
+from .row import EXECUTING, of
 
 ROWS = [
     *of("minion/run.py", "unit/minion/test_apply.py", [
@@ -60,7 +60,7 @@ ROWS = [
          "differs = None", "success is reported though a member tells another definition"),
         ("agreed_before_it_is_started", "return is_started and", "return", "success is reported though a member tells another definition"),
     ]),
-    *of("minion/verify.py", "unit/minion/automation/test_remediate.py", [
+    *of("minion/verify.py", EXECUTING, [
         ("nobody_at_the_port", "if not any(port and node.accepts(host, port, CONNECT_S) for port in ports):", "if not ports:",
          "a brick that nobody reaches is called applied"),
         ("others_do_not_tell", "if len(known(obs.peers)) > 1 and not any(", "if len(known(obs.peers)) > 99 and not any(",

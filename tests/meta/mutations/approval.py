@@ -3,7 +3,7 @@
 # ruff: noqa: E501
 from __future__ import annotations
 
-from .row import of
+from .row import EXECUTING, of
 
 ROWS = [
     *of("remediation/proposals.py", "simulation/test_approvals.py", [
@@ -52,7 +52,7 @@ ROWS = [
         ("not_submitted_again", "mark is not None and document is not None and document.index < mark.index", "False",
          "after a restore nothing acts until somebody applies a highstate"),
     ]),
-    *of("minion/automation/remediate.py", "unit/minion/automation/test_remediate.py", [
+    *of("minion/automation/remediate.py", EXECUTING, [
         ("own_memory_is_nothing", "if not is_older(document, kept):", "if True:",
          "a node carries an old order out when the master is a new machine"),
     ]),

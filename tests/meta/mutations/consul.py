@@ -3,7 +3,7 @@
 # ruff: noqa: E501
 from __future__ import annotations
 
-from .row import of
+from .row import EXECUTING, of
 
 ROWS = [
     *of("model/timers.py", "unit/model/test_timers.py", [
@@ -78,7 +78,7 @@ ROWS = [
         ("only_the_new_one_is_recorded", "for credentials in kept.nodes()}\n    with", "for credentials in kept.nodes()[:1]}\n    with",
          "after an upgrade the first admission makes nobodies of all other nodes"),
     ]),
-    *of("minion/automation/remediate.py", "unit/minion/automation/test_remediate.py", [
+    *of("minion/automation/remediate.py", EXECUTING, [
         ("the_catalog_s_maintenance_alone", 'reason = next(iter(service.maintenance(self.client).values()), "")', 'reason = ""',
          "a brick is started under the maintenance that another node took out of the catalog"),
     ]),
@@ -154,7 +154,7 @@ ROWS = [
         ("asks_for_another", "glob_matches(own.get(u), n)", "any(glob_matches(spec, n) for spec in own.values())",
          "a node is proposed that another one named"),
     ]),
-    *of("minion/automation/remediate.py", "unit/minion/automation/test_remediate.py", [
+    *of("minion/automation/remediate.py", EXECUTING, [
         ("executor_believes_zones", "records.admitted(), self.spec)", "records.admitted())",
          "an executor starts a brick while a whole zone is not well"),
     ]),

@@ -3,10 +3,10 @@
 # ruff: noqa: E501
 from __future__ import annotations
 
-from .row import of
+from .row import EXECUTING, of
 
 ROWS = [
-    *of("remediation/authorize.py", ("simulation/test_engine_and_executor.py", "unit/minion/automation/test_remediate.py"), [
+    *of("remediation/authorize.py", ("simulation/test_engine_and_executor.py", *EXECUTING), [
         ("any_minion", "it.operation.executor == it.minion and it.operation.node == it.obs.executor_node",
          "it.operation.node == it.obs.executor_node", "a request is carried out by a minion that it does not name"),
         ("done_twice", "if it.begun or not isinstance(it.outcome, ExecutionReport) or it.outcome.state is Life.ISSUED:", "if True:",
@@ -38,7 +38,7 @@ ROWS = [
         ("any_port_is_dialled", "LEAST_PORT <= port < 65536", "0 < port < 65536",
          "a report makes all nodes connect to its host's other services"),
     ]),
-    *of("minion/automation/remediate.py", "unit/minion/automation/test_remediate.py", [
+    *of("minion/automation/remediate.py", EXECUTING, [
         ("locked_before_looked", "if (known := execution.is_ours()).do is Decision.IGNORE:", "if (known := execution.is_ours()) is None:",
          "requests for nothing keep a node from its own work"),
         ("not_looked_whether_to_believe", "return ViewTrust(view.is_fresh,", "return ViewTrust(True,",

@@ -6,11 +6,11 @@ from __future__ import annotations
 from .row import of
 
 ROWS = [
-    *of("master/config_file.py", "functional/test_setup.py", [
+    *of("master/config_file.py", "functional/deploy/test_setup.py", [
         ("readable_setup", "MODE = 0o600", "MODE = 0o644", "the site's passwords are open to all users"),
         ("shown_setup", '"new": self._in_words()', '"new": text', "the site's passwords are on the screen"),
     ]),
-    *of("master/deploy/removal.py", "functional/test_setup.py", [
+    *of("master/deploy/removal.py", "functional/deploy/test_setup_consul.py", [
         ("webhook_handed_out", "    kept.take_no_events()\n", "", "the next highstate brings the webhook back"),
     ]),
     *of("master/approvals.py", "unit/master/test_approvals.py", [

@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+#: Both files about the executor of one node.
+EXECUTING = (
+    "unit/minion/automation/test_remediate.py",
+    "unit/minion/automation/test_carry_out.py",
+)
+
 
 @dataclass(frozen=True)
 class Mutation:
