@@ -22,6 +22,7 @@ _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?")
 _OPTION = re.compile(r"[a-z][A-Za-z0-9._-]{0,127}")
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _GFID = re.compile(r"gfid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SIZE = re.compile(r"[0-9]{1,18}(\.[0-9]{1,3})?([KMGTP]?B)?", re.IGNORECASE)
 _BLANK_OR_CONTROL = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 #: Words with a meaning of their own where an option's name is expected.
@@ -136,6 +137,14 @@ def number(key: str, value: Any) -> Words:
     return (str(value),)
 
 
+def size(key: str, value: Any) -> Words:
+    """Accept a size as gluster spells it: a number, with or without a unit."""
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(text, str) or not _SIZE.fullmatch(text):
+        raise SpecError(key, f"{value!r} is not a size", hint="Write it as 10GB, 500MB or bytes.")
+    return (text,)
+
+
 def one_of(*allowed: str) -> Checker:
     """Return a checker that accepts only these words."""
 
@@ -166,6 +175,7 @@ TYPES: Mapping[str, Checker] = {
     "redundancy": number,
     "list_cnt": number,
     "op_version": number,
+    "size": size,
     "transport": one_of("tcp", "rdma", "tcp,rdma"),
     "counter": one_of("open", "read", "write", "opendir", "readdir"),
     "dump": one_of("all", "mem", "iobuf", "callpool", "priv", "fd", "inode", "history"),

@@ -104,7 +104,9 @@ def _change(name: str, line: str, deadline_s: int = 60, **more: Any) -> Command:
 _TABLE = (
     # --- reads that no lock can hold up (facts.md#G-1.5, #C-C.1) --------------------------------
     _read("pool_list", "pool list"),
+    _read("peer_status", "peer status"),
     _read("uuid_get", "system:: uuid get"),
+    _read("volume_list", "volume list"),
     _read("volume_info", "volume info"),
     _read("volume_info_one", "volume info {volume}"),
     _read("volume_get", "volume get {volume} {option}"),
@@ -162,6 +164,12 @@ _TABLE = (
     _change("volume_reset_brick_start", "volume reset-brick {volume} {brick} start"),
     _change("volume_reset_brick_commit", "volume reset-brick {volume} {brick} {new_brick:brick} "
             "commit force", 120),
+    # --- quota: enable takes 2.2 s (facts.md#G-1.4) -----------------------------------------------
+    _read("quota_list", "volume quota {volume} list", locks=True),
+    _change("quota_enable", "volume quota {volume} enable"),
+    _change("quota_disable", "volume quota {volume} disable"),
+    _change("quota_limit_usage", "volume quota {volume} limit-usage {file} {size}"),
+    _change("quota_remove", "volume quota {volume} remove {file}"),
     # --- healing ----------------------------------------------------------------------------------
     _change("heal_launch", "volume heal {volume}", output="text"),
     _change("heal_full", "volume heal {volume} full", output="text"),

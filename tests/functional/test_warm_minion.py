@@ -25,6 +25,8 @@ ONCE = {
     "salt_gluster.minion.automation.gossip_exchange",
     "salt_gluster.minion.automation.new_secrets", "salt_gluster.master.deploy",
     "salt_gluster.master.deploy.deployment",
+    # Only where Salt has no glusterfs of its own, and an SLS uses it.
+    "salt_gluster.minion.legacy", "salt_gluster.minion.legacy_state",
 }  # fmt: skip
 #: What few jobs use, if any. (urllib3 is there in every minion: Salt itself imports it.)
 HEAVY = {"cryptography", "consul", "requests", "salt"}

@@ -66,4 +66,16 @@ ROWS = [
         ("others_do_not_tell", "if len(known(obs.peers)) > 1 and not any(", "if len(known(obs.peers)) > 99 and not any(",
          "a brick is called applied though the pool tells another volume"),
     ]),
+    *of("minion/legacy.py", "unit/minion/test_legacy.py", [
+        ("legacy_lock_is_a_failure", "if not (isinstance(error, Conflict) and left):", "if True:",
+         "an SLS of old is red when two nodes run it at once"),
+        ("legacy_daemons_are_bricks", 'bricks = [row for row in nodes if str(row.get("path") or "").startswith("/")]',
+         "bricks = nodes", "a daemon of quota is listed as a brick"),
+    ]),
+    *of("minion/legacy_state.py", "unit/minion/test_legacy_state.py", [
+        ("legacy_adds_in_test_mode", 'told = f"Bricks will be added to volume {name}"\n        return _state(name, told, None, old=before, new=[*before, *new])',
+         'told = ""', "test mode adds bricks"),
+        ("legacy_any_peer_is_peered", 'return "" if peer.get("connected", "1") == "1" else "not connected"', 'return ""',
+         "a member that is away is called peered"),
+    ]),
 ]  # fmt: skip
