@@ -35,7 +35,7 @@ from salt_gluster.model import (
     VolumeStatus,
     is_known,
 )
-from salt_gluster.node import Stamp, read_definitions, stamp
+from salt_gluster.node import Stamp, read_definitions, stamp, with_thin_arbiters
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -164,6 +164,8 @@ class Reader:
         peers, volumes = self._ask_many(
             [("pool_list", {}), ("volume_info", {})], (parse_pool_list, parse_volume_info)
         )
+        if is_known(volumes):
+            volumes = with_thin_arbiters(self._dir, volumes)
         self._kept = None
         # What was stored while gluster answered has moved since ``seen``, and is read again.
         if is_known(peers) and is_known(volumes) and seen:

@@ -49,7 +49,7 @@ def dry_run(
 
 
 def _is_refused(plan: Plan, accept: Collection[str]) -> bool:
-    return any(refusal.name not in accept for refusal in plan.refusals)
+    return any(r.final or r.name not in accept for r in plan.refusals)
 
 
 def converge(

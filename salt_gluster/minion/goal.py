@@ -122,7 +122,7 @@ class Goal:
         return [
             r
             for r in self.plan.refusals
-            if (self.is_ours or r.everywhere) and r.name not in self.accept
+            if (self.is_ours or r.everywhere) and (r.final or r.name not in self.accept)
         ]
 
     def note_moved(self, moved: Movement) -> None:

@@ -57,7 +57,8 @@ class Refusal:
     ``name`` is the guard or kind of drift; ``ways`` are the commands or actions to
     choose from. ``waits_s`` is how long it is worth waiting for time alone to mend it; 0 = not.
     ``everywhere`` means that it counts on every node, also on one that would not act: what nobody
-    will ever do is not waited for.
+    will ever do is not waited for. ``final`` means that no operator can accept it: gluster would
+    refuse the change in its turn, or it would cost data.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Refusal:
     ways: tuple[str, ...] = ()
     waits_s: float = 0
     everywhere: bool = False
+    final: bool = False
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,8 @@ class Volume:
 
     ``kind`` is ``distribute``, ``replicate`` or ``disperse`` whatever the number of sets.
     ``replica`` is 1 for distribute and disperse; ``disperse`` counts data + redundancy bricks.
+    ``thin_arbiter`` stands in glusterd's own files only: gluster's XML hides it (facts.md#C-J.5),
+    so that it is no part of the digest.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Volume:
     transport: str = "tcp"
     options: Mapping[str, str] = field(default_factory=dict)
     type_text: str = ""
+    thin_arbiter: bool = False
 
     @property
     def set_size(self) -> int:

@@ -38,7 +38,12 @@ from salt_gluster.node.brick_state import WELL, brick_facts
 from salt_gluster.node.change_watch import ChangeWatch
 from salt_gluster.node.cmd_history import changes, note_sent
 from salt_gluster.node.command import CommandResult, Run, run_command
-from salt_gluster.node.definition_files import Stamp, read_definitions, stamp
+from salt_gluster.node.definition_files import (
+    Stamp,
+    read_definitions,
+    stamp,
+    with_thin_arbiters,
+)
 from salt_gluster.node.events_daemon import (
     Eventsd,
     arrived,
@@ -130,6 +135,7 @@ __all__ = [
     "send_event",
     "stamp",
     "unmount",
+    "with_thin_arbiters",
     "write_fstab",
     "write_hold",
     "write_private",

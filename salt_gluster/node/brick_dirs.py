@@ -189,7 +189,7 @@ def remove_stale_volume_id(path: str, live_ids: Collection[str]) -> str:
         raise GlusterError(
             f"the volume id of {path} is not removed: {why}",
             kind="refused",
-            hint="Choose another path, or look what is in it and empty it yourself.",
+            hint="Choose another path: what is in this one may be the only copy.",
         )
     with _writing(path, "keeps its mark"):
         if is_marked:

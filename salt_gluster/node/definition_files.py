@@ -7,10 +7,11 @@ this file.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from salt_gluster.model import Brick, Unknown, Volume
@@ -110,7 +111,29 @@ def _volume(folder: Path, for_all: Mapping[str, str]) -> Volume:
         transport=_TRANSPORTS[info["transport-type"]],
         options={**_options(info), **_options(for_all)},
         type_text=several + kind.capitalize(),
+        thin_arbiter=_is_thin(info),
     )
+
+
+def with_thin_arbiters(
+    glusterd_dir: str | Path, volumes: Mapping[str, Volume]
+) -> dict[str, Volume]:
+    """Return the volumes as gluster tells them, with the thin arbiters that its XML hides.
+
+    Only a volume of two copies can have one, so that no other costs a look. A file that cannot be
+    read leaves a volume as it was told.
+    """
+    seen = dict(volumes)
+    for name, volume in volumes.items():
+        if volume.replica == 2:
+            with contextlib.suppress(OSError):
+                thin = _is_thin(_pairs(Path(glusterd_dir, "vols", name, "info")))
+                seen[name] = replace(volume, thin_arbiter=thin)
+    return seen
+
+
+def _is_thin(info: Mapping[str, str]) -> bool:
+    return info.get("thin_arbiter_count", "0") not in ("", "0")
 
 
 def _options(pairs: Mapping[str, str]) -> dict[str, str]:

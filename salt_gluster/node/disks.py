@@ -253,7 +253,7 @@ def _not_claimed(device: Device, run: Run) -> Refusal | None:
     return None
 
 
-_WAYS = ("another device", "if what is on it is not needed: wipefs -a DEVICE, by hand")
+_WAYS = ("another device", "look           lsblk -f; no disk with anything on it is ever taken")
 
 
 # --- XFS on it -----------------------------------------------------------------------------------

@@ -32,11 +32,14 @@ def only_create(planned: Plan, obs: Observation) -> Plan:
     if not any(step.action == "bricks_add" for step in planned.steps):
         return planned
     volume = obs.volume(planned.subject)
+    raised = next((s.args for s in planned.steps if s.args.get("replica")), {})
+    more = f" replica={raised['replica']}" if raised else ""
+    more += " arbiter=True" if raised.get("arbiter") else ""
     size = f"{shape(volume)} on {len(volume.bricks)} bricks" if volume else "there"
     refusal = Refusal(
         "exists",
         f"{planned.subject} is there already: {size}; to create does not grow it",
-        (f"add bricks     salt MINION gluster_volume.add_bricks {planned.subject} BRICKS",),
+        (f"add bricks     salt MINION gluster_volume.add_bricks {planned.subject} BRICKS{more}",),
     )
     return replace(planned, refusals=(*planned.refusals, refusal))
 

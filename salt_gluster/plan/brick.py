@@ -126,7 +126,7 @@ def _judge(draft: Draft, here: BrickPath, accepted: frozenset[str]) -> None:
         )
     if here.foreign:
         foreign = ", ".join(here.foreign[:3])
-        draft.refuse("paths_fit", f"{here.path} holds {foreign}", "empty it, or use another path")
+        draft.refuse("paths_fit", f"{here.path} holds {foreign}", "use another path")
     elif here.volume_id and not is_known(draft.state.volumes):
         draft.refuse(
             "pool_unknown",
@@ -139,7 +139,7 @@ def _judge(draft: Draft, here: BrickPath, accepted: frozenset[str]) -> None:
         draft.refuse(
             "paths_fit",
             f"{here.path} is a brick of a volume that is not in this pool ({here.volume_id})",
-            "use another path, or look what is in it and empty it by hand",
+            "use another path; what is in this one may be the only copy",
             waits_s=marked_lately_s(here, draft.state.now),
         )
 

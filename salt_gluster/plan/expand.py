@@ -29,15 +29,26 @@ def reshape(draft: Draft, desired: VolumeSpec, volume: Volume, pool: PoolSpec | 
         draft.refuse(
             "foreign_brick",
             f"{', '.join(foreign)} is in {volume.name}, but not declared. Nothing is removed.",
-            "declare it     as a brick of the volume",
-            f"take it out    gluster volume remove-brick {volume.name} … start, status, commit",
+            f"declare it     as it is in: gluster volume info {volume.name}",
         )
+        return
+    if volume.thin_arbiter and (desired.set_size > volume.set_size or not wanted <= live):
+        _refuse_thin_arbiter(draft, volume)
         return
     if desired.set_size > volume.set_size:
         sets = _raise_replica(draft, desired, volume, sets, pool)
     elif not _same_sets(draft, volume, sets, find):
         return
     _add_sets(draft, desired, sets, live, pool)
+
+
+def _refuse_thin_arbiter(draft: Draft, volume: Volume) -> None:
+    """glusterd died of an ``add-brick`` to such a volume (facts.md#C-J.5)."""
+    draft.refuse(
+        "thin_arbiter",
+        f"{volume.name} has a thin arbiter: neither bricks nor copies are added to it",
+        f"declare it     as it is in: gluster volume info {volume.name}",
+    )
 
 
 def _same_sets(draft: Draft, volume: Volume, sets: BrickSets, find: Finder) -> bool:
@@ -98,6 +109,13 @@ def _raise_replica(
 ) -> BrickSets:
     """Add the new members of every live set in one step; return the declared sets that remain."""
     find = Finder(draft.state)
+    if not volume.is_started:  # gluster refuses, and with force it would not mark what to fill
+        draft.refuse(
+            "not_started",
+            f"{volume.name} is {volume.status}: copies are added while its bricks serve",
+            f"start it       salt MINION gluster_volume.start {volume.name}",
+        )
+        return []
     new: list[str] = []
     rest = list(sets)
     for live in ([find.key(b.name) for b in s.bricks] for s in volume.sets):

@@ -30,13 +30,20 @@ CREATING_S = 10
 #: that in this very run.
 UNFIT_S = 10
 
+_ANOTHER = "use another path  what is in this one may be the only copy"
+
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a directory cannot be a brick, and what can be done about it."""
+    """Why a directory cannot be a brick, and what can be done about it.
+
+    Most are ``final``: gluster refuses such a brick too (facts.md#C-J.1), or files are lost. An
+    operator may accept only what gluster takes: a directory with files in it.
+    """
 
     why: str
     ways: tuple[str, ...] = ()
+    final: bool = True
 
 
 def reasons(path: BrickPath, accepted: Collection[str]) -> tuple[Reason, ...]:
@@ -52,11 +59,16 @@ def reasons(path: BrickPath, accepted: Collection[str]) -> tuple[Reason, ...]:
         why = f"{path.path} is a mount point itself; use a directory below it"
         found.append(Reason(why))
     if path.foreign:
-        found.append(Reason(f"{path.path} holds {', '.join(path.foreign[:3])}"))
+        why = f"{path.path} holds {', '.join(path.foreign[:3])}"
+        found.append(Reason(why, (_ANOTHER,), final=_is_no_place(path)))
     if path.volume_id and not is_our_mark(path):
-        way = f"empty it       after a look at what is in {path.path}"
-        found.append(Reason(f"{path.path} was a brick of volume {path.volume_id}", (way,)))
+        found.append(Reason(f"{path.path} was a brick of volume {path.volume_id}", (_ANOTHER,)))
     return tuple(found)
+
+
+def _is_no_place(path: BrickPath) -> bool:
+    """Return whether more speaks against it than files: a network mount, a part of a volume."""
+    return any(" " in entry or entry == ".glusterfs" for entry in path.foreign)
 
 
 def is_our_mark(path: BrickPath) -> bool:
@@ -134,7 +146,7 @@ def unfit_refusal(brick: str, told: AnnouncedBrick) -> Refusal:
     """Return the refusal for a brick whose own node says that it does not fit."""
     host = brick.split(":", 1)[0]
     way = f"mend it there  then apply the state of {host} again"
-    return Refusal("paths_fit", f"{host} says: {told.unfit}", (way,), UNFIT_S)
+    return Refusal("paths_fit", f"{host} says: {told.unfit}", (way,), UNFIT_S, final=True)
 
 
 # --- a step's bricks ------------------------------------------------------------------------------

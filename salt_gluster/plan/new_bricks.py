@@ -42,7 +42,9 @@ def paths_fit(obs: Observation, step: Step, nodes: Collection[str]) -> Refusal |
         return None
     ways = dict.fromkeys(way for reason in found for way in reason.ways)
     why = "; ".join(reason.why for reason in found) + "."
-    return Refusal("paths_fit", why, tuple(ways), waits_s)
+    return Refusal(
+        "paths_fit", why, tuple(ways), waits_s, final=any(reason.final for reason in found)
+    )
 
 
 def _is_plain(path: str) -> bool:

@@ -286,7 +286,7 @@ def _judge_past(draft: Draft, candidate: Candidate, obs: Observation, hosts: Seq
             "foreign_pool",
             f"{name} believes to be in a pool with {names}. Inviting it could overwrite this "
             "pool's volumes with older ones.",
-            f"if it is free: on {name} stop glusterd, empty its peers and vols folders, start it",
+            f"if it is free: on {name} stop glusterd, move its peers and vols away, start it",
             waits_s=waits_s,
         )
     if volumes:

@@ -28,7 +28,7 @@ def plan_data(plan: Plan, results: Sequence[GuardResult] = ()) -> dict[str, Any]
     refuses, or where one of the refusals cannot be accepted.
     """
     names = list(dict.fromkeys(r.name for r in plan.refusals))
-    may = bool(plan.steps) and set(names) <= ACCEPTABLE
+    may = bool(plan.steps) and set(names) <= ACCEPTABLE and not any(r.final for r in plan.refusals)
     data: dict[str, Any] = {
         "id": plan.id,
         "subject": plan.subject,

@@ -23,7 +23,7 @@ _KEYS = (
     "started", "transport", "mount", "accept_risk",
 )  # fmt: skip
 _LATER = {
-    "thin_arbiter": "Use `arbiter: true` with replica: 3.",
+    "thin_arbiter": "Take it out: none is built, and a volume that has one keeps its shape.",
     "size": "Take it out; bricks use their whole disk.",
     "profile": "Write the options under `options:`.",
     "allow": "Use `options: {auth.allow: '198.18.0.1,…'}` with addresses.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from salt_gluster.model import Brick, Observation, Volume, VolumeStatus, known
@@ -20,6 +20,7 @@ class SetShape:
     arbiter: bool = False
     disperse: int = 0
     redundancy: int = 0
+    thin_arbiter: bool = field(default=False, compare=False)  # no declaration can name it
 
     @property
     def words(self) -> str:
@@ -28,7 +29,8 @@ class SetShape:
             return f"disperse {self.disperse - self.redundancy}+{self.redundancy}"
         if self.kind == "replicate":
             with_data = self.replica - 1 if self.arbiter else self.replica
-            return f"replica {with_data}{' + arbiter' if self.arbiter else ''}"
+            more = " + arbiter" if self.arbiter else " + thin arbiter" if self.thin_arbiter else ""
+            return f"replica {with_data}{more}"
         return "distribute"
 
 
@@ -37,7 +39,8 @@ def set_shape(volume: Volume | VolumeSpec) -> SetShape:
     if volume.kind == "disperse":
         return SetShape("disperse", disperse=volume.disperse, redundancy=volume.redundancy)
     if volume.kind == "replicate":
-        return SetShape("replicate", volume.replica, bool(volume.arbiter))
+        thin = isinstance(volume, Volume) and volume.thin_arbiter
+        return SetShape("replicate", volume.replica, bool(volume.arbiter), thin_arbiter=thin)
     return SetShape("distribute")
 
 
@@ -58,10 +61,10 @@ def volume_diff(
         "status": lambda v: v.status,
     }
     diff: dict[str, Any] = {}
-    for field in fields:
-        old, new = (read[field](v) if v else None for v in (before, after))
+    for name in fields:
+        old, new = (read[name](v) if v else None for v in (before, after))
         if old != new:
-            diff[field] = {"old": old, "new": new}
+            diff[name] = {"old": old, "new": new}
     changed = {}
     for name in sorted(options):
         old, new = (v.options.get(name) if v else None for v in (before, after))

@@ -117,6 +117,27 @@ def test_options_of_the_whole_pool_are_every_volumes(folder: Path) -> None:
     assert added == {("cluster.server-quorum-ratio", "51%")}
 
 
+class TwoCopies(Gluster):
+    """Tells every volume of three copies as one of two, as the XML does with a thin arbiter."""
+
+    def __call__(self, argv: Sequence[str], given: str | None, deadline_s: float) -> CliResult:
+        told = super().__call__(argv, given, deadline_s)
+        few = told.stdout.replace("<replicaCount>3<", "<replicaCount>2<")
+        return replace(told, stdout=few)
+
+
+def test_a_thin_arbiter_that_the_xml_hides_is_read_from_the_files(folder: Path) -> None:
+    without = volumes(reader(folder, Clock(), TwoCopies()))
+    assert not any(volume.thin_arbiter for volume in without.values())
+    info = folder / "vols/rep3/info"
+    info.write_text(info.read_text() + "thin_arbiter_count=1\n")
+    seen = volumes(reader(folder, Clock(), TwoCopies()))
+    assert [name for name, volume in seen.items() if volume.thin_arbiter] == ["rep3"]
+    assert seen["rep3"].digest() == without["rep3"].digest(), "other members' XML hides it, too"
+    read = read_definitions(folder, ["rep3"])
+    assert read is not None and read["rep3"].thin_arbiter
+
+
 def test_no_secret_leaves_the_files(folder: Path) -> None:
     assert SECRET in (folder / "vols/rep3/info").read_text()
     assert SECRET not in repr(read_definitions(folder, in_sample()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from salt_gluster.model import (
     Announcement,
     Brick,
     BrickPath,
+    BrickStatus,
     Node,
     Observation,
     Peer,
@@ -18,6 +20,7 @@ from salt_gluster.model import (
     Step,
     Unknown,
     Volume,
+    VolumeStatus,
 )
 from salt_gluster.plan.actions import ACTIONS
 from salt_gluster.plan.force import as_sent
@@ -123,3 +126,63 @@ def test_a_new_copy_does_not_go_to_a_node_that_has_one() -> None:
     add = step("g2-storage:/c", action="bricks_add", replica=3)
     assert "two members of one set on one node" in why(observed(data=data), add)
     assert why(observed(data=data), step("g3:/c", action="bricks_add", replica=3)) == ""
+
+
+# --- more copies on servers that hold other sets (facts.md#C-J.6) ---------------------------------
+
+PAIRS = tuple(Brick(f"g{n}", f"/{p}", f"u{n}") for p, n in (("x", 1), ("x", 2), ("y", 2), ("y", 3)))
+DATA = Volume("data", "id", "Started", "replicate", PAIRS, 2, replica=2)
+ROWS = tuple(BrickStatus(b.host, b.path, b.host_uuid, True, 1, 1) for b in PAIRS)
+
+
+def raising(*down: int, said: tuple[AnnouncedBrick, ...] | None = ()) -> Observation:
+    rows = tuple(replace(r, online=at not in down) for at, r in enumerate(ROWS))
+    obs = observed(said=said, data=DATA)
+    return replace(obs, status={"data": VolumeStatus("data", rows)})
+
+
+def raised(*bricks: str, **args: Any) -> Step:
+    return step(*bricks, action="bricks_add", **{"accept_risk": [], **args})
+
+
+SHARED = raised("g3:/b", "g1:/b")
+
+
+def test_copies_on_servers_that_hold_other_sets_are_forced_where_all_serve() -> None:
+    assert why(raising(), SHARED) == "" and sent(raising(), SHARED)
+
+
+def test_copies_on_servers_of_their_own_are_not_forced() -> None:
+    own = (*PEERS, *(Peer(f"u{n}", (f"g{n}",), True, 3) for n in (4, 5)))
+    obs = replace(raising(), peers=own)
+    assert not sent(obs, raised("g4:/b", "g5:/b"))
+    assert sent(obs, raised("g4:/b", "g4:/c"))
+
+
+def test_copies_of_a_set_on_one_node_are_refused_and_never_only_forced() -> None:
+    assert "two members of one set on one node" in why(raising(), raised("g1:/b", "g1:/c"))
+
+
+def test_force_is_not_sent_while_a_brick_is_down_or_a_directory_is_not_known() -> None:
+    assert "g2:/y is not known to serve" in why(raising(2), SHARED)
+    assert "g3:/b is not known" in why(raising(said=None), SHARED)
+    without_rows = replace(raising(), status={})
+    assert "is not known to serve" in why(without_rows, SHARED)
+    refusal = GUARDS["paths_fit"](raising(2), SHARED, ())
+    assert refusal is not None and refusal.final
+
+
+def test_a_root_disk_does_not_force_copies_past_a_brick_that_is_down() -> None:
+    own = (*PEERS, *(Peer(f"u{n}", (f"g{n}",), True, 3) for n in (4, 5)))
+    on_root = (AnnouncedBrick("data", "/b", "f", on_root=True),)
+    prepared = Prepared({n: Announcement(NOW - 5, on_root) for n in ("g4", "g5")})
+    obs = replace(raising(1), peers=own, prepared=prepared)
+    assert "g2:/x is not known to serve" in why(
+        obs, raised("g4:/b", "g5:/b", accept_risk=["root_disk"])
+    )
+
+
+def test_a_new_copy_for_a_distribute_volume_is_not_forced() -> None:
+    plain = Volume("data", "id", "Started", "distribute", PAIRS[:2], 2)
+    obs = replace(raising(), volumes={"data": plain})
+    assert not sent(obs, raised("g2:/b", "g1:/b", replica=2))
