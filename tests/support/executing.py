@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import fleet
+import pytest
 from fake_consul import FakeConsul
 from fleet import CLUSTER, DEAD, GFN1, GFN3, NOW, PATH, SEAT, VOLUME
 
+from salt_gluster import node
+from salt_gluster.consul import canary
+from salt_gluster.consul.service import Member
 from salt_gluster.consul.store import Store
 from salt_gluster.errors import CommandFailed
+from salt_gluster.minion import report
+from salt_gluster.minion.automation import registration, remediate
 from salt_gluster.minion.automation.remediate import carry_out
 from salt_gluster.model import BrickFacts, Node, Observation, Peer, Reach, Step
 from salt_gluster.remediation.operations import ExecutionReport, Life, Operation
@@ -176,3 +184,19 @@ def ignored(pool: Pool, told: Any, reason: str) -> None:
     assert (told["did"], names(told)) == ("ignore", {reason})
     assert pool.place.sent == []
     assert pool.outcome() is None
+
+
+def pool_in(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Pool:
+    """Return the pool, with what the executor asks of this machine answered by it."""
+    pool = Pool()
+    me = Member(SEAT, "gfn2", "gfn2", CLUSTER)
+    monkeypatch.setattr(canary, "FOLDER", folder)
+    monkeypatch.setattr(registration, "load_registration", lambda: me)
+    monkeypatch.setattr(remediate, "connect", lambda settings, timeout_s: pool.consul.client())
+    monkeypatch.setattr(report, "collect_report", lambda site: pool.place.report())
+    monkeypatch.setattr(node, "one_job", lambda wait_s: contextlib.nullcontext())
+    monkeypatch.setattr(node, "one_executor", contextlib.nullcontext)
+    monkeypatch.setattr(node, "accepts", lambda host, port, limit: port in pool.place.listens)
+    monkeypatch.setattr(node.LocalState, "get", lambda self, key: None)
+    monkeypatch.setattr(node.LocalState, "put", lambda self, key, record: None)
+    return pool

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import executing
 import fleet
 import pytest
 from engine_world import NAMES, T0, UUIDS, World
@@ -41,9 +42,7 @@ from salt_gluster.render import (
     render_journal,
     render_proposals,
 )
-from tests.unit.minion.automation import test_remediate as executor
 
-executor_pool = executor.pool
 KEYS = Keys("main")
 OWN = UUIDS[1]
 SPEC = {"nodes": list(NAMES)}
@@ -289,6 +288,12 @@ def test_a_time_that_is_none_stops_no_round_of_questions(place: Place, at: Any) 
 
 # --- a node --------------------------------------------------------------------------------------
 
+
+@pytest.fixture
+def executor_pool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> executing.Pool:
+    return executing.pool_in(monkeypatch, tmp_path)
+
+
 #: As ``KINDS``, in the world of an executor: where its operation waits.
 NODES: dict[str, Any] = {
     "hold": (KEYS.hold, {"reason": "rack", "by": "ann"}),
@@ -312,9 +317,9 @@ NODES: dict[str, Any] = {
 @settings(max_examples=8, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_an_executor_answers_whatever_stands_there(
-    executor_pool: executor.Pool, kind: str, data: st.DataObject
+    executor_pool: executing.Pool, kind: str, data: st.DataObject
 ) -> None:
-    consul, place = executor_pool.consul, executor.Place()
+    consul, place = executor_pool.consul, executing.Place()
     before, executor_pool.place = dict(consul.keys), place
     try:
         executor_pool.intend()
@@ -334,7 +339,7 @@ def test_an_executor_answers_whatever_stands_there(
 
 
 def test_a_field_more_in_every_document_changes_nothing_for_an_executor(
-    executor_pool: executor.Pool,
+    executor_pool: executing.Pool,
 ) -> None:
     executor_pool.intend()
     consul = executor_pool.consul
@@ -347,7 +352,7 @@ def test_a_field_more_in_every_document_changes_nothing_for_an_executor(
 
 @pytest.mark.parametrize("kind", ["current", "version", "members", "operation", "outcome", "node"])
 def test_a_higher_schema_is_refused_or_unknown_for_an_executor_and_nothing_is_sent(
-    executor_pool: executor.Pool, kind: str
+    executor_pool: executing.Pool, kind: str
 ) -> None:
     executor_pool.intend()
     key, document = NODES[kind]

@@ -55,7 +55,7 @@ def _used() -> tuple[int, int, int]:
 
 
 @pytest.mark.parametrize(
-    "ticks", [1_000, pytest.param(100_000, marks=pytest.mark.long)]
+    "ticks", [1_000, pytest.param(100_000, marks=[pytest.mark.long, pytest.mark.timeout(3600)])]
 )  # fmt: skip
 def test_questions_cost_no_descriptors_no_threads_and_no_memory(world: World, ticks: int) -> None:
     _as_salt_asks(world.bus)
