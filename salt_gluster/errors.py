@@ -46,7 +46,9 @@ class GlusterError(Exception):
     def __str__(self) -> str:
         told = self.text and self.text not in self.message
         said = f" {self.speaker} said: {self.text}" if told else ""
-        return self.message + said + (f" {self.hint}" if self.hint else "")
+        more = said + (f" {self.hint}" if self.hint else "")
+        is_ended = not more or self.message.endswith((".", "?", "!", ":"))
+        return self.message + ("" if is_ended else ".") + more
 
     def as_dict(self) -> dict[str, str]:
         """Return plain data for ``--out json`` and events."""

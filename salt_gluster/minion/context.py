@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +18,8 @@ from salt_gluster.minion import brick_announcements
 from salt_gluster.minion.accepted_nodes import AcceptedNodes, accepted_nodes
 from salt_gluster.minion.driver import GlusterDriver, own_node_of, reader_of
 from salt_gluster.minion.order import Order
-from salt_gluster.model import Unknown, Volume
+from salt_gluster.minion.spellings import declared, spellings
+from salt_gluster.model import Peer, Unknown, Volume
 from salt_gluster.remediation import salt_events
 from salt_gluster.spec import PoolSpec, VolumeSpec, parse_nodes, parse_pool, parse_volume
 from salt_gluster.spec.names import has_globs
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 RECORD = "consul"
 _PARSED = "salt_gluster_pool"
 _KNOWN = "salt_gluster_known"
+_RESOLVED = "salt_gluster_resolved"
 #: What Salt itself may pass to a state function that takes ``**kwargs`` (facts.md#S-5.1).
 _SALTS_OWN = frozenset({"aggregate", "name", "fun", "state", "order", "saltenv", "test"})
 
@@ -217,7 +219,12 @@ class Minion:
             own=own_node_of(self.context, self.name, aliases),
             about=about,
             tell=self._tell,
+            spell=self._spell,
         )
+
+    def _spell(self, peers: Iterable[Peer]) -> Mapping[str, tuple[str, ...]]:
+        kept = self.context.setdefault(_RESOLVED, {})
+        return spellings(declared(self.pool), (self.name, self.address), peers, kept)
 
     def _tell(self, text: str) -> None:
         """Say on this minion's log and on the master's bus how far a long run is.

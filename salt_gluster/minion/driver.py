@@ -105,7 +105,8 @@ class GlusterDriver:
     run is about to start counts as a pool of its own, so that a forecast sees what the run will
     see. ``own`` and ``about`` save looks: what is kept of this node during a run, and the volumes
     whose files vouch for what is kept of the pool (None = all). Neither is used where a look has to
-    be fresh. ``tell`` gets how far a long run is.
+    be fresh. ``tell`` gets how far a long run is. ``spell`` tells what else the members
+    may be called.
     """
 
     def __init__(
@@ -120,8 +121,10 @@ class GlusterDriver:
         own: OwnNode | None = None,
         about: Collection[str] | None = None,
         tell: Callable[[str], None] = lambda _: None,
+        spell: Callable[[Iterable[Peer]], Mapping[str, tuple[str, ...]]] = lambda _: {},
     ) -> None:
         self.name = name
+        self._spell = spell
         self.tell = tell
         self.aliases = tuple(aliases)
         self.reader = reader or Reader(GlusterCli())
@@ -161,9 +164,11 @@ class GlusterDriver:
         else:
             self.reader.started = own.glusterd_started if is_known(own.glusterd_started) else None
             peers, volumes = self._pool(needs)
+            spelled = self._spell(peers) if is_known(peers) else {}
             obs = Observation(
-                self.now(), own, peers=peers, volumes=volumes, imported=self._imported
-            )
+                self.now(), own, peers=peers, volumes=volumes, imported=self._imported,
+                spellings=spelled,
+            )  # fmt: skip
         return self._with_facets(obs, needs) if needs else obs
 
     def observe_more(self, obs: Observation, needs: frozenset[Facet]) -> Observation:

@@ -41,7 +41,7 @@ def mounted(
         wanted = _options(options, f"mount {at}:options")
         if not minion.test:
             _await_start(volume, minion, wait_s)
-        hosts = hosts or _servers(volume, minion)
+        hosts = hosts or _servers(volume, minion, at)
         if by_name and node.mount_glusterfs(volume, hosts, at, wanted, test=True):
             _resolves()
         changes = node.mount_glusterfs(volume, hosts, at, wanted, test=minion.test)
@@ -97,14 +97,29 @@ def _await_start(volume: str, minion: Minion, wait_s: float) -> None:
     )
 
 
-def _servers(volume: str, minion: Minion) -> list[str]:
-    """Return the hosts of the volume's bricks, each once, then the other declared nodes."""
-    volumes = minion.volumes()
-    seen = volumes.get(volume) if is_known(volumes) else None
-    hosts = [b.host for b in seen.bricks] if seen else []
-    hosts = list(dict.fromkeys([*hosts, *minion.hosts]))
+def _servers(volume: str, minion: Minion, at: str) -> list[str]:
+    """Return a host of each brick of the volume, then the other declared nodes; this one first.
+
+    A line of fstab that names the same nodes otherwise is left as it is.
+    """
+    obs = minion.driver().observe()
+    seen = obs.volumes.get(volume) if is_known(obs.volumes) else None
+    hosts = [*([b.host for b in seen.bricks] if seen else []), *minion.hosts]
     own = minion.pool.address(minion.name) if minion.pool else minion.name
-    return sorted(hosts, key=lambda h: h != own)
+
+    def node_of(host: str) -> str:
+        peer = obs.peer_named(host) if is_known(obs.peers) else None
+        return peer.uuid if peer else host.lower()
+
+    def once(several: Sequence[str]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for host in several:
+            found.setdefault(node_of(host), host)
+        return dict(sorted(found.items(), key=lambda row: row[0] != node_of(own)))
+
+    wanted, written = once(hosts), once(node.servers_of(node.fstab_entry(at)))
+    same = list(written)[:1] == list(wanted)[:1] and written.keys() == wanted.keys()
+    return [*(written if same else wanted).values()]
 
 
 def _options(text: Any, key: str) -> dict[str, str | bool]:

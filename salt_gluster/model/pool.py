@@ -304,7 +304,8 @@ class Observation:
     heal          volume -> rows
     dead          volume -> this node's own bricks of it that have no process
 
-    ``imported``: this node has had every volume of which the other members tell.
+    ``imported``: this node has had every volume of which the other members tell. ``spellings``:
+    what else a name in lower case stands for here, as declared and by its addresses.
     """
 
     now: float
@@ -320,10 +321,41 @@ class Observation:
     heal: Mapping[str, tuple[Heal, ...] | Unknown] = field(default_factory=dict)
     dead: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     imported: bool = False
+    spellings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def peer_called(self, name: str) -> Peer | None:
+        """Return the member that gluster itself calls ``name``. Names compare without case."""
+        return self._by_name.get(name.lower())
 
     def peer_named(self, name: str) -> Peer | None:
-        """Return the member known by ``name``, if there is one. Names compare without case."""
-        return self._by_name.get(name.lower())
+        """Return the member that ``name`` means, in whatever spelling; None where two could be.
+
+        That is a name of gluster's, another spelling of one, an address that both have, or a node
+        that told the uuid of a member when it was asked as a candidate.
+        """
+        word = name.lower()
+        if peer := self._by_name.get(word):
+            return peer
+        told = self.candidates.get(name)
+        peer = self._by_uuid.get(told.uuid) if told and isinstance(told.uuid, str) else None
+        if peer is not None and not peer.is_self:  # our own uuid elsewhere is a cloned one
+            return peer
+        meant = (self._by_spelling.get(w) for w in (word, *self.spellings.get(word, ())))
+        several = frozenset[str]().union(*(found for found in meant if found))
+        return self._by_uuid[min(several)] if len(several) == 1 else None
+
+    @cached_property
+    def _by_uuid(self) -> dict[str, Peer]:
+        return {peer.uuid: peer for peer in known(self.peers)}
+
+    @cached_property
+    def _by_spelling(self) -> dict[str, frozenset[str]]:
+        """The uuids of the members that a name or an address may mean."""
+        found: dict[str, frozenset[str]] = {}
+        for name, peer in self._by_name.items() if self.spellings else ():
+            for word in (name, *self.spellings.get(name, ())):
+                found[word] = found.get(word, frozenset()) | {peer.uuid}
+        return found
 
     @cached_property
     def _by_name(self) -> dict[str, Peer]:

@@ -76,10 +76,11 @@ from salt_gluster.node.mounts import (
     mount_glusterfs,
     mount_state,
     mounts,
+    servers_of,
     unmount,
     write_fstab,
 )
-from salt_gluster.node.network import accepts, reaches_from, resolve
+from salt_gluster.node.network import accepts, reaches_from, resolve, resolve_all
 
 __all__ = [
     "HOLD_FILE",
@@ -131,8 +132,10 @@ __all__ = [
     "remove_hold",
     "remove_stale_volume_id",
     "resolve",
+    "resolve_all",
     "run_command",
     "send_event",
+    "servers_of",
     "stamp",
     "unmount",
     "with_thin_arbiters",

@@ -23,6 +23,8 @@ FSTAB = "/etc/fstab"
 #: File systems whose server may be away, so that a look into them may never return.
 NETWORK_TYPES = frozenset({"fuse.glusterfs", "glusterfs", "nfs", "nfs4", "cifs", "ceph"})
 MOUNT_LIMIT_S = 60.0
+#: Options of mount.glusterfs that name other servers, separated by colons.
+_BACKUPS = ("backup-volfile-servers", "backup-volfile-server")
 
 
 # --- mountinfo -----------------------------------------------------------------------------------
@@ -317,6 +319,16 @@ def _glusterfs_entry(
             raise SpecError(f"options.{key}", f"{word!r} holds a comma or a blank")
         words.append(word)
     return FstabEntry(f"{servers[0]}:/{volume}", at, "glusterfs", ",".join(words))
+
+
+def servers_of(entry: FstabEntry | None) -> tuple[str, ...]:
+    """Return the hosts of a GlusterFS line of fstab, the first one first; none for another line."""
+    if entry is None or entry.fstype != "glusterfs":
+        return ()
+    first = entry.source.rpartition(":")[0]
+    words = (word.partition("=") for word in entry.options.split(","))
+    more = (v.split(":") for k, _, v in words if k in _BACKUPS)
+    return (first, *(host for hosts in more for host in hosts if host))
 
 
 def _volume_in(source: str) -> str:

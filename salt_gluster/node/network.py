@@ -7,6 +7,8 @@ import queue
 import socket
 import threading
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from salt_gluster.model import Unknown
 
@@ -31,6 +33,14 @@ def resolve(name: str, limit_s: float = 2) -> tuple[str, ...] | Unknown:
         return answer.get(timeout=limit_s)
     except queue.Empty:
         return Unknown(f"{name!r} did not resolve within {limit_s:g} s on this node")
+
+
+def resolve_all(names: Sequence[str], limit_s: float = 2) -> dict[str, tuple[str, ...] | Unknown]:
+    """Return what each name resolves to, all of them within ``limit_s`` together."""
+    end = time.monotonic() + limit_s
+    with ThreadPoolExecutor(min(32, len(names) or 1)) as several:
+        found = several.map(lambda n: resolve(n, max(0.01, end - time.monotonic())), names)
+        return dict(zip(names, found, strict=True))
 
 
 def accepts(host: str, port: int = 24007, limit_s: float = 1) -> bool:

@@ -162,8 +162,8 @@ def right_pool(obs: Observation, step: Step, nodes: Collection[str]) -> Refusal 
     others = [p for p in known(obs.peers) if not p.is_self]
     if not nodes or not others:
         return None
-    wanted = {n.lower() for n in nodes}
-    if any(n.lower() in wanted for p in others for n in p.names):
+    wanted = {peer.uuid for peer in map(obs.peer_named, nodes) if peer is not None}
+    if any(p.uuid in wanted for p in others):
         return None
     names = ", ".join(sorted(p.name for p in others)[:3])
     return Refusal(

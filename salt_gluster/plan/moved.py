@@ -32,7 +32,8 @@ def what_moved(before: Observation | None, after: Observation) -> Movement:
         is_known(facet) for obs in (before, after) for facet in (obs.peers, obs.volumes)
     ):
         return Movement(pool=True)
-    if _differs((before.node, before.peers), (after.node, after.peers)):
+    seen = ((o.node, o.peers, o.spellings) for o in (before, after))
+    if _differs(*seen):
         return Movement(pool=True)
     volumes = _differing(known(before.volumes), known(after.volumes))
     if volumes and _hosts_outside(before) != _hosts_outside(after):

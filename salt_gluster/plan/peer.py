@@ -37,9 +37,11 @@ def plan_peer(
     if refused:
         return refused
     draft = Draft(node, obs)
-    peer = obs.peer_named(host)
-    if peer is not None:
-        _known_member(draft, peer, obs)
+    called, meant = obs.peer_called(host), obs.peer_named(host)
+    if called is not None:
+        _known_member(draft, called, obs)
+    elif meant is not None and not meant.is_self:
+        _give_name(draft, node, host, meant)
     elif _is_founder(obs, nodes) or _is_established(obs):
         _invite(draft, node, host, obs, hosts)
     else:
@@ -113,12 +115,8 @@ def plan_peer_absent(host: str, obs: Observation) -> Plan:
 
 def undeclared(obs: Observation, hosts: Sequence[str]) -> tuple[Peer, ...]:
     """Return the members that the declaration does not name: told, never detached."""
-    wanted = {h.lower() for h in hosts}
-    return tuple(
-        p
-        for p in known(obs.peers)
-        if not p.is_self and not any(n.lower() in wanted for n in p.names)
-    )
+    wanted = {peer.uuid for peer in map(obs.peer_named, hosts) if peer is not None}
+    return tuple(p for p in known(obs.peers) if not p.is_self and p.uuid not in wanted)
 
 
 # --- the right to invite -------------------------------------------------------------------------
@@ -195,13 +193,36 @@ def _invite(draft: Draft, node: str, host: str, obs: Observation, hosts: Sequenc
         if _await_declared_pool(draft, obs, hosts):
             return
     candidate = obs.candidates.get(host)
-    known_as = _member_with_uuid(candidate, obs)
-    text = f"give {known_as.name} its name {host}" if known_as else f"invite {host} into the pool"
+    text = f"invite {host} into the pool"
     draft.do(Step("peer_probe", node, {"host": host, "node": host}, text))
     if candidate is None:
         draft.refuse("candidate_silent", f"{host} was not asked", waits_s=SILENCE_S)
-    elif known_as is None:
+    else:
         _judge_candidate(draft, candidate, obs, hosts)
+
+
+def _give_name(draft: Draft, node: str, host: str, peer: Peer) -> None:
+    """Let gluster know a member by its declared name, once the node there proves to be it.
+
+    A wrong name is no reason to stop anything: one that does not answer keeps the name it has.
+    """
+    draft.needs.add(Facet("candidate", host))
+    candidate = draft.state.candidates.get(host)
+    if candidate is None or not is_known(candidate.uuid):
+        draft.notes.append(f"gluster calls {host} by another name: {peer.name}")
+    elif candidate.uuid == peer.uuid:
+        text = f"give {peer.name} its name {host}"
+        draft.do(Step("peer_probe", node, {"host": host, "node": host}, text))
+        return
+    else:
+        draft.refuse(
+            "another_node",
+            f"{host} stands for the member {peer.name}, whose uuid is {peer.uuid}; the node that "
+            f"answers there has {candidate.uuid}",
+            f"look           getent hosts {host} {peer.name}",
+            "mend it        in `addresses` of the pillar, /etc/hosts or the DNS",
+        )
+    _known_member(draft, peer, draft.state)
 
 
 def _declared_pool(obs: Observation, hosts: Sequence[str]) -> str | None:
@@ -214,15 +235,6 @@ def _declared_pool(obs: Observation, hosts: Sequence[str]) -> str | None:
         names = [{n.lower() for n in p.names} for p in candidate.peers if not p.is_self]
         if names and all(n & wanted for n in names) and not any(n & own for n in names):
             return candidate.name
-    return None
-
-
-def _member_with_uuid(candidate: Candidate | None, obs: Observation) -> Peer | None:
-    if candidate is None or not is_known(candidate.uuid):
-        return None
-    for peer in known(obs.peers):
-        if peer.uuid == candidate.uuid and not peer.is_self:
-            return peer
     return None
 
 
@@ -245,7 +257,9 @@ def _judge_candidate(
     if candidate.uuid == _uuid(obs):
         draft.refuse(
             "uuid_clash",
-            f"{name} has this node's own uuid: its /var/lib/glusterd was cloned",
+            f"{name} has this node's own uuid: the name leads here, or its /var/lib/glusterd was "
+            "cloned",
+            f"look           getent hosts {name}",
             f"on {name}: stop glusterd, empty /var/lib/glusterd but groups and hooks, start it",
         )
     _judge_past(draft, candidate, obs, hosts)

@@ -36,6 +36,21 @@ class BrickUp:
     away: bool = False
 
 
+def _by_name(observation: Observation) -> dict[str, str]:
+    """Return the uuid behind each name of a member, and each spelling of a brick's host.
+
+    A name that two nodes have is nobody's.
+    """
+    peers, volumes = observation.peers, observation.volumes
+    named = [(n, p.uuid) for p in (peers if is_known(peers) else ()) for n in p.names]
+    several = volumes.values() if is_known(volumes) else ()
+    named += [(b.host, b.host_uuid) for v in several for b in v.bricks if b.host_uuid]
+    found: dict[str, set[str]] = {}
+    for name, uuid in named:
+        found.setdefault(name.lower(), set()).add(uuid.lower())
+    return {name: min(uuids) for name, uuids in found.items() if len(uuids) == 1}
+
+
 class PoolView:
     """The observation, with nodes and bricks matched by uuid whatever name was typed."""
 
@@ -43,7 +58,7 @@ class PoolView:
         self.observation = observation
         peers = observation.peers if is_known(observation.peers) else ()
         self.peers = {p.uuid.lower(): p for p in peers}
-        self.uuids = {n.lower(): uuid for uuid, p in self.peers.items() for n in p.names}
+        self.uuids = _by_name(observation)
         self._heals: dict[str, dict[BrickKey, Heal]] = {}
         volumes = observation.volumes
         self.bricks: frozenset[BrickKey] = frozenset(

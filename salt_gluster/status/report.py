@@ -198,9 +198,19 @@ def _peer(data: Mapping[str, Any]) -> Peer:
 
 
 def _named(peers: tuple[Peer, ...], reports: list[Mapping[str, Any]]) -> tuple[Peer, ...]:
-    """Give the own row, which gluster calls localhost, its name."""
-    names = {r["uuid"]: tuple(r["names"]) for r in reports}
-    return tuple(replace(p, names=names.get(p.uuid, p.names)) if p.is_self else p for p in peers)
+    """Call each member as it calls itself; gluster says localhost, or an address it was met by.
+
+    A name by which gluster knows another member is nobody's to take.
+    """
+    told = {r["uuid"]: tuple(r["names"]) for r in reports}
+    owners = {n.lower(): p.uuid for p in peers if not p.is_self for n in p.names}
+
+    def names(peer: Peer) -> tuple[str, ...]:
+        own = (n for n in told.get(peer.uuid, ()) if owners.get(n.lower(), peer.uuid) == peer.uuid)
+        met = () if peer.is_self and peer.uuid in told else peer.names
+        return tuple(dict.fromkeys((*own, *met))) or peer.names
+
+    return tuple(replace(peer, names=names(peer)) for peer in peers)
 
 
 def _number(value: Any) -> int | Unknown:

@@ -27,7 +27,7 @@ def _detach(obs: Observation, _: str, args: Args) -> Observation:
 
 
 def _is_member(obs: Observation, _: str, args: Args) -> bool:
-    peer = obs.peer_named(args["host"])
+    peer = obs.peer_called(args["host"])
     return peer is not None and peer.usable
 
 
@@ -41,8 +41,10 @@ def _seen_peer(before: Observation, after: Observation, _: str, args: Args) -> d
 
 
 def _membership(obs: Observation, host: str) -> str | None:
+    if obs.peer_called(host) is not None:
+        return "member"
     peer = obs.peer_named(host)
-    return None if peer is None else "member"
+    return None if peer is None else f"known as {peer.name}"
 
 
 ROWS = (

@@ -147,4 +147,21 @@ ROWS = [
         ("brick_holder_is_detached", "    if holding:\n        draft.refuse(", "    if False:\n        draft.refuse(",
          "a node that holds bricks is detached"),
     ]),
+    *of("model/pool.py", "unit/plan/test_spellings.py", [
+        ("only_gluster_s_own_name", "if peer := self._by_name.get(word):\n            return peer", "if not (peer := self._by_name.get(word)) or peer:\n            return peer",
+         "the live bricks of a pool that was probed by address are called foreign"),
+        ("first_of_two_members", "if len(several) == 1 else None", "if several else None",
+         "an address that two members share picks one of them"),
+    ]),
+    *of("plan/peer.py", "unit/plan/test_spellings.py", [
+        ("any_node_gets_the_name", "elif candidate.uuid == peer.uuid:", "elif True:",
+         "a stranger that answers at a wrong address is invited"),
+    ]),
+    *of("minion/spellings.py", "unit/minion/test_spellings.py", [
+        ("always_resolves", "if not strange:", "if False:", "every look asks the DNS for every member"),
+    ]),
+    *of("status/report.py", "unit/status/test_names.py", [
+        ("takes_another_s_name", "if owners.get(n.lower(), peer.uuid) == peer.uuid)", "if True)",
+         "a node that calls itself by another one's name is taken for it"),
+    ]),
 ]  # fmt: skip
