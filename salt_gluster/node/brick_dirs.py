@@ -91,7 +91,7 @@ def _brick_path(path: str, table: Sequence[Mount]) -> BrickPath:
         foreign=foreign + ((f"parent {above} is part of a volume",) if above else ()),
         unmounted=_unmounted_below(real, table),
         volume_id=volume_id,
-        holds_data=_holds_data(real),
+        holds_data=_holds_data(real) or _was_started(real, volume_id),
         changed=os.lstat(real).st_ctime if exists else NOT_ASKED,
         free=_free(real),
         identity=_identity(real, lies_on),
@@ -281,6 +281,11 @@ def _holds_data(real: str) -> bool:
         return False
     except OSError:  # no directory, or one that cannot be read: that is no empty one
         return True
+
+
+def _was_started(real: str, volume_id: str | None) -> bool:
+    """Whether a directory with a mark was a brick once, which a create alone does not make it."""
+    return volume_id is not None and _xattr(real, GFID) is not None
 
 
 def _parent_of_a_volume(real: str) -> str:

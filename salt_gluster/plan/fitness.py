@@ -62,8 +62,22 @@ def reasons(path: BrickPath, accepted: Collection[str]) -> tuple[Reason, ...]:
         why = f"{path.path} holds {', '.join(path.foreign[:3])}"
         found.append(Reason(why, (_ANOTHER,), final=_is_no_place(path)))
     if path.volume_id and not is_our_mark(path):
-        found.append(Reason(f"{path.path} was a brick of volume {path.volume_id}", (_ANOTHER,)))
+        why = f"{path.path} was a brick of volume {path.volume_id}"
+        found.append(Reason(why, leftover_ways(path)))
     return tuple(found)
+
+
+def leftover_ways(path: BrickPath) -> tuple[str, ...]:
+    """Return what can be done about the mark of a volume that is not in the pool.
+
+    A create that failed, and a volume that was deleted before its first start, leave the id and an
+    empty ``.glusterfs`` (facts.md#C-J.2): ``rmdir`` is the proof that there is no file in it.
+    """
+    if path.foreign or path.holds_data:
+        return (_ANOTHER,)
+    by_hand = f"rmdir {path.path}/.glusterfs && setfattr -x trusted.glusterfs.volume-id {path.path}"
+    clean = f"clean it       salt MINION gluster_brick.prepare {path.path}"
+    return (clean, f"by hand        {by_hand}")
 
 
 def _is_no_place(path: BrickPath) -> bool:

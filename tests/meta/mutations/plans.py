@@ -88,6 +88,14 @@ ROWS = [
         ("final_is_accepted", "(r.final or r.name not in self.accept)", "r.name not in self.accept",
          "an operator accepts what gluster refuses, or what costs files"),
     ]),
+    *of("plan/fitness.py", "unit/plan/test_fitness.py", [
+        ("used_bricks_are_cleaned", "    if path.foreign or path.holds_data:\n        return (_ANOTHER,)\n", "",
+         "the advice of a refusal takes the mark off a brick with files"),
+    ]),
+    *of("node/brick_dirs.py", "unit/node/test_node.py", [
+        ("a_started_brick_is_a_mark", "_holds_data(real) or _was_started(real, volume_id)", "_holds_data(real)",
+         "test mode promises to clean a directory that the run refuses"),
+    ]),
     *of("plan/new_bricks.py", "simulation/test_impossible_volume.py", [
         ("unfit_elsewhere_is_fine", "elif is_known(told := told_of(obs, step.subject, brick)) and told.unfit:",
          "elif False:", "a volume is made over the files of a node that refused"),

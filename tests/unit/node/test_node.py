@@ -321,7 +321,9 @@ def test_only_the_id_of_a_dead_volume_is_taken_off_an_empty_directory(own_mount:
     os.setxattr(own_mount, "trusted.gfid", b"\0" * 15 + b"\1")
     with pytest.raises(GlusterError, match="started once"):
         node.remove_stale_volume_id(str(own_mount), ())
+    assert node.brick_path(str(own_mount)).holds_data, "test mode promises nothing else"
     os.removexattr(own_mount, "trusted.gfid")
+    assert not node.brick_path(str(own_mount)).holds_data
     assert os.getxattr(own_mount, VOLUME_ID) == volume.bytes  # four refusals changed nothing
     assert (own_mount / ".glusterfs").is_dir()
     assert node.remove_stale_volume_id(str(own_mount), {str(uuid.uuid4())}) == str(volume)

@@ -133,3 +133,14 @@ def test_of_a_node_that_has_never_said_anything_that_is_why() -> None:
     assert "the state has not run there" in wait.why
     (wait,) = plan_volume(SPEC, observed()).waits  # it speaks, and not of this one
     assert wait.why == ""
+
+
+def test_a_mark_without_a_file_is_cleaned_by_our_own_order_or_by_hand_with_its_name() -> None:
+    """A volume that was deleted before its first start leaves what a failed create leaves."""
+    here = BrickPath("/n/b", True, True, "/n", volume_id="gone")
+    (reason,) = reasons(here, ())
+    assert [way.split("  ")[0] for way in reason.ways] == ["clean it", "by hand"]
+    assert "rmdir /n/b/.glusterfs && setfattr -x trusted.glusterfs.volume-id /n/b" in reason.ways[1]
+    for held in ({"holds_data": True}, {"foreign": ("f",)}):
+        used = [way for reason in reasons(replace(here, **held), ()) for way in reason.ways]
+        assert used and all("another path" in way for way in used)
