@@ -118,6 +118,8 @@ _TABLE = (
           output="text"),
     # glfsheal asks the bricks itself; disperse needs > 60 s while it heals (facts.md#C-M.2).
     _read("heal_info", "volume heal {volume} info", 120),
+    _read("heal_info_text", "volume heal {volume} info", 120, output="text"),
+    _read("heal_split_brain_text", "volume heal {volume} info split-brain", 120, output="text"),
     _read("heal_summary", "volume heal {volume} info summary", 120),
     _read("heal_split_brain", "volume heal {volume} info split-brain", 120),
     # --- reads of another node's glusterd: 0.1 s, no lock, member or not (facts.md#C-M.5) --------

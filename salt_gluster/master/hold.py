@@ -11,8 +11,8 @@ from salt_gluster.consul.heartbeat import change_op
 from salt_gluster.consul.orders import OperatorOrder, order_op
 from salt_gluster.consul.pool import PoolClient
 from salt_gluster.consul.store import acknowledgement
-from salt_gluster.errors import GlusterError
-from salt_gluster.master.minions import Ask, PoolResult, _nobody, last_line, no_answer
+from salt_gluster.errors import GlusterError, SpecError
+from salt_gluster.master.minions import Ask, PoolResult, _nobody, last_line, no_answer, reports
 from salt_gluster.remediation.fleet_mode import NODE_HOLDS
 
 _NO_ANSWER = "it did not answer"
@@ -21,6 +21,8 @@ _SILENT = "while it is away it holds nothing; a hold file there counts again onc
 
 def hold(ask: Ask, target: str, reason: str, by: str, pool: PoolResult = None) -> dict[str, Any]:
     """Hold the pool on every node and in Consul; say where it is written and where not."""
+    if not reason.strip():
+        raise SpecError("reason", "it is empty.", hint="reason='moving the rack'")
     done, missing = _on_nodes(ask, target, pool, "gluster.hold", reason, by)
 
     def ops(client: PoolClient) -> list[Op]:
@@ -71,7 +73,24 @@ def _on_nodes(
     for minion in _registered(pool) if target == "*" else ():
         if minion not in done:
             missing.setdefault(minion, _NO_ANSWER)
+    if target == "*" and not isinstance(pool, PoolClient):
+        missing |= {name: _NO_ANSWER for name in _members_away(ask) if name not in missing}
     return done, missing
+
+
+def _members_away(ask: Ask) -> list[str]:
+    """Return the members that the nodes' reports name and that gave none, by gluster's name."""
+    try:
+        told = reports(ask, "*")
+    except GlusterError:
+        return []
+    there = {report["uuid"] for report in told}
+    away: dict[str, str] = {}
+    for report in told:
+        for peer in report["peers"] if isinstance(report["peers"], list) else ():
+            if peer["uuid"] not in there:
+                away.setdefault(peer["uuid"], next(iter(peer["names"]), peer["uuid"]))
+    return sorted(away.values())
 
 
 def _undone(answer: Any, wanted: bool) -> str:

@@ -28,7 +28,7 @@ from salt_gluster.node import disks
 from salt_gluster.plan.drift import Repairs
 from salt_gluster.plan.outcome import Planner, Result
 from salt_gluster.render import Part, as_declared, combined, error_part, state_part
-from salt_gluster.spec import PoolSpec, VolumeSpec
+from salt_gluster.spec import PoolSpec, VolumeSpec, values
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +43,9 @@ ORDER_WAIT_S = 20.0
 _REPAIRS = "repairs"
 
 
-def converge_pool(name: str, minion: Minion, *, wait_s: float = WAIT_S) -> dict[str, Any]:
+def converge_pool(name: str, minion: Minion, *, wait_s: Any = WAIT_S) -> dict[str, Any]:
     """Bring this node's part of the declaration about; return one state's dict for all of it."""
+    wait_s = values.seconds(wait_s, "wait_s")
     pool = minion.member()
     mounts = pool.device_mounts()
     parts = [_disk(minion, device, mount) for device, mount in mounts]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from salt_gluster.errors import CommandFailed, GlusterError, SpecError
-from salt_gluster.gluster.parse.heal import parse_heal_entries, parse_heal_summary
+from salt_gluster.errors import CommandFailed, GlusterError, SpecError, Unreadable
+from salt_gluster.gluster.parse.heal import parse_heal_entries, parse_heal_summary, parse_heal_text
 from salt_gluster.minion.context import Minion
 from salt_gluster.minion.query import Data, ask
 from salt_gluster.model import Heal, Unknown, is_known, plain
@@ -18,7 +18,10 @@ _LOOK_EVERY_S = 1.0
 
 def heal_entries(minion: Minion, name: str, command: str = "heal_info") -> Data:
     """Return brick -> entries to heal (path, gfid); ``heal_split_brain`` for those in conflict."""
-    rows = ask(minion, command, parse_heal_entries, volume=name)
+    try:
+        rows = ask(minion, command, parse_heal_entries, volume=name)
+    except Unreadable:  # a name that no XML can hold
+        rows = ask(minion, f"{command}_text", parse_heal_text, volume=name)
     return {row.brick: plain(row.entries) for row in rows}
 
 

@@ -5,24 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 from salt_gluster import node
-from salt_gluster.errors import GlusterError
+from salt_gluster.errors import GlusterError, SpecError
 from salt_gluster.minion.context import Minion
 from salt_gluster.model import is_known
 from salt_gluster.plan import identify
 from salt_gluster.render import state_dict
+from salt_gluster.spec import values
 
 #: The package with glusterd, by Salt's ``os_family``.
 PACKAGES = {"Debian": "glusterfs-server", "RedHat": "glusterfs-server", "Suse": "glusterfs"}
 SERVICE = "glusterd"
 
 
-def installed(name: str, minion: Minion, version: str | None, hold: bool) -> dict[str, Any]:
-    """Install the package, glusterd masked, and hold its version."""
+def installed(name: str, minion: Minion, version: Any, hold: Any) -> dict[str, Any]:
+    """Install the package, glusterd masked, and hold its version.
+
+    ``version`` is the package's, or without its revision: ``10.3`` is any ``10.3-5``.
+    """
+    version, hold = _version(version), values.flag(hold, "hold")
     family = str(minion.call("grains.get", "os_family"))
     package = PACKAGES.get(family, "glusterfs-server")
     changes: dict[str, Any] = {}
     old = str(minion.call("pkg.version", package) or "")
-    if not old or (version and version != old):
+    if not old or (version and not _is_version(old, version)):
         if not old and not _is_masked(minion):
             changes[SERVICE] = {"old": "unmasked", "new": "masked until identified"}
         changes[package] = {"old": old, "new": version or "newest"}
@@ -30,14 +35,32 @@ def installed(name: str, minion: Minion, version: str | None, hold: bool) -> dic
         changes["hold"] = {"old": False, "new": True}
     if changes and not minion.test:
         _install(minion, package, version, changes)
-    return _ret(name, minion, changes, f"{package} {old or version or ''} is installed and held")
+    now = str(changes.get(package, {}).get("new", old))
+    kept = "held" if hold else "not held"
+    return _ret(name, minion, changes, f"{package} {now} is installed and {kept}")
 
 
-def _install(minion: Minion, package: str, version: str | None, changes: dict[str, Any]) -> None:
+def _version(value: Any) -> str:
+    """Return the version as text; YAML makes a number of ``10.3``."""
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise SpecError("version", f"expected a version, not {value!r}", hint="version: '10.3'")
+    return str(value).strip()
+
+
+def _is_version(installed_one: str, wanted: str) -> bool:
+    """Whether that is the one, with or without epoch and revision."""
+    plain = installed_one.rpartition(":")[2]
+    return wanted in (installed_one, plain) or plain.startswith(f"{wanted}-")
+
+
+def _install(minion: Minion, package: str, version: str, changes: dict[str, Any]) -> None:
     if SERVICE in changes:
         minion.call("service.mask", SERVICE)
     if package in changes:
-        arguments = {"version": version} if version else {}
+        any_revision = version if "-" in version else f"{version}-*"
+        arguments = {"version": any_revision} if version else {}
         minion.call("pkg.install", package, refresh=True, hold=False, **arguments)
         now = str(minion.call("pkg.version", package) or "")
         if not now:
@@ -45,7 +68,12 @@ def _install(minion: Minion, package: str, version: str | None, changes: dict[st
                 f"{package} was not installed", kind="not_installed",
                 hint="See the minion's log: the package manager said why.",
             )  # fmt: skip
-        changes[package]["new"] = version or "newest"
+        if version and not _is_version(now, version):
+            raise GlusterError(
+                f"{package} {now} is there, not {version}", kind="not_installed",
+                hint="Which there are: salt MINION pkg.list_repo_pkgs " + package,
+            )  # fmt: skip
+        changes[package]["new"] = now
     if "hold" in changes:
         minion.call("pkg.hold", package)
 

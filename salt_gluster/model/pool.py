@@ -185,13 +185,13 @@ class VolumeStatus:
 
 @dataclass(frozen=True)
 class BrickSpace:
-    """Size of a brick's file system in bytes, and its inodes."""
+    """Size of a brick's file system in bytes, and its inodes, which btrfs does not count."""
 
     brick: str
     total: int
     free: int
-    inodes_total: int
-    inodes_free: int
+    inodes_total: int | Unknown
+    inodes_free: int | Unknown
 
 
 @dataclass(frozen=True)

@@ -338,8 +338,8 @@ def _heal(data: Mapping[str, Any]) -> str:
             split = row["split_brain"]
             torn = f" ({split} in split-brain)" if _positive(split) else ""
             parts.append(f"{name} {_to_heal(entries)}{torn}")
-        elif is_unknown(entries) and row["status"] == "Started":
-            unknown.append(name)
+        elif is_unknown(entries) and row["status"] != "Created":  # a stopped one may have some
+            unknown.append(name if row["status"] == "Started" else f"{name} ({row['status']})")
     text = f"to heal: {some(parts, 5)}" if parts else ""
     if unknown:
         text += ("; " if text else "") + f"unknown for {some(unknown, 5)}"

@@ -91,6 +91,8 @@ class VolumeSpec:
                 f"{self.name}: {data} data bricks are not a power of two, so that common block "
                 "sizes do not divide into stripes and small writes read first",
             )
+        if self.kind == "distribute":
+            return (f"{self.name}: one copy: losing a brick loses files",)
         return ()
 
     def allows(self, node: str) -> bool:

@@ -6,6 +6,7 @@ Nothing about gluster lives here. A whole mapping is never printed: a pillar hol
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -83,6 +84,16 @@ def number(value: Any, key: str, hint: str = "") -> int:
     if isinstance(value, str) and value.isascii() and value.strip().isdigit() and len(value) < 9:
         return int(value)
     raise SpecError(key, f"a whole number is expected, this is {described(value)}.", hint=hint)
+
+
+def seconds(value: Any, key: str) -> float:
+    """Return seconds; a number in quotes, as a command line gives it, is one."""
+    number = None if isinstance(value, bool) else value
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,3})?", value.strip()):
+        number = float(value)
+    if not isinstance(number, (int, float)) or not 0 <= number < 1e9:
+        raise SpecError(key, f"seconds are expected, this is {described(value)}.", hint="60")
+    return number
 
 
 def flag(value: Any, key: str) -> bool:

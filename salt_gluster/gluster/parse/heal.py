@@ -6,12 +6,17 @@ not get is ``-``, absent or glued into the status text (facts.md#G-5.1): all thr
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
+from salt_gluster.errors import Unreadable
 from salt_gluster.gluster.parse.answer import CliAnswer
 from salt_gluster.gluster.parse.elements import number_or_unknown, required_text
 from salt_gluster.model import Heal, Unknown
+
+_AFTER_NAME = re.compile(r"(?: - (?:Is in split-brain|Possibly undergoing heal))?[ \n]?\Z")
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,35 @@ def parse_heal_entries(answer: CliAnswer) -> tuple[HealEntries, ...]:
     return tuple(_entries(row) for row in answer.element("healInfo/bricks").iterfind("brick"))
 
 
+def parse_heal_text(answer: CliAnswer) -> tuple[HealEntries, ...]:
+    """Return the entries per brick from the text of ``heal V info``, where no gfid stands.
+
+    Gluster's XML ends at a name with a control character (facts.md#G-5.3). A line that begins no
+    entry belongs to the name before it. Raises ``Unreadable`` where no brick is named.
+    """
+    bricks: list[HealEntries] = []
+    for part in re.split(r"^Brick (?=\S+:/)", answer.raw, flags=re.MULTILINE)[1:]:
+        name, _, rest = part.partition("\n")
+        body, found, status = rest.rpartition("\nStatus: ")
+        body = body if found else ""
+        state = (status if found else rest.removeprefix("Status: ")).partition("\n")[0].strip()
+        entries: tuple[HealEntry, ...] | Unknown = tuple(_lines(body))
+        if state != "Connected":
+            entries = Unknown(f"heal info of this brick: {state or 'no status'}")
+        none = Unknown("the text of heal info names no node")
+        bricks.append(HealEntries(name.strip(), none, entries))
+    if not bricks:
+        raise Unreadable("the text of heal info names no brick", text=answer.raw[:300])
+    return tuple(bricks)
+
+
+def _lines(body: str) -> Iterator[HealEntry]:
+    """Return the entries of one brick; gluster ends each with a blank and what is wrong with it."""
+    starts = re.split(r"\n(?=/|<gfid:)", body)
+    for text in starts if body else ():
+        yield HealEntry(_AFTER_NAME.sub("", text), "")
+
+
 def _summary(row: Element) -> Heal:
     return Heal(
         brick=required_text(row, "name"),
@@ -72,8 +106,7 @@ def _entries(row: Element) -> HealEntries:
     if isinstance(count, Unknown):
         return HealEntries(name, uuid, count)
     entries = tuple(
-        HealEntry((entry.text or "").strip(), entry.get("gfid", ""))
-        for entry in row.iterfind("file")
+        HealEntry(entry.text or "", entry.get("gfid", "")) for entry in row.iterfind("file")
     )
     return HealEntries(name, uuid, entries)
 

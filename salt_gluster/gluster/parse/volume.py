@@ -19,6 +19,7 @@ from salt_gluster.model import (
     BrickStatus,
     DaemonStatus,
     Task,
+    Unknown,
     Volume,
     VolumeStatus,
 )
@@ -33,6 +34,7 @@ DAEMONS = {
     "NFS Server": "nfs",
 }
 
+_NO_INODES = Unknown("its file system counts no inodes")
 _TRANSPORTS = {0: "tcp", 1: "rdma", 2: "tcp,rdma"}
 
 
@@ -164,8 +166,10 @@ def _tasks(volume: Element) -> tuple[Task, ...]:
 
 
 def _space(row: Element) -> BrickSpace | None:
-    names = ("sizeTotal", "sizeFree", "inodesTotal", "inodesFree")
-    numbers = [number for name in names if (number := optional_number(row, name)) is not None]
-    if len(numbers) != len(names):
+    total, free = (optional_number(row, name) for name in ("sizeTotal", "sizeFree"))
+    if total is None or free is None:
         return None
-    return BrickSpace(f"{required_text(row, 'hostname')}:{required_text(row, 'path')}", *numbers)
+    inodes = (optional_number(row, name) for name in ("inodesTotal", "inodesFree"))
+    seen = (_NO_INODES if number is None else number for number in inodes)
+    brick = f"{required_text(row, 'hostname')}:{required_text(row, 'path')}"
+    return BrickSpace(brick, total, free, *seen)

@@ -16,6 +16,7 @@ from salt_gluster.gluster.events import PROBE
 from salt_gluster.minion.context import Minion
 from salt_gluster.node import Eventsd
 from salt_gluster.render import state_dict
+from salt_gluster.spec import values
 
 SERVICE = "glustereventsd"
 #: A datagram may be lost; a daemon that was started just now is not there yet.
@@ -40,7 +41,7 @@ def subscribed(
     _apply(minion, changes, wanted, seen.webhooks)
     if not prove:
         return state_dict(name, True, changes, f"{url} is registered")
-    took_s = _proved(minion, url, token, wait_s, changes)
+    took_s = _proved(minion, url, token, values.seconds(wait_s, "wait_s"), changes)
     if isinstance(took_s, str):
         return state_dict(name, False, changes, took_s)
     return state_dict(

@@ -96,6 +96,23 @@ ROWS = [
         ("a_started_brick_is_a_mark", "_holds_data(real) or _was_started(real, volume_id)", "_holds_data(real)",
          "test mode promises to clean a directory that the run refuses"),
     ]),
+    *of("spec/types.py", "unit/plan/test_volume.py", [
+        ("one_copy_is_not_said", 'if self.kind == "distribute":\n            return (f', 'if False:\n            return (f',
+         "a volume without copies is made without a word"),
+    ]),
+    *of("gluster/parse/heal.py", "unit/gluster/parse/test_heal.py", [
+        ("names_are_stripped", 'HealEntry(entry.text or "", ', 'HealEntry((entry.text or "").strip(), ', "a name with a blank is told as another name"),
+    ]),
+    *of("minion/heal.py", "unit/gluster/parse/test_heal.py", [
+        ("xml_alone_tells", "    except Unreadable:  # a name", "    except SpecError:  # a name", "one odd name hides all that is to be healed"),
+    ]),
+    *of("minion/install.py", "unit/minion/test_install.py", [
+        ("revision_is_another_version", 'or plain.startswith(f"{wanted}-")', "or False", "the package is installed again on every run"),
+    ]),
+    *of("master/hold.py", "unit/master/test_operator.py", [
+        ("away_without_consul_is_silent", 'if target == "*" and not isinstance(pool, PoolClient):', "if False:",
+         "a hold that a node has not is told as complete"),
+    ]),
     *of("plan/new_bricks.py", "simulation/test_impossible_volume.py", [
         ("unfit_elsewhere_is_fine", "elif is_known(told := told_of(obs, step.subject, brick)) and told.unfit:",
          "elif False:", "a volume is made over the files of a node that refused"),

@@ -13,6 +13,7 @@ from fleet import CLUSTER, GFN2, NOW
 
 from salt_gluster.consul.canary import FileMarker
 from salt_gluster.consul.pool import PoolClient
+from salt_gluster.errors import SpecError
 from salt_gluster.master import approvals, hold, journal, maintenance, plans
 from salt_gluster.master.operator import operator_name
 from salt_gluster.remediation.operations import Life
@@ -119,3 +120,34 @@ def test_an_operation_names_who_approved_it_or_the_policy(world: World) -> None:
     assert rows == {"op1": ANN, "op2": "the policy"}
     screen = " ".join(render_journal(world.journal()).split())
     assert f"by {ANN}" in screen and "by the policy" in screen
+
+
+# --- who does not answer, without Consul ----------------------------------------------------------
+
+
+def _reports(target: Any, function: str, *arguments: Any) -> Mapping[str, Any]:
+    if function != "gluster.report":
+        return {"gfn2": {"held": function == "gluster.hold"}}
+    peers = [{"uuid": u, "names": [n], "connected": u == "u2", "state": 3, "is_self": u == "u2",
+              "state_text": ""} for u, n in (("u2", "gfn2"), ("u3", "gfn3"))]  # fmt: skip
+    return {"gfn2": {"uuid": "u2", "peers": peers}}
+
+
+def test_a_member_that_does_not_answer_is_named_by_the_reports_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No Consul: Salt's answer has no line for who is away."""
+    monkeypatch.setattr(
+        hold, "reports", lambda ask, target: [_reports("*", "gluster.report")["gfn2"]]
+    )
+    held = hold.hold(_reports, "*", "rack", ANN)
+    assert held == {"held": ["gfn2"], "not held": {"gfn3": "it did not answer"}, "retcode": 1}
+    free = hold.release(_reports, "*", ANN)
+    assert free["retcode"] == 1 and list(free["perhaps still held"]) == ["gfn3"]
+    assert hold.hold(_reports, "gfn2", "rack", ANN) == {"held": ["gfn2"]}, "no other was meant"
+
+
+@pytest.mark.parametrize("reason", ["", "  "])
+def test_a_hold_without_a_reason_is_refused(reason: str) -> None:
+    with pytest.raises(SpecError, match="reason"):
+        hold.hold(_reports, "*", reason, ANN)

@@ -576,3 +576,11 @@ def test_a_brick_of_a_volume_that_another_node_is_just_making_is_worth_a_moment(
     here = path(volume_id="new", holds_data=True, changed=NOW - 1)
     plan = plan_brick("/bricks/b", observed(paths={"/bricks/b": here}))
     assert plan.refusals[0].waits_s > 0
+
+
+def test_one_copy_of_everything_is_said_once_for_a_new_volume_and_for_one_that_is_there() -> None:
+    note = "data: one copy: losing a brick loses files"
+    plain = [["g1:/b"], ["g2:/b"]]
+    for live in ([], [volume(plain)]):
+        assert plan_volume(spec(plain), observed(*live)).notes.count(note) == 1
+    assert note not in plan_volume(spec(TWO), observed(volume(TWO))).notes

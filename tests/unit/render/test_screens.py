@@ -548,3 +548,14 @@ def test_control_characters_from_elsewhere_do_not_reach_the_terminal() -> None:
     _, text = screen(obs)
     assert "\x1b" not in text
     assert "a [2Jb c" in text
+
+
+def test_what_a_stopped_volume_has_to_heal_is_unknown() -> None:
+    obs = seven()
+    assert isinstance(obs.volumes, dict)
+    home = replace(obs.volumes["home"], status="Stopped")
+    why = Unknown("not asked: it is stopped")
+    stopped = replace(obs, volumes={"home": home}, heal={"home": why}, status={"home": why})
+    _, text = screen(stopped)
+    (line,) = [line for line in text.splitlines() if line.startswith("HEAL")]
+    assert line == "HEAL     unknown for home (Stopped)"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,7 @@ from salt_gluster.gluster.parse.volume import (
     parse_volume_status,
     parse_volume_tasks,
 )
+from salt_gluster.model import Unknown
 
 
 def test_every_type_of_volume_is_told_apart() -> None:
@@ -168,3 +170,14 @@ def test_the_start_of_a_task_gives_its_id() -> None:
     assert started == "4c3fcd24-bee9-4884-917e-c261e48f2bcf"
     with pytest.raises(Unreadable):
         parse_task_progress(samples.answer("rebalance-start.xml"))
+
+
+def test_a_file_system_that_counts_no_inodes_has_its_bytes() -> None:
+    """tmpfs with nr_inodes=0, btrfs: no inode elements at all (facts.md#G-5.3)."""
+    text = samples.text("volume-status-rep3-detail.xml")
+    without = re.sub(r"<inodes(Total|Free)>[^<]*</inodes(Total|Free)>", "", text)
+    assert without != text
+    seen = parse_volume_detail(parse_answer(without))
+    sized = parse_volume_detail(parse_answer(text))
+    assert [(s.brick, s.total, s.free) for s in seen] == [(s.brick, s.total, s.free) for s in sized]
+    assert all(isinstance(s.inodes_total, Unknown) for s in seen)
