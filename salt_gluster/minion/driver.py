@@ -58,6 +58,8 @@ from salt_gluster.plan.actions import ACTIONS, NEW_BRICKS
 
 #: How long a changing job waits for another one on this node.
 JOB_WAIT_S = 120.0
+#: What gluster says of an option that is wrong by itself, whatever else is set.
+_WRONG_OPTION = frozenset({"unknown_option", "invalid_value", "not_supported"})
 
 
 class Driver(Protocol):
@@ -312,7 +314,10 @@ class GlusterDriver:
         if step.action.startswith(("volume", "option", "brick")):
             arguments["volume"] = step.subject
         with self.reader.changing(), self._noted(step):
-            self.reader.gluster.change(action.command, **arguments)
+            if step.action == "options_set":
+                set_options(self.reader.gluster.change, **arguments)
+            else:
+                self.reader.gluster.change(action.command, **arguments)
 
     @contextmanager
     def _noted(self, step: Step) -> Iterator[None]:
@@ -358,6 +363,32 @@ class GlusterDriver:
     def _may_be_here(self, brick: Brick) -> bool:
         own = self._own.observe().uuid
         return not is_known(own) or brick.host_uuid in ("", own)
+
+
+def set_options(change: Callable[..., object], *, volume: str, options: Mapping[str, str]) -> None:
+    """Set options in one call, or where gluster refuses one of them each by itself.
+
+    Gluster sets none of a call with a wrong one. Raises ``CommandFailed`` with all that are wrong.
+    """
+    try:
+        change("volume_set", volume=volume, options=options)
+    except CommandFailed as all_of_them:
+        if len(options) < 2 or all_of_them.kind not in _WRONG_OPTION:
+            raise
+    else:
+        return
+    refused: dict[str, CommandFailed] = {}
+    for name, value in options.items():
+        try:
+            change("volume_set", volume=volume, options={name: value})
+        except CommandFailed as err:
+            if err.kind not in _WRONG_OPTION:
+                raise
+            refused[name] = err
+    if refused:
+        first = next(iter(refused.values()))
+        told = "; ".join(f"`options:{name}`: {err.message}" for name, err in refused.items())
+        raise CommandFailed(told, kind=first.kind, text=first.text, hint=first.hint)
 
 
 def _is_guarded(needs: Collection[Facet]) -> bool:

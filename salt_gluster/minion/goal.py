@@ -96,6 +96,8 @@ class Goal:
     #: Not ours, but nobody does it: we look at all that its actor would.
     is_looked_after: bool = False
     refused_since: float | None = None
+    #: Why options are not set: the goal ends with it, after everything else was done.
+    refused_options: GlusterError | None = None
     rounds: Counter[str] = field(default_factory=Counter)
     #: Refused by another's lock, and answered "already exists" (True), since the last success.
     tries: Counter[bool] = field(default_factory=Counter)
@@ -114,7 +116,13 @@ class Goal:
     def step(self) -> Step | None:
         """The step that may be carried out now, or None."""
         is_free = self.pending is None and not (self.against or self.plan.waits)
-        return self.plan.steps[0] if is_free and self.plan.steps else None
+        return self.left[0] if is_free and self.left else None
+
+    @property
+    def left(self) -> list[Step]:
+        """The steps of the plan without options that gluster refused: a volume starts anyway."""
+        kept = self.refused_options is not None
+        return [s for s in self.plan.steps if not (kept and s.action == "options_set")]
 
     @property
     def against(self) -> list[Refusal]:

@@ -187,6 +187,8 @@ class Run:
                 goal.end(refused=True)
         else:
             goal.refused_since = None
+            if goal.refused_options and not (goal.left or goal.plan.waits):
+                goal.end(goal.refused_options)
 
     def _shows(self, step: Step, at: float) -> bool:
         """Return whether a step shows after all, for which it has had some time since ``at``."""
@@ -304,6 +306,9 @@ class Run:
             self.driver.sleep(0.1 + 0.4 * self.driver.jitter())
         elif is_there and goal.tries[is_there] < ROUNDS:
             self.driver.sleep(POLL_S)  # look again: the plan compares and names what differs
+        elif step.action == "options_set":
+            merge_changes(goal.out.changes, seen_changes(self.obs, after, step))
+            goal.refused_options = err
         else:
             goal.end(err)
 

@@ -29,7 +29,13 @@ ROWS = [
          "after a time-out every other change hangs for two minutes, too"),
         ("nobody_takes_over", "self.acts_for_all |= self.watch.look_after(goals)", "pass", "an actor that died is waited for, for ever"),
     ]),
+    *of("minion/run.py", "unit/minion/test_run.py", [
+        ("refused_option_ends_the_run", '        elif step.action == "options_set":\n', "        elif False:\n",
+         "a created volume is left unstarted for the sake of an option"),
+    ]),
     *of("minion/driver.py", "unit/minion/test_driver.py", [
+        ("one_wrong_option_stops_all", "if len(options) < 2 or all_of_them.kind not in _WRONG_OPTION:", "if True:",
+         "one wrong option keeps all others from being set"),
         ("rows_are_asked_of_a_frozen_member", "    silent |= guards.frozen(peers, reach).keys()\n", "",
          "a question for the bricks' rows takes the volume's lock and hangs for minutes"),
         ("a_frozen_member_is_asked", "if p.uuid not in {*obs.definitions, *frozen}]", "if p.uuid not in obs.definitions]",

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from salt_gluster.minion.driver import GlusterDriver
+from salt_gluster.errors import CommandFailed
+from salt_gluster.minion.driver import GlusterDriver, set_options
 from salt_gluster.model import (
     Facet,
     Node,
@@ -67,3 +68,36 @@ def test_who_stands_still_is_not_asked_for_definitions(second: Reach, asked: boo
     obs = Observation(0.0, Node("g1", uuid="u1"), PEERS, {"data": DATA})
     needs = frozenset({Facet("reach"), Facet("definitions", "data")})
     assert is_known(driver.observe_more(obs, needs).definitions["u2"]) == asked
+
+
+# --- options that gluster refuses -----------------------------------------------------------------
+
+
+class Sets:
+    """Gluster, which knows no ``nfs.disable`` and sets none of a call that names it."""
+
+    def __init__(self, kind: str = "unknown_option") -> None:
+        self.kind, self.stored = kind, dict[str, str]()
+
+    def __call__(self, command: str, *, volume: str, options: dict[str, str]) -> None:
+        assert (command, volume) == ("volume_set", "data")
+        if "nfs.disable" in options:
+            raise CommandFailed("gluster has no such option", kind=self.kind)
+        self.stored |= options
+
+
+OPTIONS = {"nfs.disable": "on", "network.ping-timeout": "20", "user.a": "b"}
+
+
+def test_one_wrong_option_keeps_no_other_from_being_set_and_is_named() -> None:
+    gluster = Sets()
+    with pytest.raises(CommandFailed, match=r"`options:nfs\.disable`: gluster has no such option"):
+        set_options(gluster, volume="data", options=OPTIONS)
+    assert gluster.stored == {"network.ping-timeout": "20", "user.a": "b"}
+
+
+def test_what_is_refused_for_another_reason_is_not_sent_option_by_option() -> None:
+    gluster = Sets("locked")
+    with pytest.raises(CommandFailed, match="no such option"):
+        set_options(gluster, volume="data", options=OPTIONS)
+    assert gluster.stored == {}

@@ -202,6 +202,22 @@ def test_an_actor_that_dies_is_followed_by_another(seed: int, after: int) -> Non
         assert [(o.error, o.plan.is_empty) for o in outcomes[name]] == [(None, True)] * 4
 
 
+def test_a_created_volume_is_started_though_an_option_is_refused_and_the_run_fails() -> None:
+    pool = Pool(FOUR, together=True)
+    (spec,) = volumes(1)
+
+    def fault(node: str, step: Step, carry_out: Callable[[], None]) -> None:
+        if step.action == "options_set":
+            raise CommandFailed("option : x does not exist", kind="unknown_option")
+        carry_out()
+
+    pool.fault = fault
+    (result,) = run(pool.world("g1"), [planner(spec)], FOUR, addressed=True, wait_s=5)
+    assert result.error is not None and "does not exist" in str(result.error)
+    assert [step.action for step in result.done] == ["volume_create", "volume_start"]
+    assert [step.action for step in result.plan.steps] == ["options_set"], "left to be done"
+
+
 def test_what_one_volume_waits_for_and_what_fails_holds_up_no_other() -> None:
     pool = Pool(FOUR, together=True)
     pool.prepared_all = False
