@@ -26,6 +26,9 @@ __virtualname__ = "gluster_consul"
 
 #: A node that is asked for its uuid waits for the answer to its own request meanwhile.
 _ANSWER_S = 10
+#: The longest that an admission waits for one answer. It takes a slot meanwhile (``_AT_ONCE``), and
+#: anybody may say in a minion's name that it still works on it.
+_ADMISSION_S = 30.0
 #: A minion is looked at no more often: it may ask every 5 s, and others may ask in its name. One
 #: that was admitted has its rights; it asks again where Consul has lost them.
 _AGAIN_S, _ADMITTED_S = 4.0, 30.0
@@ -209,7 +212,8 @@ def _ask(minions, function, *arguments, **how):
 
 
 def _identity_of(minion, nonce, believes):
-    return _ask([minion], "gluster_consul.identity", nonce, believes=believes).get(minion)
+    how = {"believes": believes, "limit_s": _ADMISSION_S}
+    return _ask([minion], "gluster_consul.identity", nonce, **how).get(minion)
 
 
 def _master():
@@ -248,7 +252,7 @@ def _pillar(minions, answers, minion):
 
     def told(name):
         if name not in answers:
-            answers[name] = _ask(minions(), "config.get", name)
+            answers[name] = _ask(minions(), "config.get", name, limit_s=_ADMISSION_S)
         return answers[name]
 
     def own():

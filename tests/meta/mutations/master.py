@@ -53,8 +53,12 @@ ROWS = [
          "what a node said once is said for it again"),
     ]),
     *of("master/jobs.py", "unit/master/test_jobs.py", [
-        ("forged_answer_first", 'if event and believes(event.get("return")):', "if event:",
+        ("forged_answer_first", ' and believes(event.get("return")):', ":",
          "who answers first in a node's name keeps its own answer out"),
+        ("still_works_for_ever", " or time.monotonic() >= ends_at", "",
+         "a forger of one node keeps a slot of the admission busy, so that no other node gets in"),
+        ("anybody_answers", 'event.get("id") in job["minions"] and ', "",
+         "answers in ever other names keep a question open, and the master's memory grows"),
     ]),
     *of("master/deploy/acl_beginning.py", "unit/master/deploy/test_acl_beginning.py", [
         ("first_token_stays", "        revoke_secret(client, first)\n", "",

@@ -139,3 +139,21 @@ def test_one_that_nobody_believes_is_no_answer_from_the_cache_either(
     monkeypatch.setattr(jobs, "time", client)
     asked = jobs.ask(client, ["g1"], "x", silence_s=LIMIT_S, believes=lambda answer: False)
     assert asked == {}
+
+
+def test_whoever_says_that_it_still_works_is_waited_for_so_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Anybody may say so in its name, without end: an admission takes one of four slots."""
+    client = Client(["g1"], works_until={"g1": 10_000.0}, events={"g1": 500.0})
+    monkeypatch.setattr(jobs, "time", client)
+    assert jobs.ask(client, ["g1"], "x", silence_s=10.0, limit_s=30.0) == {}
+    assert 30.0 <= client.now <= 31.0
+
+
+def test_answers_of_others_end_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A forger answers in ever other names: each would be news, and kept."""
+    others = {f"x{number}": number * 5.0 for number in range(100)}
+    client = Client(["g1"], events=others)
+    assert ask(monkeypatch, client, ["g1"]) == {}
+    assert client.now <= LIMIT_S + 2
