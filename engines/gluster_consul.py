@@ -43,16 +43,25 @@ def start(address=None, token=None, ca=None, cluster=None):
           - gluster_consul: {}
     """
     given = {"address": address, "token": token, "ca": ca, "cluster": cluster}
-    settings = {**approvals.settings_of(__opts__), **{k: v for k, v in given.items() if v}}
-    (_lead if __opts__.get("__role") == "master" else _sense)(settings)
+    given = {name: value for name, value in given.items() if value}
+
+    def settings():
+        return {**approvals.settings_of(__opts__), **given}
+
+    if __opts__.get("__role") == "master":
+        _lead(settings(), settings)
+    else:
+        _sense(settings())
 
 
-def _lead(settings):
+def _lead(settings, anew):
+    """Lead or stand by; ``anew`` gives the settings with the token that the secrets have by now."""
     from salt_gluster.consul.client import connect
     from salt_gluster.master.engine import Engine
 
     def client(timeout_s):
-        return connect(settings, **({} if timeout_s is None else {"timeout_s": timeout_s}))
+        more = {} if timeout_s is None else {"timeout_s": timeout_s}
+        return connect(settings, anew=anew, **more)
 
     cluster = str(settings.get("cluster") or "main")
     journal = Path(__opts__["log_file"]).parent / f"gluster-{cluster}.jsonl"

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 
 from salt_gluster.consul.settings import Access, access
 from salt_gluster.consul.transport import TIMEOUT_S, Transport, library
-from salt_gluster.errors import ConsulError
+from salt_gluster.errors import ConsulError, GlusterError
 
 T = TypeVar("T")
 Op = dict[str, dict[str, Any]]
@@ -315,16 +315,22 @@ class Client:
             raise _unreadable(problem) from problem
 
 
-def connect(settings: Mapping[str, Any], *, timeout_s: float = TIMEOUT_S) -> Client:
+def connect(
+    settings: Mapping[str, Any], *, timeout_s: float = TIMEOUT_S,
+    anew: Callable[[], Mapping[str, Any]] | None = None,
+) -> Client:  # fmt: skip
     """Return a client for ``address``, ``token`` and ``ca``, else for the environment's.
 
-    Where this node's own file has another token by now, it takes that one when Consul does not know
-    the one before any more.
+    Where this node's own file has another token by now, or ``anew`` gives settings with another, it
+    takes that one when Consul does not know the one before any more.
     """
     where = access(settings, os.environ)
 
     def fresh_token() -> str:
-        now = access(settings, os.environ)
+        try:
+            now = access(anew() if anew else settings, os.environ)
+        except (GlusterError, OSError):
+            return ""  # no secrets just now: Consul's own word is told
         return now.token if now.address == where.address else ""
 
     transport = Transport(where, timeout_s=timeout_s, fresh_token=fresh_token)

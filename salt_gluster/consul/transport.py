@@ -161,7 +161,8 @@ class Transport:
         answer = self._send(method, url, request)
         if method == "GET" and _lost_its_server(answer):
             answer = self._send(method, url, request)
-        if _knows_no_token(answer) and self._took_fresh_token():
+        sent = headers.get("X-Consul-Token", "")
+        if _knows_no_token(answer) and self._took_fresh_token(sent):
             request["headers"] = {"X-Consul-Token": self._where.token}
             answer = self._send(method, url, request)
         body = answer.data if most is None or answer.status != 200 else _at_most(answer, most)
@@ -177,9 +178,12 @@ class Transport:
         self._here.answer = response
         return response
 
-    def _took_fresh_token(self) -> bool:
-        """Take the token that is where this one came from, if it is another by now: exchanged."""
-        if (token := self._fresh_token()) in ("", self._where.token):
+    def _took_fresh_token(self, sent: str) -> bool:
+        """Take the token that is where the sent one came from, if it is another: exchanged.
+
+        Another thread may have taken it since: what counts is which one this request was sent with.
+        """
+        if (token := self._fresh_token()) in ("", sent):
             return False
         self._where = replace(self._where, token=token)
         return True

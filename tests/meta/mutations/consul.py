@@ -55,12 +55,16 @@ ROWS = [
          "a node makes the engine read any number of rows"),
     ]),
     *of("consul/transport.py", "unit/consul/test_transport.py", [
-        ("an_exchanged_token_for_ever", "if _knows_no_token(answer) and self._took_fresh_token():", "if False:",
+        ("an_exchanged_token_for_ever", "if _knows_no_token(answer) and self._took_fresh_token(sent):", "if False:",
          "a sensor whose token was exchanged is blind until the minion is restarted"),
+        ("another_thread_was_faster", 'in ("", sent):', 'in ("", self._where.token):',
+         "one of a sensor's threads fails while the token is exchanged"),
     ]),
     *of("consul/client.py", "unit/consul/test_transport.py", [
         ("a_fresh_token_for_anybody", 'now.token if now.address == where.address else ""', "now.token",
          "a node's token is sent to another address"),
+        ("an_engine_s_token_for_ever", "access(anew() if anew else settings, os.environ)", "access(settings, os.environ)",
+         "an engine whose token was exchanged is blind until the master is restarted"),
     ]),
     *of("consul/admitted.py", "unit/consul/test_catalog.py", [
         ("others_records_go", "new = {minion: uuid for minion, uuid in nodes.items() if uuid and", "new = {minion: uuid for minion, uuid in nodes.items() if",

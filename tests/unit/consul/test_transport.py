@@ -9,13 +9,14 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from salt_gluster.consul import client as of_consul
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.settings import Access, access
-from salt_gluster.errors import ConsulError
+from salt_gluster.errors import ConsulError, GlusterError
 
 LOST = b"rpc error making call: stream closed"
 
@@ -144,6 +145,52 @@ def test_a_token_that_consul_does_not_know_any_more_is_taken_anew_from_the_file(
     assert client.kv_put("a", "b")
     assert client.leader() == "10.0.0.1:8300"
     assert agent.tokens == ["old", "new", "new"]
+
+
+def test_what_another_thread_has_taken_since_is_taken_by_this_request_too(
+    agent: _Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All threads of a sensor share a client: the one that is answered second had the old token."""
+    client = _of_file(agent, tmp_path / "consul.json", monkeypatch)
+    _keep(agent, tmp_path / "consul.json", "new")
+    send, others = client.transport._send, [True]
+
+    def with_another(*words: Any) -> Any:
+        answer = send(*words)
+        if others and others.pop():
+            assert client.leader() == "10.0.0.1:8300"
+        return answer
+
+    monkeypatch.setattr(client.transport, "_send", with_another)
+    agent.answers = [GONE, GONE, (200, b'"10.0.0.1:8300"'), (200, b"true")]
+    assert client.kv_put("a", "b")
+    assert agent.tokens == ["old", "old", "new", "new"]
+
+
+def test_a_masters_engine_takes_its_token_anew_from_the_secrets(
+    agent: _Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lives for months; the token in its settings is the one of its beginning."""
+    _of_file(agent, tmp_path / "consul.json", monkeypatch)
+    now = {"address": f"http://127.0.0.1:{agent.server_address[1]}", "token": "engine"}
+    client = of_consul.connect(dict(now), anew=lambda: now)
+    now["token"] = "engine's next"
+    agent.answers = [GONE, (200, b"true"), (200, b'"10.0.0.1:8300"')]
+    assert client.kv_put("a", "b")
+    assert client.leader() == "10.0.0.1:8300"
+    assert agent.tokens == ["engine", "engine's next", "engine's next"]
+
+
+def test_where_the_secrets_cannot_be_read_consuls_own_word_is_told(agent: _Agent) -> None:
+    def damaged() -> dict[str, Any]:
+        raise GlusterError("secrets.json is damaged.", kind="unreadable")
+
+    address = f"http://127.0.0.1:{agent.server_address[1]}"
+    client = of_consul.connect({"address": address, "token": "engine"}, anew=damaged)
+    agent.answers = [GONE]
+    with pytest.raises(ConsulError) as told:
+        client.leader()
+    assert told.value.kind == "forbidden"
 
 
 def test_without_another_token_it_is_asked_once(
