@@ -157,7 +157,7 @@ def history(limit=20):
 
         salt-run gluster.history
     """
-    return _asked(lambda at: config_history.history(at, int(limit)), render_history)
+    return _asked(lambda at: config_history.history(at, limit), render_history)
 
 
 def diff(a=None, b=None):

@@ -58,7 +58,7 @@ def journal(limit=20):
 
         salt-run gluster_remediation.journal limit=5
     """
-    return _shown(lambda at: asked.journal(at, int(limit)), render_journal)
+    return _shown(lambda at: asked.journal(at, limit), render_journal)
 
 
 def proposals():

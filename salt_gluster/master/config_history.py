@@ -10,11 +10,13 @@ from salt_gluster.consul.pool import PoolClient
 from salt_gluster.errors import ConsulError, NotFound
 from salt_gluster.master.journal import _unknown
 from salt_gluster.model import Unknown
+from salt_gluster.spec import values
 from salt_gluster.status.config_versions import differences
 
 
-def history(pool: PoolClient, limit: int) -> dict[str, Any]:
+def history(pool: PoolClient, limit: Any) -> dict[str, Any]:
     """Return the newest versions of the configuration: who, when, why, and what became another."""
+    limit = values.number(limit, "limit", "limit=20")
     number = pool.snapshot().version_number
     numbers = pool.store.version_numbers()
     wanted = [n for n in numbers if n <= number][::-1][: max(0, limit)]

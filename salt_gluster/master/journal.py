@@ -22,6 +22,7 @@ from salt_gluster.model import Unknown, plain
 from salt_gluster.node.clock import local_datetime
 from salt_gluster.remediation.operations import Operation, outcome_from
 from salt_gluster.remediation.policy import policy_from
+from salt_gluster.spec import values
 
 
 def shown(
@@ -37,11 +38,12 @@ def shown(
     return data if as_data else render(data, local_datetime)
 
 
-def journal(pool: PoolClient, limit: int) -> dict[str, Any]:
+def journal(pool: PoolClient, limit: Any) -> dict[str, Any]:
     """Return the newest operations and operators' orders, each with who decided it, as plain data.
 
     An operation that nobody had to approve is the policy's.
     """
+    limit = values.number(limit, "limit", "limit=20")
     snapshot = pool.snapshot()
     operations = list(operations_in(snapshot.below(snapshot.keys.operation(""))))
     read = sorted((op for op in operations if isinstance(op, Operation)), key=lambda op: -op.at)

@@ -225,6 +225,8 @@ class GlusterDriver:
             more["heal"] = {v: self.reader.heal(v) for v in named["heal"] if self._has(obs, v)}
         if "dead" in named:
             more["dead"] = {v: self._dead(obs, v) for v in named["dead"] if self._has(obs, v)}
+        if "option" in named:
+            more["options"] = node.known_options(named["option"])
         if "path" in named:
             ours = meant_paths()
             more["paths"] = {p: self._path(p, ours) for p in named["path"]}
@@ -403,6 +405,7 @@ def with_facets_of(obs: Observation, more: Observation) -> Observation:
         status={**obs.status, **more.status},
         heal={**obs.heal, **more.heal},
         dead={**obs.dead, **more.dead},
+        options={**obs.options, **more.options},
         paths={**obs.paths, **more.paths},
         candidates={**obs.candidates, **more.candidates},
         prepared=more.prepared if is_known(more.prepared) else obs.prepared,

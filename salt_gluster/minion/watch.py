@@ -25,7 +25,7 @@ _STAT_S = 0.25
 #: Between two changes of another node's run lies less than this; a look is worth it after that.
 _PAUSED_S, _MOVING_S = 1.0, 6.0
 #: Looking is cheap for these: no gluster process, no other node, no request to the master.
-CHEAP = frozenset({"path", "dead"})
+CHEAP = frozenset({"path", "dead", "option"})
 
 
 class Ended(enum.Enum):

@@ -303,6 +303,7 @@ class Observation:
     prepared      what other nodes have announced of their brick directories
     heal          volume -> rows
     dead          volume -> this node's own bricks of it that have no process
+    options       option -> whether the installed glusterd knows it
 
     ``imported``: this node has had every volume of which the other members tell. ``spellings``:
     what else a name in lower case stands for here, as declared and by its addresses.
@@ -320,6 +321,7 @@ class Observation:
     prepared: Prepared | Unknown = NOT_ASKED
     heal: Mapping[str, tuple[Heal, ...] | Unknown] = field(default_factory=dict)
     dead: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    options: Mapping[str, bool] = field(default_factory=dict)
     imported: bool = False
     spellings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 

@@ -64,6 +64,7 @@ from salt_gluster.node.glusterd import (
     observe_node,
 )
 from salt_gluster.node.glusterd_copy import copy_glusterd_dir
+from salt_gluster.node.glusterd_options import known_options
 from salt_gluster.node.groups import option_groups
 from salt_gluster.node.hold import HOLD_FILE, read_hold, remove_hold, write_hold
 from salt_gluster.node.local_state import LocalState, one_executor, one_job
@@ -115,6 +116,7 @@ __all__ = [
     "inventory",
     "is_different",
     "is_mounted",
+    "known_options",
     "local_bricks",
     "make_brick_dir",
     "mount",

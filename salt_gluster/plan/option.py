@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from salt_gluster.model import Hazard, Step, Volume
+from salt_gluster.model import Facet, Hazard, Step, Volume
 from salt_gluster.plan.builder import Draft
 from salt_gluster.spec import VolumeSpec, option
 
 
 def plan_options(draft: Draft, desired: VolumeSpec, volume: Volume) -> None:
     """Add one ``options_set`` for all that differ, and a reset for each that must go."""
+    draft.needs |= {Facet("option", n) for n in desired.options if not n.startswith("user.")}
+    unknown = unknown_options(draft, desired)
     differing = {
         name: as_stored(name, value)
         for name, value in sorted(desired.options.items())
-        if name not in volume.options or not option.equal(name, volume.options[name], value)
+        if name not in unknown
+        and (name not in volume.options or not option.equal(name, volume.options[name], value))
     }
     holds_data = volume.status != "Created"
     if differing:
@@ -28,6 +31,26 @@ def plan_options(draft: Draft, desired: VolumeSpec, volume: Volume) -> None:
             hazard, why = option.hazard(name, old, None, holds_data=holds_data)
             text = f"reset {volume.name} {name} (was {old})"
             draft.do(Step("option_reset", volume.name, {"option": name}, text, "pool", hazard, why))
+
+
+def unknown_options(draft: Draft, desired: VolumeSpec) -> list[str]:
+    """Return the declared options that the installed glusterd does not know."""
+    return [name for name in sorted(desired.options) if draft.state.options.get(name) is False]
+
+
+def judge_unknown_options(draft: Draft, desired: VolumeSpec, *, is_new: bool) -> None:
+    """Refuse options that the installed glusterd does not know, before anything is made.
+
+    Of a volume that is there all else is done first: one wrong option keeps no other from being
+    set.
+    """
+    for name in unknown_options(draft, desired):
+        key = f"`volumes:{desired.name}:options:{name}`"
+        why = f"{key}: the installed GlusterFS has no such option"
+        if draft.steps and not is_new:
+            draft.notes.append(why)
+        else:
+            draft.refuse("unknown_option", why, "take it out    of the declaration")
 
 
 def as_stored(name: str, value: str) -> str:

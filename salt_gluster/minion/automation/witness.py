@@ -11,7 +11,7 @@ from salt_gluster import node
 from salt_gluster.consul.answers import write_answer
 from salt_gluster.consul.client import Client, connect
 from salt_gluster.consul.store import Store
-from salt_gluster.errors import GlusterError
+from salt_gluster.errors import GlusterError, SpecError
 from salt_gluster.minion import report
 from salt_gluster.minion.automation import registration
 from salt_gluster.minion.automation.publish import TROUBLE, collect_and_publish
@@ -35,7 +35,7 @@ def observe(
     With the leader's ``nonce`` the answer stands in Consul, and here only that it does. Where
     Consul does not take it, it is here; then nobody can know whose it is.
     """
-    connects = _Connects(ports)
+    connects = _Connects(_checked(ports))
     me = registration.load_registration()
     own: dict[str, Any] | None = None
     trouble = ""
@@ -55,6 +55,14 @@ def observe(
     own = own if own is not None else report.collect_report(driver)
     answer = {"schema": SCHEMA, "at": driver.now(), "report": own, "ports": connects.rows()}
     return {**answer, **({"trouble": trouble} if trouble else {})}
+
+
+def _checked(ports: Any) -> Sequence[Sequence[Any]]:
+    rows = ports if isinstance(ports, (list, tuple)) else [ports]
+    if not all(isinstance(row, (list, tuple)) and len(row) == 4 for row in rows):
+        hint = 'ports=\'[["UUID", "/b/1", "g2", 49152]]\''
+        raise SpecError("ports", "a list of [uuid, path, host, port] is expected.", hint=hint)
+    return rows
 
 
 def _client(settings: Mapping[str, Any]) -> Client:

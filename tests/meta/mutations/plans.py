@@ -113,6 +113,10 @@ ROWS = [
         ("away_without_consul_is_silent", 'if target == "*" and not isinstance(pool, PoolClient):', "if False:",
          "a hold that a node has not is told as complete"),
     ]),
+    *of("plan/option.py", "unit/plan/test_option.py", [
+        ("unknown_option_is_tried", "        if draft.steps and not is_new:\n", "        if True:\n",
+         "a volume is made though an option of it is unknown to the installed GlusterFS"),
+    ]),
     *of("plan/new_bricks.py", "simulation/test_impossible_volume.py", [
         ("unfit_elsewhere_is_fine", "elif is_known(told := told_of(obs, step.subject, brick)) and told.unfit:",
          "elif False:", "a volume is made over the files of a node that refused"),

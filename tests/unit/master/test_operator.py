@@ -14,8 +14,9 @@ from fleet import CLUSTER, GFN2, NOW
 from salt_gluster.consul.canary import FileMarker
 from salt_gluster.consul.pool import PoolClient
 from salt_gluster.errors import SpecError
-from salt_gluster.master import approvals, hold, journal, maintenance, plans
+from salt_gluster.master import approvals, config_history, hold, journal, maintenance, plans
 from salt_gluster.master.operator import operator_name
+from salt_gluster.minion.automation import witness
 from salt_gluster.remediation.operations import Life
 from salt_gluster.render import render_journal
 
@@ -151,3 +152,15 @@ def test_a_member_that_does_not_answer_is_named_by_the_reports_of_the_others(
 def test_a_hold_without_a_reason_is_refused(reason: str) -> None:
     with pytest.raises(SpecError, match="reason"):
         hold.hold(_reports, "*", reason, ANN)
+
+
+def test_a_limit_that_is_no_number_is_named(world: World) -> None:
+    for ask in (journal.journal, config_history.history):
+        with pytest.raises(SpecError, match="limit"):
+            ask(world.pool(), "x")
+
+
+@pytest.mark.parametrize("ports", ["x", ["x"], [["u", "/b"]], 5])
+def test_ports_that_are_none_are_named(ports: Any) -> None:
+    with pytest.raises(SpecError, match="ports"):
+        witness.observe(None, {}, ports)  # type: ignore[arg-type]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from salt_gluster.model import Brick, Hazard, Node, Observation, Peer, Volume
-from salt_gluster.plan import plan_options_of
+from salt_gluster.model import Brick, Facet, Hazard, Node, Observation, Peer, Volume
+from salt_gluster.node import known_options
+from salt_gluster.plan import plan_options_of, plan_volume
+from salt_gluster.plan.actions import simulate
 from salt_gluster.spec import VolumeSpec
+from tests.unit.plan.test_volume import observed, spec, volume
 
 RISK = {"features.shard": "on"}
 CUT = {"auth.allow": "10.0.0.*"}
@@ -85,3 +89,42 @@ def test_a_reset_of_what_is_not_declared_asks_as_setting_does() -> None:
     assert hazards == {"features.shard": Hazard.DATA_AT_RISK, "network.ping-timeout": Hazard.NONE}
     assert [r.name for r in plan.refusals] == ["data_at_risk"]
     assert planned({}, have=RISK).is_empty, "only when it is asked for"
+
+
+# --- what the installed glusterd does not know ----------------------------------------------------
+
+WITH_NFS = {"nfs.disable": "on", "network.ping-timeout": "20"}
+THREE = [["g1:/b", "g2:/b", "g3:/b"]]
+
+
+def test_an_unknown_option_is_refused_before_a_volume_is_made_and_its_key_named() -> None:
+    desired = spec(THREE, options=WITH_NFS)
+    assert Facet("option", "nfs.disable") in plan_volume(desired, observed()).needs
+    plan = plan_volume(desired, observed(options={"nfs.disable": False}))
+    (refusal,) = [r for r in plan.refusals if r.name == "unknown_option"]
+    assert "`volumes:data:options:nfs.disable`" in refusal.why
+
+
+def test_an_unknown_option_of_a_volume_that_is_there_keeps_no_other_from_being_set() -> None:
+    live = volume(THREE, options={})
+    obs = observed(live, options={"nfs.disable": False})
+    plan = plan_volume(spec(THREE, options=WITH_NFS), obs)
+    assert plan.refusals == () and any("nfs.disable" in note for note in plan.notes)
+    assert [step.args["options"] for step in plan.steps] == [{"network.ping-timeout": "20"}]
+    after = simulate(obs, plan.steps[0])
+    then = plan_volume(spec(THREE, options=WITH_NFS), after)
+    assert (then.steps, [r.name for r in then.refusals]) == ((), ["unknown_option"])
+
+
+def test_glusterds_own_table_tells_its_options(tmp_path: Path) -> None:
+    table = tmp_path / "usr/lib/x/glusterfs/11.1/xlator/mgmt/glusterd.so"
+    table.parent.mkdir(parents=True)
+    names = ("auth.allow", "nfs.disable")
+    assert known_options(names, tmp_path) == {}
+    table.write_bytes(b"\0server.auth.allow\0nfs.disable\0cluster.nufa\0")
+    asked = ("auth.allow", "nfs.disable", "cluster.nufa", "cluster.switch")
+    assert known_options(asked, tmp_path) == {n: n in asked[::2] for n in asked}
+    table.write_bytes(b"\0auth.allow\0nfs.disable\0nfs.volume-access\0")
+    assert known_options(names, tmp_path) == {"auth.allow": True, "nfs.disable": True}
+    table.write_bytes(b"stripped")
+    assert known_options(names, tmp_path) == {}
