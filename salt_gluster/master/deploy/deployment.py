@@ -8,8 +8,6 @@ asked is handed in; nothing imports Salt.
 from __future__ import annotations
 
 import contextlib
-import re
-import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +17,6 @@ from typing import Any
 from salt_gluster import node
 from salt_gluster.consul import admitted, agent, raft
 from salt_gluster.consul.acl import Grant, Registrar, grants, revoke_secret
-from salt_gluster.consul.admission_proof import proven_uuid
 from salt_gluster.consul.client import Client
 from salt_gluster.consul.settings import Access
 from salt_gluster.consul.store import Store
@@ -27,6 +24,7 @@ from salt_gluster.errors import ConsulError, GlusterError
 from salt_gluster.gluster.events import PORT, url
 from salt_gluster.master.deploy import acl_beginning, clocks, gossip, rights, secret_store
 from salt_gluster.master.deploy import servers as voting
+from salt_gluster.master.deploy.admitted_uuid import Believes, own_uuid
 from salt_gluster.master.deploy.credentials import (
     Minions,
     first_of,
@@ -41,7 +39,6 @@ from salt_gluster.spec import PoolSpec
 
 #: How long a Consul may take that has only just begun, or an agent that has just joined it.
 _PATIENCE_S = 15.0
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 NO_POOL = (
     "No minion's pillar declares a pool yet, so no Consul was prepared: run this again when it does"
     " and the minions' keys are accepted."
@@ -53,14 +50,7 @@ UNKNOWN_POOL = (
     " this again when it is."
 )
 
-_ASKS_AGAIN = (
-    "Nothing was admitted; the node asks again. By hand its highstate comes first, which writes its"
-    " access to Consul: state.apply gluster."
-)
-
 Call = Callable[..., Any]
-#: Whether an answer is of the minion that was asked.
-Believes = Callable[[Any], bool]
 
 
 @dataclass(frozen=True)
@@ -402,7 +392,7 @@ def admit(
             hint="Its pillar needs gluster: nodes with its name; then: salt-run gluster.setup.",
         )  # fmt: skip
     before = kept.node(minion, server=minion in kept.servers(voters(pool)))
-    uuid = _own_uuid(before, uuid, says)
+    uuid = own_uuid(before, uuid, says)
     former = _former(kept, pool, minion, uuid, minions)
     done = [] if former is None else _withdraw(kept, former)
     with kept.locked():
@@ -411,37 +401,6 @@ def admit(
         mine = kept.admit(minion, uuid)
     done += _registered(kept, wanted(kept, [mine], first_of(pool)))
     return {"admitted": minion, "uuid": uuid, "pool": kept.cluster, "done": done}
-
-
-def _own_uuid(before: AgentCredentials, uuid: str, says: Callable[[str, Believes], Any]) -> str:
-    """Return a node's gluster uuid by its own word; ``uuid`` is what it has to be, "" = any.
-
-    A request comes without: what others could put there would keep the node's own one out. Its own
-    word is what its own token proves: anybody may answer on Salt's bus in its name.
-    """
-    if uuid and not _UUID.fullmatch(uuid):
-        raise GlusterError(f"{uuid!r} is no gluster uuid.", kind="no_identity")
-    if uuid and before.uuid == uuid:
-        return uuid
-    minion, nonce = before.name, f"n{secrets.token_hex(16)}"  # never a number to Salt
-
-    def proven(answer: Any) -> str:
-        return proven_uuid(answer, before.node, minion, nonce)[:60]
-
-    own_uuid = proven(says(nonce, lambda answer: bool(proven(answer))))
-    if uuid and own_uuid != uuid:
-        raise GlusterError(
-            f"{minion} itself says that its gluster uuid is {own_uuid or 'not known'}, not {uuid}.",
-            kind="mismatch", hint=_ASKS_AGAIN,
-        )  # fmt: skip
-    if _UUID.fullmatch(own_uuid):
-        return own_uuid
-    if not before.uuid:  # else it is busy: its rights are of the node that it was
-        raise GlusterError(
-            f"{minion} does not say its gluster uuid, with the proof that it is {minion}.",
-            kind="no_identity", hint=_ASKS_AGAIN,
-        )  # fmt: skip
-    return before.uuid
 
 
 def _former(
