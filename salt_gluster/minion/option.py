@@ -36,7 +36,7 @@ def option_value(minion: Minion, name: str, option: str) -> Data:
 def option_check(option: str, value: Any) -> Data:
     """Return whether gluster would take a value, what it means and what the change can do.
 
-    ``hazard`` is that of setting it on a volume that holds data and has the default.
+    ``hazard`` is that of setting it on a volume with data in three copies and the default.
     """
     try:
         full = spec_option.full_name(option, "option")

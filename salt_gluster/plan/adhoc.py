@@ -99,7 +99,9 @@ def plan_reset(name: str, option: str, obs: Observation) -> Plan:
     if full in volume.options:
         old = volume.options[full]
         holds_data = volume.status != "Created"
-        hazard, why = spec_option.hazard(full, old, None, holds_data=holds_data)
+        hazard, why = spec_option.hazard(
+            full, old, None, holds_data=holds_data, replica=volume.replica
+        )
         text = f"reset {name} {full} (was {old})"
         draft.do(Step("option_reset", name, {"option": full}, text, "pool", hazard, why))
         if full.startswith("user."):

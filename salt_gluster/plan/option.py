@@ -28,7 +28,9 @@ def plan_options(draft: Draft, desired: VolumeSpec, volume: Volume) -> None:
     if desired.exclusive_options:
         for name in option.to_reset(volume.options, desired.options):
             old = volume.options[name]
-            hazard, why = option.hazard(name, old, None, holds_data=holds_data)
+            hazard, why = option.hazard(
+                name, old, None, holds_data=holds_data, replica=volume.replica
+            )
             text = f"reset {volume.name} {name} (was {old})"
             draft.do(Step("option_reset", volume.name, {"option": name}, text, "pool", hazard, why))
 
@@ -63,7 +65,7 @@ def _worst(values: dict[str, str], volume: Volume, holds_data: bool) -> tuple[Ha
     worst, reasons = Hazard.NONE, []
     for name, value in values.items():
         old = volume.options.get(name)
-        hazard, why = option.hazard(name, old, value, holds_data=holds_data)
+        hazard, why = option.hazard(name, old, value, holds_data=holds_data, replica=volume.replica)
         if hazard is not Hazard.NONE:
             reasons.append(f"{name}: {why}")
         if order.index(hazard) > order.index(worst):

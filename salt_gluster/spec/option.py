@@ -28,6 +28,11 @@ _UNITS_S = {
 _WHOLE = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
 _SIZE = re.compile(r"\+?([0-9]+\.?[0-9]*|\.[0-9]+)([kKmMgGtTpP]?[bB]|)")
 _REAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
+#: A name and its value together: of 4,099 characters the glusterd that sends them dies, and those
+#: that get them (facts.md#C-C.2).
+MOST_CHARACTERS = 4_000
+#: The name of a user option.
+MOST_NAME = 128
 _USER = re.compile(r"user\.[A-Za-z0-9_.-]+")
 
 #: Volume options that ``volume create``, quota, bitrot, snapshots and geo-replication set by
@@ -97,7 +102,7 @@ def _short_names() -> Mapping[str, str]:
 def find(name: str) -> Option | None:
     """Return the option, by full or short name; ``user.*`` is text. None = not known."""
     known = catalogue().get(name) or catalogue().get(_short_names().get(name, ""))
-    if known is None and _USER.fullmatch(name):
+    if known is None and _USER.fullmatch(name) and len(name) <= MOST_NAME:
         return Option(name, "text", checked=False)
     return known
 
@@ -107,6 +112,8 @@ def full_name(name: str, key: str = "options") -> str:
     option = find(name) if isinstance(name, str) else None
     if option is not None:
         return option.name
+    if isinstance(name, str) and name.startswith("user.") and len(name) > MOST_NAME:
+        raise SpecError(key, f"a name of {len(name)} characters; at most {MOST_NAME} are possible.")
     near = difflib.get_close_matches(str(name)[:80], [*catalogue(), *_short_names()], n=3)
     hint = f"Did you mean {' or '.join(near)}?" if near else "See `gluster volume set help`."
     raise SpecError(key, f"gluster has no option {str(name)[:80]!r}.", hint=hint)
@@ -236,6 +243,7 @@ def check(name: str, value: str, key: str = "options", *, scope: str = "volume")
     if not bare or not bare.isprintable() or bare.startswith("--"):
         hint = "Leave the option out to have its default."
         raise SpecError(key, f"{value[:60]!r} cannot be sent as a value.", hint=hint)
+    _in_length(option, bare, key)
     if not option.checked or option.type in ("text", "list"):
         return bare
     if option.type == "enum":
@@ -261,6 +269,21 @@ def checked(options: Mapping[str, str], key: str = "options") -> dict[str, str]:
             raise SpecError(f"{key}:{name}", f"{full} is written twice.", hint="Write it once.")
         full_options[full] = check(full, value, f"{key}:{name}")
     return full_options
+
+
+def _in_length(option: Option, value: str, key: str) -> None:
+    count = len(option.name) + len(value.encode())
+    if count <= MOST_CHARACTERS:
+        return
+    hint = "Write a shorter one."
+    if option.name.startswith("auth."):
+        hint = "Name networks (10.1.0.0/16, 10.1.*) or a netgroup (@clients), not each client."
+    raise SpecError(
+        key,
+        f"{option.name} and its value have {count} characters, at most {MOST_CHARACTERS} are "
+        "possible: glusterd ends on more.",
+        hint=hint,
+    )
 
 
 def _in_scope(option: Option, key: str, scope: str) -> None:
@@ -300,16 +323,33 @@ def _in_range(option: Option, value: str, meaning: str, key: str) -> None:
 # --- what a change does ---------------------------------------------------------------------------
 
 
-def hazard(name: str, old: str | None, new: str | None, *, holds_data: bool) -> tuple[Hazard, str]:
+def default_in(option: Option, replica: int) -> str:
+    """Return what holds in a volume with so many copies where the option is not set.
+
+    Three copies or more have quorum by themselves, an arbiter counts as one (sample
+    ``volume-get-rep3-cluster.quorum-type.xml``); ``volume set help`` tells ``none`` for all.
+    """
+    if option.name == "cluster.quorum-type" and replica > 2:
+        return "auto"
+    if option.name == "performance.client-io-threads" and replica > 1:
+        return "off"
+    return option.default
+
+
+def hazard(
+    name: str, old: str | None, new: str | None, *, holds_data: bool, replica: int = 3
+) -> tuple[Hazard, str]:
     """Return what a change can do and why. None = the default (not set, or reset).
 
     ``holds_data`` is False only for a volume that is being made: then nothing can be hurt.
+    ``replica`` is that of the volume: what is not set depends on it.
     """
     option = find(name)
     if option is None or not holds_data:
         return Hazard.NONE, ""
-    before = normalise(option.name, option.default if old is None else old)
-    after = normalise(option.name, option.default if new is None else new)
+    default = default_in(option, replica)
+    before = normalise(option.name, default if old is None else old)
+    after = normalise(option.name, default if new is None else new)
     return (Hazard.NONE, "") if before == after else hazard_of(option.name, before, after)
 
 

@@ -83,7 +83,20 @@ def _only_frees(before: str, after: str) -> bool:
     return after in ("", "NONE") or set(after.split(",")) <= set(before.split(","))
 
 
+def _no_fewer(before: str, after: str) -> bool:
+    """Whether a count of copies that have to answer is not lowered; none set counts as 0."""
+    return after.isdecimal() and int(after) >= (int(before) if before.isdecimal() else 0)
+
+
+#: What only strengthens, or lets in more: name -> whether a change from one value to another does.
 _HARMLESS: dict[str, Callable[[str, str], bool]] = {
+    "cluster.quorum-type": lambda before, after: after == "auto" or before == "none",
+    "cluster.quorum-count": _no_fewer,
+    "cluster.quorum-reads": lambda _, after: after == "on",
+    "cluster.server-quorum-type": lambda before, after: after == "server" or before != "server",
+    "disperse.quorum-count": _no_fewer,
+    "cluster.favorite-child-policy": lambda _, after: after == "none",
+    "cluster.ensure-durability": lambda _, after: after == "on",
     "auth.allow": _only_adds,
     "auth.ssl-allow": _only_adds,
     "auth.reject": _only_frees,

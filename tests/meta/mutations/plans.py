@@ -193,4 +193,9 @@ ROWS = [
         ("takes_another_s_name", "if owners.get(n.lower(), peer.uuid) == peer.uuid)", "if True)",
          "a node that calls itself by another one's name is taken for it"),
     ]),
+    *of("spec/option.py", "unit/spec/test_option.py", [
+        ("any_length", "if count <= MOST_CHARACTERS:", "if True:", "a list of 380 clients ends two of four glusterds"),
+        ("one_default_for_all", 'if option.name == "cluster.quorum-type" and replica > 2:', "if False:",
+         "quorum is taken off a live volume of three copies without a word"),
+    ]),
 ]  # fmt: skip

@@ -209,7 +209,26 @@ def test_values_are_read_as_libglusterfs_reads_them(lib: Any, value: str) -> Non
         ("features.shard", "on", None, Hazard.DATA_AT_RISK),
         ("features.shard", "on", "enable", Hazard.NONE),
         ("cluster.quorum-type", "auto", "none", Hazard.DATA_AT_RISK),
-        ("cluster.server-quorum-type", None, "server", Hazard.DATA_AT_RISK),
+        ("cluster.quorum-type", None, "none", Hazard.DATA_AT_RISK),
+        ("cluster.quorum-type", None, "fixed", Hazard.DATA_AT_RISK),
+        ("cluster.quorum-type", "none", "auto", Hazard.NONE),
+        ("cluster.quorum-type", "none", None, Hazard.NONE),
+        ("cluster.quorum-type", "auto", None, Hazard.NONE),
+        ("cluster.quorum-count", "2", "1", Hazard.DATA_AT_RISK),
+        ("cluster.quorum-count", "2", None, Hazard.DATA_AT_RISK),
+        ("cluster.quorum-count", "1", "2", Hazard.NONE),
+        ("disperse.quorum-count", "5", "0", Hazard.DATA_AT_RISK),
+        ("disperse.quorum-count", None, "5", Hazard.NONE),
+        ("cluster.quorum-reads", "on", "off", Hazard.DATA_AT_RISK),
+        ("cluster.quorum-reads", None, "on", Hazard.NONE),
+        ("cluster.server-quorum-type", "server", "none", Hazard.DATA_AT_RISK),
+        ("cluster.server-quorum-type", "server", None, Hazard.DATA_AT_RISK),
+        ("cluster.server-quorum-type", None, "server", Hazard.NONE),
+        ("cluster.server-quorum-type", None, "none", Hazard.NONE),
+        ("cluster.favorite-child-policy", None, "mtime", Hazard.DATA_AT_RISK),
+        ("cluster.favorite-child-policy", "mtime", None, Hazard.NONE),
+        ("cluster.ensure-durability", None, "off", Hazard.DATA_AT_RISK),
+        ("cluster.ensure-durability", "off", "on", Hazard.NONE),
         ("cluster.self-heal-daemon", None, "off", Hazard.DATA_AT_RISK),
         ("cluster.self-heal-daemon", "off", "on", Hazard.NONE),
         ("auth.allow", None, "198.18.0.1", Hazard.CLIENT_CUT),
@@ -226,6 +245,35 @@ def test_each_change_has_its_hazard(name: str, old: str, new: str, kind: Hazard)
     found, why = hazard(name, old, new, holds_data=True)
     assert found is kind and bool(why) == (kind is not Hazard.NONE)
     assert hazard(name, old, new, holds_data=False) == (Hazard.NONE, "")
+
+
+@pytest.mark.parametrize(("replica", "kind"), [(2, Hazard.NONE), (3, Hazard.DATA_AT_RISK)])
+def test_a_default_is_that_of_the_volume(replica: int, kind: Hazard) -> None:
+    """Three copies have quorum by themselves, two have not."""
+    name = "cluster.quorum-type"
+    assert hazard(name, None, "none", holds_data=True, replica=replica)[0] is kind
+    assert hazard(name, "none", None, holds_data=True, replica=replica)[0] is Hazard.NONE
+
+
+# --- length ---------------------------------------------------------------------------------------
+
+
+def test_no_option_is_longer_than_glusterd_bears() -> None:
+    name = "auth.allow"
+    clients = ",".join(f"10.100.{n // 250}.{n % 250}" for n in range(380))
+    with pytest.raises(SpecError, match=r"characters, at most 4000 are possible.*networks") as told:
+        check(name, clients)
+    assert told.value.key == "options" and str(len(name) + len(clients)) in str(told.value)
+    assert check("user.note", "x" * (4_000 - len("user.note")))
+    for value in ("x" * (4_001 - len("user.note")), "é" * 2_000):
+        with pytest.raises(SpecError, match="at most 4000"):
+            check("user.note", value)
+
+
+def test_the_name_of_a_user_option_has_a_limit() -> None:
+    assert check("user." + "x" * 123, "1") == "1"
+    with pytest.raises(SpecError, match="a name of 129 characters; at most 128"):
+        check("user." + "x" * 124, "1")
 
 
 def test_every_hazard_row_is_about_an_option_that_exists() -> None:
