@@ -64,7 +64,12 @@ def present(name, bricks=None, replica=None, options=None, **kwargs):
             - options: {network.ping-timeout: 20}
     """
     arguments = {"bricks": bricks, "replica": replica, "options": options, **kwargs}
-    return _volume(name, arguments, lambda m, v: converge.volume_planner(v, m.pool_of(v), m.hosts))
+
+    def planner_of(minion, volume):
+        minion.check_given(name, arguments)
+        return converge.volume_planner(volume, minion.pool_of(volume), minion.hosts)
+
+    return _volume(name, arguments, planner_of)
 
 
 def options(name, options=None, exclusive_options=None, **kwargs):

@@ -19,7 +19,7 @@ from salt_gluster.minion.accepted_nodes import AcceptedNodes, accepted_nodes
 from salt_gluster.minion.driver import GlusterDriver, own_node_of, reader_of
 from salt_gluster.minion.order import Order
 from salt_gluster.minion.spellings import declared, spellings
-from salt_gluster.model import Peer, Unknown, Volume
+from salt_gluster.model import Peer, Unknown, Volume, some
 from salt_gluster.remediation import salt_events
 from salt_gluster.spec import PoolSpec, VolumeSpec, parse_nodes, parse_pool, parse_volume
 from salt_gluster.spec.names import has_globs
@@ -171,17 +171,28 @@ class Minion:
         Arguments left at None and those that Salt adds are not part of the declaration; only
         ``started`` has a meaning of its own where it is None.
         """
-        given = {
-            key: value
-            for key, value in arguments.items()
-            if (value is not None or key == "started")
-            and key not in _SALTS_OWN
-            and not key.startswith("__")
-        }
+        given = _given(arguments)
         if not given and self.pool and name in self.pool.volumes:
             return self.pool.volumes[name]
         pool = None if given.get("bricks") and not self._places_all(given) else self.pool
         return parse_volume(name, given, key=f"volume {name}", pool=pool)
+
+    def check_given(self, name: str, arguments: Mapping[str, Any]) -> None:
+        """Raise ``SpecError`` for a volume that nothing says anything of: a name that is mistyped.
+
+        It would be one copy of everything, over all nodes.
+        """
+        declared = list(self.pool.volumes) if self.pool else []
+        if name in declared or _given(arguments):
+            return
+        others = (
+            f" ({some(declared, 3)} {'is' if len(declared) == 1 else 'are'})" if declared else ""
+        )
+        raise SpecError(
+            "name",
+            f"{name} is not declared{others}, and no arguments were given.",
+            hint="See the spelling, or say what it is: replica=3.",
+        )
 
     def pool_of(self, volume: VolumeSpec) -> PoolSpec | None:
         """Return the pool that places the volume's bricks; None where they were given as hosts."""
@@ -252,3 +263,14 @@ class Minion:
                 hint="It is part of Salt for systems with systemd and a package manager.",
             )  # fmt: skip
         return self._salt[function](*args, **kwargs)
+
+
+def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a state or an order says of a volume, without what Salt adds."""
+    return {
+        key: value
+        for key, value in arguments.items()
+        if (value is not None or key == "started")
+        and key not in _SALTS_OWN
+        and not key.startswith("__")
+    }

@@ -34,12 +34,15 @@ def mounted(
     ``consul`` the host that Consul's DNS names at that moment.
     """
     try:
-        check_path(at, "mount", "mount point")
+        at = check_path(at, "mount", "mount point")
         check_volume_name(volume, f"mount {at}:volume")
         by_name = servers == CONSUL
         hosts = [CONSUL_NAME] if by_name else _hosts(servers, f"mount {at}:servers")
         wanted = _options(options, f"mount {at}:options")
-        if not minion.test:
+        if _stays_stopped(volume, minion):
+            why = f"{volume} is declared as `started: false`: it is mounted once it is started"
+            return _ret(at, True, {}, why)
+        if not minion.test and not _is_elsewhere(hosts, minion):
             _await_start(volume, minion, wait_s)
         hosts = hosts or _servers(volume, minion, at)
         if by_name and node.mount_glusterfs(volume, hosts, at, wanted, test=True):
@@ -49,14 +52,38 @@ def mounted(
         return state_error(Subject("mount", at), err)
     if not changes:
         return _ret(at, True, {}, f"{volume} is mounted at {at}")
-    if minion.test:
-        return _ret(at, None, {at: changes}, f"{volume} would be mounted at {at}")
-    return _ret(at, True, {at: changes}, f"{volume} was mounted at {at}")
+    would = minion.test
+    if "mounted" in changes:
+        done = f"{volume} {'would be' if would else 'was'} mounted at {at}"
+    else:
+        done = (
+            f"{volume} is mounted at {at}; its line in fstab {'would be' if would else 'was'} "
+            "changed. Options and servers take effect at the next mount."
+        )
+    return _ret(at, None if would else True, {at: changes}, done)
 
 
 def _hosts(servers: str | Sequence[str], key: str) -> list[str]:
     named = items(servers, key) if servers else []
     return [check_host(host, at) for at, host in named]
+
+
+def _stays_stopped(volume: str, minion: Minion) -> bool:
+    """Whether the pillar wants the volume stopped, and it is."""
+    declared = minion.pool.volumes.get(volume) if minion.pool else None
+    if declared is None or declared.started is not False:
+        return False
+    volumes = minion.volumes()
+    seen = volumes.get(volume) if is_known(volumes) else None
+    return seen is None or not seen.is_started
+
+
+def _is_elsewhere(hosts: Sequence[str], minion: Minion) -> bool:
+    """Whether the servers that are given are of another pool than this node's own."""
+    if not hosts or hosts == [CONSUL_NAME]:
+        return False
+    obs = minion.driver().observe()
+    return is_known(obs.peers) and not any(map(obs.peer_named, hosts))
 
 
 def _resolves() -> None:

@@ -107,6 +107,10 @@ def create(
     minion: Minion, name: str, arguments: Mapping[str, Any], *, start: bool
 ) -> dict[str, Any]:
     """Create a volume of these arguments, or the pillar's of that name without any."""
+    if arguments.get("mount") is not None:
+        hint = f"salt MINION state.single gluster_volume.mounted /mnt/{name} volume={name}"
+        raise SpecError("mount", "to create a volume mounts it nowhere.", hint=hint)
+    minion.check_given(name, arguments)
     declared = minion.volume(name, arguments)
     spec = replace(declared, started=True if start else None)
     planner = converge.volume_planner(spec, minion.pool_of(spec), minion.hosts)

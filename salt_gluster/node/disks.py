@@ -300,8 +300,8 @@ def prepare(
         return changes
     if not ours:
         entry = FstabEntry(f"UUID={_make_xfs(disk, mount_point, run)}", mount_point, "xfs", OPTIONS)
-    write_fstab(entry, fstab)
     mount_entry(entry, run=run)
+    write_fstab(entry, fstab)  # last: what cannot be mounted now is not mounted at the next boot
     return changes
 
 

@@ -10,8 +10,9 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -120,12 +121,19 @@ class FstabEntry:
 
 def fstab_entry(mount_point: str, fstab: str | Path = FSTAB) -> FstabEntry | None:
     """Return the entry for ``mount_point``, the last one where there are several."""
-    last = None
-    for line in _lines(Path(fstab)):
-        entry = _entry(line)
-        if entry and entry.mount_point == mount_point:
-            last = entry
-    return last
+    found = [_entry(line) for line in _lines(Path(fstab)) if _is_at(line, mount_point)]
+    return found[-1] if found else None
+
+
+def mount_point_of(path: str) -> str:
+    """Return a directory as mountinfo names it once something is mounted there.
+
+    Symlinks on the way are followed; the directory itself is not touched while it is mounted: it
+    could hang.
+    """
+    whole = Path(os.path.normpath(path))
+    point = str(Path(os.path.realpath(whole.parent), whole.name))
+    return point if is_mounted(point) else os.path.realpath(point)
 
 
 def fstab_mount_points(fstab: str | Path = FSTAB) -> tuple[str, ...]:
@@ -135,23 +143,29 @@ def fstab_mount_points(fstab: str | Path = FSTAB) -> tuple[str, ...]:
 
 
 def write_fstab(
-    entry: FstabEntry, fstab: str | Path = FSTAB, *, replace: bool = False, test: bool = False
+    entry: FstabEntry,
+    fstab: str | Path = FSTAB,
+    *,
+    ours: Callable[[FstabEntry], bool] | None = None,
+    test: bool = False,
 ) -> dict[str, Any]:
     """Make ``entry`` the one entry of its mount point; return the change, ``{}`` where it stood.
 
-    All other lines stay as they are, comments and order too. An entry with another source is
-    another mount: ``AlreadyExists`` unless ``replace``.
+    All other lines stay as they are, comments and order too. ``ours`` tells which entries of the
+    mount point it may replace, those of the same source if not given; any other raises
+    ``AlreadyExists``: what it mounts would be lost at the next boot.
     """
     for word in (entry.source, entry.mount_point, entry.fstype, entry.options):
         if not word or "\n" in word:
             raise SpecError("fstab", f"{word!r} cannot stand in a line of fstab")
     before = _lines(Path(fstab))
-    mine = [i for i, line in enumerate(before) if _at(line) == entry.mount_point]
+    mine = [i for i, line in enumerate(before) if _is_at(line, entry.mount_point)]
     old = [before[i] for i in mine]
     if [_entry(line) for line in old] == [entry]:
         return {}
-    others = [e for e in map(_entry, old) if e and e.source != entry.source]
-    if others and not replace:
+    is_ours = ours or (lambda one: one.source == entry.source)
+    others = [e for e in map(_entry, old) if e and not is_ours(e)]
+    if others:
         raise AlreadyExists(
             f"{fstab} mounts {others[0].source} at {entry.mount_point}",
             kind="mount_point_taken",
@@ -184,9 +198,16 @@ def _entry(line: str) -> FstabEntry | None:
     return FstabEntry(*(_unescaped(word) for word in (*words[:3], options)))
 
 
-def _at(line: str) -> str | None:
+def _is_at(line: str, mount_point: str) -> bool:
+    """Whether a line mounts something there, with or without a slash at the end or a symlink."""
     entry = _entry(line)
-    return entry.mount_point if entry else None
+    if entry is None or not entry.mount_point.startswith("/"):
+        return False
+    written = os.path.normpath(entry.mount_point)
+    if written == mount_point:
+        return True
+    same_name = Path(written).name == Path(mount_point).name
+    return same_name and mount_point_of(written) == mount_point
 
 
 def _escaped(word: str) -> str:
@@ -272,6 +293,7 @@ def mount_glusterfs(
     (``backup-volfile-servers``). A stale mount of the same volume is taken off and mounted again;
     a hung one is an error: no one can tell whether its users still wait.
     """
+    at = mount_point_of(at)
     entry = _glusterfs_entry(volume, servers, at, options or {})
     changes: dict[str, Any] = {}
     state = mount_state(at)
@@ -289,9 +311,8 @@ def mount_glusterfs(
             hint="See whether the volume is up: salt-run gluster.status. If it is, unmount with "
             f"umount -l {at} and run this again.",
         )
-    old = fstab_entry(at, fstab)
-    same = old is not None and old.fstype == "glusterfs" and _volume_in(old.source) == volume
-    if written := write_fstab(entry, fstab, replace=same, test=test):
+    ours = partial(_is_of, volume)
+    if written := write_fstab(entry, fstab, ours=ours, test=True):
         changes["fstab"] = written
     if state == "stale":
         if not test:
@@ -300,7 +321,13 @@ def mount_glusterfs(
         changes["mounted"] = {"old": f"{at} (stale)", "new": at}
     else:
         changes.update(mount(entry, run=run, test=test))
+    if written and not test:  # last: what cannot be mounted now is not mounted at the next boot
+        write_fstab(entry, fstab, ours=ours)
     return changes
+
+
+def _is_of(volume: str, entry: FstabEntry) -> bool:
+    return entry.fstype == "glusterfs" and _volume_in(entry.source) == volume
 
 
 def _glusterfs_entry(

@@ -87,4 +87,18 @@ ROWS = [
         ("mkfs_believed", 'if seen.get("fstype") != "xfs" or not seen.get("uuid"):', "if False:",
          "a mkfs that did nothing ends in fstab"),
     ]),
+    *of("node/mounts.py", "unit/node/test_fstab.py", [
+        ("line_before_the_mount", "if written := write_fstab(entry, fstab, ours=ours, test=True):",
+         "if written := write_fstab(entry, fstab, ours=ours, test=test):",
+         "a mount that is refused hides the very files at the next boot"),
+        ("another_s_line_goes", "others = [e for e in map(_entry, old) if e and not is_ours(e)]",
+         "others = [e for e in map(_entry, old[-1:]) if e and not is_ours(e)]",
+         "the line of another disk at the same mount point is deleted"),
+        ("slash_is_another_place", "written = os.path.normpath(entry.mount_point)", "written = entry.mount_point",
+         "a second line mounts over the first at the next boot"),
+    ]),
+    *of("minion/mounts.py", "unit/minion/test_mounts.py", [
+        ("waits_for_what_stays_stopped", "if declared is None or declared.started is not False:", "if True:",
+         "a volume that is to stay stopped is False for ever"),
+    ]),
 ]  # fmt: skip
