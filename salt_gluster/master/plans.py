@@ -7,8 +7,11 @@ from typing import Any
 
 from salt_gluster.errors import NotFound, SpecError
 from salt_gluster.master.minions import Ask, _answers, _nobody, first, reports
+from salt_gluster.model import Unknown, natural_key, some
 from salt_gluster.render import impact_data, render_impact, render_plan
 from salt_gluster.status import pool
+from salt_gluster.status.report import usable
+from salt_gluster.status.report_document import report_from
 
 
 def impact(
@@ -20,15 +23,42 @@ def impact(
 
 
 def plans(ask: Ask, target: str, *, as_data: bool = False) -> Any:
-    """Return the plans of one member that answers; of several the one that sees most."""
+    """Return the plans of a member of the pool that most are in; of several the longest.
+
+    A node that is no member yet sees an empty pool, and would make what is there.
+    """
     answers = {
         m: p for m, p in _answers(ask, target, "gluster.plan").items() if isinstance(p, list)
     }
     if not answers:
         raise _nobody(target)
-    data = max((answers[m] for m in sorted(answers)), key=len)
-    text = "\n\n".join(render_plan(plan) for plan in data)
-    return data if as_data else text or "All is as declared."
+    inside = _members(ask, target) if any(answers.values()) else set()
+    mine = {m: p for m, p in answers.items() if m in inside} or answers
+    data = max((mine[m] for m in sorted(mine)), key=len)
+    if as_data:
+        return data
+    texts = [render_plan(plan) for plan in data] or ["All is as declared."]
+    alone = sorted((m for m, p in answers.items() if m not in mine and p), key=natural_key)
+    if alone:
+        word = "is" if len(alone) == 1 else "are"
+        other = f"and would do something else: salt {alone[0]} gluster.plan"
+        texts.append(f"As the pool sees it. {some(alone)} {word} in no pool with it, {other}")
+    return "\n\n".join(texts)
+
+
+def _members(ask: Ask, target: str) -> set[str]:
+    """Return the minions that are in the pool that most of them are in, by their reports."""
+    told = {m: report_from(a) for m, a in _answers(ask, target, "gluster.report").items()}
+    uuids, pools = dict[str, str](), list[frozenset[str]]()
+    for minion, report in told.items():
+        if isinstance(report, Unknown) or not usable(report):
+            continue
+        uuids[minion] = str(report["uuid"])
+        pools.append(frozenset(str(p["uuid"]) for p in report["peers"]))
+    if not pools:
+        return set()
+    most = max(pools, key=lambda pool: (sum(u in pool for u in uuids.values()), sorted(pool)))
+    return {minion for minion, uuid in uuids.items() if uuid in most}
 
 
 def explain(ask: Ask, target: str, volume: str | None) -> Any:

@@ -21,6 +21,7 @@ from collections.abc import (
 )
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -166,6 +167,8 @@ class GlusterDriver:
         else:
             self.reader.started = own.glusterd_started if is_known(own.glusterd_started) else None
             peers, volumes = self._pool(needs)
+            if is_known(peers) and all(p.is_self for p in peers):
+                own = replace(own, strange=self._strange)
             spelled = self._spell(peers) if is_known(peers) else {}
             obs = Observation(
                 self.now(), own, peers=peers, volumes=volumes, imported=self._imported,
@@ -179,6 +182,10 @@ class GlusterDriver:
             peers, volumes = self._pool(needs)
             obs = replace(obs, peers=peers, volumes=volumes)
         return with_facets_of(obs, self._with_facets(obs, needs))
+
+    @cached_property
+    def _strange(self) -> str:
+        return node.strange_address((*self.aliases, self.name)[0])
 
     def _pool(self, needs: Collection[Facet]) -> Pool:
         connected_s = CONNECTED_S if _is_guarded(needs) else FILES_S

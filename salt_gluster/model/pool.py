@@ -225,6 +225,8 @@ class Node:
     ``aliases`` are its other names, such as its storage address. ``glusterd_started`` is None when
     glusterd does not run. ``volumes_at_start`` are older than that start. ``volumes_without_info``
     are the directories below ``vols/`` that an import has not filled yet (facts.md#C-B.3).
+    ``strange`` is the address that its name in the pool has here, where it is none of its own; it
+    is looked for before the node is in a pool.
     """
 
     name: str
@@ -234,6 +236,7 @@ class Node:
     volumes_without_info: tuple[str, ...] | Unknown = NOT_ASKED
     volumes_at_start: tuple[str, ...] | Unknown = NOT_ASKED
     hold: Hold | Unknown | None = NOT_ASKED
+    strange: str = ""
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,13 @@ from salt_gluster.node.mounts import (
     unmount,
     write_fstab,
 )
-from salt_gluster.node.network import accepts, reaches_from, resolve, resolve_all
+from salt_gluster.node.network import (
+    accepts,
+    reaches_from,
+    resolve,
+    resolve_all,
+    strange_address,
+)
 
 __all__ = [
     "HOLD_FILE",
@@ -139,6 +145,7 @@ __all__ = [
     "send_event",
     "servers_of",
     "stamp",
+    "strange_address",
     "unmount",
     "with_thin_arbiters",
     "write_fstab",

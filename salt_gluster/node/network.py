@@ -43,6 +43,26 @@ def resolve_all(names: Sequence[str], limit_s: float = 2) -> dict[str, tuple[str
         return dict(zip(names, found, strict=True))
 
 
+def strange_address(name: str, limit_s: float = 2) -> str:
+    """Return the address that an own name has here and this machine has not, "" where all is well.
+
+    A name that does not resolve is no such case: others may still know it.
+    """
+    addresses = resolve(name, limit_s)
+    if isinstance(addresses, Unknown) or any(map(_is_here, addresses)):
+        return ""
+    return addresses[0]
+
+
+def _is_here(address: str) -> bool:
+    """Whether this machine has an address: only such a one can be bound."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.bind((address, 0))
+        return True
+    return False
+
+
 def accepts(host: str, port: int = 24007, limit_s: float = 1) -> bool:
     """Return whether ``host`` accepts a TCP connection on ``port``, all within ``limit_s``.
 

@@ -61,12 +61,29 @@ def plan_own_membership(obs: Observation, *, nodes: Sequence[str], hosts: Sequen
     draft = Draft(node, obs)
     if len(nodes) == 1 or _is_established(obs):
         return draft.finish()
+    _refuse_strange_name(draft, obs)
     if not _is_founder(obs, nodes):
         _await_invitation(draft, nodes[0], hosts[0], obs)
     else:
         draft.needs |= {Facet("candidate", h) for h in hosts if obs.peer_named(h) is None}
         _await_declared_pool(draft, obs, hosts)
     return draft.finish()
+
+
+def _refuse_strange_name(draft: Draft, obs: Observation) -> None:
+    """Bricks of this node would be somebody else's: glusterd takes the name for another node."""
+    node = obs.node
+    if not node.strange:
+        return
+    name = (*node.aliases, node.name)[0]
+    draft.refuse(
+        "strange_name",
+        f"{name} is this node, and here the name has the address {node.strange}, which this node "
+        "does not have",
+        f"look           salt {node.name} cmd.run 'getent hosts {name}'",
+        f"mend it        the line of {name} in /etc/hosts of {node.name}, or its DNS",
+        f"then           salt {node.name} service.restart glusterd",
+    )
 
 
 def _await_declared_pool(draft: Draft, obs: Observation, hosts: Sequence[str]) -> bool:
@@ -187,6 +204,7 @@ def _known_member(draft: Draft, peer: Peer, obs: Observation) -> None:
 def _invite(draft: Draft, node: str, host: str, obs: Observation, hosts: Sequence[str]) -> None:
     """Add the probe, and every reason against it that the candidate itself gives."""
     draft.needs.add(Facet("candidate", host))
+    _refuse_strange_name(draft, obs)
     if not _is_established(obs):
         # Two halves must not form two pools: before the first probe every node is asked.
         draft.needs |= {Facet("candidate", h) for h in hosts if obs.peer_named(h) is None}

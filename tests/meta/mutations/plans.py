@@ -198,4 +198,12 @@ ROWS = [
         ("one_default_for_all", 'if option.name == "cluster.quorum-type" and replica > 2:', "if False:",
          "quorum is taken off a live volume of three copies without a word"),
     ]),
+    *of("plan/peer.py", "unit/plan/test_spellings.py", [
+        ("joins_under_a_strange_name", "if not node.strange:", "if True:",
+         "a node joins whose bricks glusterd takes for another node's"),
+    ]),
+    *of("master/plans.py", "unit/master/test_plans.py", [
+        ("longest_plan_of_all", "mine = {m: p for m, p in answers.items() if m in inside} or answers", "mine = answers",
+         "the plan shown is that of a node that sees an empty pool"),
+    ]),
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from salt_gluster.model import Brick, Candidate, Node, Observation, Peer, Unknown, Volume
-from salt_gluster.plan import guards, plan_peer, plan_volume, undeclared
+from salt_gluster.plan import guards, plan_own_membership, plan_peer, plan_volume, undeclared
 from salt_gluster.spec import parse_pool
 
 IPS = {f"g{n}": f"198.18.0.{n}" for n in (1, 2, 3)}
@@ -79,3 +79,19 @@ def test_live_bricks_are_the_pool_s_own_in_every_spelling(
 
 def test_a_member_that_no_spelling_means_is_undeclared() -> None:
     assert [p.name for p in undeclared(BY_ADDRESS, ["g1", "g2"])] == ["198.18.0.3"]
+
+
+def test_a_node_whose_own_name_leads_elsewhere_joins_nothing() -> None:
+    own = Node("g1", uuid="u-g1", glusterd_started=0.0, volumes_without_info=(), hold=None)
+    me = Peer("u-g1", ("g1",), True, 3, is_self=True)
+    obs = Observation(1e6, replace(own, strange="10.9.9.9"), (me,), {})
+    bare = {n: Candidate(n, f"u-{n}", (), ()) for n in ("g2", "g3")}
+    for plan in (
+        plan_peer("g2", "g2", replace(obs, candidates=bare), nodes=list(IPS), hosts=list(IPS)),
+        plan_own_membership(obs, nodes=list(IPS), hosts=list(IPS)),
+    ):
+        (refusal,) = [r for r in plan.refusals if r.name == "strange_name"]
+        assert "10.9.9.9" in refusal.why and "/etc/hosts of g1" in str(refusal.ways)
+        assert "service.restart glusterd" in str(refusal.ways)
+    well = replace(obs, node=own, candidates=bare)
+    assert plan_peer("g2", "g2", well, nodes=list(IPS), hosts=list(IPS)).refusals == ()
