@@ -183,7 +183,8 @@ def catalog(pattern: str = "*") -> dict[str, Any]:
 
         salt g1 gluster_option.catalog 'network.*'
     """
-    return minion_option.option_catalogue(pattern)
+    with errors_as(CommandExecutionError):
+        return minion_option.option_catalogue(pattern)
 
 
 def profiles() -> dict[str, dict[str, str]]:

@@ -46,6 +46,8 @@ class GlusterError(Exception):
     def __str__(self) -> str:
         told = self.text and self.text not in self.message
         said = f" {self.speaker} said: {self.text}" if told else ""
+        if said and self.hint and not said.endswith((".", "?", "!", ":")):
+            said += "."
         more = said + (f" {self.hint}" if self.hint else "")
         is_ended = not more or self.message.endswith((".", "?", "!", ":"))
         return self.message + ("" if is_ended else ".") + more

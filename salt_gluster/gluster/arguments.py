@@ -25,6 +25,8 @@ _GFID = re.compile(r"gfid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SIZE = re.compile(r"[0-9]{1,18}(\.[0-9]{1,3})?([KMGTP]?B)?", re.IGNORECASE)
 _BLANK_OR_CONTROL = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+#: No word that reaches gluster is longer: an option's value of more ends glusterd (facts.md#C-C.2).
+MOST_CHARACTERS = 4_000
 #: Words with a meaning of their own where an option's name is expected.
 _NOT_OPTIONS = frozenset({"all", "force", "group", "help"})
 
@@ -192,13 +194,19 @@ def _value(key: str, value: Any) -> Words:
         raise SpecError(key, f"expected a text of one line, not {value!r}", hint=hint)
     if text.startswith("--"):
         raise SpecError(key, f"{text!r} would be read as an option of the gluster program")
-    return (text,)
+    return (_in_length(key, text),)
 
 
 def _text(key: str, value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise SpecError(key, f"expected a text, not {value!r}")
-    return value
+    return _in_length(key, value)
+
+
+def _in_length(key: str, text: str) -> str:
+    if len(text.encode(errors="replace")) > MOST_CHARACTERS:
+        raise SpecError(key, f"{len(text)} characters; at most {MOST_CHARACTERS} are possible")
+    return text
 
 
 def _path(key: str, path: str) -> str:

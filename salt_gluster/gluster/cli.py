@@ -267,7 +267,7 @@ def _judge(
         text, op_errno, op_ret = answer.text, answer.op_errno, answer.op_ret
     elif read_text(both, row.name).kind == "other" or not both:
         printed = both[:300] or f"nothing (exit code {ran.rc})"
-        return _unreadable(row, Unreadable(f"{row.name}: no XML was printed.", text=printed))
+        return _unreadable(row, Unreadable(f"{row.title}: no XML was printed.", text=printed))
     return classify(
         text,
         op_errno,
@@ -285,7 +285,7 @@ def _unreadable(row: Command, error: Unreadable) -> GlusterError:
         return error
     hint = "It may have been carried out: read back the result."
     return OutcomeUnknown(
-        f"{row.name}: {error.message}", kind="unreadable", text=error.text, hint=hint
+        f"{row.title}: {error.message}", kind="unreadable", text=error.text, hint=hint
     )
 
 
@@ -294,7 +294,7 @@ def _stopped(row: Command, printed: str, ran: CliResult) -> GlusterError:
     known = "Error : Request timed out" if ran.killed else printed
     if read_text(known, row.name).kind not in ("other", "syntax"):
         return classify(known, command=row.name, changes=False, remote=row.remote)
-    message = f"{row.name}: not answered, because the stream stopped before it."
+    message = f"{row.title}: not answered, because the stream stopped before it."
     return Unreadable(message, text=printed[:300])
 
 

@@ -48,28 +48,33 @@ class Command:
     output: Literal["xml", "text"] = "xml"
     remote: bool = False
 
+    @property
+    def title(self) -> str:
+        """Gluster's own name for it: its words without arguments, such as ``volume heal info``."""
+        return " ".join(word for word in self.line.split() if word[0] not in "[{")
+
     def words(self, **arguments: Any) -> Words:
         """Return the checked words of this command. ``SpecError`` names a bad argument."""
         left = dict(arguments)
         if self.remote and "host" not in left:
-            raise SpecError(f"{self.name}.host", "the node to be asked is missing")
+            raise SpecError("host", "the node to be asked is missing")
         if self.remote:
-            TYPES["host"](f"{self.name}.host", left.pop("host"))
+            TYPES["host"]("host", left.pop("host"))
         words: list[str] = []
         for piece in self.line.split():
             words += self._piece(piece, left)
         if left:
-            raise SpecError(f"{self.name}.{sorted(left)[0]}", "this command has no such argument")
+            raise SpecError(sorted(left)[0], f"`{self.title}` has no such argument")
         return tuple(words)
 
     def stream_line(self, **arguments: Any) -> str:
         """Return the line for stdin mode; ``SpecError`` where that would not be safe."""
         words = self.words(**arguments)
         if self.changes or self.output != "xml":
-            raise SpecError(self.name, "only reads that answer in XML can be asked in a stream")
+            raise SpecError(self.title, "only reads that answer in XML can be asked in a stream")
         for word in words:
             if not _STREAM_WORD.fullmatch(word):
-                raise SpecError(self.name, f"{word!r} cannot be sent in a stream")
+                raise SpecError(self.title, f"{word!r} cannot be sent in a stream")
         return " ".join(words)
 
     def _piece(self, piece: str, left: dict[str, Any]) -> Words:
@@ -79,8 +84,7 @@ class Command:
         if not (optional or positional):
             return (piece,)
         name, _, kind = bare.strip("{}").replace("-", "_").partition(":")
-        key = f"{self.name}.{name}"
-        value = left.pop(name, None)
+        key, value = name, left.pop(name, None)
         if value is None and not optional:
             raise SpecError(key, "the argument is missing")
         if value is None or (name in FLAGS and value is False):

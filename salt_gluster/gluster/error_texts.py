@@ -19,6 +19,7 @@ from salt_gluster.errors import (
     OutcomeUnknown,
     QuorumLost,
 )
+from salt_gluster.gluster.commands import COMMANDS
 
 
 @dataclass(frozen=True)
@@ -425,7 +426,9 @@ def classify(
         reading = replace(reading, kind="peer_unreachable")
     kind = KINDS[reading.kind]
     first = reading.text.split("\n")[0] or "no reason given"
-    message = f"{command}: {first}" if command else first
+    row = COMMANDS.get(command)
+    title = row.title if row else command
+    message = f"{title}: {first}" if title else first
     message = message if message.endswith((".", "?", "!")) else message + "."
     rest = "" if reading.text == first else reading.text
     error: GlusterError

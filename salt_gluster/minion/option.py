@@ -52,12 +52,17 @@ def option_check(option: str, value: Any) -> Data:
 
 def option_catalogue(pattern: str) -> dict[str, Data]:
     """Return the options whose full name or part of it matches: type, default, limits, scope."""
+    if not isinstance(pattern, str):
+        raise SpecError("pattern", f"expected a part of a name, not {pattern!r}", hint="network.*")
     wanted = pattern if set(pattern) & set("*?[") else f"*{pattern}*"
-    return {
+    found = {
         name: {**plain(option), "scope": option.scope}
         for name, option in spec_option.catalogue().items()
         if fnmatch(name, wanted)
     }
+    if not found:
+        raise SpecError("pattern", f"no option matches {pattern[:80]!r}.", hint="network.*")
+    return found
 
 
 def set_options(minion: Minion, name: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from salt_gluster.gluster.parse.answer import CliAnswer
 from salt_gluster.gluster.parse.volume import parse_volume_info
 from salt_gluster.minion.context import Minion
 from salt_gluster.model import Volume
+from salt_gluster.spec.names import check_volume_name
 
 T = TypeVar("T")
 Data = dict[str, Any]
@@ -37,6 +38,7 @@ def ask(minion: Minion, command: str, parse: Callable[[CliAnswer], T], **argumen
 
 
 def volume_of(minion: Minion, name: str) -> Volume:
+    check_volume_name(name, "name")
     volume = ask(minion, "volume_info_one", parse_volume_info, volume=name).get(name)
     if volume is None:
         raise NotFound(f"there is no volume {name}", hint="See gluster_volume.list.")

@@ -129,6 +129,9 @@ def _inside(inside: str, pattern: str, key: str) -> list[str]:
 
 def check_volume_name(value: Any, key: str) -> str:
     """Return a volume's name that gluster takes (facts.md#G-3.1)."""
+    if isinstance(value, (bool, int, float)):  # 017 is 15 by now: what was written is lost
+        hint = f"Put it in quotes; on a command line in two pairs: '\"{_written(value)}\"'."
+        raise SpecError(key, f"YAML reads the name as {described(value)}.", hint=hint)
     text(value, key, "A volume's name has letters, digits, - and _.")
     name = str(value)  # with its blanks: a name that was trimmed is another one than was written
     if not _VOLUME.fullmatch(name) or name.startswith("-") or name in ("all", "volume"):
@@ -140,6 +143,11 @@ def check_volume_name(value: Any, key: str) -> str:
     if len(name) > 255:
         raise SpecError(key, f"{len(name)} characters, at most 255 are possible.")
     return name
+
+
+def _written(value: bool | float) -> str:
+    """Return what may have been written; YAML has made a number or a truth value of it."""
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
 def check_word(value: Any, key: str, what: str) -> str:

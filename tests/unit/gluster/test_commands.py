@@ -146,43 +146,43 @@ def test_reads_of_other_nodes_change_nothing_and_take_no_lock() -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "key"),
     [
-        ("volume_start", {"volume": "all"}, "volume_start.volume"),
-        ("volume_start", {"volume": "-x"}, "volume_start.volume"),
-        ("volume_start", {"volume": "a b"}, "volume_start.volume"),
-        ("volume_start", {"volume": "v\n"}, "volume_start.volume"),
-        ("volume_start", {"volume": "x" * 256}, "volume_start.volume"),
-        ("volume_start", {"volume": "v", "force": "yes"}, "volume_start.force"),
-        ("peer_probe", {"host": "2001:db8::1"}, "peer_probe.host"),
-        ("peer_probe", {"host": "--remote-host=x"}, "peer_probe.host"),
-        ("peer_probe", {"host": "a b"}, "peer_probe.host"),
-        ("volume_create", {"volume": "v", "bricks": "a:/1"}, "volume_create.bricks"),
-        ("volume_create", {"volume": "v", "bricks": []}, "volume_create.bricks"),
-        ("volume_create", {"volume": "v", "bricks": ["a:/b c"]}, "volume_create.bricks"),
-        ("volume_create", {"volume": "v", "bricks": ["a:/b/../c"]}, "volume_create.bricks"),
-        ("volume_create", {"volume": "v", "bricks": ["a:/b/"]}, "volume_create.bricks"),
-        ("volume_create", {"volume": "v", "bricks": ["a:/b", "a:/b"]}, "volume_create.bricks"),
-        ("volume_create", {"volume": "v", "bricks": ["fe80::1:/b"]}, "volume_create.bricks"),
+        ("volume_start", {"volume": "all"}, "volume"),
+        ("volume_start", {"volume": "-x"}, "volume"),
+        ("volume_start", {"volume": "a b"}, "volume"),
+        ("volume_start", {"volume": "v\n"}, "volume"),
+        ("volume_start", {"volume": "x" * 256}, "volume"),
+        ("volume_start", {"volume": "v", "force": "yes"}, "force"),
+        ("peer_probe", {"host": "2001:db8::1"}, "host"),
+        ("peer_probe", {"host": "--remote-host=x"}, "host"),
+        ("peer_probe", {"host": "a b"}, "host"),
+        ("volume_create", {"volume": "v", "bricks": "a:/1"}, "bricks"),
+        ("volume_create", {"volume": "v", "bricks": []}, "bricks"),
+        ("volume_create", {"volume": "v", "bricks": ["a:/b c"]}, "bricks"),
+        ("volume_create", {"volume": "v", "bricks": ["a:/b/../c"]}, "bricks"),
+        ("volume_create", {"volume": "v", "bricks": ["a:/b/"]}, "bricks"),
+        ("volume_create", {"volume": "v", "bricks": ["a:/b", "a:/b"]}, "bricks"),
+        ("volume_create", {"volume": "v", "bricks": ["fe80::1:/b"]}, "bricks"),
         ("volume_create", {"volume": "v", "bricks": ["a:/1"], "replica": True},
-         "volume_create.replica"),
+         "replica"),
         ("volume_create", {"volume": "v", "bricks": ["a:/1"], "replica": "3 force"},
-         "volume_create.replica"),
-        ("volume_set", {"volume": "v", "options": {}}, "volume_set.options"),
-        ("volume_set", {"volume": "v", "options": {"group": "virt"}}, "volume_set.options"),
+         "replica"),
+        ("volume_set", {"volume": "v", "options": {}}, "options"),
+        ("volume_set", {"volume": "v", "options": {"group": "virt"}}, "options"),
         ("volume_set", {"volume": "v", "options": {"user.a": "--xml"}},
-         "volume_set.options.user.a"),
+         "options.user.a"),
         ("volume_set", {"volume": "v", "options": {"user.a": "x\ny"}},
-         "volume_set.options.user.a"),
-        ("volume_set", {"volume": "v", "options": {"user.a": ""}}, "volume_set.options.user.a"),
-        ("volume_set", {"volume": "v", "options": {"user.a": True}}, "volume_set.options.user.a"),
-        ("volume_reset", {"volume": "v", "option": "force"}, "volume_reset.option"),
-        ("volume_get", {"volume": "v", "option": "all"}, "volume_get.option"),
+         "options.user.a"),
+        ("volume_set", {"volume": "v", "options": {"user.a": ""}}, "options.user.a"),
+        ("volume_set", {"volume": "v", "options": {"user.a": True}}, "options.user.a"),
+        ("volume_reset", {"volume": "v", "option": "force"}, "option"),
+        ("volume_get", {"volume": "v", "option": "all"}, "option"),
         ("quota_limit_usage", {"volume": "v", "file": "/", "size": "10 GB"},
-         "quota_limit_usage.size"),
+         "size"),
         ("quota_limit_usage", {"volume": "v", "file": "/", "size": "--xml"},
-         "quota_limit_usage.size"),
-        ("remote_pool_list", {"host": "a --mode=interactive"}, "remote_pool_list.host"),
+         "size"),
+        ("remote_pool_list", {"host": "a --mode=interactive"}, "host"),
         ("split_brain_bigger_file", {"volume": "v", "file": "relative"},
-         "split_brain_bigger_file.file"),
+         "file"),
     ],
 )  # fmt: skip
 def test_a_bad_argument_is_named(name: str, arguments: dict[str, Any], key: str) -> None:
@@ -242,3 +242,22 @@ def test_changes_and_text_commands_cannot_be_asked_in_a_stream() -> None:
         arguments = {"volume": "v"} if name == "volume_start" else {}
         with pytest.raises(SpecError, match="in a stream"):
             command(name).stream_line(**arguments)
+
+
+def test_no_word_longer_than_gluster_bears_is_sent() -> None:
+    long = "a" * 4_001
+    for name, arguments in (
+        ("split_brain_bigger_file", {"volume": "v", "file": f"/{long}"}),
+        ("heal_launch", {"volume": long}),
+        ("volume_create", {"volume": "v", "bricks": [f"g1:/{long}"]}),
+        ("volume_set", {"volume": "v", "options": {"user.a": long}}),
+    ):
+        with pytest.raises(SpecError, match=r"at most|cannot be"):
+            command(name).words(**arguments)
+    assert command("split_brain_bigger_file").words(volume="v", file="/" + "a" * 3_000)
+
+
+def test_a_command_is_called_by_glusters_words_and_never_by_ours() -> None:
+    assert command("volume_info_one").title == "volume info"
+    assert command("split_brain_bigger_file").title == "volume heal split-brain bigger-file"
+    assert not [name for name, row in COMMANDS.items() if "_" in row.title]

@@ -312,7 +312,7 @@ def test_wrappers_are_stripped_and_the_hosts_kept() -> None:
 def test_a_word_that_is_new_is_other_and_keeps_gluster_s_text() -> None:
     error = classify("Something nobody has seen", 22, "volume_start")
     assert error.kind == "other"
-    assert "volume_start: Something nobody has seen." in str(error)
+    assert "volume start: Something nobody has seen." in str(error)
 
 
 def test_a_read_without_a_glusterd_has_no_unknown_outcome() -> None:
@@ -341,3 +341,10 @@ def test_a_brick_that_is_missing_on_another_node_is_no_wrong_name() -> None:
         f"Pre Validation failed on gfn3. {parent}",
     ):
         assert read_text(wrapped, "volume_create").kind == "brick_parent_missing"
+
+
+def test_the_screen_shows_no_name_of_ours_and_every_sentence_has_its_end() -> None:
+    error = classify("Volume x does not exist", command="volume_info_one")
+    assert str(error).startswith("volume info: Volume x does not exist. ")
+    told = errors.GlusterError("it failed", text="no luck", hint="Look at g1.")
+    assert str(told) == "it failed. gluster said: no luck. Look at g1."

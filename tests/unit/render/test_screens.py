@@ -437,7 +437,7 @@ def test_of_many_that_are_waited_for_some_ways_are_shown_and_the_rest_counted() 
 
 def test_a_step_of_unknown_outcome_is_named_and_the_lock_dated() -> None:
     error = OutcomeUnknown(
-        "volume_start: Request timed out.",
+        "volume start: Request timed out.",
         kind="timeout",
         hint="It may have been carried out. Read back the result, do not repeat it blindly.",
     )
@@ -459,7 +459,7 @@ def test_a_step_of_unknown_outcome_is_named_and_the_lock_dated() -> None:
 
 
 def test_a_step_gluster_refused_failed_and_is_not_called_unknown() -> None:
-    error = CommandFailed("volume_start: no.", text="Volume data: no luck", hint="Look at g1.")
+    error = CommandFailed("volume start: no.", text="Volume data: no luck", hint="Look at g1.")
     plan = Plan("data", (START,))
     text = comment(state_return("data", Result(plan, plan, error=error), test=False))
     assert "failed   1 start data" in text

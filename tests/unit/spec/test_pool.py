@@ -364,3 +364,14 @@ def test_accepted_names_hold_nothing_that_gluster_cuts_or_changes(text: str) -> 
                 continue
             assert re.fullmatch(pattern, name) and "/../" not in name + "/"
             assert check(name, "k") == name
+
+
+@pytest.mark.parametrize(("name", "written"), [(123, "123"), (True, "on"), (False, "off")])
+def test_a_name_that_yaml_took_for_something_else_says_how_it_is_written(
+    name: Any, written: str
+) -> None:
+    """017 has become 15 by then: no other volume is guessed at."""
+    with pytest.raises(SpecError) as caught:
+        check_volume_name(name, "name")
+    assert f"""'"{written}"'""" in str(caught.value)
+    assert check_volume_name(written, "name") == written
