@@ -82,17 +82,37 @@ def _same_type(draft: Draft, desired: VolumeSpec, volume: Volume) -> bool:
     elif {desired.kind, volume.kind} <= set(upwards) and desired.replica < volume.replica:
         draft.refuse(
             "fewer_copies",
-            f"{volume.name} is {observed.words}, declared is {declared.words}: a state never takes "
-            "copies away",
+            f"{volume.name} is {observed.words}, declared is {declared.words}: gluster can take "
+            "copies away, a state never takes copies away",
+            "declare what is there, or use another name",
         )
     elif not _can_raise(desired, volume):
         draft.refuse(
             "other_type",
-            f"{volume.name} is {observed.words}, declared is {declared.words}. A volume cannot be "
-            "turned into that; make a new one and copy.",
+            f"{volume.name} is {observed.words}, declared is {declared.words}. "
+            + _why_not(desired, volume),
             "declare what is there, or use another name",
         )
     return not draft.refusals
+
+
+def _why_not(desired: VolumeSpec, volume: Volume) -> str:
+    """Say why no state turns the one into the other, and the order in which gluster does.
+
+    Measured: 3 copies become an arbiter volume, and back, by way of 2 (facts.md#G-7.1).
+    """
+    if "disperse" in (desired.kind, volume.kind):
+        return "A volume cannot be turned into that; make a new one and copy."
+    if not volume.arbiter and volume.replica == 1:
+        return (
+            "Gluster adds an arbiter to two copies only: declare replica: 2 first "
+            "(accept_risk: [replica2]), and the arbiter once they are healed."
+        )
+    goes = "the arbiters" if volume.arbiter else "one copy of each set"
+    return (
+        f"Gluster does that by way of two copies: {goes} out, then the others in. Two copies "
+        "alone can split, and a state never takes a brick out."
+    )
 
 
 def _can_raise(desired: VolumeSpec, volume: Volume) -> bool:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from salt_gluster.model import Facet, Hazard, Step, Volume
 from salt_gluster.plan.builder import Draft
+from salt_gluster.plan.option_fit import misfit
 from salt_gluster.spec import VolumeSpec, option
 
 
 def plan_options(draft: Draft, desired: VolumeSpec, volume: Volume) -> None:
     """Add one ``options_set`` for all that differ, and a reset for each that must go."""
     draft.needs |= {Facet("option", n) for n in desired.options if not n.startswith("user.")}
-    unknown = unknown_options(draft, desired)
+    impossible = impossible_options(draft, desired, volume)
     differing = {
         name: as_stored(name, value)
         for name, value in sorted(desired.options.items())
-        if name not in unknown
-        and (name not in volume.options or not option.equal(name, volume.options[name], value))
+        if name not in impossible and not _is_set(name, value, volume)
     }
     holds_data = volume.status != "Created"
     if differing:
@@ -35,24 +35,40 @@ def plan_options(draft: Draft, desired: VolumeSpec, volume: Volume) -> None:
             draft.do(Step("option_reset", volume.name, {"option": name}, text, "pool", hazard, why))
 
 
-def unknown_options(draft: Draft, desired: VolumeSpec) -> list[str]:
-    """Return the declared options that the installed glusterd does not know."""
-    return [name for name in sorted(desired.options) if draft.state.options.get(name) is False]
+def _is_set(name: str, value: str, volume: Volume) -> bool:
+    return name in volume.options and option.equal(name, volume.options[name], value)
 
 
-def judge_unknown_options(draft: Draft, desired: VolumeSpec, *, is_new: bool) -> None:
-    """Refuse options that the installed glusterd does not know, before anything is made.
+def impossible_options(draft: Draft, desired: VolumeSpec, volume: Volume) -> dict[str, str]:
+    """Return name -> why of the declared options that gluster would refuse of this volume.
+
+    One that is set already was taken once, and is not sent again.
+    """
+    found: dict[str, str] = {}
+    for name, value in sorted(desired.options.items()):
+        if draft.state.options.get(name) is False:
+            found[name] = "the installed GlusterFS has no such option"
+        elif not _is_set(name, value, volume) and (why := misfit(name, value, volume)):
+            found[name] = why
+    return found
+
+
+def judge_impossible_options(
+    draft: Draft, desired: VolumeSpec, volume: Volume, *, is_new: bool
+) -> None:
+    """Refuse options that gluster would refuse, before anything is made.
 
     Of a volume that is there all else is done first: one wrong option keeps no other from being
     set.
     """
-    for name in unknown_options(draft, desired):
-        key = f"`volumes:{desired.name}:options:{name}`"
-        why = f"{key}: the installed GlusterFS has no such option"
+    for name, said in impossible_options(draft, desired, volume).items():
+        why = f"`volumes:{desired.name}:options:{name}`: {said}"
         if draft.steps and not is_new:
             draft.notes.append(why)
-        else:
+        elif draft.state.options.get(name) is False:
             draft.refuse("unknown_option", why, "take it out    of the declaration")
+        else:
+            draft.refuse("unfit_option", why, "take it out    of the declaration")
 
 
 def as_stored(name: str, value: str) -> str:

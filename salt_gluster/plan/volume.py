@@ -8,7 +8,7 @@ from salt_gluster.plan.brick_sets import declared_sets, explain_layout
 from salt_gluster.plan.builder import Draft, refuse_unknown_pool
 from salt_gluster.plan.expand import await_hosts, reshape, risks
 from salt_gluster.plan.guards import PORT_S
-from salt_gluster.plan.option import judge_unknown_options, plan_options
+from salt_gluster.plan.option import judge_impossible_options, plan_options
 from salt_gluster.spec import PoolSpec, VolumeSpec
 
 
@@ -30,7 +30,7 @@ def plan_volume(desired: VolumeSpec, obs: Observation, pool: PoolSpec | None = N
     if now is not None and not now.is_broken:
         plan_options(draft, desired, now)
         _start_or_stop(draft, desired, now)
-        judge_unknown_options(draft, desired, is_new=volume is None)
+        judge_impossible_options(draft, desired, now, is_new=volume is None)
         if volume is not None and desired.started is not False:
             _need_processes(draft, volume)
     return draft.finish()
@@ -43,7 +43,9 @@ def plan_started(name: str, obs: Observation, *, started: bool, confirm: str = "
         return refused
     draft = Draft(name, obs)
     volume = obs.volume(name)
-    if volume is None:
+    if volume is None and not started:
+        draft.notes.append(f"there is no volume {name}")
+    elif volume is None:
         draft.refuse(
             "no_such_volume", f"there is no volume {name}", "list them      gluster volume list"
         )
@@ -70,7 +72,7 @@ def plan_options_of(desired: VolumeSpec, obs: Observation) -> Plan:
         _refuse_ghost(draft, volume)
     else:
         plan_options(draft, desired, volume)
-        judge_unknown_options(draft, desired, is_new=False)
+        judge_impossible_options(draft, desired, volume, is_new=False)
     return draft.finish()
 
 
@@ -82,6 +84,7 @@ def plan_volume_absent(name: str, obs: Observation, *, confirm: str = "") -> Pla
     draft = Draft(name, obs)
     volume = obs.volume(name)
     if volume is None:
+        draft.notes.append(f"there is no volume {name}")
         return draft.finish()
     if volume.is_started:
         draft.do(Step("volume_stop", name, {}, f"stop {name}; its clients lose it"))

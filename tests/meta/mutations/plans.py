@@ -69,7 +69,16 @@ ROWS = [
         ("all_is_planned_again", "if self.is_stale or self.planned is None:", "if True:",
          "every look of a run plans every volume of the pool"),
     ]),
+    *of("plan/option_fit.py", "unit/plan/test_option.py", [
+        ("quota_option_without_quota", 'return "" if quota == "on" else', 'return "" if quota else', "a quota option is promised without quota"),
+    ]),
+    *of("gluster/arguments.py", "unit/gluster/test_commands.py", [
+        ("word_of_any_length", "if len(text.encode(errors=\"replace\")) > MOST_CHARACTERS:", "if False:",
+         "a text that glusterd cannot hold is sent to it"),
+    ]),
     *of("plan/expand.py", "unit/plan/test_volume.py", [
+        ("called_impossible", 'if "disperse" in (desired.kind, volume.kind):', "if True:",
+         "a volume is copied by hand because it is told that it cannot be changed"),
         ("paths_of_others_are_looked_at", 'draft.needs.add(Facet("prepared"))',
          'draft.needs |= {Facet("prepared"), *(Facet("path", b.split(":", 1)[1]) for b in bricks)}',
          "each node looks for the bricks of all nodes in its own file system"),
@@ -114,6 +123,8 @@ ROWS = [
          "a hold that a node has not is told as complete"),
     ]),
     *of("plan/option.py", "unit/plan/test_option.py", [
+        ("unfit_option_is_tried", "(why := misfit(name, value, volume))", "(why := '')",
+         "test mode promises an option that gluster refuses of such a volume, on every run"),
         ("unknown_option_is_tried", "        if draft.steps and not is_new:\n", "        if True:\n",
          "a volume is made though an option of it is unknown to the installed GlusterFS"),
     ]),

@@ -128,3 +128,75 @@ def test_glusterds_own_table_tells_its_options(tmp_path: Path) -> None:
     assert known_options(names, tmp_path) == {"auth.allow": True, "nfs.disable": True}
     table.write_bytes(b"stripped")
     assert known_options(names, tmp_path) == {}
+
+
+# --- what gluster refuses of this volume ----------------------------------------------------------
+
+ALONE = [["g1:/b"], ["g2:/b"]]
+UNFIT = [
+    ("cluster.self-heal-daemon", "off", ALONE, "with copies"),
+    ("cluster.shd-max-threads", "4", ALONE, "with copies"),
+    ("cluster.data-self-heal", "on", ALONE, "with copies"),
+    ("disperse.shd-max-threads", "4", THREE, "dispersed"),
+    ("disperse.quorum-count", "3", THREE, "dispersed"),
+    ("cluster.lock-migration", "on", THREE, "without copies"),
+    ("cluster.quorum-count", "4", THREE, "1 to 3"),
+    ("cluster.subvols-per-directory", "3", ALONE, "1 to 2"),
+    ("features.quota-deem-statfs", "on", THREE, "quota"),
+]
+FIT = [
+    ("cluster.self-heal-daemon", "off", THREE, {}),
+    ("cluster.lock-migration", "on", ALONE, {}),
+    ("cluster.quorum-count", "3", THREE, {"cluster.quorum-type": "fixed"}),
+    ("cluster.subvols-per-directory", "2", ALONE, {}),
+    ("features.quota-deem-statfs", "off", THREE, {"features.quota": "on"}),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "sets", "why"), UNFIT)
+def test_what_gluster_refuses_of_such_a_volume_is_refused_before_it_is_made(
+    name: str, value: str, sets: list[list[str]], why: str
+) -> None:
+    (refusal,) = plan_volume(spec(sets, options={name: value}), observed()).refusals
+    assert refusal.name == "unfit_option"
+    assert f"`volumes:data:options:{name}`" in refusal.why and why in refusal.why
+
+
+@pytest.mark.parametrize(("name", "value", "sets", "why"), UNFIT)
+def test_and_of_a_live_one_in_test_mode_as_in_the_run(
+    name: str, value: str, sets: list[list[str]], why: str
+) -> None:
+    live = observed(volume(sets, options={}))
+    wanted = {name: value, "network.ping-timeout": "20"}
+    plan = plan_volume(spec(sets, options=wanted), live)
+    assert [step.args["options"] for step in plan.steps] == [{"network.ping-timeout": "20"}]
+    assert plan.refusals == () and any(why in note for note in plan.notes)
+    then = plan_volume(spec(sets, options=wanted), simulate(live, plan.steps[0]))
+    assert (then.steps, [r.name for r in then.refusals]) == ((), ["unfit_option"])
+
+
+@pytest.mark.parametrize(("name", "value", "sets", "have"), FIT)
+def test_what_gluster_takes_of_such_a_volume_is_set(
+    name: str, value: str, sets: list[list[str]], have: dict[str, str]
+) -> None:
+    plan = plan_options_of(spec(sets, options={name: value}), observed(volume(sets, options=have)))
+    assert [step.args["options"] for step in plan.steps] == [{name: value}]
+
+
+def test_quota_that_was_switched_off_is_no_quota() -> None:
+    desired = spec(THREE, options={"features.quota-deem-statfs": "on"})
+    live = observed(volume(THREE, options={"features.quota": "off"}))
+    assert [r.name for r in plan_options_of(desired, live).refusals] == ["unfit_option"]
+
+
+def test_what_is_set_already_is_not_judged_again() -> None:
+    have = {"features.quota-deem-statfs": "on"}
+    assert plan_volume(spec(THREE, options=have), observed(volume(THREE, options=have))).is_empty
+
+
+def test_a_count_that_fits_once_the_copies_are_there_is_set_after_them() -> None:
+    """The step that adds them stands before."""
+    two = [["g1:/b", "g2:/b"]]
+    desired = spec(THREE, options={"cluster.quorum-count": "3"})
+    plan = plan_volume(desired, observed(volume(two, options={})))
+    assert [step.action for step in plan.steps] == ["bricks_add", "options_set"]

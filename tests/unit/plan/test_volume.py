@@ -584,3 +584,47 @@ def test_one_copy_of_everything_is_said_once_for_a_new_volume_and_for_one_that_i
     for live in ([], [volume(plain)]):
         assert plan_volume(spec(plain), observed(*live)).notes.count(note) == 1
     assert note not in plan_volume(spec(TWO), observed(volume(TWO))).notes
+
+
+# --- what is not there, and what a volume cannot become ------------------------------------------
+
+
+def test_a_volume_that_is_not_there_is_stopped_and_gone_and_both_say_so() -> None:
+    for plan in (
+        plan_started("old", observed(), started=False),
+        plan_volume_absent("old", observed()),
+    ):
+        assert (plan.steps, plan.refusals, plan.notes) == ((), (), ("there is no volume old",))
+    assert [r.name for r in plan_started("old", observed(), started=True).refusals] == [
+        "no_such_volume"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("live", "arbiter", "order"),
+    [
+        ({"replica": 3, "arbiter": 1}, False, "the arbiters out, then the others in"),
+        ({"replica": 3}, True, "one copy of each set out, then the others in"),
+        ({"disperse": 3, "redundancy": 1}, False, "make a new one and copy"),
+    ],
+)
+def test_what_gluster_can_do_is_not_called_impossible(
+    live: dict[str, Any], arbiter: bool, order: str
+) -> None:
+    sets = [["g1:/b", "g2:/b", "g3:/b"]]
+    plan = plan_volume(spec(sets, arbiter=arbiter), observed(volume(sets, **live)))
+    (refusal,) = plan.refusals
+    assert (refusal.name, plan.steps) == ("other_type", ()) and order in refusal.why
+    assert ("cannot be turned" in refusal.why) == ("disperse" in live)
+
+
+def test_the_order_that_leads_from_one_copy_to_an_arbiter_does_lead_there() -> None:
+    """By two copies: each step is one that a state takes."""
+    live = observed(volume([["g1:/b"]]))
+    last = spec([["g1:/b", "g2:/b", "g3:/b"]], arbiter=True)
+    assert "declare replica: 2 first" in plan_volume(last, live).refusals[0].why
+    for wanted in (spec(TWO, accept_risk=frozenset({"replica2"})), last):
+        plan = plan_volume(wanted, live)
+        assert plan.refusals == () and [s.action for s in plan.steps] == ["bricks_add"]
+        live = simulate(live, plan.steps[0])
+    assert plan_volume(last, live).is_empty
