@@ -151,7 +151,7 @@ def test_the_catalogue_is_searched_by_a_part_of_the_name(call: Any) -> None:
     found = call("gluster_option.catalog", "ping")
     assert (found["network.ping-timeout"]["default"], len(found) < 5) == ("42", True)
     assert len(call("gluster_option.catalog")) > 200
-    with pytest.raises(CommandExecutionError, match="no option matches 'no.such"):
+    with pytest.raises(CommandExecutionError, match="no option matches"):
         call("gluster_option.catalog", "no.such*")
 
 
