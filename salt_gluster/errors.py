@@ -21,8 +21,9 @@ text means which kind stands in ``gluster/error_texts.py``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 
@@ -33,6 +34,8 @@ class GlusterError(Exception):
 
     #: Whose words ``text`` is.
     speaker = "gluster"
+    #: What was changed before it failed, as a state's changes.
+    changed: Mapping[str, Any] = MappingProxyType({})
     #: The peers that refused, where gluster names them.
     hosts: tuple[str, ...] = ()
 

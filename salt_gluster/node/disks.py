@@ -298,10 +298,18 @@ def prepare(
     changes = _predicted(device, disk, entry, ours, run, fstab)
     if test or not changes:
         return changes
-    if not ours:
-        entry = FstabEntry(f"UUID={_make_xfs(disk, mount_point, run)}", mount_point, "xfs", OPTIONS)
-    mount_entry(entry, run=run)
-    write_fstab(entry, fstab)  # last: what cannot be mounted now is not mounted at the next boot
+    done: dict[str, Any] = {}
+    try:
+        if not ours:
+            uuid = _make_xfs(disk, mount_point, run)
+            done["filesystem"] = changes["filesystem"]
+            entry = FstabEntry(f"UUID={uuid}", mount_point, "xfs", OPTIONS)
+        done |= mount_entry(entry, run=run)
+        # Last: what cannot be mounted now is not mounted at the next boot.
+        write_fstab(entry, fstab)
+    except GlusterError as err:
+        err.changed = done
+        raise
     return changes
 
 

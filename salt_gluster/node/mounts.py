@@ -255,9 +255,16 @@ def mount(entry: FstabEntry, *, run: Run = run_command, test: bool = False) -> d
         )
     if test:
         return changes
+    had_directory = point.is_dir()
     point.mkdir(parents=True, exist_ok=True)
     argv = ["mount", "-t", entry.fstype, "-o", entry.options, entry.source, entry.mount_point]
-    checked(run, argv, MOUNT_LIMIT_S, f"mounting {entry.source} at {entry.mount_point}")
+    try:
+        checked(run, argv, MOUNT_LIMIT_S, f"mounting {entry.source} at {entry.mount_point}")
+    except GlusterError:
+        if not had_directory:
+            with contextlib.suppress(OSError):
+                point.rmdir()
+        raise
     if is_mounted(entry.mount_point) is None:  # mount.glusterfs returns before the mount is proven
         raise CommandFailed(
             f"{entry.source} is not mounted at {entry.mount_point}, though mount said nothing",

@@ -96,14 +96,15 @@ def state_or_error(name: str, act: Callable[[], dict[str, Any]]) -> dict[str, An
 
 
 def state_error(name: object, error: GlusterError, clock: Clock = utc_clock) -> dict[str, Any]:
-    """Return Salt's dict for an error before anything was planned; nothing was changed."""
+    """Return Salt's dict for an error before anything was planned."""
     return error_part(name, error, clock).to_state()
 
 
 def error_part(name: object, error: GlusterError, clock: Clock = utc_clock) -> Part:
     """Return the state of a subject for such an error."""
-    lines = ("FAILED, nothing was changed.", "", *_error_lines(error, clock))
-    return Part(str(name), False, {}, lines)
+    done = "half-way: see the changes" if error.changed else "nothing was changed"
+    lines = (f"FAILED, {done}.", "", *_error_lines(error, clock))
+    return Part(str(name), False, dict(error.changed), lines)
 
 
 # --- the ends a run can come to ------------------------------------------------------------------

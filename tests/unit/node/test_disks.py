@@ -14,6 +14,7 @@ import pytest
 from salt_gluster.errors import AlreadyExists, CommandFailed, GlusterError, SpecError
 from salt_gluster.node import CommandResult, disks
 from salt_gluster.node.disks import SMALLEST, Device, blank, find, label_for, prepare
+from salt_gluster.render import state_error
 
 GOOD = Device("/dev/sdb", SMALLEST, "disk", "S1", "disk", ("serial:S1", "/dev/disk/by-id/a"))
 MOUNT = "/srv/gluster"
@@ -290,3 +291,20 @@ def test_a_file_system_that_is_not_there_after_mkfs_is_not_mounted(
         machine.prepare()
     assert machine.fstab.read_text() == ""
     assert "mount" not in {argv[0] for argv in machine.ran}
+
+
+def test_a_mount_that_fails_after_mkfs_tells_what_was_made(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, test: bool = False, **__: Any) -> dict[str, Any]:
+        if test:
+            return {}
+        raise CommandFailed("mounting failed", kind="system_command")
+
+    monkeypatch.setattr(disks, "mount_entry", refuse)
+    with pytest.raises(CommandFailed) as told:
+        machine.prepare()
+    assert list(told.value.changed) == ["filesystem"] and machine.fstab.read_text() == ""
+    ret = state_error("disk sdb", told.value)
+    assert "filesystem" in str(ret["changes"])
+    assert ret["comment"].startswith("FAILED, half-way: see the changes.")
