@@ -19,7 +19,7 @@ from salt_gluster.minion.accepted_nodes import AcceptedNodes, accepted_nodes
 from salt_gluster.minion.driver import GlusterDriver, own_node_of, reader_of
 from salt_gluster.minion.order import Order
 from salt_gluster.minion.spellings import declared, spellings
-from salt_gluster.model import Peer, Unknown, Volume, some
+from salt_gluster.model import Peer, Unknown, Volume, brick_at, some
 from salt_gluster.remediation import salt_events
 from salt_gluster.spec import PoolSpec, VolumeSpec, parse_nodes, parse_pool, parse_volume
 from salt_gluster.spec.names import has_globs
@@ -208,7 +208,7 @@ class Minion:
         """Whether the bricks given lie on nodes of the pillar's pool; else they stand alone."""
         bricks = given.get("bricks", ())
         named = bricks if isinstance(bricks, (list, tuple)) else [bricks]
-        hosts = [str(b).split(":", 1)[0] for b in named]
+        hosts = [brick_at(str(b))[0] for b in named]
         return self.pool is not None and any(self.pool.node_of(h) for h in hosts)
 
     def driver(

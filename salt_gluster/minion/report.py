@@ -31,6 +31,7 @@ from salt_gluster.model import (
     Unknown,
     Volume,
     VolumeStatus,
+    brick_at,
     is_known,
     known,
 )
@@ -81,7 +82,7 @@ def collect_facts(obs: Observation, state: GlusterdState | Unknown, *, answered:
     if not isinstance(state, Unknown):
         for brick in (b for v in state.volumes.values() for b in v.bricks if is_known(b.started)):
             number = brick.port if is_known(brick.port) else 0
-            ports[brick.name.split(":", 1)[1]] = number or None
+            ports[brick_at(brick.name)[1]] = number or None
     silent = peers if isinstance(peers, Unknown) else None
     return NodeFacts(
         at=obs.now,

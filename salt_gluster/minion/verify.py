@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from salt_gluster import node
 from salt_gluster.minion.driver import Driver
-from salt_gluster.model import Facet, Observation, Refusal, Step, Unknown, is_known, known
+from salt_gluster.model import Facet, Observation, Refusal, Step, Unknown, brick_at, is_known, known
 from salt_gluster.plan import guards
 from salt_gluster.plan.actions import ACTIONS, is_done
 
@@ -89,7 +89,7 @@ def _unmet_of_brick(obs: Observation, step: Step) -> tuple[Refusal, ...]:
     rows = known(obs.status[volume]).bricks
     wanted = (step.args["node"], step.args["path"])
     ports = [r.port for r in rows if (r.host_uuid, r.path) == wanted]
-    host = brick.split(":", 1)[0]
+    host = brick_at(brick)[0]
     if not any(port and node.accepts(host, port, CONNECT_S) for port in ports):
         missing.append(Refusal("connects", f"{brick} does not accept a connection"))
     own = known(obs.volumes)[volume].digest()

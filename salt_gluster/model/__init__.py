@@ -15,6 +15,7 @@ from salt_gluster.model.facts import (
 )
 from salt_gluster.model.formatting import (
     Clock,
+    brick_at,
     count,
     digest_of,
     duration,
@@ -101,6 +102,7 @@ __all__ = [
     "Volume",
     "VolumeStatus",
     "Wait",
+    "brick_at",
     "comparable_options",
     "count",
     "decode_ref",

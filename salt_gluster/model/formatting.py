@@ -14,6 +14,15 @@ from typing import Any
 from salt_gluster.model.unknown import Unknown
 
 
+def brick_at(name: str) -> tuple[str, str]:
+    """Return host and path of ``HOST:/PATH``; the host may be an IPv6 address, with colons."""
+    host, sep, path = name.partition(":/")
+    if sep:
+        return host, "/" + path
+    host, _, path = name.partition(":")
+    return host, path
+
+
 @lru_cache(maxsize=65536)
 def natural_key(text: str) -> tuple[tuple[str | int, ...], str]:
     """Return a sort key that puts h2 before h10."""

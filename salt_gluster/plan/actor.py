@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from hashlib import sha256
 
-from salt_gluster.model import Observation, Step, is_known, known
+from salt_gluster.model import Observation, Step, brick_at, is_known, known
 
 #: The steps of one kind are one phase of a run: none of them waits for another.
 _PHASES = ("brick_prepare", "peer_probe", "peer_detach", "volume_create", "bricks_add")
@@ -58,7 +58,7 @@ def _holders(obs: Observation, step: Step) -> set[str]:
     volume = known(obs.volumes).get(step.subject)
     if volume is not None:
         return {brick.host_uuid for brick in volume.bricks}
-    hosts = (str(brick).split(":", 1)[0] for brick in step.args.get("bricks", ()))
+    hosts = (brick_at(str(brick))[0] for brick in step.args.get("bricks", ()))
     return {peer.uuid for peer in map(obs.peer_named, hosts) if peer is not None}
 
 

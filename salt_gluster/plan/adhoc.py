@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from salt_gluster.errors import SpecError
-from salt_gluster.model import Observation, Plan, Refusal, Step, Volume
+from salt_gluster.model import Observation, Plan, Refusal, Step, Volume, brick_at
 from salt_gluster.plan.actions import is_profiled, shape
 from salt_gluster.plan.brick_sets import Finder
 from salt_gluster.plan.builder import Draft, refuse_unknown_pool
@@ -74,7 +74,7 @@ def plan_add_bricks(
     wanted = _member_each(volume, new, replica or 0, find) if raised else _more_sets(volume, new)
     desired = VolumeSpec(
         name,
-        bricks=tuple(BrickSpec(*b.split(":", 1)) for b in wanted),
+        bricks=tuple(BrickSpec(*brick_at(b)) for b in wanted),
         replica=replica or volume.replica,
         arbiter=bool(volume.arbiter) or arbiter,
         disperse=volume.disperse,

@@ -12,6 +12,7 @@ from salt_gluster.model import (
     Step,
     Unknown,
     Wait,
+    brick_at,
     is_known,
     known,
 )
@@ -158,7 +159,7 @@ def plan_own_bricks(desired: VolumeSpec, obs: Observation, pool: PoolSpec) -> Pl
     draft = Draft(subject, obs)
     own = {n.lower() for n in (obs.node.name, *obs.node.aliases)}
     named = [
-        brick.split(":", 1)
+        brick_at(brick)
         for members in declared_sets(desired, obs.volume(desired.name), pool, obs) or ()
         for brick in members
     ]

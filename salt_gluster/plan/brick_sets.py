@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from salt_gluster.model import Observation, Volume, known, natural_key
+from salt_gluster.model import Observation, Volume, brick_at, known, natural_key
 from salt_gluster.plan.layout import Layout, explain, lay_out
 from salt_gluster.spec import BrickSlot, PoolSpec, VolumeSpec
 
@@ -21,7 +21,7 @@ class Finder:
 
     def key(self, brick: str) -> tuple[str, str]:
         """Return what makes two spellings of a brick the same."""
-        host, path = brick.split(":", 1)
+        host, path = brick_at(brick)
         peer = self._obs.peer_named(host)
         return (peer.uuid if peer else self._uuid_in_bricks(host.lower()), path)
 
@@ -127,7 +127,7 @@ def _with_companions(
         chosen = list(members)
         while len(chosen) < desired.set_size:
             taken = {find.key(b)[0] for b in chosen}
-            zones = {pool.zone(n) for b in chosen if (n := pool.node_of(b.split(":", 1)[0]))}
+            zones = {pool.zone(n) for b in chosen if (n := pool.node_of(brick_at(b)[0]))}
             fitting = [p for p in free if find.key(_spelled(p, pool))[0] not in taken]
             if not fitting:
                 break

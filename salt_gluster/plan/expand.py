@@ -5,7 +5,7 @@ Sets are added and copies are added; bricks and copies are never taken away, nor
 
 from __future__ import annotations
 
-from salt_gluster.model import Facet, Step, Unknown, Volume, Wait, is_known, known
+from salt_gluster.model import Facet, Step, Unknown, Volume, Wait, brick_at, is_known, known
 from salt_gluster.plan import fitness
 from salt_gluster.plan.actions import set_shape
 from salt_gluster.plan.brick_sets import BrickSets, Finder, declared_sets
@@ -195,7 +195,7 @@ def await_hosts(draft: Draft, bricks: list[str], pool: PoolSpec | None) -> None:
     obs = draft.state
     draft.needs.add(Facet("prepared"))
     for brick in bricks:
-        host, path = brick.split(":", 1)
+        host, path = brick_at(brick)
         peer = obs.peer_named(host)
         if peer is None:
             _await_member(draft, host, pool)
@@ -227,7 +227,7 @@ def _marked(path: str) -> str:
 
 def _awaited(what: str, brick: str, draft: Draft, pool: PoolSpec | None) -> Wait:
     """Return the wait for a brick's host; without a declaration an order says what is awaited."""
-    host, path = brick.split(":", 1)
+    host, path = brick_at(brick)
     node = (pool.node_of(host) if pool is not None else None) or host
     order = f"gluster_brick.prepare path={path} volume={draft.subject}"
     words = "state.apply gluster" if pool is not None else order

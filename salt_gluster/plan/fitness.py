@@ -18,6 +18,7 @@ from salt_gluster.model import (
     Refusal,
     Step,
     Unknown,
+    brick_at,
     is_known,
 )
 
@@ -117,7 +118,7 @@ def marked_lately_s(path: BrickPath, now: float) -> float:
 
 def told_of(obs: Observation, volume: str, brick: str) -> AnnouncedBrick | Unknown:
     """Return what the host of ``HOST:PATH`` says of it now, or why that is not known."""
-    host, path = brick.split(":", 1)
+    host, path = brick_at(brick)
     prepared = obs.prepared
     if isinstance(prepared, Unknown):
         return prepared
@@ -158,7 +159,7 @@ def is_masterless(obs: Observation) -> bool:
 
 def unfit_refusal(brick: str, told: AnnouncedBrick) -> Refusal:
     """Return the refusal for a brick whose own node says that it does not fit."""
-    host = brick.split(":", 1)[0]
+    host = brick_at(brick)[0]
     way = f"mend it there  then apply the state of {host} again"
     return Refusal("paths_fit", f"{host} says: {told.unfit}", (way,), UNFIT_S, final=True)
 
@@ -180,5 +181,5 @@ def not_known(obs: Observation, step: Step) -> str:
 def new_bricks(obs: Observation, step: Step) -> list[tuple[str, bool]]:
     """Return each new brick and whether it is this node's."""
     bricks = [str(b) for b in step.args.get("bricks", ())]
-    return [(b, (p := obs.peer_named(b.split(":", 1)[0])) is not None and p.is_self)
+    return [(b, (p := obs.peer_named(brick_at(b)[0])) is not None and p.is_self)
             for b in bricks]  # fmt: skip

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from salt_gluster.model import Brick, Observation, Step, Unknown, Volume, is_known, known
+from salt_gluster.model import Brick, Observation, Step, Unknown, Volume, brick_at, is_known, known
 from salt_gluster.plan.actions import NEW_BRICKS, simulate
 from salt_gluster.plan.fitness import Reason, new_bricks, told_of
 
@@ -135,7 +135,7 @@ def _on_root(obs: Observation, step: Step) -> list[tuple[str, bool | Unknown]]:
     seen: list[tuple[str, bool | Unknown]] = []
     for brick, is_own in new_bricks(obs, step):
         if is_own:
-            here = obs.paths.get(brick.split(":", 1)[1])
+            here = obs.paths.get(brick_at(brick)[1])
             seen.append(
                 (brick, Unknown("not looked at") if here is None else here.filesystem == "/")
             )

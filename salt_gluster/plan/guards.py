@@ -19,6 +19,7 @@ from salt_gluster.model import (
     Step,
     Unknown,
     Volume,
+    brick_at,
     is_known,
     known,
 )
@@ -68,14 +69,14 @@ def facets(steps: Iterable[Step]) -> frozenset[Facet]:
         if "definitions_equal" in names:
             wanted |= {*definition_facets(step), Facet("status", step.subject)}
         if "paths_fit" in names:
-            wanted |= {Facet("path", b.split(":", 1)[1]) for b in step.args.get("bricks", ())}
+            wanted |= {Facet("path", brick_at(b)[1]) for b in step.args.get("bricks", ())}
             wanted.add(Facet("prepared"))
     return frozenset(wanted)
 
 
 def definition_facets(step: Step) -> frozenset[Facet]:
     """Return what asks the members for the definition of a step's volume."""
-    hosts = {str(brick).split(":", 1)[0] for brick in step.args.get("bricks", ())}
+    hosts = {brick_at(str(brick))[0] for brick in step.args.get("bricks", ())}
     return frozenset({Facet("definitions", step.subject), *(Facet("holder", h) for h in hosts)})
 
 
@@ -327,7 +328,7 @@ def _members_concerned(obs: Observation, step: Step) -> set[str]:
     volume: Volume | None = known(obs.volumes).get(step.subject)
     uuids = {b.host_uuid for b in volume.bricks} if volume else set()
     for brick in step.args.get("bricks", ()):
-        peer = obs.peer_named(brick.split(":", 1)[0])
+        peer = obs.peer_named(brick_at(brick)[0])
         if peer:
             uuids.add(peer.uuid)
     return uuids

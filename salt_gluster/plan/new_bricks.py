@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from salt_gluster.model import Observation, Refusal, Step, is_known
+from salt_gluster.model import Observation, Refusal, Step, brick_at, is_known
 from salt_gluster.plan.fitness import (
     Reason,
     marked_lately_s,
@@ -22,7 +22,7 @@ def paths_fit(obs: Observation, step: Step, nodes: Collection[str]) -> Refusal |
     found: list[Reason] = []
     waits_s: float = 0
     for brick, is_own in new_bricks(obs, step):
-        path = brick.split(":", 1)[1]
+        path = brick_at(brick)[1]
         if not _is_plain(path):
             why = f"{path} is not an absolute, normal path without blanks and colons"
             found.append(Reason(why))

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any
 
 from salt_gluster.errors import Unreadable
-from salt_gluster.model import digest_of, read_as
+from salt_gluster.model import brick_at, digest_of, read_as
 from salt_gluster.remediation.state_machine import Ignored, Row, Table
 
 #: Raised when a key of the stored operation changes its meaning.
@@ -197,7 +197,7 @@ class Operation:
     @property
     def path(self) -> str:
         """Return the path of its brick on its node."""
-        return self.brick.split(":", 1)[1]
+        return brick_at(self.brick)[1]
 
     @property
     def is_open(self) -> bool:

@@ -24,6 +24,7 @@ ACCEPT = (
 _RANGE = re.compile(r"\[([^\[\]]*)\]")
 _PART = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
 _VOLUME = re.compile(r"[A-Za-z0-9_-]+")
+_IPV6_BRICK = re.compile(r"\[?[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*\]?:/")
 _GLOB = re.compile(r"[A-Za-z0-9_.*?-]+")
 _WORD = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 #: libglusterfs' ``valid_host_name``: no underscore, no dot at the end (asked by calling it).
@@ -245,6 +246,17 @@ def split_brick(value: Any, key: str) -> tuple[str, str]:
         lacks = "no host" if brick.lstrip(":").startswith("/") else "no absolute path after a host"
         raise SpecError(key, f"the brick {described(brick)} has {lacks}.", hint=hint)
     return check_host(host, key), check_brick_path("/" + path, key)
+
+
+def refuse_ipv6(brick: str, key: str) -> None:
+    """Raise for a brick on an IPv6 address, with or without brackets; they are no range."""
+    if _IPV6_BRICK.match(brick):
+        raise SpecError(
+            key,
+            f"the brick {described(brick)} is on an IPv6 address, and a pool on IPv6 is not built "
+            "yet.",
+            hint="Write a name that every node resolves.",
+        )
 
 
 def check_device(value: Any, key: str) -> str:

@@ -134,6 +134,12 @@ def _addresses(value: Any, key: str, who: PoolSpec) -> dict[str, str]:
             continue
         node = _one(name, key, who)
         address = check_host(host, f"{key}:{node}")
+        if ":" in address:
+            raise SpecError(
+                f"{key}:{node}",
+                f"{address} is an IPv6 address, and a pool on IPv6 is not built yet.",
+                hint="Write an IPv4 address, or a name that every node resolves.",
+            )
         owner = taken.setdefault(address.lower(), node)
         if owner != node:
             hint = "Each node needs a host name or address of its own."

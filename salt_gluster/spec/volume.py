@@ -9,7 +9,14 @@ from typing import Any
 
 from salt_gluster.errors import SpecError
 from salt_gluster.spec import values
-from salt_gluster.spec.names import ACCEPT, check_path, check_volume_name, expand, split_brick
+from salt_gluster.spec.names import (
+    ACCEPT,
+    check_path,
+    check_volume_name,
+    expand,
+    refuse_ipv6,
+    split_brick,
+)
 from salt_gluster.spec.option import checked
 from salt_gluster.spec.types import BrickSpec, MountSpec, PoolSpec, VolumeSpec
 
@@ -138,6 +145,7 @@ def _bricks(
         raise SpecError(key, "no brick is named.", hint="Leave the key out to have them chosen.")
     bricks: list[tuple[str, BrickSpec]] = []
     for at, entry in entries:
+        refuse_ipv6(str(entry), at)
         for written in expand(entry, at):
             host, path = split_brick(written, at)
             bricks.append((at, BrickSpec(_node(host, at, pool), path)))

@@ -18,6 +18,7 @@ from salt_gluster.model import (
     ReplicaSet,
     Unknown,
     Volume,
+    brick_at,
     is_known,
     natural_key,
 )
@@ -96,7 +97,7 @@ class PoolView:
         return self.peers[key].name if key in self.peers else key
 
     def _brick_key(self, name: str) -> BrickKey:
-        host, _, path = name.partition(":")
+        host, path = brick_at(name)
         return (self.key(host), path)
 
     def states(

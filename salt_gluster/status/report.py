@@ -23,6 +23,7 @@ from salt_gluster.model import (
     Unknown,
     Volume,
     VolumeStatus,
+    brick_at,
     is_known,
     known,
     read_as,
@@ -85,7 +86,7 @@ def _own_bricks(
         rows = bricks.setdefault(volume.name, [])
         for brick in volume.bricks:
             if is_known(brick.started):
-                path = brick.name.split(":", 1)[1]
+                path = brick_at(brick.name)[1]
                 rows.append(
                     {
                         "name": brick.name,
@@ -241,7 +242,7 @@ def _rows_by_volume(reports: Iterable[Mapping[str, Any]]) -> dict[str, list[Bric
 def _status(volume: str, told: Iterable[BrickRow]) -> VolumeStatus:
     rows = []
     for uuid, row in told:
-        host, path = str(row["name"]).split(":", 1)
+        host, path = brick_at(str(row["name"]))
         port = row["port"] if isinstance(row["port"], int) and row["port"] > 0 else None
         rows.append(BrickStatus(host, path, uuid, bool(row["online"]), port, None))
     return VolumeStatus(volume, tuple(rows))

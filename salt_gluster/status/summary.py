@@ -20,6 +20,7 @@ from salt_gluster.model import (
     Unknown,
     Volume,
     VolumeStatus,
+    brick_at,
     is_known,
     natural_key,
     plain,
@@ -300,7 +301,7 @@ def _heal_key(row: Heal) -> tuple[str, str]:
     """Match by node as the model asks; by name only where heal did not say which node it is."""
     if isinstance(row.host_uuid, Unknown):
         return "", row.brick
-    return row.host_uuid, row.brick.split(":", 1)[-1]
+    return row.host_uuid, brick_at(row.brick)[-1]
 
 
 def _split_brain(volume: Volume, rows: Sequence[Heal] | Unknown) -> Any:
@@ -310,7 +311,7 @@ def _split_brain(volume: Volume, rows: Sequence[Heal] | Unknown) -> Any:
         return plain(rows)
     counts = [r.split_brain for r in rows]
     most = max((c for c in counts if is_known(c)), default=0)
-    unreadable = [r.brick.split(":", 1)[0] for r in rows if isinstance(r.split_brain, Unknown)]
+    unreadable = [brick_at(r.brick)[0] for r in rows if isinstance(r.split_brain, Unknown)]
     return most if most or not unreadable else {"unknown": _not_told_by(unreadable)}
 
 

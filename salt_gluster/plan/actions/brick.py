@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from salt_gluster.model import BrickPath, BrickStatus, Observation, is_known, known
+from salt_gluster.model import BrickPath, BrickStatus, Observation, brick_at, is_known, known
 from salt_gluster.plan.actions.definition import (
     bricks_named,
     has_bricks,
@@ -30,7 +30,7 @@ def _restart(obs: Observation, subject: str, args: Args) -> Observation:
     status = obs.status.get(subject)
     if status is None or not is_known(status):
         return obs
-    host, path = args["brick"].split(":", 1)
+    host, path = brick_at(args["brick"])
     row = BrickStatus(host, path, args["node"], True, 1, 1)
     others = tuple(r for r in status.bricks if (r.host_uuid, r.path) != (args["node"], path))
     return replace(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from salt_gluster.model import Brick, Observation, Volume, VolumeStatus, known
+from salt_gluster.model import Brick, Observation, Volume, VolumeStatus, brick_at, known
 from salt_gluster.plan.actions.row import Args
 from salt_gluster.spec import VolumeSpec
 
@@ -84,7 +84,7 @@ def bricks_named(
 ) -> tuple[Brick, ...]:
     bricks = []
     for position, name in enumerate(names, 1):
-        host, path = name.split(":", 1)
+        host, path = brick_at(name)
         peer = obs.peer_named(host)
         is_arbiter = bool(arbiter_every) and position % arbiter_every == 0
         bricks.append(Brick(host, path, peer.uuid if peer else "", is_arbiter))
