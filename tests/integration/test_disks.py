@@ -236,7 +236,7 @@ def test_a_run_that_was_cut_off_after_mkfs_is_finished_by_the_next(bench: Bench)
     with pytest.raises(KeyboardInterrupt):
         bench.prepare(name, at, run=cut_off)
     made = run("blkid", "-p", "-s", "UUID", "-o", "value", bench.loops[0])
-    assert set(bench.prepare(name, at)) == {"mounted"}
+    assert set(bench.prepare(name, at)) == {"fstab", "mounted"}
     assert run("blkid", "-p", "-s", "UUID", "-o", "value", bench.loops[0]) == made
     assert node.is_mounted(str(at)) is not None
 
