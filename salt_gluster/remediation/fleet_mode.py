@@ -329,13 +329,7 @@ def _announce(
     lost = view_lost(obs) if obs.lock.held or not obs.consul.trust.fresh else ""
     bad: dict[Ref, bool | None] = {
         VIEW: bool(lost) or event is FleetEvent.MINORITY,
-        # One that cannot be read stops everything, but nobody has set it: trouble of Consul is
-        # told as such.
-        HOLD: (
-            None
-            if lost or not obs.lock.held or isinstance(obs.hold, Unknown)
-            else bool(hold_of(obs))
-        ),
+        HOLD: None if lost or not obs.lock.held else bool(hold_of(obs)),
         WENT_BACK: (
             None
             if lost or not obs.lock.held or isinstance(obs.went_back, Unknown)

@@ -232,14 +232,14 @@ def test_without_a_reason_a_file_or_room_nothing_is_written(master: Master) -> N
     assert "reason='…'" in master.bring_in(BODY, reason="")["error"]
     assert "either a file or a version" in master.run("gluster.import", reason="x")["error"]
     assert "cannot be read" in master.run("gluster.import", "/nowhere", reason="x")["error"]
-    noise = {f"user.{os.urandom(16).hex()}": os.urandom(32000).hex() for _ in range(40)}
+    noise = {f"user.{os.urandom(16).hex()}": os.urandom(1900).hex() for _ in range(680)}
     huge = {**BODY, "volumes": {"data": {"replica": 3, "options": noise}}}
     assert "too big for Consul" in master.bring_in(huge)["error"]
     assert master.kept() is None
 
 
 def test_one_that_fits_only_compressed_comes_out_as_it_went_in(master: Master) -> None:
-    noise = {f"user.{n}": os.urandom(30000).hex() for n in range(10)}
+    noise = {f"user.{n}": os.urandom(1900).hex() for n in range(160)}
     big = {**BODY, "volumes": {"data": {"replica": 3, "options": noise}}}
     master.bring_in(big)
     assert master.kept()["gluster"] == big
