@@ -59,7 +59,8 @@ def _acquire(client: Client, key: str, patience_s: float) -> str:
             why = "no other may be lost now" if taken else "another server restarts"
             return taken and _spare(client) > 0
         except ConsulError as err:  # the one before us may have been Consul's leader
-            if err.kind in _HOPELESS:
+            # A token that has just made a session is unknown only to a leader that is new.
+            if err.kind in _HOPELESS and not (session and "ACL not found" in err.text):
                 raise
             session, why = "" if err.kind in ("not_found", "session_gone") else session, str(err)
             return False
@@ -71,8 +72,9 @@ def _acquire(client: Client, key: str, patience_s: float) -> str:
         why = str(err)
     with contextlib.suppress(ConsulError):
         client.session_destroy(session)
+    needs = "the agent needs another configuration and was not restarted"
     raise GlusterError(
-        f"the agent needs another configuration and was not restarted: {why}.", kind="needed",
+        f"{needs}: {why.rstrip('.')}.", kind="needed",
         hint="Nothing was changed. Bring the other servers back and apply this again.",
     )  # fmt: skip
 
