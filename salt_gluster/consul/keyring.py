@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from salt_gluster.consul.client import Client
-from salt_gluster.errors import GlusterError
+from salt_gluster.errors import ConsulError, GlusterError
+
+T = TypeVar("T")
 
 _PATH = "/v1/operator/keyring"
 #: What a server may be asked to do with the keys, in the order of an exchange.
 PHASES = ("look", "install", "use", "remove")
+#: For so long an answer is asked for again that lacks an agent: one that is busy, or a datagram
+#: lost, and Consul answers with an error after 3.2 s (facts.md#K-8.2).
+AGAIN_S, PAUSE_S = 20.0, 0.5
+_LACKS_ONE = "nodes reported success"
 
 
 @dataclass(frozen=True)
@@ -77,21 +84,34 @@ def exchange(client: Client, phase: str, new: str) -> dict[str, Any]:
             hint="It has one while salt-run gluster_consul.exchange_gossip_key runs, on a Consul"
             " server only.",
         )  # fmt: skip
-    before = keyring(client)
+    before = _complete(lambda: keyring(client))
     if phase == "install":
-        install(client, new)
+        _complete(lambda: install(client, new))
     if phase == "use":
         _refuse_unless(before.keys.get(new, 0), before, "have the new key")
-        use(client, new)
+        _complete(lambda: use(client, new))
     if phase == "remove":
         _refuse_unless(before.primary.get(new, 0), before, "encrypt by the new key")
-        for old in set(before.keys) - {new}:
-            remove(client, old)
-    after = keyring(client)
+        for old in sorted(set(before.keys) - {new}):
+            _complete(lambda key=old: remove(client, key))  # type: ignore[misc]
+    after = _complete(lambda: keyring(client))
     return {
         "agents": after.agents, "have": after.keys.get(new, 0), "use": after.primary.get(new, 0),
         "in_use": fingerprint(after.in_use), "new": fingerprint(new),
     }  # fmt: skip
+
+
+def _complete(ask: Callable[[], T]) -> T:
+    """Ask until every agent has answered, for a bounded time; each request may be repeated."""
+    end = time.monotonic() + AGAIN_S
+    while True:
+        try:
+            return ask()
+        except ConsulError as err:
+            lacks_one = err.kind in ("no_leader", "timeout") or _LACKS_ONE in err.text
+            if not lacks_one or time.monotonic() > end:
+                raise
+        time.sleep(PAUSE_S)
 
 
 def _refuse_unless(count: int, ring: Keyring, what: str) -> None:

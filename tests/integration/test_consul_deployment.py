@@ -224,6 +224,7 @@ def test_the_gossip_key_is_exchanged_from_a_master_that_is_no_server(pool: Backb
     assert "error" not in pool.lab.salt_run("gluster_consul.exchange_gossip_key", test=True)
     assert pool.secret("encrypt") == old
     done = pool.lab.salt_run("gluster_consul.exchange_gossip_key")
+    assert "error" not in done, done["error"]
     assert done["changes"]["gossip key"]["new"] == "exchanged on all agents", done
     pool.forget()
     keys = pool.consul("keyring", "-list", node="g1")

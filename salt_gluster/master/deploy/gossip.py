@@ -6,6 +6,7 @@ others use another it never joins, and nobody says why.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,6 +22,9 @@ _OF_SERVERS = "must run against a server"
 FUNCTION = "gluster_consul.exchange_gossip"
 #: A member's status in gossip.
 _ALIVE = 1
+#: For so long one is looked for again that is away: gossip takes a busy agent for dead, and hears
+#: it again within seconds.
+AGAIN_S, PAUSE_S = 15.0, 1.0
 
 Ask = Callable[..., Mapping[str, Any]]
 """``ask(minions, function, *arguments)`` gives what minions return."""
@@ -76,10 +80,15 @@ def exchange(kept: SecretStore, client: Client, ask: Ask, *, test: bool) -> dict
     alone and never join.
     """
     known = {*(n.name for n in kept.nodes() if n.uuid), *(m.name for m in kept.masters())}
-    alive = {str(m["Name"]) for m in client.agent_members() if m["Status"] == _ALIVE}
-    if away := sorted(known - alive):
+    end = time.monotonic() + AGAIN_S
+    while (away := _away(client, known)) and time.monotonic() < end:
+        time.sleep(PAUSE_S)
+    if away:
         raise _not_exchanged(f"{', '.join(away[:5])} would never join again: the agent is away")
     server, ring = _server(kept, ask)
+    while ring["agents"] < len(known) and time.monotonic() < end:
+        time.sleep(PAUSE_S)  # the server's agent hears of one later than this machine's
+        server, ring = _server(kept, ask)
     _refuse_missing(ring["agents"], len(known))
     done = {_CHANGE: {"old": "in use", "new": "exchanged on all agents"}}
     if test:
@@ -93,6 +102,11 @@ def exchange(kept: SecretStore, client: Client, ask: Ask, *, test: bool) -> dict
     _phase(server, "remove", new, ask)
     kept.end_gossip_exchange()
     return done
+
+
+def _away(client: Client, known: set[str]) -> list[str]:
+    alive = {str(m["Name"]) for m in client.agent_members() if m["Status"] == _ALIVE}
+    return sorted(known - alive)
 
 
 def _server(kept: SecretStore, ask: Ask) -> tuple[str, Mapping[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from salt_gluster.consul import agent
+from salt_gluster.consul import agent, keyring
 from salt_gluster.consul.settings import Access
 from salt_gluster.errors import ConsulError, GlusterError
 from salt_gluster.master.deploy import credentials, deployment, gossip, secret_store
@@ -26,12 +26,21 @@ class Agents:
         self.keys, self.primary = {key: count}, {key: count}
         self.did: list[str] = []
         self.transport = self
+        #: How many of the next answers lack an agent; what was asked is done all the same.
+        self.incomplete = 0
 
     def close(self) -> None:
         """As a client's."""
 
+    def _answered(self) -> None:
+        if self.incomplete:
+            self.incomplete -= 1
+            text = "1 error occurred:\n\t* gluster (LAN) error: 2/3 nodes reported success"
+            raise ConsulError("Consul failed.", kind="server_error", text=text)
+
     def get(self, callback: Any, path: str) -> Any:
         assert path == "/v1/operator/keyring"
+        self._answered()
         ring = {"WAN": False, "Keys": self.keys, "PrimaryKeys": self.primary}
         rings = [{"WAN": True, "Keys": {}, "NumNodes": 0}, {**ring, "NumNodes": self.count}]
         return callback(type("Answer", (), {"body": json.dumps(rings)})())
@@ -39,18 +48,21 @@ class Agents:
     def post(self, callback: Any, path: str, data: str) -> None:
         self.did.append("install")
         self.keys = {**self.keys, json.loads(data)["Key"]: self.count - self.lame}
+        self._answered()
 
     def put(self, callback: Any, path: str, data: str) -> None:
         self.did.append("use")
         key = json.loads(data)["Key"]
         assert self.keys[key] == self.count, "an agent does not know it"
         self.primary = {key: self.count}
+        self._answered()
 
     def delete(self, callback: Any, path: str, data: str) -> None:
         self.did.append("remove")
         key = json.loads(data)["Key"]
         assert key not in self.primary
         self.keys = {k: n for k, n in self.keys.items() if k != key}
+        self._answered()
 
 
 @pytest.fixture
@@ -105,6 +117,8 @@ class Pool:
         kept.servers(self.spec)
         self.away: set[str] = set()
         self.silent: set[str] = set()
+        #: How many of the next lists of members have g2 as failed.
+        self.unheard = 0
         self.ends_after = ""
         self.said: list[Any] = []
         self.granted: list[Any] = []
@@ -113,6 +127,9 @@ class Pool:
         written = {"server": True, "client_addr": "127.0.0.1", "acl": {"tokens": tokens}}
         configuration.write_text(json.dumps(written))
         monkeypatch.setattr(agent, "FILE", configuration)
+        for module in (gossip, keyring):
+            monkeypatch.setattr(module, "PAUSE_S", 0)
+            monkeypatch.setattr(module, "AGAIN_S", 0.05)
         monkeypatch.setattr(gossip_exchange, "Client", self._client_of_a_server)
         monkeypatch.setattr(deployment, "_management", lambda kept: contextlib.nullcontext(self))
         monkeypatch.setattr(
@@ -133,6 +150,9 @@ class Pool:
 
     def agent_members(self) -> list[dict[str, Any]]:
         names = ("g1", "g2", "m")
+        if self.unheard:
+            self.unheard -= 1
+            return [{"Name": name, "Status": 4 if name == "g2" else 1} for name in names]
         return [{"Name": name, "Status": 4 if name in self.away else 1} for name in names]
 
     def ask(self, minions: list[str], function: str, *arguments: Any) -> dict[str, Any]:
@@ -184,6 +204,41 @@ def test_the_new_key_is_in_the_pillar_of_servers_while_the_exchange_is_open(pool
     assert (told("g1"), told("g4")) == (new, None)
     assert pool.kept.begin_gossip_exchange() == new
     assert (pool.kept.folder / "gossip.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_an_agent_that_is_busy_for_a_moment_is_asked_again(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Consul's answer is an error of all where one is late, and gossip takes it for dead."""
+    monkeypatch.setattr(keyring, "AGAIN_S", 60)
+    monkeypatch.setattr(gossip, "AGAIN_S", 60)
+    ask, pool.unheard = pool.ask, 2
+
+    def busy(*words: Any) -> dict[str, Any]:
+        pool.agents.incomplete = 3
+        return ask(*words)
+
+    monkeypatch.setattr(pool, "ask", busy)
+    pool.exchange()
+    new = pool.kept.secrets().encrypt
+    assert pool.agents.keys == pool.agents.primary == {new: 3}
+
+
+@pytest.mark.parametrize("phase", ["install", "use", "remove"])
+def test_one_that_stays_silent_is_named_and_the_next_call_goes_on(pool: Pool, phase: str) -> None:
+    ask = pool.ask
+
+    def late(minions: list[str], function: str, *arguments: Any) -> dict[str, Any]:
+        pool.agents.incomplete = 10**9 if phase in arguments else 0
+        return ask(minions, function, *arguments)
+
+    pool.ask = late  # type: ignore[method-assign]
+    with pytest.raises(GlusterError, match="2/3 nodes reported success"):
+        pool.exchange()
+    pool.ask = ask  # type: ignore[method-assign]
+    pool.agents.incomplete = 0
+    pool.exchange()
+    assert pool.agents.keys == pool.agents.primary == {pool.kept.secrets().encrypt: 3}
 
 
 @pytest.mark.parametrize("phase", ["install", "use", "remove"])
