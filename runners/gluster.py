@@ -52,7 +52,8 @@ def status(target="*", live=False):
     Show the pool: the verdict, what needs you, the evidence, and what is unknown.
 
     Works on any pool, with no pillar and no Consul. Writes nothing and takes no lock.
-    ``--out json`` gives the data.
+    ``--out json`` gives the data. The exit code is the one it prints: 0 ok, 1 degraded, 2 down or
+    data at risk, 3 unknown, also where nobody answers.
 
     Where the pool is watched through Consul, what its nodes have told there is shown, with its age:
     nobody is asked, however often this is called. A node whose word is too old is unknown. The
@@ -74,12 +75,36 @@ def status(target="*", live=False):
     """
     more = {"reader": __opts__["id"], "live": bool(live), "as_data": __opts__.get("output")}
     pool = approvals.find(__opts__, reports=not live and target == "*")
-    return or_error(lambda: master_status.status(_ask, target, pool, **more))
+    return or_error(lambda: master_status.status(_ask, target, pool, **more), code=3)
+
+
+def check(target="*", live=False):
+    """
+    Show the pool in one line with performance data, for Nagios, Icinga and any other monitor.
+
+    The form is that of the Monitoring Plugins, and so is the exit code: 0 ok, 1 warning (degraded),
+    2 critical (down, or data at risk), 3 unknown, also where nobody answers. What is not known has
+    the value ``U``. From where, how fresh and at what cost is as with ``gluster.status``.
+
+    target, live
+        As with ``gluster.status``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run gluster.check
+    """
+    more = {"reader": __opts__["id"], "live": bool(live)}
+    pool = approvals.find(__opts__, reports=not live and target == "*")
+    return master_status.check(_ask, target, pool, **more)
 
 
 def plan(target="*"):
     """
     Show what the pillar would change in the pool, with plan ids and what forbids them.
+
+    The exit code is 1 where a plan is refused.
 
     CLI Example:
 
@@ -275,7 +300,7 @@ def _asked(ask, render):
     return or_error(lambda: journal.shown(__opts__, ask, render, as_data=as_data))
 
 
-def hold(reason, by="", target="*"):
+def hold(reason="", by="", target="*"):
     """
     Stop every change of the pool, by states, runners and automation, until it is released.
 

@@ -79,7 +79,7 @@ def proposals():
     return _shown(asked.proposals, render_proposals)
 
 
-def approve(id, by=""):
+def approve(id="", by=""):
     """
     Say yes to one proposal. It is carried out when every guard still says yes.
 
@@ -98,7 +98,7 @@ def approve(id, by=""):
     return _in_consul(lambda at: approvals.approve(at, approvals.name_of(id), _who(by)))
 
 
-def reject(id, reason="", by=""):
+def reject(id="", reason="", by=""):
     """
     Say no to one proposal. It is closed, and not proposed again for the same incident.
 

@@ -175,9 +175,9 @@ def errors_as(kind: type[Exception]) -> Iterator[None]:
         raise kind(str(problem)) from problem
 
 
-def or_error(act: Callable[[], Any]) -> Any:
-    """Return what ``act`` returns, or its error in the form that makes salt-run exit with 1."""
+def or_error(act: Callable[[], Any], code: int = 1) -> Any:
+    """Return what ``act`` returns, or its error in the form that makes salt-run exit with it."""
     try:
         return act()
     except GlusterError as problem:
-        return {"error": str(problem), "retcode": 1}
+        return {"error": str(problem), "retcode": code}

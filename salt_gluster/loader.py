@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 #: The kinds of loader folder this project may have; one that is not there is left out.
-EXT_TYPES = ("modules", "states", "runners", "engines", "pillar", "grains")
+EXT_TYPES = ("modules", "states", "runners", "engines", "pillar", "grains", "output")
 
 _HERE = Path(__file__).resolve().parent
 

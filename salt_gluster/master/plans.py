@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from salt_gluster.errors import NotFound, SpecError
 from salt_gluster.master.minions import Ask, _answers, _nobody, first, reports
 from salt_gluster.model import Unknown, natural_key, some
-from salt_gluster.render import impact_data, render_impact, render_plan
+from salt_gluster.render import impact_data, printed, render_impact, render_plan, with_code
 from salt_gluster.status import pool
 from salt_gluster.status.report import usable
 from salt_gluster.status.report_document import report_from
@@ -43,7 +43,15 @@ def plans(ask: Ask, target: str, *, as_data: bool = False) -> Any:
         word = "is" if len(alone) == 1 else "are"
         other = f"and would do something else: salt {alone[0]} gluster.plan"
         texts.append(f"As the pool sees it. {some(alone)} {word} in no pool with it, {other}")
-    return "\n\n".join(texts)
+    return printed("\n\n".join(texts), 1 if any(plan.get("refusals") for plan in data) else 0)
+
+
+def _carried_out(answer: Any) -> Any:
+    """Return a member's answer; of one that failed, or that is no answer, with an exit code."""
+    if isinstance(answer, Mapping) and answer.get("result") is not False:
+        return answer
+    told = answer if isinstance(answer, Mapping) else {"error": str(answer or "it did not answer.")}
+    return with_code(told, 1)
 
 
 def _members(ask: Ask, target: str) -> set[str]:
@@ -86,7 +94,7 @@ def apply_plan(
             if accept:
                 note()
             arguments = (str(plan_id), accept, reason)
-            return ask([minion], "gluster.apply_plan", *arguments).get(minion)
+            return _carried_out(ask([minion], "gluster.apply_plan", *arguments).get(minion))
     ids = sorted({plan["id"] for plans in mine.values() for plan in plans})
     raise NotFound(
         f"no member has the plan {plan_id} now; the pool or the pillar has changed.",

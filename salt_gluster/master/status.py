@@ -13,7 +13,8 @@ from salt_gluster.consul.pool import PoolClient
 from salt_gluster.errors import GlusterError
 from salt_gluster.master import journal, minions
 from salt_gluster.node.clock import local_clock
-from salt_gluster.render import render_status
+from salt_gluster.render import check_line, check_unknown, printed, render_status, with_code
+from salt_gluster.render.check import UNKNOWN
 from salt_gluster.status import pool
 from salt_gluster.status.freshness import PoolCopy, StoredPool, copy_of, dead_bricks
 
@@ -22,11 +23,28 @@ def status(
     ask: minions.Ask, target: str, consul_pool: minions.PoolResult = None, *, reader: str = "",
     live: bool = False, as_data: bool = False,
 ) -> Any:  # fmt: skip
-    """Return the status of the pool: a screen, or its data.
+    """Return the status of the pool, a screen or its data, with the exit code that it names.
 
     ``reader`` is the name of this master; the nodes are asked if ``live``, and if ``target`` names
     some of them. Where the pool is in Consul, what automation does belongs to it.
     """
+    data = _data(ask, target, consul_pool, reader=reader, live=live)
+    return with_code(data, data["exit"]) if as_data else printed(render_status(data), data["exit"])
+
+
+def check(ask: minions.Ask, target: str, consul_pool: minions.PoolResult = None, *,
+          reader: str = "", live: bool = False) -> dict[str, Any]:  # fmt: skip
+    """Return one line for a monitor, with the exit code; what cannot be seen is 3."""
+    try:
+        data = _data(ask, target, consul_pool, reader=reader, live=live)
+    except GlusterError as err:
+        return printed(check_unknown(str(err)), UNKNOWN)
+    return printed(check_line(data), data["exit"])
+
+
+def _data(
+    ask: minions.Ask, target: str, consul_pool: minions.PoolResult, *, reader: str, live: bool
+) -> dict[str, Any]:
     with_reports = not live and target == "*"
     snapshot = _snapshot(consul_pool, with_reports)
     now = consul_pool.now() if isinstance(consul_pool, PoolClient) else 0.0
@@ -44,7 +62,7 @@ def status(
         automation = data["automation"] = _automation(consul_pool, snapshot)
         told, own = automation.get("holds", ()), automation.get("hold")
         data["holds"] = pool.with_leaders_holds(data["holds"], told, own)
-    return data if as_data else render_status(data)
+    return data
 
 
 def _snapshot(pool: minions.PoolResult, reports: bool) -> ClusterSnapshot | str:

@@ -6,9 +6,11 @@ and what may be done was decided before. What is not known is printed as such, w
 
 from salt_gluster.model import utc_clock
 from salt_gluster.render.automation import render_explained, render_journal, render_proposals
+from salt_gluster.render.check import check_line, check_unknown
 from salt_gluster.render.config_history import render_diff, render_history, render_restore
 from salt_gluster.render.parts import Part, combined, state_dict
 from salt_gluster.render.plan import impact_data, plan_data, render_impact, render_plan
+from salt_gluster.render.printed import printed, with_code
 from salt_gluster.render.state_return import (
     as_declared,
     error_part,
@@ -24,10 +26,13 @@ __all__ = [
     "EXIT_WORDS",
     "Part",
     "as_declared",
+    "check_line",
+    "check_unknown",
     "combined",
     "error_part",
     "impact_data",
     "plan_data",
+    "printed",
     "render_diff",
     "render_explained",
     "render_history",
@@ -44,4 +49,5 @@ __all__ = [
     "state_return",
     "status_data",
     "utc_clock",
+    "with_code",
 ]

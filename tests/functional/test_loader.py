@@ -16,7 +16,7 @@ import salt.loader
 import salt.utils.entrypoints
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("modules", "states", "runners", "engines", "pillar", "grains")
+FOLDERS = ("modules", "states", "runners", "engines", "pillar", "grains", "output")
 #: Salt's option for a folder of a kind; mind the singulars (facts.md#S-2.4).
 OPTION = {
     "modules": "module_dirs",
@@ -25,6 +25,7 @@ OPTION = {
     "engines": "engines_dirs",
     "pillar": "pillar_dirs",
     "grains": "grains_dirs",
+    "output": "outputter_dirs",
 }
 
 
@@ -88,6 +89,8 @@ def load(folder: str, opts: dict[str, Any]) -> Mapping[str, Any]:
         return salt.loader.runner(opts)
     if folder == "grains":
         return salt.loader.grain_funcs(opts)
+    if folder == "output":
+        return {f"{n}.output": f for n, f in salt.loader.outputters(opts).items()}
     functions = salt.loader.minion_mods(opts)
     if folder == "modules":
         return functions

@@ -70,6 +70,7 @@ def test_a_pool_made_by_hand_is_looked_at_and_not_touched(pool: Lab) -> None:
     ):  # fmt: skip
         assert words in screen, screen
     assert max(map(len, screen.splitlines())) <= 80
+    assert said(pool, "gluster.check").startswith("GLUSTER OK - 1 of 1 volume whole | ")
     as_data = data(pool, "gluster.status")
     assert sorted(as_data["nodes"]["members"]) == list(NODES)
     assert traces(pool) == before
@@ -124,7 +125,7 @@ def test_a_hold_is_on_every_node_and_stops_changes_until_it_is_released(pool: La
 def test_a_plan_is_shown_and_carried_out_for_the_person_who_accepts_it(pool: Lab) -> None:
     volume = {"replica": 3, "bricks": BRICKS, "options": RISKY}
     pool.write_pillar({"gluster": {"nodes": list(NODES), "volumes": {"data": volume}}})
-    shown = said(pool, "gluster.plan")
+    shown = said(pool, "gluster.plan", rc=1)  # it is refused
     assert "cluster.favorite-child-policy" in shown
     assert "data_at_risk" in shown
     found = re.search(r"plan ([0-9a-f]{8})", shown)

@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "salt_gluster"
-LOADERS = ("modules", "states", "runners", "engines", "pillar", "grains")
+LOADERS = ("modules", "states", "runners", "engines", "pillar", "grains", "output")
 #: The packages that may do I/O. Every other package of the library is pure.
 EDGES = {"gluster", "node", "consul", "minion", "master", "loader"}
 FORBIDDEN_IN_PURE = {"subprocess", "os", "socket", "time", "random", "logging"}

@@ -18,7 +18,7 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[2]
-LOADERS = ("modules", "states", "runners", "engines", "pillar", "grains")
+LOADERS = ("modules", "states", "runners", "engines", "pillar", "grains", "output")
 SHIPPED = ("salt_gluster", *LOADERS, "pyproject.toml", "setup.py", "README.md", "LICENSE")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from salt_gluster.errors import ConsulError
-from salt_gluster.master.status import _of_copy, status
+from salt_gluster.master.status import _of_copy, check, status
 from salt_gluster.model import Brick, Peer, Volume, utc_clock
 from salt_gluster.render import render_status
 from salt_gluster.status.facts import volumes_data
@@ -113,7 +113,7 @@ def test_the_nodes_are_asked_without_consul_and_at_a_persons_word(
     words = {"target": "*", **more}
     data = status(asking, consul_pool=found, as_data=True, **words)
     assert (data["source"], data["asked_because"], data["ages_s"]) == ("nodes", why, {})
-    said = line(status(asking, consul_pool=found, **words), "SOURCE")
+    said = line(status(asking, consul_pool=found, **words)["text"], "SOURCE")
     assert said == "SOURCE the nodes, asked just now" + (f": {why}" if why else "")
 
 
@@ -134,7 +134,12 @@ def test_a_declared_volume_that_is_not_made_is_told_with_who_refuses_and_the_exi
 
     data = status(ask, "*", as_data=True)
     assert data["not_made"] == {"web": [{"nodes": ["g2"], "says": "refuses", "why": why}]}
-    assert (data["exit"], data["exit_word"]) == (1, "not_made")
+    assert (data["exit"], data["exit_word"], data["retcode"]) == (1, "not_made", 1)
+    assert status(ask, "*")["retcode"] == 1
+    line = check(ask, "*")
+    assert (line["text"].split(" | ")[0], line["retcode"]) == (
+        "GLUSTER WARNING - 1 of 1 volume whole; web declared and not made", 1,
+    )  # fmt: skip
     text = " ".join(render_status(data).split())
     assert (
         f"web is declared and not made: g2 refuses ({why})" in text and "exit 1, not made" in text
@@ -213,3 +218,9 @@ def test_a_node_that_the_others_miss_is_away_whatever_it_says_of_them() -> None:
     for reports in (told, told[::-1]):
         members = pool_status(reports, clock=utc_clock)["nodes"]["members"]
         assert {n: m["state"] for n, m in members.items()} == {"g1": "up", "g2": "up", "g3": "away"}
+
+
+def test_where_nobody_answers_a_monitor_gets_unknown_and_3() -> None:
+    line = check(lambda *_: {}, "*")
+    assert line["text"].startswith("GLUSTER UNKNOWN - no minion of a Gluster pool answered")
+    assert line["retcode"] == 3
