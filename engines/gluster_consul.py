@@ -28,9 +28,13 @@ def __virtual__():
     return __virtualname__
 
 
-def start(address=None, token=None, ca=None, cluster=None):
+def start(address=None, token=None, ca=None, cluster=None, metrics=None):
     """
     Run for ever. Salt starts an engine that ends again after 10 s: it goes on where it was.
+
+    On a master it serves ``/metrics`` for Prometheus on 127.0.0.1:9713, where prometheus_client is
+    installed: ``metrics: {address, port}``, or ``metrics: false``. On a node ``metrics: {textfile:
+    PATH}`` writes a file for node_exporter.
 
     Changes: yes, documents in Consul; of the pool nothing by itself. Takes the cluster lock: no.
 
@@ -44,6 +48,7 @@ def start(address=None, token=None, ca=None, cluster=None):
     """
     given = {"address": address, "token": token, "ca": ca, "cluster": cluster}
     given = {name: value for name, value in given.items() if value}
+    given.update({} if metrics is None else {"metrics": metrics})
 
     def settings():
         return {**approvals.settings_of(__opts__), **given}
@@ -69,7 +74,19 @@ def _lead(settings, anew):
         client, cluster, __opts__["id"], _MasterBus(__opts__), journal=_Journal(journal).add
     )
     _on_sigterm(engine.watches.stop)
+    _serve(engine, settings.get("metrics"), anew)
     engine.run()
+
+
+def _serve(engine, wanted, settings):
+    """Serve ``/metrics`` unless that is turned off."""
+    from salt_gluster.consul.pool import PoolClient
+    from salt_gluster.master.metrics import Exporter, begin
+
+    def pool():
+        return PoolClient(settings(), reports=True)
+
+    begin(Exporter(pool, engine.figures, engine.name), wanted)
 
 
 def _sense(settings):

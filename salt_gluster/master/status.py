@@ -6,12 +6,15 @@ look at once. ``status/freshness.py`` decides what the copy is worth.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from salt_gluster.consul.cluster_snapshot import ClusterSnapshot
+from salt_gluster.consul.known_reports import KnownReports
 from salt_gluster.consul.pool import PoolClient
 from salt_gluster.errors import GlusterError
 from salt_gluster.master import journal, minions
+from salt_gluster.model import Unknown
 from salt_gluster.node.clock import local_clock
 from salt_gluster.render import check_line, check_unknown, printed, render_status, with_code
 from salt_gluster.render.check import UNKNOWN
@@ -48,14 +51,14 @@ def _data(
     with_reports = not live and target == "*"
     snapshot = _snapshot(consul_pool, with_reports)
     now = consul_pool.now() if isinstance(consul_pool, PoolClient) else 0.0
-    stored = _stored(snapshot, reader, now)
+    kept = stored(snapshot, reader, now)
     copy: PoolCopy | str = ""
     if with_reports:
-        copy = stored if isinstance(stored, str) else copy_of(stored)
+        copy = kept if isinstance(kept, str) else copy_of(kept)
     if isinstance(copy, PoolCopy):
-        data = _of_copy(copy)
+        data = of_copy(copy)
     else:
-        dead = {} if isinstance(stored, str) else dead_bricks(stored)
+        dead = {} if isinstance(kept, str) else dead_bricks(kept)
         data = pool.pool_status(minions.reports(ask, target), clock=local_clock, dead=dead)
         data |= {"source": "nodes", "asked_because": copy, "ages_s": {}}
     if consul_pool is not None:
@@ -77,8 +80,13 @@ def _snapshot(pool: minions.PoolResult, reports: bool) -> ClusterSnapshot | str:
         return f"not from Consul, {err.message}"
 
 
-def _stored(snapshot: ClusterSnapshot | str, reader: str, now: float) -> StoredPool | str:
-    """Return what stood in Consul at one moment, or why that is not known."""
+def stored(
+    snapshot: ClusterSnapshot | str, reader: str, now: float, known: KnownReports | None = None
+) -> StoredPool | str:
+    """Return what stood in Consul at one moment, or why that is not known.
+
+    ``known`` are the reports that were read before, for whoever looks often.
+    """
     if isinstance(snapshot, str):
         return snapshot
     try:
@@ -90,13 +98,22 @@ def _stored(snapshot: ClusterSnapshot | str, reader: str, now: float) -> StoredP
             heartbeat=snapshot.heartbeat,
             changed=snapshot.last_change,
             status=snapshot.status,
-            reports=snapshot.reports if snapshot.has_reports else {},
+            reports=_reports(snapshot, known),
         )
     except GlusterError as err:
         return f"not from Consul, {err.message}"
 
 
-def _of_copy(copy: PoolCopy) -> dict[str, Any]:
+def _reports(
+    snapshot: ClusterSnapshot, known: KnownReports | None
+) -> Mapping[str, Mapping[str, Any] | Unknown]:
+    if not snapshot.has_reports:
+        return {}
+    return snapshot.reports if known is None else known.of(snapshot)
+
+
+def of_copy(copy: PoolCopy) -> dict[str, Any]:
+    """Return the status screen's data of the copy."""
     ages = {copy.names[u]: round(a, 1) for u, a in copy.ages.items()}
     silent = {copy.names[u]: {"unknown": why} for u, why in copy.silent.items()}
     oldest = max(ages.values())

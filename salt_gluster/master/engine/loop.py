@@ -28,6 +28,7 @@ from salt_gluster.master.engine.config_history import ConfigHistory
 from salt_gluster.master.engine.consul_look import ConsulLook
 from salt_gluster.master.engine.declared_config import Accepted, accept
 from salt_gluster.master.engine.direct_look import DirectLook
+from salt_gluster.master.engine.figures import Figures
 from salt_gluster.master.engine.maintenance_expiry import MaintenanceExpiry
 from salt_gluster.master.engine.probe import (
     ProbeRequest,
@@ -62,6 +63,7 @@ from salt_gluster.remediation.membership import Signal
 from salt_gluster.remediation.observation import VIEW
 from salt_gluster.remediation.operations import Operation
 from salt_gluster.status.look_time import LeaderTime
+from salt_gluster.status.metrics import EngineFigures
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +102,7 @@ class Engine:
         self._expiry = MaintenanceExpiry(bus, self._state, self._lock)
         self._consul = ConsulLook(connect(times.records_timeout_s), self._clock.monotonic)
         self._pruning = Pruning(self._state.store, self._lock.guard, self._clock.monotonic)
-        self._accepted = Accepted()
+        self._accepted, self._figures = Accepted(), Figures()
         self._memory = Memory()
         self._asks = Asks()
         #: The epoch under which the snapshot was read; 0 = it has to be read.
@@ -124,6 +126,13 @@ class Engine:
         now = self._now()
         return LeaderTime(self.name, now, now)
 
+    def figures(self) -> EngineFigures:
+        """Return what this engine has done, for another thread: ``/metrics``."""
+        known, fresh = self._figures, self.watches.probe.verdict.is_fresh
+        age_s = self._clock.monotonic() - known.ticked_at
+        return EngineFigures(self.name, self._lock.holds(), fresh, age_s, known.ticks,
+                             known.failed, dict(known.decisions))  # fmt: skip
+
     # --- the loop --------------------------------------------------------------------------------
 
     def run(self) -> None:
@@ -140,13 +149,14 @@ class Engine:
             if self.watches.is_reading(self._times.reading_s):
                 return self._times.reading_s / 10
             self.tick()
+            self._figures.tick(self._clock.monotonic())
         except GlusterError as err:
             log.warning("this tick was given up: %s", err)
-            self._led = 0
+            self._led, self._figures.failed = 0, self._figures.failed + 1
             return min(self._times.pause_s, self.watches.view_lost_in_s())
         except Exception:
             log.exception("a tick failed")
-            self._led = 0
+            self._led, self._figures.failed = 0, self._figures.failed + 1
             return self._times.pause_s
         return min(self._due_s(), self.watches.view_lost_in_s())
 
@@ -354,6 +364,7 @@ class Engine:
             self._memory = replace(self._memory, conditions={**self._memory.conditions, **own_view})
             return
         self._memory, self._asks = done.memory, done.asks
+        self._figures.decided(done)
         self._ask(obs, done.asks, done)
         store = self._state.store
         if self._state.unseen:

@@ -24,6 +24,7 @@ from salt_gluster.consul.store import Store
 from salt_gluster.errors import ConsulError
 from salt_gluster.minion.automation import registration
 from salt_gluster.minion.automation.publish import collect_and_publish
+from salt_gluster.minion.automation.textfile import write_textfile
 from salt_gluster.minion.driver import GlusterDriver
 from salt_gluster.minion.submit import submit_again
 from salt_gluster.model import SENSOR_TIMES, SensorTimes
@@ -200,6 +201,7 @@ class Sensor:
         aliases = () if me.address in ("", self._name) else (me.address,)
         store = Store(client, me.cluster)
         own = collect_and_publish(GlusterDriver(self._name, aliases), store, me)
+        write_textfile(self._settings, own)
         self._after = own["after"]
         self._members = len(own["peers"]) if isinstance(own["peers"], list) else self._members
         if isinstance(own["version"], str):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from salt_gluster.errors import ConsulError
-from salt_gluster.master.status import _of_copy, check, status
+from salt_gluster.master.status import check, of_copy, status
 from salt_gluster.model import Brick, Peer, Volume, utc_clock
 from salt_gluster.render import render_status
 from salt_gluster.status.facts import volumes_data
@@ -56,7 +56,7 @@ def line(text: str, label: str) -> str:
 
 
 def test_the_copy_says_how_old_it_is_as_data_and_on_the_screen() -> None:
-    data = _of_copy(COPY)
+    data = of_copy(COPY)
     assert (data["source"], data["age_s"], data["exit"]) == ("consul", 240.0, 0)
     assert data["ages_s"] == {"g1": 9.0, "g2": 12.0, "g3": 240.0}
     assert data["now"] == COPY.now  # not a node's clock
@@ -66,7 +66,7 @@ def test_the_copy_says_how_old_it_is_as_data_and_on_the_screen() -> None:
     assert line(screen, "SOURCE").startswith(
         "SOURCE Consul's copy, at most 4 min old (g3; the youngest part 9 s);"
     )
-    same = _of_copy(replace(COPY, ages=dict.fromkeys(COPY.ages, 12.0)))
+    same = of_copy(replace(COPY, ages=dict.fromkeys(COPY.ages, 12.0)))
     assert "at most 12 s old; live=True asks the nodes" in render_status(same)
 
 
@@ -75,7 +75,7 @@ def test_a_node_that_is_down_is_shown_as_that_and_what_it_told_is_unknown() -> N
     there = {u: a for u, a in COPY.ages.items() if u != "u-g3"}
     gone = replace(COPY, reports=COPY.reports[:2], ages=there, silent={"u-g3": words},
                    verdicts={"u-g3": ("down", words)})  # fmt: skip
-    data = _of_copy(gone)
+    data = of_copy(gone)
     assert data["nodes"]["members"]["g3"]["state"] == "down"
     assert (data["nodes"]["up"], data["volumes"]["data"]["word"]) == (2, "degraded")
     assert data["volumes"]["data"]["bricks"]["away"] == ["g3:/b"]
@@ -88,7 +88,7 @@ def test_a_node_that_is_down_is_shown_as_that_and_what_it_told_is_unknown() -> N
 
 def test_a_node_that_told_nothing_for_long_is_unknown_and_not_as_it_was() -> None:
     there = {u: a for u, a in COPY.ages.items() if u != "u-g2"}
-    data = _of_copy(
+    data = of_copy(
         replace(COPY, reports=(COPY.reports[0], COPY.reports[2]), ages=there,
                 silent={"u-g2": "it told last 2 h ago"})
     )  # fmt: skip
@@ -144,7 +144,7 @@ def test_a_declared_volume_that_is_not_made_is_told_with_who_refuses_and_the_exi
     assert (
         f"web is declared and not made: g2 refuses ({why})" in text and "exit 1, not made" in text
     )
-    copied = _of_copy(replace(COPY, reports=tuple(ask("*", "gluster.report").values())))
+    copied = of_copy(replace(COPY, reports=tuple(ask("*", "gluster.report").values())))
     assert copied["not_made"] == data["not_made"]
     assert status(asking, "*", as_data=True)["exit"] == 0
 
@@ -154,7 +154,7 @@ DEAD = {("u-g2", "/b"): "down, says m1: it does not serve"}
 
 def test_a_brick_that_the_leader_knows_to_be_dead_is_down_though_its_node_told_otherwise() -> None:
     """48 s after a brick had died on a node without its token: 3/3, nothing lost, exit 0."""
-    data = _of_copy(replace(COPY, dead=DEAD))
+    data = of_copy(replace(COPY, dead=DEAD))
     row = data["volumes"]["data"]
     assert (row["bricks"]["up"], row["bricks"]["down"]) == (2, ["g2:/b"])
     assert (row["word"], data["exit"]) == ("degraded", 1)
@@ -167,12 +167,12 @@ def test_a_brick_that_the_leader_knows_to_be_dead_is_down_though_its_node_told_o
 def test_what_the_node_told_itself_is_no_later_news_and_a_silent_nodes_brick_is_down() -> None:
     told = [report(n) for n in NODES]
     told[1]["bricks"]["data"][0]["online"] = False
-    data = _of_copy(replace(COPY, reports=tuple(told), dead=DEAD))
+    data = of_copy(replace(COPY, reports=tuple(told), dead=DEAD))
     assert (data["volumes"]["data"]["bricks"]["down"], data["leader_knows"]) == (["g2:/b"], {})
     there = {u: a for u, a in COPY.ages.items() if u != "u-g2"}
     silent = replace(COPY, reports=(told[0], told[2]), ages=there, silent={"u-g2": "it is silent"},
                      dead=DEAD)  # fmt: skip
-    row = _of_copy(silent)["volumes"]["data"]
+    row = of_copy(silent)["volumes"]["data"]
     assert (row["bricks"]["down"], row["bricks"]["unseen"]) == (["g2:/b"], [])
 
 
