@@ -14,6 +14,7 @@ from salt_gluster.model import Observation, Plan, Refusal, Step, Volume, brick_a
 from salt_gluster.plan.actions import is_profiled, shape
 from salt_gluster.plan.brick_sets import Finder
 from salt_gluster.plan.builder import Draft, refuse_unknown_pool
+from salt_gluster.plan.option import hazard_in
 from salt_gluster.plan.volume import plan_volume
 from salt_gluster.spec import BrickSpec, VolumeSpec, parse_volume
 from salt_gluster.spec import option as spec_option
@@ -97,12 +98,9 @@ def plan_reset(name: str, option: str, obs: Observation) -> Plan:
         return _no_such(name, obs, volume)
     draft = Draft(name, obs)
     if full in volume.options:
-        old = volume.options[full]
-        holds_data = volume.status != "Created"
-        hazard, why = spec_option.hazard(
-            full, old, None, holds_data=holds_data, replica=volume.replica
-        )
-        text = f"reset {name} {full} (was {old})"
+        after = {n: v for n, v in volume.options.items() if n != full}
+        hazard, why = hazard_in(volume, full, volume.options, after)
+        text = f"reset {name} {full} (was {volume.options[full]})"
         draft.do(Step("option_reset", name, {"option": full}, text, "pool", hazard, why))
         if full.startswith("user."):
             draft.refuse("no_reset", "gluster cannot reset a user option alone", "set it to -")

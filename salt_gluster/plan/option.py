@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from salt_gluster.model import Facet, Hazard, Step, Volume
 from salt_gluster.plan.builder import Draft
 from salt_gluster.plan.option_fit import misfit
@@ -17,22 +19,35 @@ def plan_options(draft: Draft, desired: VolumeSpec, volume: Volume) -> None:
         for name, value in sorted(desired.options.items())
         if name not in impossible and not _is_set(name, value, volume)
     }
-    holds_data = volume.status != "Created"
     if differing:
-        hazard, why = _worst(differing, volume, holds_data)
+        hazard, why = _worst(differing, volume)
         text = f"set {volume.name} " + ", ".join(
             f"{k} {volume.options.get(k, '(default)')} -> {v}" for k, v in differing.items()
         )
         step = Step("options_set", volume.name, {"options": differing}, text, "pool", hazard, why)
         draft.do(step)
     if desired.exclusive_options:
+        left = {**volume.options, **differing}
         for name in option.to_reset(volume.options, desired.options):
-            old = volume.options[name]
-            hazard, why = option.hazard(
-                name, old, None, holds_data=holds_data, replica=volume.replica
-            )
-            text = f"reset {volume.name} {name} (was {old})"
+            before, left = left, {n: v for n, v in left.items() if n != name}
+            hazard, why = hazard_in(volume, name, before, left)
+            text = f"reset {volume.name} {name} (was {volume.options[name]})"
             draft.do(Step("option_reset", volume.name, {"option": name}, text, "pool", hazard, why))
+
+
+def hazard_in(
+    volume: Volume, name: str, before: Mapping[str, str], after: Mapping[str, str]
+) -> tuple[Hazard, str]:
+    """Return what a change of one option of a volume can do, by its shape and all its options."""
+    return option.hazard(
+        name,
+        before.get(name),
+        after.get(name),
+        holds_data=volume.status != "Created",
+        replica=volume.replica,
+        data_bricks=volume.disperse - volume.redundancy,
+        options=(before, after),
+    )
 
 
 def _is_set(name: str, value: str, volume: Volume) -> bool:
@@ -76,12 +91,12 @@ def as_stored(name: str, value: str) -> str:
     return value if name.startswith("user.") else value.replace(" ", "")
 
 
-def _worst(values: dict[str, str], volume: Volume, holds_data: bool) -> tuple[Hazard, str]:
+def _worst(values: dict[str, str], volume: Volume) -> tuple[Hazard, str]:
     order = list(Hazard)
     worst, reasons = Hazard.NONE, []
-    for name, value in values.items():
-        old = volume.options.get(name)
-        hazard, why = option.hazard(name, old, value, holds_data=holds_data, replica=volume.replica)
+    after = {**volume.options, **values}
+    for name in values:
+        hazard, why = hazard_in(volume, name, volume.options, after)
         if hazard is not Hazard.NONE:
             reasons.append(f"{name}: {why}")
         if order.index(hazard) > order.index(worst):

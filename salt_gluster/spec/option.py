@@ -15,8 +15,9 @@ from functools import cache
 
 from salt_gluster.errors import SpecError
 from salt_gluster.model import Hazard
+from salt_gluster.spec import client_quorum
 from salt_gluster.spec.option_catalog import NEEDS_COMMAND, POOL, ROWS
-from salt_gluster.spec.option_hazards import hazard_of
+from salt_gluster.spec.option_hazards import HAZARDS, hazard_of
 
 _TRUE = ("1", "on", "yes", "true", "enable")
 _FALSE = ("0", "off", "no", "false", "disable")
@@ -323,34 +324,54 @@ def _in_range(option: Option, value: str, meaning: str, key: str) -> None:
 # --- what a change does ---------------------------------------------------------------------------
 
 
-def default_in(option: Option, replica: int) -> str:
-    """Return what holds in a volume with so many copies where the option is not set.
-
-    Three copies or more have quorum by themselves, an arbiter counts as one (sample
-    ``volume-get-rep3-cluster.quorum-type.xml``); ``volume set help`` tells ``none`` for all.
-    """
-    if option.name == "cluster.quorum-type" and replica > 2:
-        return "auto"
+def default_in(option: Option, replica: int, data_bricks: int = 0) -> str:
+    """Return what holds in a volume with so many copies where the option is not set."""
+    if option.name == client_quorum.TYPE:
+        return client_quorum.default_type(replica)
+    if option.name == "disperse.quorum-count" and data_bricks:
+        return str(data_bricks)
     if option.name == "performance.client-io-threads" and replica > 1:
         return "off"
     return option.default
 
 
 def hazard(
-    name: str, old: str | None, new: str | None, *, holds_data: bool, replica: int = 3
+    name: str,
+    old: str | None,
+    new: str | None,
+    *,
+    holds_data: bool,
+    replica: int = 3,
+    data_bricks: int = 0,
+    options: tuple[Mapping[str, str], Mapping[str, str]] | None = None,
 ) -> tuple[Hazard, str]:
     """Return what a change can do and why. None = the default (not set, or reset).
 
     ``holds_data`` is False only for a volume that is being made: then nothing can be hurt.
-    ``replica`` is that of the volume: what is not set depends on it.
+    ``replica`` and ``data_bricks`` (of a dispersed set) are those of the volume: what is not set
+    depends on them. ``options`` are all of the volume before and after: type and count of client
+    quorum are judged together.
     """
     option = find(name)
     if option is None or not holds_data:
         return Hazard.NONE, ""
-    default = default_in(option, replica)
-    before = normalise(option.name, default if old is None else old)
-    after = normalise(option.name, default if new is None else new)
-    return (Hazard.NONE, "") if before == after else hazard_of(option.name, before, after)
+    default = default_in(option, replica, data_bricks)
+    before, after = (
+        normalise(option.name, default if value is None or _is_default(option, value) else value)
+        for value in (old, new)
+    )
+    if before == after:
+        return Hazard.NONE, ""
+    if options and option.name in (client_quorum.TYPE, client_quorum.COUNT):
+        was, will = ({k: normalise(k, v) for k, v in several.items()} for several in options)
+        weaker = client_quorum.weakens(was, will, replica)
+        return HAZARDS[option.name] if weaker else (Hazard.NONE, "")
+    return hazard_of(option.name, before, after)
+
+
+def _is_default(option: Option, value: str) -> bool:
+    """Whether a value stands for the default, as 0 does for the count of a dispersed set."""
+    return option.name == "disperse.quorum-count" and _whole(value) == 0
 
 
 def is_left_alone(name: str) -> bool:
@@ -359,6 +380,10 @@ def is_left_alone(name: str) -> bool:
 
 
 def to_reset(observed: Mapping[str, str], declared: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the observed options that ``exclusive_options`` resets, sorted."""
+    """Return the observed options that ``exclusive_options`` resets, sorted.
+
+    A count of client quorum goes after its type: ``fixed`` without a count is no quorum.
+    """
     kept = {option.name for name in declared if (option := find(name))}
-    return tuple(sorted(n for n in observed if n not in kept and not is_left_alone(n)))
+    names = (n for n in observed if n not in kept and not is_left_alone(n))
+    return tuple(sorted(names, key=lambda n: (n == client_quorum.COUNT, n)))

@@ -204,9 +204,19 @@ ROWS = [
         ("takes_another_s_name", "if owners.get(n.lower(), peer.uuid) == peer.uuid)", "if True)",
          "a node that calls itself by another one's name is taken for it"),
     ]),
+    *of("spec/client_quorum.py", "unit/plan/test_option.py", [
+        ("fixed_needs_no_count", 'return int(count) if count.isdecimal() else 0', 'return int(count) if count.isdecimal() else replica',
+         "fixed without a count takes quorum off a volume without a word"),
+        ("minority_is_enough", "then < now and then < replica / 2 + 0.5", "then < now and then < 1",
+         "one brick of three is enough to write, without a word"),
+    ]),
+    *of("spec/option.py", "unit/plan/test_option.py", [
+        ("count_goes_before_its_type", "key=lambda n: (n == client_quorum.COUNT, n)", "key=lambda n: n",
+         "on the way back to auto a volume is without quorum, or the way is refused"),
+    ]),
     *of("spec/option.py", "unit/spec/test_option.py", [
         ("any_length", "if count <= MOST_CHARACTERS:", "if True:", "a list of 380 clients ends two of four glusterds"),
-        ("one_default_for_all", 'if option.name == "cluster.quorum-type" and replica > 2:', "if False:",
+        ("one_default_for_all", "if option.name == client_quorum.TYPE:", "if False:",
          "quorum is taken off a live volume of three copies without a word"),
     ]),
     *of("plan/peer.py", "unit/plan/test_spellings.py", [

@@ -12,6 +12,7 @@ from salt_gluster.model import Brick, Facet, Hazard, Node, Observation, Peer, Vo
 from salt_gluster.node import known_options
 from salt_gluster.plan import plan_options_of, plan_volume
 from salt_gluster.plan.actions import simulate
+from salt_gluster.plan.option import hazard_in
 from salt_gluster.spec import VolumeSpec
 from tests.unit.plan.test_volume import observed, spec, volume
 
@@ -40,6 +41,58 @@ def test_the_worst_option_of_a_step_is_the_steps_hazard(order: tuple[str, ...]) 
     (step,) = planned(options).steps
     assert step.hazard is Hazard.DATA_AT_RISK
     assert set(step.args["options"]) == set(options)
+
+
+TYPE, COUNT = "cluster.quorum-type", "cluster.quorum-count"
+
+
+@pytest.mark.parametrize(
+    ("have", "options", "worst"),
+    [
+        # Two of three have to answer by `auto`: what asks for as many is no weaker.
+        ({}, {TYPE: "none"}, Hazard.DATA_AT_RISK),
+        ({}, {TYPE: "fixed"}, Hazard.DATA_AT_RISK),  # without a count: no quorum at all
+        ({}, {TYPE: "fixed", COUNT: "1"}, Hazard.DATA_AT_RISK),
+        ({}, {TYPE: "fixed", COUNT: "2"}, Hazard.NONE),
+        ({}, {TYPE: "fixed", COUNT: "3"}, Hazard.NONE),
+        ({}, {COUNT: "1"}, Hazard.NONE),  # it serves `fixed` only
+        ({COUNT: "1"}, {TYPE: "fixed"}, Hazard.DATA_AT_RISK),
+        ({TYPE: "none", COUNT: "3"}, {COUNT: "1"}, Hazard.NONE),
+        ({TYPE: "none"}, {TYPE: "auto"}, Hazard.NONE),
+        ({TYPE: "fixed", COUNT: "0x2"}, {COUNT: "1"}, Hazard.DATA_AT_RISK),
+        ({TYPE: "fixed", COUNT: "3"}, {COUNT: "2"}, Hazard.NONE),  # still a majority
+        ({TYPE: "fixed", COUNT: "1"}, {TYPE: "none"}, Hazard.DATA_AT_RISK),
+    ],
+)
+def test_client_quorum_is_judged_by_type_and_count_together(
+    have: dict[str, str], options: dict[str, str], worst: Hazard
+) -> None:
+    (step,) = planned(options, have=have).steps
+    assert step.hazard is worst
+
+
+@pytest.mark.parametrize("declared", [{TYPE: "auto"}, {}])
+def test_the_way_back_to_auto_is_no_hazard_at_any_step(declared: dict[str, str]) -> None:
+    """`fixed` that has lost its count is no quorum: the type goes first."""
+    plan = planned(declared, have={TYPE: "fixed", COUNT: "2"}, exclusive_options=True)
+    assert [s.hazard for s in plan.steps] == [Hazard.NONE] * 2
+    assert plan.steps[-1].args == {"option": COUNT}
+    assert not plan.refusals
+
+
+def test_a_count_alone_that_goes_is_one() -> None:
+    have = {TYPE: "fixed", COUNT: "2"}
+    (step,) = planned({TYPE: "fixed"}, have=have, exclusive_options=True).steps
+    assert step.hazard is Hazard.DATA_AT_RISK
+
+
+@pytest.mark.parametrize(
+    ("have", "worst"), [("4", Hazard.NONE), ("0", Hazard.NONE), ("5", Hazard.DATA_AT_RISK)]
+)
+def test_a_dispersed_set_asks_for_its_data_bricks_by_itself(have: str, worst: Hazard) -> None:
+    name = "disperse.quorum-count"
+    four = Volume("data", "i", "Started", "disperse", (), 1, disperse=6, redundancy=2)
+    assert hazard_in(four, name, {name: have}, {})[0] is worst
 
 
 @pytest.mark.parametrize(
