@@ -106,8 +106,9 @@ def options(key: str, value: Any) -> Words:
         raise SpecError(key, "expected a mapping of options to values, at least one")
     words: list[str] = []
     for name, wanted in value.items():
-        words += option(key, name)
-        words += _value(f"{key}.{name}", wanted)
+        pair = (*option(key, name), *_value(f"{key}.{name}", wanted))
+        _in_length(f"{key}.{name}", "".join(pair))  # together: so glusterd writes them in one line
+        words += pair
     return tuple(words)
 
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from salt_gluster import node
-from salt_gluster.errors import GlusterError, NotFound, SpecError
+from salt_gluster.errors import GlusterError, NotFound
 from salt_gluster.minion.context import Minion
 from salt_gluster.model import Subject, is_known
 from salt_gluster.render import state_dict, state_error
-from salt_gluster.spec import check_host, check_path, check_volume_name
+from salt_gluster.spec import check_host, check_mount_options, check_path, check_volume_name
 from salt_gluster.spec.values import items
 
 #: Whoever serves and is well, as Consul's DNS answers; as ``servers`` of a mount it is said so.
@@ -151,7 +151,5 @@ def _servers(volume: str, minion: Minion, at: str) -> list[str]:
 
 def _options(text: Any, key: str) -> dict[str, str | bool]:
     """Return ``a=b,c`` as a mapping."""
-    if not isinstance(text, str):
-        raise SpecError(key, "the options of a mount are one text.", hint="Such as ro,acl.")
-    pairs = (word.partition("=") for word in text.split(",") if word)
+    pairs = (word.partition("=") for word in check_mount_options(text, key).split(",") if word)
     return {key: value if sep else True for key, sep, value in pairs}

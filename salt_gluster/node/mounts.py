@@ -24,6 +24,11 @@ FSTAB = "/etc/fstab"
 #: File systems whose server may be away, so that a look into them may never return.
 NETWORK_TYPES = frozenset({"fuse.glusterfs", "glusterfs", "nfs", "nfs4", "cifs", "ceph"})
 MOUNT_LIMIT_S = 60.0
+#: A server with a longer name is left out by mount.glusterfs without a word.
+MOST_HOST = 63
+#: glibc's ``getmntent`` cuts a line of fstab at 4,095 characters, and what is cut off is not told.
+MOST_LINE = 4_000
+MOST_BACKUPS = 2_000
 #: Options of mount.glusterfs that name other servers, separated by colons.
 _BACKUPS = ("backup-volfile-servers", "backup-volfile-server")
 
@@ -342,9 +347,16 @@ def _glusterfs_entry(
 ) -> FstabEntry:
     if not servers:
         raise SpecError("servers", "a mount needs at least one server of the pool")
+    usable = [host for host in servers if len(host) <= MOST_HOST]
+    if not usable:
+        raise SpecError(
+            "servers",
+            f"mount.glusterfs takes no host name of more than {MOST_HOST} characters: {servers[0]}",
+            hint="Name a server by a shorter name or its address.",
+        )
     words = ["_netdev"]
-    if len(servers) > 1:
-        words.append("backup-volfile-servers=" + ":".join(servers[1:]))
+    if len(usable) > 1:
+        words.append("backup-volfile-servers=" + ":".join(_fitting(usable[1:])))
     for key, value in options.items():
         if value is False:
             continue
@@ -352,7 +364,20 @@ def _glusterfs_entry(
         if "," in word or any(c.isspace() for c in word):
             raise SpecError(f"options.{key}", f"{word!r} holds a comma or a blank")
         words.append(word)
-    return FstabEntry(f"{servers[0]}:/{volume}", at, "glusterfs", ",".join(words))
+    entry = FstabEntry(f"{usable[0]}:/{volume}", at, "glusterfs", ",".join(words))
+    if len(entry.line.encode(errors="surrogateescape")) > MOST_LINE:
+        raise SpecError("mount", f"its line in fstab would be longer than {MOST_LINE} characters")
+    return entry
+
+
+def _fitting(backups: Sequence[str]) -> list[str]:
+    """Return the servers that stand in for the first, as many as a line of fstab has room for."""
+    fitting: list[str] = []
+    for host in backups:
+        if sum(map(len, fitting)) + len(fitting) + len(host) > MOST_BACKUPS:
+            break
+        fitting.append(host)
+    return fitting
 
 
 def servers_of(entry: FstabEntry | None) -> tuple[str, ...]:

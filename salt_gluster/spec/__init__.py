@@ -17,7 +17,7 @@ from salt_gluster.spec.names import (
 )
 from salt_gluster.spec.pool import parse_nodes, parse_pool
 from salt_gluster.spec.types import BrickSlot, BrickSpec, MountSpec, PoolSpec, VolumeSpec
-from salt_gluster.spec.volume import RISKS, option_text, parse_volume
+from salt_gluster.spec.volume import RISKS, check_mount_options, option_text, parse_volume
 
 __all__ = [
     "RISKS",
@@ -29,6 +29,7 @@ __all__ = [
     "check_brick_path",
     "check_device",
     "check_host",
+    "check_mount_options",
     "check_path",
     "check_volume_name",
     "expand",

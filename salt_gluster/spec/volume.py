@@ -25,6 +25,9 @@ RISKS = ("replica2", "root_disk")
 #: Limit of the erasure code, upstream ``EC_METHOD_MAX_FRAGMENTS``: more data bricks do not start.
 MOST_DATA_BRICKS = 16
 
+#: With it the line of fstab stays below what is read of one: glibc's ``getmntent`` cuts at 4,095.
+MOST_MOUNT_OPTIONS = 1_000
+
 _KEYS = (
     "replica", "arbiter", "disperse", "bricks", "only", "except", "options", "exclusive_options",
     "started", "transport", "mount", "accept_risk",
@@ -62,8 +65,6 @@ def parse_volume(
     bricks = _bricks(
         body.get("bricks"), f"{key}:bricks", shape["disperse"] or shape["replica"], pool
     )
-    for _, brick in bricks:
-        _fits_in_a_file_name(name, brick, key)
     volume = VolumeSpec(
         name=name,
         bricks=tuple(brick for _, brick in bricks),
@@ -81,6 +82,7 @@ def parse_volume(
     )
     if volume.bricks and (volume.only or volume.except_):
         raise SpecError(f"{key}:bricks", "bricks are named, so `only` and `except` say nothing.")
+    _fit_in_file_names(volume, pool, key)
     return volume
 
 
@@ -196,15 +198,20 @@ def _on_different_nodes(bricks: Sequence[tuple[str, BrickSpec]], index: int) -> 
         seen.add(brick.node.lower())
 
 
-def _fits_in_a_file_name(volume: str, brick: BrickSpec, key: str) -> None:
-    """Raise for a brick whose volume, host and path make too long a file name (facts.md#C-J.4)."""
-    name = f"{volume}.{brick.node}{brick.path.replace('/', '-')}.vol"
-    if len(name.encode()) > 255:
-        raise SpecError(
-            f"{key}:bricks",
-            f"volume, node and path {values.described(brick.path)} are too long together.",
-            hint="Shorten the path.",
-        )
+def _fit_in_file_names(volume: VolumeSpec, pool: PoolSpec | None, key: str) -> None:
+    """Raise where volume, host and path of a brick make too long a file name (facts.md#C-J.4)."""
+    places = volume.bricks if pool is None else pool.places(volume)
+    for brick in places:
+        host = pool.address(brick.node) if pool else brick.node
+        name = f"{volume.name}.{host}{brick.path.replace('/', '-')}.vol"
+        if len(name.encode()) > 255:
+            raise SpecError(
+                f"{key}:bricks",
+                f"volume, node and path {values.described(brick.path)} are too long together.",
+                hint="Shorten the path."
+                if volume.bricks
+                else f"Shorten brick_root or the volume's name: {host}:{brick.path[:40]}…",
+            )
 
 
 # --- the rest ------------------------------------------------------------------------------------
@@ -273,6 +280,19 @@ def _transport(value: Any, key: str) -> str:
     return "tcp"
 
 
+def check_mount_options(value: Any, key: str) -> str:
+    """Return mount options as one text with commas, from such a text or a list of them."""
+    options = ",".join(values.text(entry, at) for at, entry in values.items(value, key) if entry)
+    if not re.fullmatch(r"[\w.,:=/+%@-]*", options):
+        hint = "They stand in one field of fstab: commas between them, no blanks."
+        raise SpecError(key, "the mount options cannot be written so.", hint=hint)
+    if len(options.encode()) > MOST_MOUNT_OPTIONS:
+        raise SpecError(
+            key, f"{len(options)} characters, at most {MOST_MOUNT_OPTIONS} are possible."
+        )
+    return options
+
+
 def _mount(value: Any, key: str, pool: PoolSpec | None) -> MountSpec | None:
     if value is None:
         return None
@@ -282,13 +302,7 @@ def _mount(value: Any, key: str, pool: PoolSpec | None) -> MountSpec | None:
     body = values.body(value, key, ("at", "options", "nodes", "servers"), later)
     if "at" not in body:
         raise SpecError(f"{key}:at", "the mount point is missing.", hint="at: /srv/data")
-    options = ",".join(
-        values.text(entry, at)
-        for at, entry in values.items(body.get("options", []), f"{key}:options")
-    )
-    if not re.fullmatch(r"[\w.,:=/+%@-]*", options):
-        hint = "They stand in one field of fstab: commas between them, no blanks."
-        raise SpecError(f"{key}:options", "the mount options cannot be written so.", hint=hint)
+    options = check_mount_options(body.get("options", []), f"{key}:options")
     at, chosen = f"{key}:nodes", body.get("nodes", [])
     nodes = tuple(_node(n, at, pool) for n in expand(chosen, at, pool.nodes if pool else None))
     if chosen and not nodes:

@@ -88,6 +88,10 @@ ROWS = [
          "a mkfs that did nothing ends in fstab"),
     ]),
     *of("node/mounts.py", "unit/node/test_fstab.py", [
+        ("long_server_is_first", "usable = [host for host in servers if len(host) <= MOST_HOST]", "usable = [*servers]",
+         "a mount fails on every run and at every boot, for a name that mount.glusterfs leaves out"),
+        ("line_of_any_length", "if sum(map(len, fitting)) + len(fitting) + len(host) > MOST_BACKUPS:", "if False:",
+         "a pool of many nodes is mounted with a server whose name is cut in the middle, or not at all"),
         ("line_before_the_mount", "if written := write_fstab(entry, fstab, ours=ours, test=True):",
          "if written := write_fstab(entry, fstab, ours=ours, test=test):",
          "a mount that is refused hides the very files at the next boot"),

@@ -204,6 +204,13 @@ ROWS = [
         ("takes_another_s_name", "if owners.get(n.lower(), peer.uuid) == peer.uuid)", "if True)",
          "a node that calls itself by another one's name is taken for it"),
     ]),
+    *of("spec/volume.py", "unit/spec/test_pool.py", [
+        ("chosen_brick_of_any_length", "places = volume.bricks if pool is None else pool.places(volume)", "places = volume.bricks",
+         "test mode promises a volume whose bricks glusterd cannot write down"),
+    ]),
+    *of("gluster/arguments.py", "unit/gluster/test_commands.py", [
+        ("name_and_value_apart", '_in_length(f"{key}.{name}", "".join(pair))', "pass", "an option that ends glusterd is sent"),
+    ]),
     *of("spec/client_quorum.py", "unit/plan/test_option.py", [
         ("fixed_needs_no_count", 'return int(count) if count.isdecimal() else 0', 'return int(count) if count.isdecimal() else replica',
          "fixed without a count takes quorum off a volume without a word"),

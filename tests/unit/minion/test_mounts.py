@@ -128,3 +128,11 @@ def test_what_gluster_refuses_is_a_false_state(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(mounts.node, "mount_glusterfs", refuse)
     minion: Any = Minion()
     assert mounted("/mnt/data", "data", minion)["result"] is False
+
+
+@pytest.mark.parametrize("options", ["ro acl", "a" * 1_001, 5])
+def test_options_of_a_state_are_read_as_those_of_the_pillar(asked: list[Any], options: Any) -> None:
+    minion: Any = Minion()
+    said = mounted("/mnt/data", "data", minion, options=options)
+    assert (said["result"], asked) == (False, [])
+    assert "mount /mnt/data:options" in said["comment"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from salt_gluster import node
-from salt_gluster.errors import AlreadyExists, CommandFailed, GlusterError
+from salt_gluster.errors import AlreadyExists, CommandFailed, GlusterError, SpecError
 from salt_gluster.node.command import CommandResult
 
 
@@ -112,3 +112,22 @@ def test_what_stands_there_unreadable_is_no_mount(machine: Machine) -> None:
     machine.mounted[str(machine.point)] = ("/dev/sdz", "ext4")
     with pytest.raises(GlusterError, match="is mounted at"):
         machine.mount()
+
+
+def test_a_line_is_never_longer_than_what_is_read_of_one(machine: Machine) -> None:
+    """What `getmntent` cuts off would be options, or the end of the last server's name."""
+    servers = [f"storage-node-{n:03}.rack.example.org" for n in range(200)]
+    machine.mount(servers=servers)
+    (line,) = machine.fstab.read_text().splitlines()
+    assert len(line) < 4_000 and ":storage-node-020." in line
+    assert line.split()[3].rpartition(":")[2] in servers
+    assert machine.mount(servers=servers) == {}
+
+
+def test_a_server_whose_name_the_helper_leaves_out_is_not_the_first(machine: Machine) -> None:
+    long = ".".join(["a" * 40] * 2)
+    machine.mount(servers=[long, "g2", "g3"])
+    assert machine.fstab.read_text().startswith("g2:/v ") and long not in machine.fstab.read_text()
+    for test in (True, False):
+        with pytest.raises(SpecError, match="more than 63"):
+            machine.mount("/mnt/other", servers=[long], test=test)

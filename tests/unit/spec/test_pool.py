@@ -255,6 +255,7 @@ BAD_VOLUMES: list[tuple[Any, str, str]] = [
     ({"started": "yes"}, ":started", "Without quotes"),
     ({"mount": "srv"}, ":mount", "/srv"),
     ({"mount": {"at": "/x", "options": "a b"}}, ":mount:options", "fstab"),
+    ({"mount": {"at": "/x", "options": "a" * 1_001}}, ":mount:options", "at most 1000"),
     ({"mount": {"at": "/x", "clients": "*"}}, ":mount:clients", "not built yet"),
     ({"mount": {"at": "/x", "servers": "g1"}}, ":mount:servers", "consul"),
     ({"mount": "/srv/gluster/data"}, ":mount", "mixed up"),
@@ -375,3 +376,12 @@ def test_a_name_that_yaml_took_for_something_else_says_how_it_is_written(
         check_volume_name(name, "name")
     assert f"""'"{written}"'""" in str(caught.value)
     assert check_volume_name(written, "name") == written
+
+
+@pytest.mark.parametrize(
+    "more", [{"brick_root": "/srv/" + "x" * 250}, {"addresses": {"g1": ".".join(["a" * 60] * 4)}}]
+)
+def test_bricks_that_are_chosen_fit_in_a_file_name_too(more: dict[str, Any]) -> None:
+    """The address counts, not the minion id: it is what gluster writes."""
+    with pytest.raises(SpecError, match="too long together"):
+        parse_pool({"nodes": "g[1-3]", "volumes": {"data": {"replica": 3}}, **more})
