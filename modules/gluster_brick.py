@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from salt.exceptions import CommandExecutionError
 
-from salt_gluster import node
+from salt_gluster import node, spec
 from salt_gluster.errors import SpecError, errors_as
 from salt_gluster.minion import brick_announcements
 from salt_gluster.minion.context import Minion
@@ -80,7 +80,7 @@ def info(path: str) -> dict[str, Any]:
         salt g1 gluster_brick.info /srv/gluster/data/1
     """
     with errors_as(CommandExecutionError):
-        return node.describe_brick(node.check_path(path))
+        return node.describe_brick(spec.check_brick_path(path, "path"))
 
 
 def prepare(
@@ -135,7 +135,7 @@ def prepare(
     only_look = _test(test)
     changes: dict[str, Any] = {}
     with errors_as(CommandExecutionError):
-        _check_what(path, device, mount)
+        path, mount = _checked(path, device, mount)
         if device:
             changes = disks.prepare(device, mount, confirm=confirm, test=only_look)
         if path:
@@ -172,7 +172,8 @@ def mount(path: str, test: bool | None = None) -> dict[str, Any]:
         salt g1 gluster_brick.mount /srv/gluster
     """
     with errors_as(CommandExecutionError):
-        entry = node.fstab_entry(path)
+        at = node.mount_point_of(spec.check_path(path, "path", "mount point"))
+        entry = node.fstab_entry(at)
         if entry is None:
             raise SpecError("path", f"fstab has no line for {path}", hint="See prepare.")
         return {"changes": node.mount(entry, test=_test(test)), "test": _test(test)}
@@ -214,13 +215,18 @@ def announce() -> None:
         _minion().announcer.say_again()
 
 
-def _check_what(path: str | None, device: str | None, mount: str | None) -> None:
+def _checked(
+    path: str | None, device: str | None, mount: str | None
+) -> tuple[str | None, str | None]:
+    """Return directory and mount point in the form in which they are used, or raise."""
     if not (path or device):
         raise SpecError("path", "give a path, or a device and its mount")
     if bool(device) != bool(mount):
         raise SpecError("mount", "device and mount belong together")
-    if path:
-        node.check_path(path)
+    return (
+        spec.check_brick_path(path, "path") if path else None,
+        spec.check_path(mount, "mount", "mount point") if mount else None,
+    )
 
 
 def _test(test: bool | None) -> bool:

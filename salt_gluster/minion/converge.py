@@ -28,7 +28,7 @@ from salt_gluster.node import disks
 from salt_gluster.plan.drift import Repairs
 from salt_gluster.plan.outcome import Planner, Result
 from salt_gluster.render import Part, as_declared, combined, error_part, state_part
-from salt_gluster.spec import PoolSpec, VolumeSpec, values
+from salt_gluster.spec import PoolSpec, VolumeSpec, check_brick_path, check_path, values
 
 log = logging.getLogger(__name__)
 
@@ -239,6 +239,8 @@ def brick(
     path: str, minion: Minion, device: str | None, mount: str | None, accept: Collection[str]
 ) -> dict[str, Any]:
     """Prepare one brick directory of this node, and the disk below it; return a state's dict."""
+    name, path = path, check_brick_path(path, "name")
+    mount = check_path(mount, "mount", "mount point") if mount else None
     parts: list[Part] = []
     if device:
         if not mount:
@@ -251,7 +253,7 @@ def brick(
     if not minion.test:
         minion.announcer.add("", (path,), accept)
         minion.announcer.finish()
-    return {**combined(path, parts), "name": path}
+    return {**combined(path, parts), "name": name}
 
 
 # --- what is no plan of the pool -----------------------------------------------------------------

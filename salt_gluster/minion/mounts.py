@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from salt_gluster import node
@@ -42,12 +43,17 @@ def mounted(
         if _stays_stopped(volume, minion):
             why = f"{volume} is declared as `started: false`: it is mounted once it is started"
             return _ret(at, True, {}, why)
-        if not minion.test and not _is_elsewhere(hosts, minion):
+        elsewhere = _is_elsewhere(hosts, minion)
+        if not minion.test and not elsewhere:
             _await_start(volume, minion, wait_s)
         hosts = hosts or _servers(volume, minion, at)
-        if by_name and node.mount_glusterfs(volume, hosts, at, wanted, test=True):
+        mount = partial(
+            node.mount_glusterfs, volume, hosts, at, wanted,
+            knows=partial(_may_serve, minion, hosts, elsewhere),
+        )  # fmt: skip
+        if by_name and mount(test=True):
             _resolves()
-        changes = node.mount_glusterfs(volume, hosts, at, wanted, test=minion.test)
+        changes = mount(test=minion.test)
     except GlusterError as err:
         return state_error(Subject("mount", at), err)
     if not changes:
@@ -84,6 +90,22 @@ def _is_elsewhere(hosts: Sequence[str], minion: Minion) -> bool:
         return False
     obs = minion.driver().observe()
     return is_known(obs.peers) and not any(map(obs.peer_named, hosts))
+
+
+def _may_serve(minion: Minion, hosts: Sequence[str], elsewhere: bool, host: str) -> bool:
+    """Whether a host of a line of fstab, or of a mount, may be of the pool that is meant.
+
+    A volume of another pool can have the same name. A pure client knows no member of any.
+    """
+    if host in hosts or host == CONSUL_NAME:
+        return True
+    obs = minion.driver().observe()
+    if not is_known(obs.peers):
+        return True
+    found = node.resolve(host)
+    words = (host, *(found if is_known(found) else ()))
+    is_member = host in minion.hosts or any(map(obs.peer_named, words))
+    return is_member != elsewhere
 
 
 def _resolves() -> None:
@@ -144,7 +166,7 @@ def _servers(volume: str, minion: Minion, at: str) -> list[str]:
             found.setdefault(node_of(host), host)
         return dict(sorted(found.items(), key=lambda row: row[0] != node_of(own)))
 
-    wanted, written = once(hosts), once(node.servers_of(node.fstab_entry(at)))
+    wanted, written = once(hosts), once(node.servers_of(node.fstab_entry(node.mount_point_of(at))))
     same = list(written)[:1] == list(wanted)[:1] and written.keys() == wanted.keys()
     return [*(written if same else wanted).values()]
 

@@ -21,7 +21,7 @@ from salt_gluster.node.brick_log import health_check_ended
 from salt_gluster.node.filesystems import device_names, filesystem_uuid, io_errors, kernel_log
 from salt_gluster.node.glusterd import LocalBrick, brick_pid, glusterfsd_processes, local_bricks
 from salt_gluster.node.local_state import LocalState
-from salt_gluster.node.mounts import Mount, fstab_mount_points, mount_of, mounts
+from salt_gluster.node.mounts import Mount, fstab_mount_points, mount_of, mount_point_of, mounts
 from salt_gluster.node.timeouts import call_with_timeout
 
 #: A brick directory that has not answered for so long is unknown.
@@ -200,7 +200,8 @@ class _Disks:
         before = self._well.get(path)
         if isinstance(before, Mapping) and before.get("filesystem") is not None:
             return uuid if isinstance(uuid, Unknown) else uuid == before["filesystem"]
-        declared = [p for p in self._declared if path.startswith(p + "/")]
+        real = path if isinstance(seen.exists, Unknown) else mount_point_of(path)
+        declared = [p for p in self._declared if real.startswith(p + "/")]
         if declared:
             return len(seen.lies_on.mount_point) >= len(max(declared, key=len))
         if seen.exists is False:

@@ -24,6 +24,7 @@ from salt_gluster.node import (
     check_path,
     fstab_entry,
     is_mounted,
+    mount_point_of,
     run_command,
     write_fstab,
 )
@@ -283,6 +284,7 @@ def prepare(
     name, before anything is changed.
     """
     check_path(mount_point, "mount")
+    at = mount_point_of(mount_point)
     disk = find(device, run, dev_disk)
     if confirm is not None and confirm not in (*disk.names, disk.serial):
         raise SpecError(
@@ -290,11 +292,11 @@ def prepare(
         )
     ours = disk.fstype == "xfs" and disk.label == label_for(mount_point)
     refusals = () if ours else blank(disk, run, dev_disk)
-    if ours and disk.mount_points and mount_point not in disk.mount_points:
+    if ours and disk.mount_points and at not in disk.mount_points:
         refusals = (Refusal("not_mounted", f"{disk.path} is mounted at {disk.mount_points[0]}"),)
     if refusals:
         raise _refused(device, refusals)
-    entry = FstabEntry(f"UUID={disk.uuid}" if ours else "UUID=", mount_point, "xfs", OPTIONS)
+    entry = FstabEntry(f"UUID={disk.uuid}" if ours else "UUID=", at, "xfs", OPTIONS)
     changes = _predicted(device, disk, entry, ours, run, fstab)
     if test or not changes:
         return changes
@@ -303,7 +305,7 @@ def prepare(
         if not ours:
             uuid = _make_xfs(disk, mount_point, run)
             done["filesystem"] = changes["filesystem"]
-            entry = FstabEntry(f"UUID={uuid}", mount_point, "xfs", OPTIONS)
+            entry = FstabEntry(f"UUID={uuid}", at, "xfs", OPTIONS)
         done |= mount_entry(entry, run=run)
         # Last: what cannot be mounted now is not mounted at the next boot.
         write_fstab(entry, fstab)

@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ FSTAB = "/etc/fstab"
 #: File systems whose server may be away, so that a look into them may never return.
 NETWORK_TYPES = frozenset({"fuse.glusterfs", "glusterfs", "nfs", "nfs4", "cifs", "ceph"})
 MOUNT_LIMIT_S = 60.0
+#: As many symlinks as the kernel follows in one path.
+MOST_LINKS = 40
 #: A server with a longer name is left out by mount.glusterfs without a word.
 MOST_HOST = 63
 #: glibc's ``getmntent`` cuts a line of fstab at 4,095 characters, and what is cut off is not told.
@@ -130,21 +132,48 @@ def fstab_entry(mount_point: str, fstab: str | Path = FSTAB) -> FstabEntry | Non
     return found[-1] if found else None
 
 
-def mount_point_of(path: str) -> str:
+def mount_point_of(path: str, table: Sequence[Mount] | None = None) -> str:
     """Return a directory as mountinfo names it once something is mounted there.
 
-    Symlinks on the way are followed; the directory itself is not touched while it is mounted: it
-    could hang.
+    Symlinks are followed, but what is, or lies on, a network mount is not touched: it could hang.
     """
-    whole = Path(os.path.normpath(path))
-    point = str(Path(os.path.realpath(whole.parent), whole.name))
-    return point if is_mounted(point) else os.path.realpath(point)
+    types = {row.mount_point: row.fstype for row in (mounts() if table is None else table)}
+    words, at, links = _words(os.path.normpath(path)), "", 0
+    while words:
+        here = f"{at}/{words[0]}"
+        if types.get(here) in NETWORK_TYPES:
+            return "/".join((at, *words))
+        target = None if here in types or links >= MOST_LINKS else _link(here)
+        if target is None:
+            at = os.path.normpath(here).rstrip("/")
+            del words[0]
+            continue
+        words, links = [*_words(target), *words[1:]], links + 1
+        at = "" if target.startswith("/") else at
+    return at or "/"
+
+
+def _link(path: str) -> str | None:
+    """Return where a symlink leads; None = it is none, or cannot be read."""
+    try:
+        return str(Path(path).readlink())
+    except OSError:
+        return None
+
+
+def _words(path: str) -> list[str]:
+    return [word for word in path.split("/") if word]
 
 
 def fstab_mount_points(fstab: str | Path = FSTAB) -> tuple[str, ...]:
-    """Return every mount point that fstab names."""
+    """Return every mount point that fstab names, as mountinfo would name it."""
+    table = mounts()
     entries = (_entry(line) for line in _lines(Path(fstab)))
-    return tuple(entry.mount_point for entry in entries if entry)
+    return tuple(
+        mount_point_of(entry.mount_point, table)
+        for entry in entries
+        if entry and entry.mount_point.startswith("/")
+    )
 
 
 def write_fstab(
@@ -204,15 +233,11 @@ def _entry(line: str) -> FstabEntry | None:
 
 
 def _is_at(line: str, mount_point: str) -> bool:
-    """Whether a line mounts something there, with or without a slash at the end or a symlink."""
+    """Whether a line mounts something there, however its mount point is written."""
     entry = _entry(line)
     if entry is None or not entry.mount_point.startswith("/"):
         return False
-    written = os.path.normpath(entry.mount_point)
-    if written == mount_point:
-        return True
-    same_name = Path(written).name == Path(mount_point).name
-    return same_name and mount_point_of(written) == mount_point
+    return mount_point in (entry.mount_point, mount_point_of(entry.mount_point))
 
 
 def _escaped(word: str) -> str:
@@ -239,6 +264,7 @@ def mount(entry: FstabEntry, *, run: Run = run_command, test: bool = False) -> d
     Raises ``AlreadyExists`` when something of another type is mounted there, and when the
     directory holds files, which the mount would hide.
     """
+    entry = replace(entry, mount_point=mount_point_of(entry.mount_point))
     mounted = is_mounted(entry.mount_point)
     if mounted is not None:
         if mounted[1] not in (entry.fstype, f"fuse.{entry.fstype}"):
@@ -295,6 +321,7 @@ def mount_glusterfs(
     at: str,
     options: Mapping[str, str | bool] | None = None,
     *,
+    knows: Callable[[str], bool] | None = None,
     fstab: str | Path = FSTAB,
     run: Run = run_command,
     test: bool = False,
@@ -303,14 +330,16 @@ def mount_glusterfs(
 
     The first server gives the volume file, the others stand in for it
     (``backup-volfile-servers``). A stale mount of the same volume is taken off and mounted again;
-    a hung one is an error: no one can tell whether its users still wait.
+    a hung one is an error: no one can tell whether its users still wait. ``knows`` tells whether a
+    host is one of the volume's pool: another pool may have a volume of the same name.
     """
     at = mount_point_of(at)
     entry = _glusterfs_entry(volume, servers, at, options or {})
     changes: dict[str, Any] = {}
+    ours = partial(_is_of, volume, knows or (lambda host: True))
     state = mount_state(at)
     mounted = is_mounted(at)
-    if mounted is not None and (mounted[1], _volume_in(mounted[0])) != ("fuse.glusterfs", volume):
+    if mounted is not None and not _mounts_ours(mounted, entry, ours, fstab_entry(at, fstab)):
         raise AlreadyExists(
             f"{mounted[0]} ({mounted[1]}) is mounted at {at}",
             kind="mount_point_taken",
@@ -323,7 +352,6 @@ def mount_glusterfs(
             hint="See whether the volume is up: salt-run gluster.status. If it is, unmount with "
             f"umount -l {at} and run this again.",
         )
-    ours = partial(_is_of, volume)
     if written := write_fstab(entry, fstab, ours=ours, test=True):
         changes["fstab"] = written
     if state == "stale":
@@ -338,8 +366,27 @@ def mount_glusterfs(
     return changes
 
 
-def _is_of(volume: str, entry: FstabEntry) -> bool:
-    return entry.fstype == "glusterfs" and _volume_in(entry.source) == volume
+def _is_of(volume: str, knows: Callable[[str], bool], entry: FstabEntry) -> bool:
+    """Whether an entry mounts the volume; one server of it that is known is enough."""
+    is_named_so = entry.fstype == "glusterfs" and _volume_in(entry.source) == volume
+    return is_named_so and any(knows(host) for host in servers_of(entry))
+
+
+def _mounts_ours(
+    mounted: tuple[str, str],
+    wanted: FstabEntry,
+    ours: Callable[[FstabEntry], bool],
+    written: FstabEntry | None,
+) -> bool:
+    """Whether what is mounted is the volume that is wanted.
+
+    Its server may have left the pool since: then the line of fstab tells.
+    """
+    source, fstype = mounted
+    if (fstype, _volume_in(source)) != ("fuse.glusterfs", _volume_in(wanted.source)):
+        return False
+    live = FstabEntry(source, wanted.mount_point, "glusterfs")
+    return ours(live) or (written is not None and ours(written))
 
 
 def _glusterfs_entry(

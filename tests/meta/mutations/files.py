@@ -98,8 +98,20 @@ ROWS = [
         ("another_s_line_goes", "others = [e for e in map(_entry, old) if e and not is_ours(e)]",
          "others = [e for e in map(_entry, old[-1:]) if e and not is_ours(e)]",
          "the line of another disk at the same mount point is deleted"),
-        ("slash_is_another_place", "written = os.path.normpath(entry.mount_point)", "written = entry.mount_point",
-         "a second line mounts over the first at the next boot"),
+        ("slash_is_another_place", "return mount_point in (entry.mount_point, mount_point_of(entry.mount_point))",
+         "return mount_point == entry.mount_point", "a second line mounts over the first at the next boot"),
+        ("same_name_is_the_same_volume", "return is_named_so and any(knows(host) for host in servers_of(entry))", "return is_named_so",
+         "the line of another pool's volume of the same name is deleted"),
+        ("look_into_what_hangs", "if types.get(here) in NETWORK_TYPES:", "if False:",
+         "a mount that hangs makes every run hang that only reads fstab"),
+    ]),
+    *of("node/disks.py", "unit/node/test_disks.py", [
+        ("disk_by_the_name_that_was_written", "at = mount_point_of(mount_point)", "at = mount_point",
+         "a disk below a symlink is mounted, and said to have failed, on every run"),
+    ]),
+    *of("minion/converge.py", "unit/minion/test_arguments.py", [
+        ("state_reads_no_path", 'name, path = path, check_brick_path(path, "name")', "name = path",
+         "test mode promises a brick that the run refuses"),
     ]),
     *of("minion/mounts.py", "unit/minion/test_mounts.py", [
         ("waits_for_what_stays_stopped", "if declared is None or declared.started is not False:", "if True:",

@@ -11,7 +11,7 @@ from salt_gluster import node
 from salt_gluster.errors import GlusterError
 from salt_gluster.minion import mounts
 from salt_gluster.minion.mounts import mounted
-from salt_gluster.model import Brick, Node, Observation, Peer, Volume
+from salt_gluster.model import Brick, Node, Observation, Peer, Unknown, Volume
 from salt_gluster.spec import parse_pool
 
 NAMES = ("g1", "g2", "g3")
@@ -47,10 +47,19 @@ class Minion:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str], str]]:
+def known() -> list[Any]:
+    """What is asked of the hosts that stand in fstab already."""
+    return []
+
+
+@pytest.fixture
+def asked(known: list[Any], monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str], str]]:
     made: list[tuple[str, list[str], str]] = []
 
-    def mount(volume: str, hosts: Any, at: str, options: Any, *, test: bool) -> dict[str, Any]:
+    def mount(
+        volume: str, hosts: Any, at: str, options: Any, *, test: bool, knows: Any
+    ) -> dict[str, Any]:
+        known.append(knows)
         made.append((volume, list(hosts), at))
         return {"mounted": {"old": None, "new": at}}
 
@@ -136,3 +145,24 @@ def test_options_of_a_state_are_read_as_those_of_the_pillar(asked: list[Any], op
     said = mounted("/mnt/data", "data", minion, options=options)
     assert (said["result"], asked) == (False, [])
     assert "mount /mnt/data:options" in said["comment"]
+
+
+def test_a_volume_of_the_same_name_in_another_pool_is_another(
+    asked: list[Any], known: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    addresses = {"g2.example.org": ("10.0.0.2",), "s1.example.org": ("10.9.0.1",)}
+    monkeypatch.setattr(
+        node, "resolve", lambda host: addresses.get(host) or Unknown("no such name")
+    )
+    minion: Any = Minion()
+    spelled = {f"g{n}": (f"10.0.0.{n}",) for n in (1, 2, 3)}
+    minion.obs = Observation(
+        1.0, minion.obs.node, minion.obs.peers, minion.obs.volumes, spellings=spelled
+    )
+    mounted("/mnt/data", "data", minion)
+    mounted("/mnt/data", "data", minion, servers=["s1"])
+    hosts = ("g2", "10.0.0.3", "g2.example.org", "s1.example.org", "gone.example.org")
+    assert [known[0](host) for host in hosts] == [True, True, True, False, False]
+    assert [known[1](host) for host in hosts] == [False, False, False, True, True]
+    minion.obs = Observation(1.0, minion.obs.node, Unknown("no glusterd here"))
+    assert all(map(known[0], hosts))

@@ -54,10 +54,10 @@ class Machine:
             out = "TYPE=xfs\nUUID=u-new\n" if self.made else self.probed
         return CommandResult(rc, out, "") if rc == 0 else CommandResult(rc, "", "no")
 
-    def prepare(self, device: str = "serial:S1", **more: Any) -> dict[str, Any]:
+    def prepare(self, device: str = "serial:S1", mount: str = MOUNT, **more: Any) -> dict[str, Any]:
         return prepare(
             device,
-            MOUNT,
+            mount,
             run=self.run,
             dev_disk=self.dev_disk,
             fstab=self.fstab,
@@ -308,3 +308,19 @@ def test_a_mount_that_fails_after_mkfs_tells_what_was_made(
     ret = state_error("disk sdb", told.value)
     assert "filesystem" in str(ret["changes"])
     assert ret["comment"].startswith("FAILED, half-way: see the changes.")
+
+
+def test_a_disk_is_mounted_where_a_symlink_leads(machine: Machine, tmp_path: Path) -> None:
+    """The kernel tells that name only: by the other one it would never be found mounted."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    wanted = str(tmp_path / "real" / "disk1")
+    done = machine.prepare(mount=str(tmp_path / "link" / "disk1"))
+    assert done["mounted"]["new"] == wanted
+    assert machine.fstab.read_text().split()[1] == wanted
+    machine.row.update(
+        fstype="xfs", label=label_for(str(tmp_path / "link" / "disk1")), uuid="u-new",
+        mountpoints=[wanted],
+    )  # fmt: skip
+    machine.mounted = (machine.row["path"], "xfs")  # type: ignore[attr-defined]
+    assert "fstab" not in machine.prepare(mount=str(tmp_path / "link" / "disk1"))

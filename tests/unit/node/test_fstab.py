@@ -32,10 +32,18 @@ class Machine:
         self.mounted[argv[-1]] = (argv[-2], "fuse.glusterfs")
         return CommandResult(0, "", "")
 
-    def mount(self, at: str = "", *, test: bool = False, servers: Sequence[str] = ("g1",)) -> Any:
+    def mount(
+        self,
+        at: str = "",
+        *,
+        test: bool = False,
+        servers: Sequence[str] = ("g1",),
+        knows: Any = None,
+    ) -> Any:
         return node.mount_glusterfs(
-            "v", servers, at or str(self.point), fstab=self.fstab, run=self.run, test=test
-        )
+            "v", servers, at or str(self.point), fstab=self.fstab, run=self.run, test=test,
+            knows=knows,
+        )  # fmt: skip
 
 
 @pytest.fixture
@@ -66,6 +74,7 @@ def test_a_directory_with_files_is_protected_at_the_next_boot_too(machine: Machi
         ["g1:/v {} glusterfs _netdev 0 0", "/dev/sdz {} ext4 defaults 0 0"],
         ["/dev/sdz {} ext4 defaults 0 0", "g1:/v {} glusterfs _netdev 0 0"],
         ["/dev/sdz {}/ ext4 defaults 0 0"],
+        ["/dev/sdz /{} ext4 defaults 0 0"],
         ["g1:/other {} glusterfs _netdev 0 0"],
         ["g1:/v {} nfs defaults 0 0"],
     ],
@@ -131,3 +140,67 @@ def test_a_server_whose_name_the_helper_leaves_out_is_not_the_first(machine: Mac
     for test in (True, False):
         with pytest.raises(SpecError, match="more than 63"):
             machine.mount("/mnt/other", servers=[long], test=test)
+
+
+def test_a_line_by_a_symlink_of_another_name_is_at_the_same_place(machine: Machine) -> None:
+    """`/data -> /mnt/v`: at the next boot both would be mounted, one over the other."""
+    machine.point.mkdir()
+    link = machine.fstab.parent / "by-another-name"
+    link.symlink_to(machine.point)
+    text = f"/dev/sdz {link} ext4 defaults 0 0\n"
+    machine.fstab.write_text(text)
+    for test in (True, False):
+        with pytest.raises(AlreadyExists):
+            machine.mount(test=test)
+    assert (machine.fstab.read_text(), machine.mounted) == (text, {})
+    link.unlink()
+    link.symlink_to("by-another-name")  # a loop leads nowhere, and ends
+    assert machine.mount() != {}
+
+
+def test_nothing_below_a_network_mount_is_touched(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may hang for ever, and with it whoever only looks for the line of another mount."""
+    mounts = importlib.import_module("salt_gluster.node.mounts")
+    hung = machine.fstab.parent / "hung"
+    hung.mkdir()
+    touched: list[str] = []
+    monkeypatch.setattr(mounts, "_link", lambda path: touched.append(path))
+    table = (node.Mount(str(hung), "fuse.glusterfs", "g1:/v"),)
+    assert mounts.mount_point_of(f"{hung}/below/it", table) == f"{hung}/below/it"
+    assert touched and not [path for path in touched if path.startswith(str(hung))]
+
+
+def test_the_volume_of_another_pool_keeps_its_line_and_its_mount(machine: Machine) -> None:
+    def knows(host: str) -> bool:
+        return host in ("g1", "g2")
+
+    text = f"s1:/v {machine.point} glusterfs _netdev,backup-volfile-servers=s2 0 0\n"
+    machine.fstab.write_text(text)
+    with pytest.raises(AlreadyExists):
+        machine.mount(knows=knows)
+    machine.mounted[str(machine.point)] = ("s1:/v", "fuse.glusterfs")
+    with pytest.raises(AlreadyExists):
+        machine.mount(knows=knows)
+    assert machine.fstab.read_text() == text
+
+
+def test_a_server_that_has_left_makes_no_other_volume_of_it(machine: Machine) -> None:
+    """What it mounted stays mounted, and one server that is known makes the line ours."""
+    text = f"g9:/v {machine.point} glusterfs _netdev,backup-volfile-servers=g1 0 0\n"
+    machine.fstab.write_text(text)
+    machine.mounted[str(machine.point)] = ("g9:/v", "fuse.glusterfs")
+    assert set(machine.mount(knows=lambda host: host == "g1")) == {"fstab"}
+    assert machine.mount(knows=lambda host: host == "g1") == {}
+
+
+def test_mount_points_of_fstab_are_told_as_the_kernel_tells_them(machine: Machine) -> None:
+    """Else a brick below `/srv/disk1/` counts as mounted though its disk is not there."""
+    folder = machine.fstab.parent
+    (folder / "link").symlink_to(folder)
+    machine.fstab.write_text(
+        f"a {folder}/m/ xfs defaults 0 0\nb {folder}/link/n xfs defaults 0 0\nc none swap sw 0 0\n"
+    )
+    mounts = importlib.import_module("salt_gluster.node.mounts")
+    assert mounts.fstab_mount_points(machine.fstab) == (f"{folder}/m", f"{folder}/n")
