@@ -11,6 +11,7 @@ from salt_gluster.minion import report as minion_report
 from salt_gluster.minion.context import Minion
 from salt_gluster.model import plain
 from salt_gluster.render import state_return
+from salt_gluster.spec import values
 
 __virtualname__ = "gluster"
 
@@ -92,7 +93,7 @@ def impact(nodes=None, bricks=None):
         salt g1 gluster.impact nodes=g2
     """
     with errors_as(CommandExecutionError):
-        lost, gone = _list(nodes), _list(bricks)
+        lost, gone = values.words(nodes, "nodes"), values.words(bricks, "bricks")
         return minion_report.impact_from_here(
             _minion(), lost or ([] if gone else [__opts__["id"]]), gone
         )
@@ -183,7 +184,8 @@ def apply_plan(plan_id, accept=None, reason=""):
     """
     with errors_as(CommandExecutionError):
         minion = _minion(fresh=True)
-        subject, outcome = minion_report.apply_plan(minion, str(plan_id), _list(accept), reason)
+        accepted = values.words(accept, "accept")
+        subject, outcome = minion_report.apply_plan(minion, str(plan_id), accepted, reason)
     return state_return(subject, outcome, test=minion.test)
 
 
@@ -271,10 +273,3 @@ def _report_minion():
         return _minion()
     except SpecError:
         return _minion(declared=False)
-
-
-def _list(value):
-    """Accept ``a,b`` from a command line, and lists from everywhere else."""
-    if not value:
-        return []
-    return [v.strip() for v in value.split(",")] if isinstance(value, str) else list(value)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from salt.exceptions import CommandExecutionError
 
 from salt_gluster.errors import errors_as
-from salt_gluster.minion import peer
 from salt_gluster.minion import peer as minion_peer
 from salt_gluster.minion import restore as minion_restore
 from salt_gluster.minion.context import Minion
 from salt_gluster.minion.order import ordered
 from salt_gluster.plan.restore import GlusterdIdentity
+from salt_gluster.spec import values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,7 @@ def status() -> list[dict[str, Any]]:
         salt g1 gluster_peer.status
     """
     with _minion() as minion:
-        return peer.peers(minion)
+        return minion_peer.peers(minion)
 
 
 def list_() -> list[str]:
@@ -63,7 +63,7 @@ def list_() -> list[str]:
         salt g1 gluster_peer.list
     """
     with _minion() as minion:
-        return peer.peer_names(minion)
+        return minion_peer.peer_names(minion)
 
 
 def uuid() -> str | dict[str, str] | None:
@@ -79,7 +79,7 @@ def uuid() -> str | dict[str, str] | None:
         salt '*' gluster_peer.uuid
     """
     with _minion() as minion:
-        return peer.own_uuid(minion)
+        return minion_peer.own_uuid(minion)
 
 
 def probe(
@@ -170,8 +170,11 @@ def restore(
         salt g3 gluster_peer.restore UUID 100000 '{UUID: g1}' '[data]' test=True
     """
     with _minion(test) as minion:
-        identity = GlusterdIdentity(str(uuid), minion.name, int(op_version), peers)
-        return minion_restore.restore_identity(minion, identity, frozenset(volumes))
+        level = values.number(op_version, "op_version")
+        members = values.mapping(peers, "peers")
+        identity = GlusterdIdentity(str(uuid), minion.name, level, members)
+        wanted = frozenset(values.words(volumes, "volumes"))
+        return minion_restore.restore_identity(minion, identity, wanted)
 
 
 @contextlib.contextmanager

@@ -29,6 +29,7 @@ from salt_gluster.master import status as master_status
 from salt_gluster.master.deploy import rights
 from salt_gluster.master.operator import operator_name
 from salt_gluster.render import render_diff, render_explained, render_history
+from salt_gluster.spec import values
 
 __virtualname__ = "gluster"
 __func_alias__ = {"import_": "import"}
@@ -132,7 +133,12 @@ def impact(node=None, brick=None, target="*"):
         salt-run gluster.impact node=g3
     """
     as_data = __opts__.get("output")
-    return or_error(lambda: plans.impact(_ask, target, _list(node), _list(brick), as_data=as_data))
+
+    def shown():
+        lost, gone = values.words(node, "node"), values.words(brick, "brick")
+        return plans.impact(_ask, target, lost, gone, as_data=as_data)
+
+    return or_error(shown)
 
 
 def explain(volume=None, node=None, target="*"):
@@ -432,7 +438,3 @@ def _ask(target, function, *arguments):
     """Ask minions; what they return, by minion."""
     with salt.client.get_local_client(mopts=__opts__) as client:
         return jobs.ask(client, target, function, arguments, silence_s=minions.SILENCE_S)
-
-
-def _list(value):
-    return [v.strip() for v in value.split(",")] if isinstance(value, str) else list(value or ())

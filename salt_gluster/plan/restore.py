@@ -48,7 +48,7 @@ class GlusterdIdentity:
             if not _UUID.fullmatch(uuid):
                 raise SpecError("uuid", f"{uuid!r} is none.")
         for name in self.peers.values():
-            if not _NAME.fullmatch(name):
+            if not isinstance(name, str) or not _NAME.fullmatch(name):
                 raise SpecError("peers", f"{name!r} is no host name and no address.")
 
     def files(self) -> dict[str, str]:

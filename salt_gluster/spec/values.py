@@ -114,6 +114,12 @@ def items(value: Any, key: str) -> list[tuple[str, Any]]:
     raise SpecError(key, f"a name or a list of names is expected, this is {described(value)}.")
 
 
+def words(value: Any, key: str) -> list[str]:
+    """Return the words of ``a,b`` from a command line, or of a list; nothing is an empty list."""
+    several = value.split(",") if isinstance(value, str) else value or ()
+    return [text(entry, at) for at, entry in items(several, key) if entry != ""]
+
+
 def chosen(value: Any, key: str, known: Sequence[str]) -> frozenset[str]:
     """Return a set of words out of ``known``."""
     words = set()

@@ -56,4 +56,8 @@ ROWS = [
         ("back_without_volumes", "volumes <= set(obs.volumes)", "True",
          "a node is called back before its volumes have come"),
     ]),
+    *of("spec/values.py", "unit/spec/test_values.py", [
+        ("words_of_anything", " for at, entry in items(several, key) if entry", " for at, entry in enumerate(several) if entry",
+         "a number in the place of names is a traceback"),
+    ]),
 ]  # fmt: skip
