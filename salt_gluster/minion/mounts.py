@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,10 @@ from salt_gluster.spec.values import items
 
 #: Whoever serves and is well, as Consul's DNS answers; as ``servers`` of a mount it is said so.
 CONSUL, CONSUL_NAME = "consul", "gluster.service.consul"
+#: On a server the mount at boot comes after its glusterd. ``x-systemd.requires`` would take the
+#: mount off, too, whenever glusterd is stopped: what is written then lies below it
+#: (facts.md#S-12.1).
+AFTER_GLUSTERD = "x-systemd.after=glusterd.service"
 #: How long a mount waits for a volume that another node is about to start.
 WAIT_S = 30.0
 
@@ -44,6 +48,8 @@ def mounted(
             why = f"{volume} is declared as `started: false`: it is mounted once it is started"
             return _ret(at, True, {}, why)
         elsewhere = _is_elsewhere(hosts, minion)
+        if not elsewhere and minion.pool is not None and minion.name in minion.pool.nodes:
+            wanted = {AFTER_GLUSTERD: True, **wanted}
         if not minion.test and not elsewhere:
             _await_start(volume, minion, wait_s)
         hosts = hosts or _servers(volume, minion, at)
@@ -54,19 +60,36 @@ def mounted(
         if by_name and mount(test=True):
             _resolves()
         changes = mount(test=minion.test)
+        waiting = node.options_waiting(at, wanted)
     except GlusterError as err:
         return state_error(Subject("mount", at), err)
+    said = _said(volume, at, changes, would=minion.test) + _waits(at, waiting)
     if not changes:
-        return _ret(at, True, {}, f"{volume} is mounted at {at}")
-    would = minion.test
+        return _ret(at, True, {}, said)
+    return _ret(at, None if minion.test else True, {at: changes}, said)
+
+
+def _said(volume: str, at: str, changes: Mapping[str, Any], *, would: bool) -> str:
+    is_done = "would be" if would else "was"
     if "mounted" in changes:
-        done = f"{volume} {'would be' if would else 'was'} mounted at {at}"
-    else:
-        done = (
-            f"{volume} is mounted at {at}; its line in fstab {'would be' if would else 'was'} "
-            "changed. Options and servers take effect at the next mount."
-        )
-    return _ret(at, None if would else True, {at: changes}, done)
+        return f"{volume} {is_done} mounted at {at}."
+    said = f"{volume} is mounted at {at}"
+    if "options" in changes:
+        said += f"; it {is_done} remounted with {changes['options']['new']}"
+    if "fstab" in changes:
+        said += f"; its line in fstab {is_done} changed, other servers serve from the next mount on"
+    return said + "."
+
+
+def _waits(at: str, waiting: Mapping[str, tuple[str, str]]) -> str:
+    """Say which options of the live mount stay until it is mounted again."""
+    if not waiting:
+        return ""
+    rows = ", ".join(f"{name} (now {old}, declared {new})" for name, (old, new) in waiting.items())
+    return (
+        f" Not in effect before the next mount: {rows}. When nobody uses it: umount {at}, and apply"
+        " this again."
+    )
 
 
 def _hosts(servers: str | Sequence[str], key: str) -> list[str]:

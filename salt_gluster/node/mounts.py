@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from salt_gluster.errors import AlreadyExists, CommandFailed, GlusterError, SpecError
+from salt_gluster.node import mount_options
 from salt_gluster.node.command import Run, checked, run_command
 from salt_gluster.node.files import write_atomically
 
@@ -359,11 +360,35 @@ def mount_glusterfs(
             unmount(at, lazy=True, run=run)
             mount(entry, run=run)
         changes["mounted"] = {"old": f"{at} (stale)", "new": at}
-    else:
+    elif mounted is None:
         changes.update(mount(entry, run=run, test=test))
+    else:
+        changes.update(_remount(at, options or {}, run, test))
     if written and not test:  # last: what cannot be mounted now is not mounted at the next boot
         write_fstab(entry, fstab, ours=ours)
     return changes
+
+
+def _remount(at: str, options: Mapping[str, str | bool], run: Run, test: bool) -> dict[str, Any]:
+    """Give a live mount the kernel's flags that are wanted; its other flags, and users, stay."""
+    live = next((row.options for row in reversed(mounts()) if row.mount_point == at), None)
+    flags = () if live is None else mount_options.flags_to_set(options, live)
+    if not flags:
+        return {}
+    words = ",".join(flags)
+    if not test:
+        # -i: mount.glusterfs has no remount. bind: the flags of this mount point and nothing else.
+        argv = ["mount", "-i", "-o", f"remount,bind,{words}", at]
+        checked(run, argv, MOUNT_LIMIT_S, f"remounting {at} with {words}")
+    return {"options": {"old": live, "new": words}}
+
+
+def options_waiting(
+    at: str, options: Mapping[str, str | bool] | None = None
+) -> dict[str, tuple[str, str]]:
+    """Return the options of a live mount that another mount would have: (as it is, as wanted)."""
+    argv = mount_options.client_at(mount_point_of(at))
+    return mount_options.waiting(options or {}, argv) if argv else {}
 
 
 def _is_of(volume: str, knows: Callable[[str], bool], entry: FstabEntry) -> bool:

@@ -71,7 +71,7 @@ def test_test_mode_predicts_what_the_run_does_and_the_second_run_changes_nothing
         ({"path": "relative"}, "absolute"),
         ({"device": "serial:X"}, "belong together"),
         ({"device": "serial:NO SUCH", "mount": "/mnt/x"}, "no device"),
-        ({"device": "serial:X", "mount": "/mnt/../x"}, "not normal"),
+        ({"device": "serial:X", "mount": "/mnt/../x"}, "Write /x"),
     ],
 )
 def test_bad_arguments_are_salts_errors_and_name_the_fix(

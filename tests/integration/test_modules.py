@@ -148,6 +148,54 @@ def test_options_are_set_in_one_call_compared_by_meaning_and_reset(
     assert virt["features.shard"] == "on"
 
 
+def _mounted(pool: Pool, at: str, options: str = "", *, test: bool = False) -> dict[str, Any]:
+    """Return what the state says on g2, one text less: its only part."""
+    told = pool.said(
+        "g2",
+        "state.single",
+        "gluster_volume.mounted",
+        at,
+        volume="data",
+        options=options,
+        test=test,
+    )
+    (one,) = told.values()
+    return dict(one)
+
+
+@pytest.mark.capability(117)
+def test_a_live_mount_takes_other_options_and_the_next_boot_hides_nothing(
+    pool: Pool, data: dict[str, Any]
+) -> None:
+    """What a boot does with fstab is `mount -a`."""
+    g2 = pool.lab.node("g2")
+
+    def live() -> list[str]:
+        return g2.ok(["findmnt", "-no", "VFS-OPTIONS", "/mnt/o"]).strip().split(",")
+
+    assert _mounted(pool, "/mnt/o", "noatime,log-level=WARNING")["result"] is True
+    assert "noatime" in live()
+    other = "nosuid,log-level=ERROR"
+    foreseen, done = (_mounted(pool, "/mnt/o", other, test=test) for test in (True, False))
+    assert foreseen["changes"] == done["changes"] and done["result"] is True, (foreseen, done)
+    assert "nosuid" in live() and "noatime" not in live()
+    again = _mounted(pool, "/mnt/o", other)
+    assert (again["result"], again["changes"]) == (True, {})
+    assert "log-level (now WARNING, declared ERROR)" in again["comment"]
+
+    g2.ok(["sh", "-c", "mkdir -p /mnt/full /mnt/line; echo x > /mnt/full/precious"])
+    g2.ok(["sh", "-c", "echo 'tmpfs /mnt/line tmpfs defaults 0 0' >> /etc/fstab"])
+    assert _mounted(pool, "/mnt/full")["result"] is False
+    assert _mounted(pool, "/mnt/line")["result"] is False
+    g2.ok(["umount", "/mnt/o"])
+    g2.ok(["mount", "-a", "-t", "glusterfs,tmpfs"])
+    assert g2.ok(["cat", "/mnt/full/precious"]) == "x\n"
+    assert g2.ok(["findmnt", "-no", "FSTYPE", "/mnt/line"]).strip() == "tmpfs"
+    assert _mounted(pool, "/mnt/o", other)["comment"] == "data is mounted at /mnt/o."
+    g2.ok(["umount", "/mnt/o", "/mnt/line"])
+    g2.ok(["sed", "-i", "/ .mnt.o /d; / .mnt.line /d", "/etc/fstab"])
+
+
 @pytest.mark.capability(92, 96)
 def test_what_a_dead_brick_missed_is_counted_healed_and_waited_for(
     pool: Pool, data: dict[str, Any]

@@ -113,7 +113,15 @@ ROWS = [
         ("state_reads_no_path", 'name, path = path, check_brick_path(path, "name")', "name = path",
          "test mode promises a brick that the run refuses"),
     ]),
+    *of("node/mount_options.py", "unit/node/test_mount_options.py", [
+        ("remount_drops_flags", "    return tuple(sorted(wants) + ", "    return tuple(sorted(wants - has) + ",
+         "a remount for one flag takes another one away"),
+        ("writes_to_a_reader", 'if "--read-only" in argv and', "if False and",
+         "a mount is said to be writable whose client refuses every write"),
+    ]),
     *of("minion/mounts.py", "unit/minion/test_mounts.py", [
+        ("mount_without_order", "if not elsewhere and minion.pool is not None", "if False and minion.pool is not None",
+         "a server mounts at boot before its own glusterd runs"),
         ("waits_for_what_stays_stopped", "if declared is None or declared.started is not False:", "if True:",
          "a volume that is to stay stopped is False for ever"),
     ]),

@@ -126,7 +126,36 @@ def test_it_was_mounted_only_if_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
         node, "mount_glusterfs", lambda *a, **k: {"fstab": {"old": "a", "new": "b"}}
     )
     said = mounted("/mnt/data", "data", minion)["comment"]
-    assert "was mounted" not in said and "at the next mount" in said
+    assert "was mounted" not in said and "from the next mount on" in said
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_options_that_another_mount_would_have_are_named_each_time(
+    monkeypatch: pytest.MonkeyPatch, test: bool
+) -> None:
+    minion: Any = Minion()
+    minion.test = test
+    monkeypatch.setattr(node, "fstab_entry", lambda at: None)
+    monkeypatch.setattr(node, "mount_glusterfs", lambda *a, **k: {})
+    waits = {"log-level": ("INFO", "ERROR")}
+    monkeypatch.setattr(node, "options_waiting", lambda at, options: waits if options else {})
+    said = mounted("/mnt/data", "data", minion, options="log-level=ERROR")
+    assert (said["result"], said["changes"]) == (True, {})
+    assert "log-level (now INFO, declared ERROR)" in said["comment"]
+    assert "umount /mnt/data" in said["comment"]
+
+
+def test_a_server_mounts_after_its_own_glusterd_and_a_client_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: list[dict[str, Any]] = []
+    monkeypatch.setattr(node, "fstab_entry", lambda at: None)
+    monkeypatch.setattr(node, "mount_glusterfs", lambda v, h, at, o, **k: given.append(o) or {})
+    minion: Any = Minion()
+    mounted("/mnt/data", "data", minion, options="acl")
+    minion.name = "client"
+    mounted("/mnt/data", "data", minion, options="acl")
+    assert given == [{"x-systemd.after=glusterd.service": True, "acl": True}, {"acl": True}]
 
 
 def test_what_gluster_refuses_is_a_false_state(monkeypatch: pytest.MonkeyPatch) -> None:
