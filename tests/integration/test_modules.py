@@ -290,3 +290,37 @@ def test_a_volume_grows_by_whole_sets_and_goes_only_by_its_id(
     assert pool("gluster_volume.list") == []
     assert pool("gluster_volume.delete", "data")["changes"] == {}
     assert "there is no volume data" in pool("gluster_volume.status", "data")
+
+
+@pytest.mark.capability(51, 91)
+def test_prepared_bricks_make_a_volume_and_a_third_copy_goes_to_servers_of_its_other_sets(
+    pool: Pool,
+) -> None:
+    """Gluster wants `force` for that, and adds them beside a dead brick, too (facts.md#C-J.6)."""
+    two = [f"{at}:/srv/gluster/two/{n}" for at, n in (("g1", 1), ("g2", 1), ("g3", 1), ("g1", 2))]
+    third = [f"{at}:/srv/gluster/two/{n}" for at, n in (("g3", 2), ("g2", 2))]
+    for brick in (*reversed(two), *third):  # by the docstring: a path, and nothing about a volume
+        at, _, path = brick.partition(":")
+        assert "changes" in pool.said(at, "gluster_brick.prepare", path=path), brick
+    other = next(name for name in BRICK_HOSTS if name != pool.first)
+    shape = {"replica": 2, "bricks": two, "start": True, "accept_risk": ["replica2"]}
+    assert pool.said(other, "gluster_volume.create", "two", **shape)["changes"]
+    write = "mkdir -p /mnt/t && mount -t glusterfs g1:/two /mnt/t && seq 9 | while read i; do "
+    pool.lab.node("g1").ok(["sh", "-c", write + "echo $i > /mnt/t/f$i; done; umount /mnt/t"])
+
+    pool.lab.fault("brick-kill", "g2", "two")
+    refused = pool("gluster_volume.add_bricks", "two", third, replica=3)
+    assert "would be overridden" in refused and "g2:/srv/gluster/two/1" in refused
+    pool.lab.heal("brick-kill", "g2", "two")
+    changes = pool.as_foreseen("gluster_volume.add_bricks", "two", third, replica=3)["two"]
+    assert set(changes["bricks"]["new"]) == {*two, *third}
+    info = pool("gluster_volume.info", "two")
+    assert info["shape"] == "2 x replica 3"
+    assert [len({b.partition(":")[0] for b in one}) for one in info["sets"]] == [3, 3]
+    assert pool("gluster_heal.wait", "two", 60)["healed"] is True
+    names = [
+        name for brick in third for name in pool.lab.node(brick[:2]).ok(["ls", brick[3:]]).split()
+    ]
+    assert sorted(names) == [f"f{i}" for i in range(1, 10)]
+    pool("gluster_volume.stop", "two", confirm=info["id"])
+    pool("gluster_volume.delete", "two", confirm=info["id"])
