@@ -38,6 +38,7 @@ from salt_gluster.status import config_versions, report
 from salt_gluster.status.facts import facts_from
 from salt_gluster.status.look_time import NEVER, LeaderTime, by_our_clock, look_time
 from salt_gluster.status.report_document import report_from
+from salt_gluster.status.volume_trouble import VolumeTroubles, volume_troubles
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -74,6 +75,7 @@ class ClusterState:
         #: uuid -> when it looked, by our clock.
         self.looked: dict[str, float] = {}
         self._pool: Observation | Unknown = _NO_REPORT
+        self.troubles: VolumeTroubles | Unknown = _NO_REPORT
         self._read_reports = report.ReadReports()
         #: Of which reports that is the sum: the number of each.
         self._summed: dict[str, int] = {}
@@ -177,12 +179,20 @@ class ClusterState:
             }
             told = config_versions.most_told_first(usable, definitions, self.looked)
             self._pool = report.observation(told, read=self._read_reports) if told else _NO_REPORT
+            self.troubles = self._troubles_of(told)
         return self._pool
+
+    def _troubles_of(self, told: Sequence[Mapping[str, Any]]) -> VolumeTroubles | Unknown:
+        pool = self._pool
+        if isinstance(pool, Unknown) or isinstance(pool.volumes, Unknown):
+            return pool if isinstance(pool, Unknown) else _NO_REPORT
+        return volume_troubles(pool, report.space(pool, told))
 
     def forget(self) -> None:
         """Forget what was collected: another leader may have ruled meanwhile."""
         self.reports, self.facts, self.written, self.looked = {}, {}, {}, {}
         self._pool, self._summed, self._answered = _NO_REPORT, {}, {}
+        self.troubles = _NO_REPORT
         self._answers = set()
 
     # --- documents -------------------------------------------------------------------------------

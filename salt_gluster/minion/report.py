@@ -63,7 +63,7 @@ def collect_report(driver: GlusterDriver, pool: PoolSpec | None = None) -> dict[
     down = obs.peers if isinstance(obs.peers, Unknown) else None
     state = down if down is not None else driver.own_state()
     facts = collect_facts(obs, state, answered=down is None and took_s <= ANSWERS_S)
-    own = report.own_report(obs, state, node.heal_backlog(), driver.version(), facts)
+    own = report.own_report(obs, state, node.heal_indexes(), driver.version(), facts)
     missing = declared.not_made(driver, obs, pool)
     return {**own, "declared": missing} if missing else own
 

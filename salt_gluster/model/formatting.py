@@ -95,3 +95,16 @@ def digest_of(what: Any) -> str:
 def text_id(digest: str) -> str:
     """Keep an id text on a command line: Salt reads 12345678 as a number and 00000017 as 15."""
     return "abcdefghij"[int(digest[0])] + digest[1:] if digest.isdecimal() else digest
+
+
+def size(number: int) -> str:
+    """Return bytes as people read them: ``1.2 GB``, powers of 1,000."""
+    amount, units = float(number), ["B", "KB", "MB", "GB", "TB", "PB"]
+    while amount >= 1000 and len(units) > 1:
+        amount /= 1000
+        del units[0]
+    return (
+        f"{amount:.0f} {units[0]}"
+        if amount >= 10 or units[0] == "B"
+        else f"{amount:.1f} {units[0]}"
+    )

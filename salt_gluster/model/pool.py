@@ -206,6 +206,20 @@ class Heal:
 
 
 @dataclass(frozen=True)
+class HealIndex:
+    """What a brick has to heal in others, and whom its copies accuse.
+
+    ``client`` is the name by which the other bricks accuse this one. Of ``looked_at`` entries
+    ``accused`` has gfid -> brick -> what that one misses: ``d`` data, ``m`` metadata.
+    """
+
+    entries: int
+    client: str = ""
+    looked_at: int = 0
+    accused: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Hold:
     """An operator's hold: change nothing. ``reason`` and ``by`` are theirs.
 

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
 RefKind = Literal[
-    "node", "brick", "volume", "member", "candidate", "identity", "operation", "cluster", "trouble"
+    "node",
+    "brick",
+    "volume",
+    "member",
+    "candidate",
+    "identity",
+    "operation",
+    "cluster",
+    "trouble",
+    "volume_trouble",
 ]
 _KINDS = frozenset(get_args(RefKind))
 
@@ -16,8 +25,9 @@ class Ref:
     """One node, brick, volume, operation or matter of the whole cluster.
 
     ``id`` is a uuid, for an operation its id, for the cluster the matter (``view``, ``hold``), for
-    trouble of automation itself its kind and whose it is, for an identity the name of Consul's
-    node. A brick is named by the uuid of its node and by its ``path``; nothing else has a path.
+    trouble of automation itself, or of a volume, its kind and whose it is, for an identity the name
+    of Consul's node. A brick is named by the uuid of its node and by its ``path``; nothing else has
+    a path.
     """
 
     kind: RefKind

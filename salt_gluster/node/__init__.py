@@ -29,7 +29,6 @@ from salt_gluster.node.brick_dirs import (
     brick_path,
     check_path,
     describe_brick,
-    heal_backlog,
     inventory,
     make_brick_dir,
     remove_stale_volume_id,
@@ -66,6 +65,7 @@ from salt_gluster.node.glusterd import (
 from salt_gluster.node.glusterd_copy import copy_glusterd_dir
 from salt_gluster.node.glusterd_options import known_options
 from salt_gluster.node.groups import option_groups
+from salt_gluster.node.heal_index import heal_indexes
 from salt_gluster.node.hold import HOLD_FILE, read_hold, remove_hold, write_hold
 from salt_gluster.node.local_state import LocalState, one_executor, one_job
 from salt_gluster.node.mounts import (
@@ -120,7 +120,7 @@ __all__ = [
     "glusterd_stamps",
     "glusterfsd_processes",
     "group_of",
-    "heal_backlog",
+    "heal_indexes",
     "inventory",
     "is_different",
     "is_mounted",

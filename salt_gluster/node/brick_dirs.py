@@ -11,7 +11,6 @@ import os
 import uuid
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,9 @@ from salt_gluster.model import NOT_ASKED, BrickPath, Unknown
 from salt_gluster.node.filesystems import filesystem_uuid
 from salt_gluster.node.glusterd import local_bricks
 from salt_gluster.node.mounts import NETWORK_TYPES, Mount, fstab_mount_points, mount_of, mounts
-from salt_gluster.node.timeouts import call_with_timeout
 
 VOLUME_ID = "trusted.glusterfs.volume-id"
 GFID = "trusted.gfid"
-#: A hundred thousand entries take less than a second.
-_INDEX_S = 10.0
 #: What may lie in an unused brick directory: ext4 makes lost+found, gluster its own folder.
 _OWN_ENTRIES = frozenset({".glusterfs", "lost+found"})
 
@@ -233,27 +229,6 @@ def inventory(root: str | Path = "/") -> list[dict[str, Any]]:
             row.update(path=brick.path, error=str(problem))
         rows.append(row)
     return rows
-
-
-def heal_backlog(root: str | Path = "/") -> dict[str, int | Unknown]:
-    """Return how many entries each brick of this node has to heal in others, by path.
-
-    The brick's own index tells it in 10 ms, without a lock (facts.md#G-8.1); directories count too.
-    A disk that hangs is not waited for.
-    """
-    paths = [brick.path for brick in local_bricks(root)]
-    return {
-        p: call_with_timeout(_INDEX_S, f"the index of {p}", partial(_index_entries, p))
-        for p in paths
-    }
-
-
-def _index_entries(path: str) -> int | Unknown:
-    index = Path(path) / ".glusterfs/indices/xattrop"
-    try:
-        return sum(not entry.name.startswith("xattrop-") for entry in os.scandir(index))
-    except OSError as problem:
-        return Unknown(f"{index}: {problem.strerror}")
 
 
 # --- looking -------------------------------------------------------------------------------------

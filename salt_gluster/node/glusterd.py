@@ -302,12 +302,16 @@ def _stat(path: Path, whole: bool = True) -> tuple[int, ...] | None:
 
 @dataclass(frozen=True)
 class LocalBrick:
-    """A brick that glusterd's files give to this node. ``port`` 0 = not known there."""
+    """A brick that glusterd's files give to this node. ``port`` 0 = not known there.
+
+    ``client`` is its name in the xattrs of the other bricks.
+    """
 
     volume: str
     host: str
     path: str
     port: int
+    client: str = ""
 
 
 def local_bricks(root: str | Path = "/") -> tuple[LocalBrick, ...]:
@@ -329,7 +333,8 @@ def local_bricks(root: str | Path = "/") -> tuple[LocalBrick, ...]:
             port = pairs.get("listen-port", "0")
             number = int(port) if port.isdigit() else 0
             volume = file.parent.parent.name
-            bricks.append(LocalBrick(volume, pairs.get("hostname", ""), pairs["path"], number))
+            host, client = pairs.get("hostname", ""), pairs.get("brick-id", "")
+            bricks.append(LocalBrick(volume, host, pairs["path"], number, client))
     return tuple(bricks)
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-#: A flag of mountinfo, and the word that takes it away.
+#: A flag of mountinfo, and the words that take it away: the kernel keeps the flags for access times
+#: unless one of them is given, and ``mount`` adds what the mount has.
 _FLAGS = {
-    "ro": "rw", "nosuid": "suid", "nodev": "dev", "noexec": "exec", "noatime": "relatime",
-    "nodiratime": "diratime",
+    "ro": "rw", "nosuid": "suid", "nodev": "dev", "noexec": "exec", "noatime": "atime,relatime",
+    "nodiratime": "diratime,relatime",
 }  # fmt: skip
 #: Options that ``mount.glusterfs`` hands to the client under the same name.
 _OF_CLIENT = frozenset({

@@ -10,7 +10,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from salt_gluster.model import Ref, Refusal, Unknown, encode_ref, is_known
-from salt_gluster.remediation import consul_health, fleet_mode, guards, ladder, proposals
+from salt_gluster.remediation import (
+    consul_health,
+    fleet_mode,
+    guards,
+    ladder,
+    proposals,
+    volume_trouble,
+)
 from salt_gluster.remediation.admission import AdmissionDecisions, evaluate_candidates
 from salt_gluster.remediation.consul_health import Trouble
 from salt_gluster.remediation.evaluate import Evaluation, evaluate, mode_why
@@ -40,7 +47,7 @@ __all__ = ["MODE", "Asks", "Decisions", "Refused", "decide", "remembered"]
 #: The fleet's mode, among the rows of a tick.
 MODE = Ref("cluster", "mode")
 #: Kinds of conditions that each tick makes anew.
-_MADE_ANEW = ("candidate", "identity", "trouble")
+_MADE_ANEW = ("candidate", "identity", "trouble", "volume_trouble")
 
 
 @dataclass(frozen=True)
@@ -122,7 +129,8 @@ def decide(obs: FleetObservation, policy: Policy, memory: Memory) -> Decisions:
     identities, of_identities = announce_identities(obs.consul, memory.conditions, obs.now)
     trouble, own, of_trouble = _trouble(obs, conditions)
     kept = {k: s for k, s in conditions.items() if k.kind not in _MADE_ANEW}
-    conditions = {**kept, **admitted.conditions, **identities, **own}
+    volumes, of_volumes = _volume_trouble(obs, conditions)
+    conditions = {**kept, **admitted.conditions, **identities, **own, **volumes}
     requests, asked = _requests(obs, policy, memory, turn.state)
     clocks = {**_of_fleet(memory.clocks), **seen.clocks, **admitted.clocks}
     after = replace(
@@ -132,7 +140,8 @@ def decide(obs: FleetObservation, policy: Policy, memory: Memory) -> Decisions:
     return Decisions(
         memory=after, mode=turn.state,
         notices=(*notices, *of_members, *of_identities, *seen.notices, *of_operations,
-                 *past.resumed, *chosen.notices, *admitted.notices, *of_trouble),
+                 *past.resumed, *chosen.notices, *admitted.notices, *of_trouble,
+                 *of_volumes),
         updates=past.updates, proposals=(*lapsed, *chosen.proposals, *expired),
         intents=chosen.intents, requests=requests,
         asks=_asks(obs, policy, conditions, seen, chosen.refused), refused=chosen.refused,
@@ -163,6 +172,15 @@ def _trouble(
     """Return automation's own trouble, its conditions, and what is to be told of it."""
     trouble = consul_health.troubles(obs)
     return (trouble, *consul_health.announce(obs, conditions, trouble))
+
+
+def _volume_trouble(
+    obs: FleetObservation, conditions: Mapping[Ref, Any]
+) -> tuple[dict[Ref, Any], tuple[Notice, ...]]:
+    """Return the conditions of volumes in trouble, as they were where nothing is known of it."""
+    if isinstance(obs.volume_troubles, Unknown):
+        return {k: c for k, c in conditions.items() if k.kind == "volume_trouble"}, ()
+    return volume_trouble.announce(obs.now, conditions, obs.volume_troubles)
 
 
 # --- choosing ------------------------------------------------------------------------------------

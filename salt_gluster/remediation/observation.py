@@ -14,6 +14,7 @@ from salt_gluster.remediation.membership import Condition, ConsulView, Snapshot
 from salt_gluster.remediation.operations import ExecutionReport, Operation
 from salt_gluster.remediation.policy import Policy
 from salt_gluster.status.look_time import NEVER
+from salt_gluster.status.volume_trouble import VolumeTroubles
 
 #: The condition of an engine's own view.
 VIEW = Ref("cluster", "view")
@@ -156,6 +157,7 @@ class FleetObservation:
     admission    candidates for the pool; an executor does not look there
     written      uuid -> Consul's index of its report
     consul_health  trouble of sensors and of Consul itself; it is told, and nothing depends on it
+    volume_troubles  split-brain and sets without room; as that
     """
 
     now: float
@@ -184,6 +186,7 @@ class FleetObservation:
     admission: Admission = Admission()
     written: Mapping[str, int] = field(default_factory=dict)
     consul_health: ConsulHealth = ConsulHealth()
+    volume_troubles: VolumeTroubles | Unknown = NOT_ASKED
 
     def not_in_catalog(self) -> Collection[str]:
         """Return the members that Consul's catalog does not have."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from textwrap import shorten
 from typing import Any
 
-from salt_gluster.model import count, duration, is_unknown, some
+from salt_gluster.model import count, duration, is_unknown, size, some
 from salt_gluster.render.automation import automation_lines
 from salt_gluster.render.text import SCREEN, clean, wrap
 
@@ -92,7 +92,11 @@ def _of_data(data: Mapping[str, Any]) -> str:
     total = len(data["volumes"])
     words = _by_word(data)
     risk, incomplete = words.get("data_at_risk", []), words.get("incomplete", [])
-    less = [n for w in ("degraded", "partial", "down") for n in words.get(w, [])]
+    torn = [n for n, r in data["volumes"].items() if _positive(r["split_brain"])]
+    less = [
+        n for w in ("degraded", "partial", "down") for n in words.get(w, [])
+        if n not in torn or _lacks(data["volumes"][n])
+    ]  # fmt: skip
     parts = []
     if risk:
         parts.append(f"AT RISK in {some(risk)}")
@@ -104,13 +108,18 @@ def _of_data(data: Mapping[str, Any]) -> str:
         parts.append(f"not known for {some(words['unknown'])}")
     if words.get("stopped"):
         parts.append(f"copies of {some(words['stopped'])} not looked at: not started")
-    split = [n for n, r in data["volumes"].items() if _positive(r["split_brain"])]
-    if split:
-        parts.append(f"split-brain in {some(split)}")
+    if torn:
+        parts.append(f"split-brain in {some(torn)}")
     if not parts:
         return f"nothing lost; all copies of {_all(total)} are there"
-    calm = set(words) <= {"ok", "degraded", "stopped"} and not split
+    calm = set(words) <= {"ok", "degraded", "stopped"} and not torn
     return ("nothing known to be lost; " if calm else "") + "; ".join(parts)
+
+
+def _lacks(row: Mapping[str, Any]) -> bool:
+    """Whether not every brick of a volume is known to be up."""
+    bricks = row["bricks"]
+    return is_unknown(bricks) or bricks["up"] < bricks["total"]
 
 
 def _all(total: int) -> str:
@@ -124,17 +133,20 @@ def _of_service(data: Mapping[str, Any]) -> str:
     parts = []
     if words.get("down"):
         parts.append(f"{some(words['down'])} DOWN")
-    if words.get("partial"):
-        parts.append(f"part of {some(words['partial'])} DOWN")
+    split = [n for n, r in data["volumes"].items() if _positive(r["split_brain"])]
+    if partly := [n for n in words.get("partial", ()) if n not in split]:
+        parts.append(f"part of {some(partly)} DOWN")
+    if split:
+        parts.append(f"some files of {some(split)} CANNOT BE READ: split-brain")
+    if full := [n for n, r in data["volumes"].items() if _level(r) == "full"]:
+        parts.append(f"{some(full)} FULL: writes fail")
     if words.get("unknown"):
         parts.append(f"not known for {some(words['unknown'])}")
-    good = sum(len(words.get(w, ())) for w in ("ok", "degraded", "data_at_risk", "incomplete"))
+    works = [n for w in ("ok", "degraded", "data_at_risk", "incomplete") for n in words.get(w, ())]
+    good = sum(n not in full and n not in split for n in works)
     total = len(data["volumes"])
     if good:
         parts.append(f"reading and writing works on {_all(total) if good == total else good}")
-    split = [n for n, r in data["volumes"].items() if _positive(r["split_brain"])]
-    if split:
-        parts.append(f"not the files in split-brain ({some(split)})")
     if words.get("stopped"):
         parts.append(f"not started: {some(words['stopped'])}")
     return "; ".join(parts) or "there is nothing to serve"
@@ -158,6 +170,8 @@ def _of_you(data: Mapping[str, Any]) -> list[str]:
     for name, row in data["volumes"].items():
         if _positive(row["split_brain"]):
             todo.append(f"split-brain in {name}: gluster volume heal {name} info split-brain")
+        if _level(row):
+            todo.append(_of_room(name, row["free"]["fullest"]))
         if row["status"] == "Started" and row["bricks"].get("down"):
             todo.append(
                 f"{some(row['bricks']['down'], 2)} is down on a node that is up: look why in its "
@@ -173,6 +187,17 @@ def _of_you(data: Mapping[str, Any]) -> list[str]:
     if not todo and data["exit"]:
         todo.append(f"look why it is {data['exit_word'].replace('_', ' ')}: see WHY below")
     return todo
+
+
+def _level(row: Mapping[str, Any]) -> str:
+    """Return ``full``, ``full_soon`` or nothing."""
+    return str(row["free"].get("fullest", {}).get("level", ""))
+
+
+def _of_room(name: str, fullest: Mapping[str, Any]) -> str:
+    room = f"set {fullest['set']} has {size(fullest['bytes'])} ({fullest['percent']} %) free"
+    soon = "is FULL" if fullest["level"] == "full" else "is full soon"
+    return f"{name} {soon}: {room} on {fullest['brick']}: add bricks, or remove files"
 
 
 def _of_unmade(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
@@ -244,7 +269,7 @@ def _volumes(data: Mapping[str, Any], width: int) -> list[str]:
     if not volumes:
         return ["VOLUMES  none", *unmade]
     many = len(volumes) > MANY
-    shown = {n: v for n, v in volumes.items() if not many or v["word"] != "ok"}
+    shown = {n: v for n, v in volumes.items() if not many or v["word"] != "ok" or _level(v)}
     fine = len(volumes) - len(shown)
     head = f"VOLUMES  {fine} of {len(volumes)} ok" if many else "VOLUMES"
     listed = dict(list(shown.items())[: 4 * MANY])
@@ -257,9 +282,11 @@ def _volumes(data: Mapping[str, Any], width: int) -> list[str]:
 def _row(name: str, row: Mapping[str, Any]) -> list[str]:
     started = row["status"] == "Started"
     word = row["word"].replace("_", " ")
+    if word == "ok" and _level(row):
+        word = _level(row).replace("_", " ")
     state = word if started else row["status"].lower()
     free = row["free"]
-    percent = f"{free['percent']} %" if "percent" in free else "?"
+    percent = f"{free['fullest']['percent']} %" if "fullest" in free else "?"
     after = row["next_loss"]
     return [
         clean(name),

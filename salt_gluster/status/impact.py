@@ -166,7 +166,7 @@ def _volume_why(word: str, sets: list[SetHealth], bricks: int) -> str:
                 what = f"{'has' if is_one else 'have'} data at risk"
             lead = f"{len(same)} of {len(sets)} sets {what}, set {same[0].index + 1}: "
             parts.append((lead if len(sets) > 1 else "") + same[0].why)
-    if word == "partial":
+    if word == "partial" and any(s.word == "down" for s in sets):
         parts.append("the other sets serve")
     return "; ".join(parts)
 

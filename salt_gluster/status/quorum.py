@@ -215,6 +215,9 @@ class SubvolumeQuorum:
             why = f"{', '.join(empty)}: without the data"
             left = f"{len(copies)} of {len(self.data)} bricks hold data"
             return Availability("incomplete", f"{why}; {left}")
+        if self.split:
+            why = "cannot be read, somebody has to choose the copies to keep"
+            return Availability("partial", f"{self.split} files in split-brain {why}")
         if len(alive) < count or self.entries:
             spare = "" if self.has_spare(alive) else "; none to spare"
             heal = f"; {self.entries} entries to heal" if self.entries else ""
@@ -229,8 +232,6 @@ class SubvolumeQuorum:
         A brick that lists entries holds their newest content and blames others; one that lists none
         while others do is taken as stale. Counts cannot show more (facts.md#G-6.2).
         """
-        if self.split:
-            return f"{self.split} entries in split-brain: somebody has to choose the copy to keep"
         fresh = copies & self.blaming
         if not self.blaming or len(fresh) > self.needs:
             return ""

@@ -15,6 +15,7 @@ from salt_gluster.model import (
     BrickStatus,
     GlusterdState,
     Heal,
+    HealIndex,
     Hold,
     Node,
     NodeFacts,
@@ -31,6 +32,7 @@ from salt_gluster.model import (
 from salt_gluster.status import peers_seen
 from salt_gluster.status.facts import facts_data, volumes_data, volumes_from
 from salt_gluster.status.peers_seen import MemberViews
+from salt_gluster.status.split_brain import Copy, in_split_brain
 
 #: Raised when a key changes its meaning.
 SCHEMA = 1
@@ -41,7 +43,7 @@ BrickRow = tuple[str, Mapping[str, Any]]
 def own_report(
     obs: Observation,
     state: GlusterdState | Unknown,
-    backlog: Mapping[str, int | Unknown],
+    indexes: Mapping[str, HealIndex | Unknown],
     version: str | Unknown,
     facts: NodeFacts,
 ) -> dict[str, Any]:
@@ -63,7 +65,7 @@ def own_report(
         "volumes": _volumes(obs),
         "reach": {u: {"accepts": r.accepts, "max_op_version": _encoded(r.max_op_version)}
                   for u, r in obs.reach.items()},
-        "bricks": _own_bricks(state, backlog) if is_known(state) else _encoded(state),
+        "bricks": _own_bricks(state, indexes) if is_known(state) else _encoded(state),
         "facts": {k: v for k, v in facts_data(facts).items() if k != "volumes"},
     }  # fmt: skip
 
@@ -79,7 +81,7 @@ def _encoded(value: Any) -> Any:
 
 
 def _own_bricks(
-    state: GlusterdState, backlog: Mapping[str, int | Unknown]
+    state: GlusterdState, indexes: Mapping[str, HealIndex | Unknown]
 ) -> dict[str, list[dict[str, Any]]]:
     bricks: dict[str, list[dict[str, Any]]] = {}
     for volume in state.volumes.values():
@@ -94,10 +96,20 @@ def _own_bricks(
                         "port": _encoded(brick.port),
                         "free": _encoded(brick.free),
                         "total": _encoded(brick.total),
-                        "pending": _encoded(backlog.get(path, Unknown("its index was not read"))),
+                        **_index_row(indexes.get(path, Unknown("its index was not read"))),
                     }
                 )
     return bricks
+
+
+def _index_row(index: HealIndex | Unknown) -> dict[str, Any]:
+    """Return what is to heal; whom the copies accuse only where there is something."""
+    if isinstance(index, Unknown):
+        return {"pending": _encoded(index)}
+    row: dict[str, Any] = {"pending": index.entries, "client": index.client}
+    if index.entries:
+        row |= {"looked_at": index.looked_at, "accused": index.accused}
+    return row
 
 
 # --- the sum of the reports ----------------------------------------------------------------------
@@ -154,7 +166,7 @@ def observation(
         volumes=volumes,
         status={v.name: _status(v.name, rows.get(v.name, ())) for v in started},
         reach=peers_seen.reach_by_majority(reach, first["uuid"], away),
-        heal={v.name: _heal(rows.get(v.name, ())) for v in started},
+        heal={v.name: _heal(v, rows.get(v.name, ())) for v in started},
     )
 
 
@@ -248,5 +260,31 @@ def _status(volume: str, told: Iterable[BrickRow]) -> VolumeStatus:
     return VolumeStatus(volume, tuple(rows))
 
 
-def _heal(told: Iterable[BrickRow]) -> tuple[Heal, ...]:
-    return tuple(Heal(str(row["name"]), uuid, _number(row["pending"])) for uuid, row in told)
+def _heal(volume: Volume, told: Iterable[BrickRow]) -> tuple[Heal, ...]:
+    rows = list(told)
+    if all(row["pending"] == 0 for _, row in rows):
+        return tuple(Heal(str(row["name"]), uuid, 0, 0) for uuid, row in rows)
+    indexes = {(uuid, brick_at(str(row["name"]))[1]): _index_of(row) for uuid, row in rows}
+    split: dict[tuple[str, str], int | Unknown] = {}
+    for members in volume.sets if volume.replica > 1 else ():
+        keys = [(brick.host_uuid, brick.path) for brick in members.bricks]
+        copies = [
+            Copy(brick.host, indexes.get(key, Unknown("not told")), brick.is_arbiter)
+            for key, brick in zip(keys, members.bricks, strict=True)
+        ]
+        split |= dict.fromkeys(keys, in_split_brain(copies))
+    return tuple(
+        Heal(name := str(row["name"]), uuid, _number(row["pending"]),
+             split.get((uuid, brick_at(name)[1]), 0))
+        for uuid, row in rows
+    )  # fmt: skip
+
+
+def _index_of(row: Mapping[str, Any]) -> HealIndex | Unknown:
+    """Read what one brick tells; only rows of reports that were found readable come here."""
+    pending = _number(row["pending"])
+    if isinstance(pending, Unknown):
+        return pending
+    return HealIndex(
+        pending, row.get("client", ""), row.get("looked_at", 0), row.get("accused", {})
+    )

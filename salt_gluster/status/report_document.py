@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from salt_gluster.errors import Unreadable
@@ -37,6 +37,9 @@ class _BrickRow:
     free: int | Unknown
     total: int | Unknown
     pending: int | Unknown
+    client: str = ""
+    looked_at: int = 0
+    accused: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

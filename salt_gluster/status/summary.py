@@ -16,7 +16,6 @@ from salt_gluster.model import (
     Heal,
     Observation,
     Peer,
-    ReplicaSet,
     Unknown,
     Volume,
     VolumeStatus,
@@ -27,6 +26,7 @@ from salt_gluster.model import (
     some,
     utc_clock,
 )
+from salt_gluster.status import space as space_of
 from salt_gluster.status.names import distinct
 
 if TYPE_CHECKING:
@@ -35,15 +35,15 @@ if TYPE_CHECKING:
 #: Exit code to word, for any monitor; 2 has several words, this is the plainest.
 EXIT_WORDS = ("ok", "degraded", "down", "unknown")
 #: Which exit code a health word means. ``partial`` and ``incomplete`` are worse than a copy less.
-_EXIT = {"ok": 0, "degraded": 1, "not_made": 1, "unknown": 3} | dict.fromkeys(
-    ("down", "data_at_risk", "partial", "incomplete", "stopped"), 2
+_EXIT = {"ok": 0, "degraded": 1, "full_soon": 1, "not_made": 1, "unknown": 3} | dict.fromkeys(
+    ("down", "data_at_risk", "partial", "incomplete", "full", "stopped"), 2
 )
 #: The worst first; what is known to be down matters more than what is not known. ``stopped`` is a
 #: volume that is down because an operator said so: it stands behind what broke.
 #: ``not_made`` is a volume that is declared and not there.
 _WORST = (
-    "down", "data_at_risk", "partial", "incomplete", "stopped", "unknown", "degraded", "not_made",
-    "ok",
+    "down", "data_at_risk", "partial", "incomplete", "full", "stopped", "unknown", "degraded",
+    "full_soon", "not_made", "ok",
 )  # fmt: skip
 #: glusterd's numbers of a task under way (``gluster/parse/task.py``).
 _RUNNING = (1, 5)
@@ -109,14 +109,16 @@ def _pool_words(nodes: Mapping[str, Any], versions: Mapping[str, Any]) -> list[s
 
 def _urgency(row: Mapping[str, Any]) -> str:
     word = str(row["word"])
-    return "stopped" if word == "down" and row["status"] != "Started" else word
+    word = "stopped" if word == "down" and row["status"] != "Started" else word
+    level = row["free"].get("fullest", {}).get("level") or "ok"
+    return min(word, level, key=_WORST.index)
 
 
 def _worst_volume(data: Mapping[str, Any]) -> str:
     if "unknown" in data["volumes"]:
         return ""
     rows = data["volumes"].items()
-    bad = [(_WORST.index(_urgency(v)), n) for n, v in rows if v["word"] != "ok"]
+    bad = [(_WORST.index(_urgency(v)), n) for n, v in rows if _urgency(v) != "ok"]
     return min(bad, key=lambda b: (b[0], natural_key(b[1])))[1] if bad else ""
 
 
@@ -309,10 +311,14 @@ def _split_brain(volume: Volume, rows: Sequence[Heal] | Unknown) -> Any:
         return None
     if isinstance(rows, Unknown):
         return plain(rows)
-    counts = [r.split_brain for r in rows]
-    most = max((c for c in counts if is_known(c)), default=0)
-    unreadable = [brick_at(r.brick)[0] for r in rows if isinstance(r.split_brain, Unknown)]
-    return most if most or not unreadable else {"unknown": _not_told_by(unreadable)}
+    by_brick = {_heal_key(r): r.split_brain for r in rows}
+    found, unknown = 0, []
+    for members in volume.sets:
+        told = [by_brick.get((b.host_uuid, b.path), by_brick.get(("", b.name), NOT_ASKED))
+                for b in members.bricks]  # fmt: skip
+        found += max((c for c in told if is_known(c)), default=0)
+        unknown += [c.why for c in told if isinstance(c, Unknown) and c.why not in unknown]
+    return found if found or not unknown else {"unknown": "; ".join(unknown)}
 
 
 def _not_told_by(hosts: Sequence[str]) -> str:
@@ -320,24 +326,21 @@ def _not_told_by(hosts: Sequence[str]) -> str:
 
 
 def _free(volume: Volume, rows: Sequence[BrickSpace] | Unknown) -> Any:
-    """Return the free share as ``df`` on a client shows it: of each set the smallest brick."""
+    """Return what is free as ``df`` on a client shows it, and in the set that is the fullest."""
     if isinstance(rows, Unknown):
         return plain(rows)
-    by_brick = {r.brick: r for r in rows}
-    total = free = 0
+    sets = space_of.of_sets(volume, rows)
+    told = {one.number for one in sets}
     for members in volume.sets:
-        spaces = [by_brick[b.name] for b in _data_bricks(members) if b.name in by_brick]
-        if not spaces:
+        if members.index + 1 not in told:
             return {"unknown": f"no brick of set {members.index + 1} told its space"}
-        share = volume.disperse - volume.redundancy if volume.disperse else 1
-        total += share * min(r.total for r in spaces)
-        free += share * min(r.free for r in spaces)
-    percent = {"percent": 100 * free // total} if total else {}
-    return {"bytes": free, "total": total, **percent}
-
-
-def _data_bricks(members: ReplicaSet) -> list[Any]:
-    return [b for b in members.bricks if not b.is_arbiter]
+    total, free = sum(one.total for one in sets), sum(one.free for one in sets)
+    least = space_of.fullest(sets)
+    if least is None:
+        return {"bytes": free, "total": total}
+    worst = {"set": least.number, "brick": least.brick, "bytes": least.free,
+             "percent": least.percent, "level": least.level}  # fmt: skip
+    return {"bytes": free, "total": total, "percent": 100 * free // total, "fullest": worst}
 
 
 def _running(obs: Observation) -> Any:
@@ -384,13 +387,8 @@ def _unknown(obs: Observation, data: Mapping[str, Any]) -> list[dict[str, Any]]:
                 add("bricks", name, {"unknown": f"no row for {brick}"})
             if row["status"] == "Started":  # else nothing heals
                 add("entries to heal", name, row["to_heal"])
-                if not _same_why(row["split_brain"], row["to_heal"]):
+                if not isinstance(row["to_heal"], Mapping):
                     add("split-brain", name, row["split_brain"])
             add("space", name, row["free"])
             add("next loss", name, row["next_loss"])
     return [{"what": w, "subjects": s, "why": why} for (w, why), s in subjects_of.items()]
-
-
-def _same_why(first: Any, second: Any) -> bool:
-    both = isinstance(first, Mapping) and isinstance(second, Mapping)
-    return both and first.get("unknown") == second.get("unknown")

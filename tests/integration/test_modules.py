@@ -292,6 +292,26 @@ def test_a_volume_grows_by_whole_sets_and_goes_only_by_its_id(
     assert "there is no volume data" in pool("gluster_volume.status", "data")
 
 
+def _one_file_in_split_brain(pool: Pool, volume: str, set_: tuple[str, str]) -> None:
+    """Write a file with either brick of a set dead, and see that the status tells; then choose."""
+    lab, g3 = pool.lab, pool.lab.node("g3")
+    file = lab.node(set_[1]).ok(["ls", f"/srv/gluster/{volume}/1"]).split()[0]
+    pool("gluster_option.set", volume, **{"cluster.self-heal-daemon": "off"})
+    for dead in set_:
+        lab.fault("brick-kill", dead, volume)
+        write = f"mkdir -p /mnt/s; mount -t glusterfs g3:/{volume} /mnt/s"
+        g3.ok(["sh", "-c", f"{write} && echo {dead} >> /mnt/s/{file} && umount /mnt/s"])
+        lab.heal("brick-kill", dead, volume)
+    told = lab.salt_run("gluster.status", live=True)
+    row = told["volumes"][volume]
+    assert (row["split_brain"], row["word"], told["exit"]) == (1, "partial", 2), row
+    assert "CANNOT BE READ" in lab.program("salt-run", "gluster.status", "live=True").stdout
+    source = f"{set_[0]}:/srv/gluster/{volume}/1"
+    g3.ok(["gluster", "volume", "heal", volume, "split-brain", "source-brick", source, f"/{file}"])
+    assert lab.salt_run("gluster.status", live=True)["volumes"][volume]["split_brain"] == 0
+    pool("gluster_option.reset", volume, "cluster.self-heal-daemon")
+
+
 @pytest.mark.capability(51, 91)
 def test_prepared_bricks_make_a_volume_and_a_third_copy_goes_to_servers_of_its_other_sets(
     pool: Pool,
@@ -308,6 +328,7 @@ def test_prepared_bricks_make_a_volume_and_a_third_copy_goes_to_servers_of_its_o
     write = "mkdir -p /mnt/t && mount -t glusterfs g1:/two /mnt/t && seq 9 | while read i; do "
     pool.lab.node("g1").ok(["sh", "-c", write + "echo $i > /mnt/t/f$i; done; umount /mnt/t"])
 
+    _one_file_in_split_brain(pool, "two", ("g1", "g2"))
     pool.lab.fault("brick-kill", "g2", "two")
     refused = pool("gluster_volume.add_bricks", "two", third, replica=3)
     assert "would be overridden" in refused and "g2:/srv/gluster/two/1" in refused

@@ -289,6 +289,7 @@ class Engine:
             strays=strays,
             admission=replace(self._accepted.admission, candidates=before, critical=hints),
             pool=pool,
+            volume_troubles=state.troubles,
             facts=dict(state.facts),
             ports=still_so(answers, state.facts),
             peers=answers.peers,

@@ -74,4 +74,23 @@ ROWS = [
         ("unreadable_maintenance", 'return f"whether it is in maintenance cannot be read: {self.maintenance.why}"', 'return ""',
          "a node that a person has in hand is touched"),
     ]),
+    *of("status/split_brain.py", "unit/status/test_split_brain.py", [
+        ("one_accuser_is_enough", "found += with_data <= data or everyone <= metadata", "found += bool(data or metadata)",
+         "each file that has to heal is called a split one"),
+        ("accuses_itself", "if letter in misses and who != index.client", "if letter in misses",
+         "a change that was interrupted counts as split-brain"),
+        ("looked_at_a_part", "if not found and looked_at < entries:", "if False:",
+         "of 5,000 entries 64 were looked at, and the screen says that none is split"),
+    ]),
+    *of("status/space.py", "unit/status/test_space.py", [
+        ("arbiter_counts_as_room", "if not b.is_arbiter and b.name in by_brick", "if b.name in by_brick",
+         "an arbiter's small disk makes a volume full"),
+    ]),
+    *of("remediation/volume_trouble.py", "unit/remediation/test_volume_trouble.py", [
+        ("over_while_unknown", "if ref in troubles.unknown:", "if False:",
+         "the all-clear of a split-brain comes because a brick is down"),
+    ]),
+    *of("node/heal_index.py", "unit/node/test_heal_index.py", [
+        ("dirty_is_an_accusation", 'and name != f"{_PENDING}dirty"', "", "an interrupted write accuses a brick that there is not"),
+    ]),
 ]  # fmt: skip

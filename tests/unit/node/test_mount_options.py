@@ -24,7 +24,11 @@ AS_STARTED: dict[str, str | bool] = {"acl": True, "log-level": "warning", "noati
         ({"acl": True, "log-level": "INFO"}, "rw,relatime", ()),
         ({"ro": True}, "rw,relatime", ("ro",)),
         ({}, "ro,relatime", ("rw",)),
-        ({"nosuid": True, "noexec": True}, "rw,nosuid,noatime", ("noexec", "nosuid", "relatime")),
+        (
+            {"nosuid": True, "noexec": True},
+            "rw,nosuid,noatime",
+            ("noexec", "nosuid", "atime,relatime"),
+        ),
         ({"nosuid": False}, "rw,nosuid", ("suid",)),
         ({"noatime": True}, "rw,noatime", ()),
     ],

@@ -250,7 +250,7 @@ def test_trouble_of_every_kind_asks_for_a_person() -> None:
     )
     data, text = screen(obs)
     golden("status_trouble", text)
-    assert (data["exit"], data["exit_word"], data["worst"]) == (2, "data_at_risk", "home")
+    assert (data["exit"], data["exit_word"], data["worst"]) == (2, "partial", "home")
     assert [t["id"] for t in data["running"]] == ["t1"]
 
 
