@@ -156,7 +156,7 @@ def test_a_declared_volume_that_a_node_refuses_is_told_with_that_node(pool: Lab)
     status = data(pool, "gluster.status")
     assert (status["exit"], status["exit_word"]) == (1, "not_made")
     refuses = "web is declared and not made: g1 refuses (/srv/gluster/web holds mine)"
-    assert refuses in " ".join(said(pool, "gluster.status").split())
+    assert refuses in " ".join(said(pool, "gluster.status", rc=1).split())
     first.ok(["rm", "-r", "/srv/gluster/web"])
     assert data(pool, "gluster.status")["not_made"]["web"][0]["says"] != "refuses"
     pool.write_pillar({"gluster": {"nodes": list(NODES), "volumes": {"data": volumes["data"]}}})
